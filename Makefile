@@ -1,0 +1,69 @@
+# Every target is a visible command in the project's own virtual environment, made when needed.
+
+VENV   ?= .venv
+PYTHON ?= python3
+PY     := $(VENV)/bin/python
+
+# What `make train` trains on: a folder of recordings or a manifest; by default a synthesised demo.
+DATA   ?= .cache/demo-corpus/manifest.csv
+# Comma-separated labels to keep, and further options of `python -m train fit`.
+LABELS ?=
+FIT    ?=
+# What `make classify` classifies, and with which model (empty: the bundled one).
+CLIP   ?= samples/angry/speaker01-1.wav
+MODEL  ?=
+# The run that `make export` exports (empty: the newest).
+RUN    ?=
+
+# A build of torch without CUDA where the index offers one; the pin keeps results comparable.
+TORCH  := torch==2.13.0
+PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
+
+.PHONY: setup train export classify test lint bench bench-mfcc clean help
+.DEFAULT_GOAL := help
+
+help:
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(PY):
+	$(PYTHON) -m venv $(VENV)
+
+# Stamps record which part of the dependencies is installed, so that each is installed once.
+$(VENV)/device: $(PY) pyproject.toml
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/full: $(VENV)/device
+	$(PIP) $(TORCH)
+	$(PIP) -e '.[train,export,dev]'
+	@touch $@
+
+setup: $(VENV)/full ## everything for training, export and tests, in .venv
+
+classify: $(VENV)/device ## the emotion of CLIP, with MODEL or the bundled model
+	$(VENV)/bin/edge-ser classify $(if $(MODEL),--model '$(MODEL)') '$(CLIP)'
+
+train: $(VENV)/full ## train on DATA (LABELS=a,b to choose; FIT='--resume' and other options)
+	@if [ '$(DATA)' = .cache/demo-corpus/manifest.csv ] && [ ! -e '$(DATA)' ]; then \
+	  $(PY) -m train demo-corpus .cache/demo-corpus; fi
+	$(PY) -m train fit --data '$(DATA)' $(if $(LABELS),--labels '$(LABELS)') $(FIT)
+
+export: $(VENV)/full ## the newest run, or RUN, as ONNX files with their parity report
+	$(PY) -m export onnx $(if $(RUN),--run '$(RUN)')
+
+test: $(VENV)/full lint ## the linter and all tests
+	$(PY) -m pytest
+
+lint: $(VENV)/full ## ruff and mypy
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+bench: $(VENV)/full ## whole processes beside librosa + PyTorch
+	$(PY) -m benchmarks.end_to_end
+
+bench-mfcc: $(VENV)/full ## the front end beside librosa and others
+	$(PY) -m benchmarks.mfcc
+
+clean: ## remove caches and build products; runs, models and .venv stay
+	rm -rf .cache .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,32 @@
+"""The job of `edge-ser classify`, done with librosa and PyTorch: what the benchmark compares with.
+
+Usage: python librosa_torch.py WEIGHTS CLIP, where WEIGHTS holds the state of a `Network`.
+"""
+
+import sys
+
+import librosa
+import torch
+from torch import nn
+
+
+class Network(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(13, 128, 2, batch_first=True)
+        self.fc = nn.Linear(128, 64)
+        self.out = nn.Linear(64, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden, _ = self.lstm(x)
+        return self.out(torch.relu(self.fc(hidden.mean(dim=1))))
+
+
+if __name__ == "__main__":
+    samples, rate = librosa.load(sys.argv[2], sr=16_000)
+    mfcc = librosa.feature.mfcc(y=samples, sr=rate, n_mfcc=13, n_fft=512, hop_length=320, n_mels=40)
+    network = Network().eval()
+    network.load_state_dict(torch.load(sys.argv[1], weights_only=True))
+    with torch.no_grad():
+        probabilities = network(torch.from_numpy(mfcc.T.copy())[None]).softmax(dim=-1)[0]
+    print(probabilities.tolist())

@@ -1,0 +1,219 @@
+"""The command `edge-ser`. What is heavy is imported in the functions that need it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from . import __version__
+from .errors import ConfigError, EdgeSerError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .model import Prediction
+
+app = typer.Typer(
+    name="edge-ser",
+    help="Tell from a voice whether it sounds angry, happy, sad or neutral; offline.",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,  # rich costs more start-up than the help is worth
+    pretty_exceptions_enable=False,
+)
+
+
+class Format(str, Enum):
+    text = "text"
+    json = "json"
+    jsonl = "jsonl"
+    csv = "csv"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"edge-ser {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def classify(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Audio files: WAV, FLAC, OGG, MP3.")
+    ],
+    format: Annotated[Format, typer.Option(help="How to print the answers.")] = Format.text,
+    model: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="An .onnx model [default: the bundled one].")
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=1.0,
+            help='Answer "uncertain" below this confidence [default: the model\'s].',
+        ),
+    ] = None,
+) -> None:
+    """Print the emotion of each audio file.
+
+    json prints one list, jsonl one object a line, csv a header and one row a file. Files that
+    cannot be used are named on stderr, and the exit status is then 1; the others are printed.
+    """
+    from .model import EmotionModel
+
+    try:
+        loaded = EmotionModel.load(model)
+    except EdgeSerError as error:
+        _complain(error)
+        raise typer.Exit(1) from None
+    answers = _Answers(format, loaded.labels)
+    failed = False
+    for path in paths:
+        try:
+            prediction = loaded.classify(path, threshold=threshold)
+        except EdgeSerError as error:
+            _complain(error)
+            failed = True
+            continue
+        answers.add(path, prediction)
+    answers.close()
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def mfcc(
+    path: Annotated[Path, typer.Argument(metavar="CLIP", help="An audio file.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE",
+            help="A .npy array (frames, coefficients) or a .csv table [default: csv on stdout].",
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE",
+            help="A setting of the front end, such as hop_length=320; repeatable.",
+        ),
+    ] = None,
+    python_speech_features: Annotated[
+        bool, typer.Option("--psf", help="Begin with python_speech_features' conventions.")
+    ] = False,
+) -> None:
+    """Write the MFCC of a clip, for models of other makers.
+
+    The defaults are librosa.feature.mfcc(sr=16000, n_mfcc=13, n_fft=512, hop_length=160,
+    n_mels=40) without its clamp (top_db=80 gives that). A table has the times of the frames'
+    centres in seconds as its first column.
+    """
+    if output is not None and output.suffix.lower() not in (".npy", ".csv"):
+        raise ConfigError(f"--output {output}: wanted a name that ends in .npy or .csv")
+    from .audio import read_audio
+    from .config import MfccConfig
+    from .mfcc import Mfcc
+
+    begin = MfccConfig.python_speech_features() if python_speech_features else MfccConfig()
+    front = Mfcc(begin.with_settings(settings or []))
+    try:
+        features = front(read_audio(path, front.config.sample_rate))
+        _write_features(features, front.framing.frame_times(len(features)), output)
+    except OSError as error:
+        _complain(EdgeSerError(f"{output}: cannot be written: {error.strerror or error}"))
+        raise typer.Exit(1) from None
+    except EdgeSerError as error:
+        _complain(error if str(path) in str(error) else EdgeSerError(f"{path}: {error}"))
+        raise typer.Exit(1) from None
+    if output is not None:
+        period = 1000 * front.config.hop_length / front.config.sample_rate
+        print(f"{output}: {len(features)} frames, one every {period:g} ms", file=sys.stderr)
+
+
+def _write_features(features: np.ndarray, times: np.ndarray, output: Path | None) -> None:
+    """To a temporary file beside `output`, then renamed: never half a table."""
+    if output is None:
+        _write_table(features, times, sys.stdout)
+        return
+    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    try:
+        if output.suffix.lower() == ".npy":
+            import numpy as np
+
+            with temporary.open("wb") as file:
+                np.save(file, features)
+        else:
+            with temporary.open("w", newline="") as table:
+                _write_table(features, times, table)
+        temporary.replace(output)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_table(features: np.ndarray, times: np.ndarray, file: TextIO) -> None:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["time", *(f"mfcc_{k}" for k in range(features.shape[1]))])
+    for time, row in zip(times, features):
+        writer.writerow([f"{time:.6f}", *(f"{value:.5f}" for value in row)])
+
+
+class _Answers:
+    """Prints predictions as they come; only a JSON list has to wait for the last."""
+
+    def __init__(self, format: Format, labels: tuple[str, ...]) -> None:
+        self.format = format
+        self.rows: list[dict[str, object]] = []
+        if format is Format.csv:
+            self.csv = csv.writer(sys.stdout, lineterminator="\n")
+            self.csv.writerow(["file", "label", "confidence", *labels])
+
+    def add(self, path: Path, prediction: Prediction) -> None:
+        probabilities = {name: round(p, 6) for name, p in prediction.probabilities.items()}
+        row = {
+            "file": str(path), "label": prediction.label,
+            "confidence": round(prediction.confidence, 6), "probabilities": probabilities,
+        }
+        if self.format is Format.json:
+            self.rows.append(row)
+        elif self.format is Format.jsonl:
+            print(json.dumps(row, ensure_ascii=False), flush=True)
+        elif self.format is Format.csv:
+            self.csv.writerow([*list(row.values())[:3], *probabilities.values()])
+            sys.stdout.flush()
+        else:
+            each = "  ".join(f"{name} {100 * p:3.0f}%" for name, p in probabilities.items())
+            print(f"{path}: {prediction.label}  ({each})", flush=True)
+
+    def close(self) -> None:
+        if self.format is Format.json:
+            print(json.dumps(self.rows, indent=2, ensure_ascii=False))
+
+
+def _complain(error: EdgeSerError) -> None:
+    """One line on stderr, whatever the message holds."""
+    print(f"edge-ser: {' '.join(str(error).split())}", file=sys.stderr)
+
+
+def main() -> None:
+    """The entry point; a setting out of range is a wrong command line, exit status 2."""
+    try:
+        app()
+    except ConfigError as error:
+        _complain(error)
+        sys.exit(2)

@@ -1,0 +1,1 @@
+"""Export: checkpoint → fp32 ONNX → int8 ONNX, with the model card inside, → parity report."""

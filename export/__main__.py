@@ -1,0 +1,59 @@
+"""`python -m export`: a trained run as fp32 and int8 ONNX files, with the parity report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edge_runtime import EdgeSerError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None,
+    pretty_exceptions_enable=False, help=__doc__,
+)
+
+
+@app.callback()
+def _commands() -> None:
+    """Export a trained run for devices."""
+
+
+@app.command()
+def onnx(
+    run: Annotated[
+        Path | None, typer.Option(help="A run folder [default: the newest below --runs].")
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Where the numbered run folders are.")] = Path("runs"),
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the files [default: the run's own].")
+    ] = None,
+    name: Annotated[str, typer.Option(help="The model's name in its card.")] = "edge-ser",
+    cache: Annotated[Path, typer.Option(help="The feature cache of the training.")] = Path(
+        ".cache/features"
+    ),
+    bundle: Annotated[
+        bool, typer.Option("--bundle", help="Make it the model that edge_runtime ships.")
+    ] = False,
+) -> None:
+    """Write model.fp32.onnx, model.int8.onnx, their card and the parity report.
+
+    Fails if the models do not answer as the trained network does.
+    """
+    from .session import export_run
+
+    if not export_run(run, runs, out, name, cache, bundle):
+        raise typer.Exit(1)
+
+
+def main() -> Any:
+    try:
+        app()
+    except EdgeSerError as error:
+        print(f"export: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+main()

@@ -1,0 +1,67 @@
+"""The model card as a page for people; everything on it is read from the model's own metadata."""
+
+from __future__ import annotations
+
+from edge_runtime.card import ModelCard
+
+
+def card_markdown(card: ModelCard, size: int, parity: str) -> str:
+    """The card of a model of `size` bytes, with its parity table."""
+    corpora = "\n".join(
+        f"| {row['name']} | {row['clips']} | {row['speakers'] or 'unknown'} | {row['minutes']} "
+        f"| {', '.join(f'{label} {count}' for label, count in row['labels'].items())} "
+        f"| {row['licence']} |"
+        for row in card.corpora
+    )
+    architecture = ", ".join(f"{name} {value}" for name, value in card.architecture.items())
+    return f"""# Model card: {card.name}
+
+- Labels: {', '.join(card.labels)}
+- Input: {card.mfcc.n_mfcc} MFCC per frame, a frame every \
+{1000 * card.mfcc.hop_length / card.mfcc.sample_rate:g} ms, from audio at {card.mfcc.sample_rate} Hz
+- Network: {architecture}; {card.parameters:,} parameters
+- Weights: {card.quantization}; the file has {size:,} bytes
+- Calibration: softmax temperature {card.temperature:.2f}, fitted on validation speakers
+- **Licence of the weights:** {card.licence}
+
+## Trained on
+
+| corpus | clips | speakers | minutes | labels | licence |
+|---|---:|---:|---:|---|---|
+{corpora}
+
+These are all clips that were used, those of the validation and test speakers included.
+
+## Scores
+
+{_scores(card)}
+
+## Parity
+
+Over all clips, one at a time; this compares implementations and scores none.
+
+{parity}
+
+## Limits
+
+The recordings are of actors who read a few sentences in a quiet room. On other voices,
+languages, microphones and on emotions that are not acted, expect much lower scores. The model hears
+how a voice sounds; it does not know what a person feels. Do not use it to judge people: not for
+hiring, at work, at school, in policing or in medicine. The European AI Act forbids inferring
+emotions at work and in education.
+"""
+
+
+def _scores(card: ModelCard) -> str:
+    test = card.scores.get("test")
+    if not test:
+        return "None recorded."
+    recalls = ", ".join(f"{label} {100 * r:.1f} %" for label, r in test["recall"].items())
+    by_corpus = "".join(
+        f"\n- {corpus}: UAR {100 * uar:.1f} %"
+        for corpus, uar in card.scores.get("test_uar_by_corpus", {}).items()
+    )
+    return f"""PyTorch network, {card.scores.get('split')}, {test['clips']} clips of speakers \
+that were not trained on and chose nothing: UAR {100 * test['uar']:.1f} %, accuracy \
+{100 * test['accuracy']:.1f} %; recall: {recalls}.
+{by_corpus}"""

@@ -1,0 +1,41 @@
+"""Audio for the tests: real speech where the corpora are at hand, synthesised voices elsewhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_runtime import read_audio
+from train.demo_corpus import PROSODIES, synthesise, voices
+
+ROOT = Path(__file__).resolve().parent.parent
+CORPORA = Path(os.environ.get("EDGE_SER_CORPORA", ROOT.parent / "shared" / "corpora"))
+
+
+def corpus_files(pattern: str, count: int) -> list[Path]:
+    """`count` files spread evenly over a corpus; skips the test where there are none."""
+    files = sorted(CORPORA.glob(pattern))
+    if not files:
+        pytest.skip(f"no corpus at {CORPORA}/{pattern}: set EDGE_SER_CORPORA to run this")
+    return files[:: max(1, len(files) // count)][:count]
+
+
+@pytest.fixture(scope="session")
+def voice_clips() -> list[np.ndarray]:
+    """Synthesised utterances at 16 kHz, one per label."""
+    rng = np.random.default_rng(1)
+    return [synthesise(voices(3)[k % 3], p, rng) for k, p in enumerate(PROSODIES.values())]
+
+
+@pytest.fixture(scope="session")
+def speech(voice_clips: list[np.ndarray]) -> list[np.ndarray]:
+    """Clips at 16 kHz: from every corpus that is there, else synthesised."""
+    patterns = ("emodb/*/*.wav", "ravdess/*/*.flac", "tess/*.flac", "nemo/*.flac", "noise/*/*.flac")
+    files: list[Path] = []
+    for pattern in patterns:
+        found = sorted(CORPORA.glob(pattern))
+        files += found[:: max(1, len(found) // 6)][:6]
+    return [read_audio(file) for file in files] or voice_clips

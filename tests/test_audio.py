@@ -1,0 +1,141 @@
+"""Audio files of every kind that people have, and of some that they should not."""
+
+from __future__ import annotations
+
+import io
+import struct
+import wave
+
+import numpy as np
+import pytest
+import soundfile
+
+from edge_runtime import AudioError, ConfigError, read_audio
+from edge_runtime.audio import resample
+
+TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("subtype", "tolerance"),
+    [("PCM_U8", 1e-2), ("PCM_16", 1e-4), ("PCM_24", 1e-6), ("PCM_32", 1e-6), ("FLOAT", 0),
+     ("DOUBLE", 1e-7), ("ULAW", 2e-2)],
+)
+def test_reads_every_sample_format(tmp_path, subtype, tolerance):
+    path = tmp_path / "tone.wav"
+    soundfile.write(path, TONE, 16_000, subtype=subtype)
+    samples = read_audio(path)
+    assert samples.dtype == np.float32
+    np.testing.assert_allclose(samples, TONE, atol=tolerance)
+
+
+@pytest.mark.parametrize("suffix", ["flac", "ogg", "mp3"])
+def test_reads_compressed_files(tmp_path, suffix):
+    path = tmp_path / f"tone.{suffix}"
+    soundfile.write(path, TONE, 16_000)
+    samples = read_audio(path)
+    assert abs(len(samples) - 16_000) <= 1152  # mp3 comes in frames
+    assert abs(np.sqrt(np.mean(samples**2)) - np.sqrt(np.mean(TONE**2))) < 0.02
+
+
+def test_averages_channels(tmp_path):
+    path = tmp_path / "stereo.wav"
+    soundfile.write(path, np.stack([TONE, -0.5 * TONE], axis=1), 16_000, subtype="FLOAT")
+    np.testing.assert_allclose(read_audio(path), 0.25 * TONE, atol=1e-7)
+
+
+@pytest.mark.parametrize("rate", [8000, 11_025, 22_050, 44_100, 48_000, 96_000])
+def test_resamples_to_the_wanted_rate(tmp_path, rate):
+    path = tmp_path / "tone.wav"
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)
+    soundfile.write(path, tone, rate, subtype="FLOAT")
+    samples = read_audio(path, 16_000)
+    assert abs(len(samples) - 16_000) <= 1
+    inside = slice(500, 15_500)
+    np.testing.assert_allclose(samples[inside], TONE[inside], atol=2e-3)
+
+
+def test_keeps_the_files_own_rate_on_request(tmp_path):
+    path = tmp_path / "tone.wav"
+    soundfile.write(path, TONE[:8000], 8000)
+    assert len(read_audio(path, None)) == 8000
+
+
+def test_stays_within_full_scale(tmp_path):
+    square = np.sign(np.sin(2 * np.pi * 100 * np.arange(48_000) / 48_000))
+    path = tmp_path / "square.wav"
+    soundfile.write(path, 1.5 * square, 48_000, subtype="FLOAT")
+    assert np.abs(read_audio(path)).max() <= 1.0
+
+
+def wav_bytes(samples: np.ndarray = TONE, **changes: bytes) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, 16_000, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+BAD_FILES = {
+    "empty": (b"", "is empty"),
+    "text": (b"this is no audio, whatever the name says\n" * 50, "is not audio"),
+    "truncated": (wav_bytes()[:5000], "is truncated: 32000 bytes of samples are announced"),
+    "header only": (wav_bytes()[:20], "is not audio"),
+    "no samples": (wav_bytes(TONE[:0]), "holds no samples"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), BAD_FILES.values(), ids=BAD_FILES)
+def test_a_bad_file_is_named_with_the_reason(tmp_path, content, message):
+    path = tmp_path / "bad file.wav"
+    path.write_bytes(content)
+    with pytest.raises(AudioError) as error:
+        read_audio(path)
+    assert str(path) in str(error.value)
+    assert message in str(error.value)
+
+
+def test_a_truncated_flac_is_an_error(tmp_path):
+    path = tmp_path / "cut.flac"
+    soundfile.write(path, np.random.default_rng(0).standard_normal(30_000) * 0.1, 16_000)
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(AudioError, match="cut.flac"):
+        read_audio(path)
+
+
+def test_a_wav_written_to_a_pipe_is_read(tmp_path):
+    """Its header cannot know the length and announces the largest there is."""
+    content = bytearray(wav_bytes())
+    at = content.index(b"data") + 4
+    content[at : at + 4] = struct.pack("<I", 0xFFFFFFFF)
+    path = tmp_path / "pipe.wav"
+    path.write_bytes(bytes(content))
+    assert len(read_audio(path)) == len(TONE)
+
+
+def test_a_chunk_behind_the_samples_is_no_truncation(tmp_path):
+    path = tmp_path / "list.wav"
+    path.write_bytes(wav_bytes() + b"LIST\x04\x00\x00\x00abcd")
+    assert len(read_audio(path)) == len(TONE)
+
+
+def test_nan_missing_and_directory(tmp_path):
+    path = tmp_path / "nan.wav"
+    soundfile.write(path, np.array([0.0, np.nan, 0.1], np.float32), 16_000, subtype="FLOAT")
+    for wrong, message in (
+        (path, "NaN or infinite"), (tmp_path / "no.wav", "no such file"),
+        (tmp_path, "is a directory"),
+    ):
+        with pytest.raises(AudioError, match=message):
+            read_audio(wrong)
+
+
+def test_an_absurd_rate_is_refused(tmp_path):
+    path = tmp_path / "rate.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(3)
+        file.writeframes(b"\0\0" * 100)
+    with pytest.raises(AudioError, match="claims 3 samples per second"):
+        read_audio(path)
+    with pytest.raises(ConfigError, match="sample_rate=0"):
+        resample(TONE, 16_000, 0)

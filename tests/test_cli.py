@@ -1,0 +1,176 @@
+"""The command line as a person or a program calls it: a process, its output, its exit status."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import ROOT
+from test_audio import BAD_FILES
+from tiny_model import write_tiny_model
+
+
+def edge_ser(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "edge_runtime", *map(str, arguments)],
+        capture_output=True, text=True, cwd=ROOT, timeout=120,
+    )
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory, voice_clips):
+    folder = tmp_path_factory.mktemp("clips")
+    paths = [folder / f"voice {k}.wav" for k in range(2)]
+    for path, samples in zip(paths, voice_clips):
+        soundfile.write(path, samples, 16_000)
+    return paths
+
+
+def test_text_names_the_file_and_the_emotion(clips):
+    result = edge_ser("classify", *clips)
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert len(lines) == 2
+    for path, line in zip(clips, lines):
+        assert line.startswith(f"{path}: ")
+        for label in ("angry", "happy", "neutral", "sad"):
+            assert label in line
+
+
+def test_json_jsonl_and_csv_hold_the_same(clips):
+    as_json = json.loads(edge_ser("classify", *clips, "--format", "json").stdout)
+    as_jsonl = edge_ser("classify", *clips, "--format", "jsonl").stdout.splitlines()
+    rows = list(csv.DictReader(io.StringIO(edge_ser("classify", *clips, "--format", "csv").stdout)))
+    assert [json.loads(line) for line in as_jsonl] == as_json
+    for entry, row, path in zip(as_json, rows, clips):
+        assert entry["file"] == row["file"] == str(path)
+        assert entry["label"] == row["label"]
+        assert entry["confidence"] == float(row["confidence"])
+        assert sum(entry["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+        for label, probability in entry["probabilities"].items():
+            assert float(row[label]) == probability
+
+
+def test_another_model_and_a_threshold(clips, tmp_path):
+    model = write_tiny_model(tmp_path / "tiny.onnx")
+    result = edge_ser("classify", "--model", model, "--threshold", 1, clips[0], "--format", "jsonl")
+    answer = json.loads(result.stdout)
+    assert answer["label"] == "uncertain"
+    assert set(answer["probabilities"]) == {"low", "high"}
+
+
+@pytest.mark.parametrize(("content", "message"), BAD_FILES.values(), ids=BAD_FILES)
+def test_a_bad_file_is_one_line_on_stderr_and_status_1(tmp_path, content, message):
+    path = tmp_path / "bad.wav"
+    path.write_bytes(content)
+    result = edge_ser("classify", path)
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert str(path) in result.stderr
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_bad_file_does_not_stop_the_others(tmp_path, clips):
+    nan = tmp_path / "nan.wav"
+    soundfile.write(nan, np.full(2000, np.nan, np.float32), 16_000, subtype="FLOAT")
+    missing = tmp_path / "missing.wav"
+    result = edge_ser("classify", nan, clips[0], missing, tmp_path, clips[1], "--format", "json")
+    assert result.returncode == 1
+    assert [entry["file"] for entry in json.loads(result.stdout)] == [str(path) for path in clips]
+    errors = result.stderr.splitlines()
+    assert len(errors) == 3
+    for path, line in zip((nan, missing, tmp_path), errors):
+        assert str(path) in line
+
+
+def test_a_bad_model_is_one_line_and_status_1(clips, tmp_path):
+    result = edge_ser("classify", clips[0], "--model", tmp_path / "no.onnx")
+    assert (result.returncode, len(result.stderr.splitlines())) == (1, 1)
+    assert "no such model file" in result.stderr
+
+
+def test_a_wrong_command_line_is_status_2(clips):
+    for arguments in (
+        ["classify"], ["classify", clips[0], "--format", "xml"], ["clasify", clips[0]],
+        ["classify", clips[0], "--threshold", "7"], ["mfcc", clips[0], "--n-mfcc", "99"],
+    ):
+        result = edge_ser(*arguments)
+        assert result.returncode == 2, arguments
+        assert "Traceback" not in result.stderr
+
+
+def test_version_and_help():
+    assert edge_ser("--version").stdout.startswith("edge-ser 0.")
+    for arguments in (["--help"], ["classify", "--help"], ["mfcc", "--help"]):
+        result = edge_ser(*arguments)
+        assert result.returncode == 0
+        assert "Usage" in result.stdout
+
+
+def test_mfcc_writes_what_the_library_computes(clips, tmp_path):
+    from edge_runtime import MfccConfig, mfcc, read_audio
+    from edge_runtime.framing import Framing
+
+    expected = mfcc(read_audio(clips[0]))
+    assert edge_ser("mfcc", clips[0], "-o", tmp_path / "f.npy").returncode == 0
+    np.testing.assert_allclose(np.load(tmp_path / "f.npy"), expected, atol=1e-3)
+    assert edge_ser("mfcc", clips[0], "-o", tmp_path / "f.csv").returncode == 0
+    for text in ((tmp_path / "f.csv").read_text(), edge_ser("mfcc", clips[0]).stdout):
+        rows = list(csv.reader(io.StringIO(text)))
+        assert rows[0] == ["time", *(f"mfcc_{k}" for k in range(13))]
+        table = np.array(rows[1:], float)
+        np.testing.assert_allclose(table[:, 1:], expected, atol=1e-4)
+        np.testing.assert_allclose(
+            table[:, 0], Framing(MfccConfig()).frame_times(len(expected)), atol=1e-6
+        )
+
+
+def test_mfcc_refuses_another_kind_of_file(clips, tmp_path):
+    result = edge_ser("mfcc", clips[0], "-o", tmp_path / "f.xls")
+    assert result.returncode == 2
+    assert ".npy or .csv" in result.stderr
+
+
+PROBE = """
+import sys
+from edge_runtime.cli import app
+try:
+    app({arguments!r}, standalone_mode=False)
+except SystemExit:
+    pass
+heavy = {{name.partition(".")[0] for name in sys.modules}} & {{
+    "torch", "onnx", "librosa", "numba", "sklearn", "scipy", "soxr", "matplotlib", "pandas",
+    {more}
+}}
+assert not heavy, heavy
+"""
+
+
+def test_the_device_loads_no_training_library_and_no_scipy(clips):
+    code = PROBE.format(arguments=["classify", str(clips[0])], more="")
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=120)
+
+
+def test_help_loads_nothing_heavy():
+    code = PROBE.format(arguments=["--help"], more='"numpy", "onnxruntime", "soundfile", "rich"')
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=120)
+
+
+def test_importing_every_public_name_loads_no_training_library():
+    code = (
+        "import sys, edge_runtime\n"
+        "for name in edge_runtime.__all__: getattr(edge_runtime, name)\n"
+        "assert not {'torch', 'onnx', 'librosa', 'numba', 'sklearn', 'scipy'} & set(sys.modules)\n"
+        "import edge_runtime.mfcc\n"
+        "from edge_runtime import mfcc\n"
+        "assert callable(mfcc)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=120)

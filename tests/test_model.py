@@ -1,0 +1,131 @@
+"""Loading and using models: tiny ones made here, and the one that ships."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+from tiny_model import CARD, card_with, write_tiny_model
+
+from edge_runtime import AudioError, ConfigError, EmotionModel, ModelError
+from edge_runtime.model import BUNDLED_MODEL
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    return EmotionModel.load(write_tiny_model(tmp_path / "tiny.onnx"))
+
+
+def test_classifies_samples_and_files_alike(tiny, tmp_path, voice_clips):
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, voice_clips[0], 16_000, subtype="FLOAT")
+    from_file = tiny.classify(path)
+    assert from_file == tiny.classify(voice_clips[0]) == tiny.classify(voice_clips[0], 16_000)
+    assert set(from_file.probabilities) == {"low", "high"}
+    assert sum(from_file.probabilities.values()) == pytest.approx(1, abs=1e-6)
+    assert from_file.confidence == max(from_file.probabilities.values())
+    assert from_file.label in tiny.labels
+
+
+def test_resamples_samples_of_another_rate(tiny):
+    tone = 0.3 * np.sin(2 * np.pi * 300 * np.arange(48_000) / 48_000)
+    at_16 = 0.3 * np.sin(2 * np.pi * 300 * np.arange(16_000) / 16_000)
+    a, b = tiny.classify(tone, 48_000), tiny.classify(at_16)
+    assert a.label == b.label
+    assert a.confidence == pytest.approx(b.confidence, abs=0.05)
+
+
+def test_silence_is_no_speech(tiny):
+    assert tiny.classify(np.zeros(16_000, np.float32)).label == "no speech"
+    hum = 1e-4 * np.sin(2 * np.pi * 50 * np.arange(16_000) / 16_000)
+    assert tiny.classify(hum).label == "no speech"
+
+
+def test_below_the_threshold_the_answer_is_uncertain(tmp_path, voice_clips):
+    strict = EmotionModel.load(
+        write_tiny_model(tmp_path / "strict.onnx", card_with(uncertain_below=1.0))
+    )
+    assert strict.classify(voice_clips[0]).label == "uncertain"
+    assert strict.classify(voice_clips[0], threshold=0.0).label in strict.labels
+    with pytest.raises(ConfigError, match="threshold=2 must be between 0 and 1"):
+        strict.classify(voice_clips[0], threshold=2)
+
+
+def test_prints_its_inputs_and_outputs(tiny):
+    text = repr(tiny)
+    for part in ("tiny.onnx", "low, high", "mfcc (batch, time, 13)", "probabilities (batch, 2)"):
+        assert part in text
+
+
+def test_an_audio_error_names_the_file(tmp_path, tiny):
+    path = tmp_path / "empty.wav"
+    path.write_bytes(b"")
+    with pytest.raises(AudioError, match="empty.wav: is empty"):
+        tiny.classify(path)
+    with pytest.raises(ConfigError, match="a file holds its own"):
+        tiny.classify(path, 16_000)
+
+
+def broken(**changes: object) -> str:
+    card = {**json.loads(CARD.to_json()), **changes}
+    return json.dumps({key: value for key, value in card.items() if value != "REMOVE"})
+
+
+BAD_CARDS = {
+    "none": (None, "it is not a model that edge-ser exported"),
+    "no JSON": ("{", "not JSON"),
+    "a list": ("[]", "not a JSON object"),
+    "newer": (broken(schema=2), "schema 2, this version reads 1"),
+    "no schema": (broken(schema="REMOVE"), "schema=None"),
+    "lacks a key": (broken(labels="REMOVE"), "lacks key labels"),
+    "unknown key": (broken(surprise=1), "has the unknown key surprise"),
+    "labels": (broken(labels=["a", "a"]), "key labels .* two or more different names"),
+    "temperature": (broken(temperature=0), "key temperature .* is 0"),
+    "threshold": (broken(uncertain_below=3), "key uncertain_below .* is 3"),
+    "mfcc": (broken(mfcc={"n_fft": 512}), "missing MFCC setting"),
+    "mfcc value": (
+        broken(mfcc={**CARD.mfcc.to_dict(), "n_fft": 0}), "n_fft=0 must be a whole number"
+    ),
+    "label count": (broken(labels=["a", "b", "c"]), "logits has shape"),
+}
+
+
+@pytest.mark.parametrize(("card", "message"), BAD_CARDS.values(), ids=BAD_CARDS)
+def test_a_bad_card_is_named_with_its_key(tmp_path, card, message):
+    path = write_tiny_model(tmp_path / "model.onnx", card)
+    with pytest.raises(ModelError, match=message) as error:
+        EmotionModel.load(path)
+    assert str(path) in str(error.value)
+
+
+def test_a_foreign_graph_is_refused(tmp_path):
+    with pytest.raises(ModelError, match="has no 'mfcc'; it has samples"):
+        EmotionModel.load(write_tiny_model(tmp_path / "other.onnx", inputs="samples"))
+    with pytest.raises(ModelError, match="mfcc has shape .* its model card says 13"):
+        EmotionModel.load(write_tiny_model(tmp_path / "wide.onnx", width=20))
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path):
+    path = tmp_path / "text.onnx"
+    path.write_text("no model")
+    for wrong, message in (
+        (path, "onnxruntime cannot load it"), (tmp_path / "no.onnx", "no such model file"),
+        (tmp_path, "is a directory"),
+    ):
+        with pytest.raises(ModelError, match=message):
+            EmotionModel.load(wrong)
+
+
+def test_the_bundled_model_is_small_and_says_what_it_is(voice_clips):
+    model = EmotionModel.load()
+    assert model.labels == ("angry", "happy", "neutral", "sad")
+    assert model.card.parameters == 213_828
+    assert BUNDLED_MODEL.stat().st_size < 250_000
+    assert "non-commercial" in model.card.licence
+    assert {corpus["name"] for corpus in model.card.corpora} == {
+        "emodb", "nemo", "ravdess", "tess"
+    }
+    first = [model.classify(clip) for clip in voice_clips]
+    assert [model.classify(clip) for clip in voice_clips] == first

@@ -1,0 +1,52 @@
+"""What a set of predictions is worth: UAR first, then the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
+
+
+def scores(
+    targets: np.ndarray, predictions: np.ndarray, labels: list[str]
+) -> dict[str, Any]:
+    """UAR, accuracy, recall per class and the confusion matrix (rows: truth), as JSON holds them.
+
+    Args:
+        targets, predictions: class indices `(n_clips,)`.
+    UAR, the unweighted average of the recalls, is taken over the classes that occur in `targets`.
+    """
+    indices = np.arange(len(labels))
+    recalls = recall_score(targets, predictions, labels=indices, average=None, zero_division=0)
+    present = np.isin(indices, targets)
+    return {
+        "clips": int(len(targets)),
+        "uar": float(recalls[present].mean()),
+        "accuracy": float(accuracy_score(targets, predictions)),
+        "recall": {
+            label: float(recall)
+            for label, recall, there in zip(labels, recalls, present) if there
+        },
+        "confusion": confusion_matrix(targets, predictions, labels=indices).tolist(),
+    }
+
+
+def confusion_text(confusion: list[list[int]], labels: list[str]) -> str:
+    """The confusion matrix as aligned text: a row per true class, a column per answer."""
+    width = max(5, *(len(label) for label in labels)) + 1
+    lines = [" " * width + "".join(f"{label:>{width}}" for label in labels)]
+    for label, row in zip(labels, confusion):
+        lines.append(f"{label:<{width}}" + "".join(f"{count:>{width}}" for count in row))
+    return "\n".join(lines)
+
+
+def confusion_markdown(confusion: list[list[int]], labels: list[str]) -> str:
+    """The confusion matrix as a Markdown table."""
+    lines = [
+        "| true \\ answer | " + " | ".join(labels) + " |",
+        "|---|" + "---:|" * len(labels),
+    ]
+    for label, row in zip(labels, confusion):
+        lines.append(f"| {label} | " + " | ".join(map(str, row)) + " |")
+    return "\n".join(lines)

@@ -1,0 +1,68 @@
+"""Run folders: `runs/001`, `runs/002`, …, each with everything that one training leaves behind.
+
+    settings.json   what was asked for       state.pt        to resume from
+    split.json      who is in which split    checkpoint.pt   the trained network, to export
+    metrics.csv     a row per epoch          report.json/.md what it is worth
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from edge_runtime import EdgeSerError, MfccConfig
+
+from .files import save_torch
+from .network import EmotionLSTM, NetworkConfig
+
+CHECKPOINT = "checkpoint.pt"
+
+
+class RunError(EdgeSerError):
+    """A run folder that is missing, taken or not what it should be."""
+
+
+def new_run(root: Path) -> Path:
+    """The next free numbered folder below `root`, made."""
+    numbers = [int(path.name) for path in root.glob("[0-9]*") if path.name.isdigit()]
+    folder = root / f"{max(numbers, default=0) + 1:03d}"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def newest_run(root: Path, holding: str) -> Path:
+    """The folder with the highest number that holds the file `holding`."""
+    found = [path.parent for path in root.glob(f"[0-9]*/{holding}") if path.parent.name.isdigit()]
+    if not found:
+        raise RunError(f"{root}: no run with a {holding} in it; begin with `make train`")
+    return max(found, key=lambda path: int(path.name))
+
+
+def save_checkpoint(
+    folder: Path, network: EmotionLSTM, mfcc: MfccConfig, labels: list[str], **about: Any
+) -> None:
+    """Weights and all that the export needs; `about` must be plain values."""
+    save_torch(
+        folder / CHECKPOINT,
+        {
+            "weights": network.state_dict(), "network": asdict(network.config),
+            "mfcc": mfcc.to_dict(), "labels": labels, **about,
+        },
+    )
+
+
+def load_checkpoint(folder: Path) -> tuple[EmotionLSTM, dict[str, Any]]:
+    """The network and the rest of what `save_checkpoint` stored. Executes no code from the file."""
+    path = folder / CHECKPOINT
+    if not path.exists():
+        raise RunError(f"{path}: no such checkpoint; begin with `make train`")
+    try:
+        stored = torch.load(path, weights_only=True, map_location="cpu")
+        network = EmotionLSTM(NetworkConfig(**stored["network"]))
+        network.load_state_dict(stored.pop("weights"))
+    except Exception as error:  # torch and pickle raise many kinds for a damaged file
+        raise RunError(f"{path}: is not a checkpoint of edge-ser: {error}") from error
+    return network.eval(), stored

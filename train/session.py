@@ -1,0 +1,215 @@
+"""A whole training from recordings to a run folder: scan, split, fit, score, report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import platform
+from collections import Counter
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+
+from edge_runtime import MfccConfig, __version__
+
+from .corpora import LICENCES, Clip, scan
+from .features import Dataset, load_dataset
+from .files import write_json, write_text
+from .fit import Fit, FitConfig, fit, predict, summary
+from .metrics import confusion_markdown, confusion_text, scores
+from .network import NetworkConfig
+from .runs import RunError, new_run, newest_run, save_checkpoint
+from .splits import Split, make_split
+
+STATE = "state.pt"
+
+
+def train_run(
+    data: list[Path], *, labels: list[str] | None, speaker_pattern: str | None, mfcc: MfccConfig,
+    run: Path | None, runs: Path, cache: Path, resume: bool,
+    network: NetworkConfig, config: FitConfig,
+) -> Path:
+    """Train on the recordings in `data` and return the run folder."""
+    torch.set_num_threads(1)  # faster for so small a network, and the same weights everywhere
+    dataset = open_dataset(data, labels, speaker_pattern, mfcc, cache)
+    split = make_split(dataset.clips, seed=config.seed)
+    for note in split.notes:
+        print(f"Note: {note}")
+    folder = _folder(run, runs, resume)
+    network = replace(network, n_mfcc=mfcc.n_mfcc, n_classes=len(dataset.labels))
+    write_json(
+        folder / "settings.json",
+        {
+            "data": [str(path) for path in data], "labels": dataset.labels,
+            "mfcc": mfcc.to_dict(), "network": asdict(network), "fit": asdict(config),
+            "versions": {"edge-ser": __version__, "torch": torch.__version__,
+                         "numpy": np.__version__, "python": platform.python_version()},
+        },
+    )
+    write_json(folder / "split.json", _split_json(dataset, split))
+    result = fit(
+        dataset, split.train, split.val, dataset.labels, network, config,
+        state_file=folder / STATE, resume=resume, log=print,
+    )
+    write_text(folder / "metrics.csv", _csv(result.history))
+    report = _report(dataset, split, result)
+    save_checkpoint(
+        folder, result.network, mfcc, dataset.labels,
+        temperature=result.temperature, corpora=corpora_of(dataset), licence=licence_of(dataset),
+        scores={
+            "split": split.kind, "test": report["test"],
+            "test_uar_by_corpus": report["test_uar_by_corpus"],
+        },
+        clips=[[str(clip.path), clip.label] for clip in dataset.clips],
+    )
+    write_json(folder / "report.json", report)
+    write_text(folder / "report.md", _report_markdown(report, dataset.labels))
+    print(confusion_text(report["test"]["confusion"], dataset.labels))
+    if split.kind != "speaker-independent":
+        print(f"The split is {split.kind}: read the score as optimistic.")
+    print(f"Run folder: {folder}")
+    return folder
+
+
+def open_dataset(
+    data: list[Path], labels: list[str] | None, speaker_pattern: str | None, mfcc: MfccConfig,
+    cache: Path,
+) -> Dataset:
+    """Scan, compute features, and say what was found and what was left out."""
+    dataset = load_dataset(
+        scan(data, labels=labels, speaker_pattern=speaker_pattern), mfcc, cache
+    )
+    for line in dataset.unreadable:
+        print(f"Skipped: {line}")
+    for line in dataset.duplicates:
+        print(f"Duplicate: {line}")
+    for corpus in corpora_of(dataset):
+        counts = ", ".join(f"{label} {count}" for label, count in corpus["labels"].items())
+        print(
+            f"{corpus['name']}: {corpus['clips']} clips, {corpus['speakers'] or 'unknown'} "
+            f"speakers, {corpus['minutes']} min ({counts})"
+        )
+    return dataset
+
+
+def corpora_of(dataset: Dataset) -> list[dict[str, Any]]:
+    """A row per corpus, in the order of their names."""
+    rows = []
+    for corpus in sorted({clip.corpus for clip in dataset.clips}):
+        inside = [i for i, clip in enumerate(dataset.clips) if clip.corpus == corpus]
+        counts = Counter(dataset.clips[i].label for i in inside)
+        rows.append(
+            {
+                "name": corpus, "clips": len(inside),
+                "speakers": len({dataset.clips[i].speaker for i in inside} - {None}),
+                "minutes": round(sum(dataset.seconds[i] for i in inside) / 60, 1),
+                "labels": {label: counts[label] for label in sorted(counts)},
+                "licence": LICENCES.get(corpus, "that of the recordings"),
+            }
+        )
+    return rows
+
+
+def licence_of(dataset: Dataset) -> str:
+    """What the corpora impose on the weights."""
+    rows = corpora_of(dataset)
+    sources = "; ".join(f"{row['name']}: {row['licence']}" for row in rows)
+    if any("NC" in row["licence"] for row in rows):
+        return (
+            "Non-commercial use only: corpora and weights are non-commercial, because the weights "
+            f"inherit the restriction of the corpora that they were trained on ({sources})"
+        )
+    return f"The licences of the recordings apply ({sources})"
+
+
+def _folder(run: Path | None, runs: Path, resume: bool) -> Path:
+    if resume:
+        folder = run or newest_run(runs, STATE)
+        if not (folder / STATE).exists():
+            raise RunError(f"{folder}: holds no interrupted run; leave out --resume to begin one")
+        return folder
+    if run is None:
+        return new_run(runs)
+    if (run / STATE).exists():
+        raise RunError(f"{run}: holds a run already; give --resume, or another --run")
+    run.mkdir(parents=True, exist_ok=True)
+    return run
+
+
+def _split_json(dataset: Dataset, split: Split) -> dict[str, Any]:
+    def names(indices: list[int]) -> dict[str, Any]:
+        clips: list[Clip] = [dataset.clips[i] for i in indices]
+        return {
+            "speakers": sorted({clip.speaker for clip in clips if clip.speaker is not None}),
+            "clips": [str(clip.path) for clip in clips],
+        }
+
+    return {"kind": split.kind, "notes": list(split.notes), "train": names(split.train),
+            "val": names(split.val), "test": names(split.test)}
+
+
+def _report(dataset: Dataset, split: Split, result: Fit) -> dict[str, Any]:
+    labels = dataset.labels
+    targets = np.array([labels.index(dataset.clips[i].label) for i in split.test])
+    logits = predict(result.network, dataset, split.test)
+    predictions = logits.argmax(axis=1)
+    test = scores(targets, predictions, labels)
+    of_corpus = np.array([dataset.clips[i].corpus for i in split.test])
+    by_corpus = {
+        str(corpus): scores(targets[of_corpus == corpus], predictions[of_corpus == corpus], labels)
+        for corpus in np.unique(of_corpus)
+    }
+    loss = float(cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets)))
+    print(summary("Test set", loss, test))
+    return {
+        "corpora": corpora_of(dataset), "split": split.kind, "notes": list(split.notes),
+        "clips": {"train": len(split.train), "val": len(split.val), "test": len(split.test)},
+        "parameters": result.network.n_parameters(), "best_epoch": result.best_epoch,
+        "epochs": len(result.history), "temperature": result.temperature,
+        "val_uar": result.history[result.best_epoch - 1]["val_uar"], "test": test,
+        "test_uar_by_corpus": {corpus: score["uar"] for corpus, score in by_corpus.items()},
+        "test_speakers": sorted({str(dataset.clips[i].speaker) for i in split.test}),
+        "duplicates": dataset.duplicates, "unreadable": dataset.unreadable,
+    }
+
+
+def _report_markdown(report: dict[str, Any], labels: list[str]) -> str:
+    test = report["test"]
+    corpora = "\n".join(
+        f"| {row['name']} | {row['clips']} | {row['speakers'] or 'unknown'} | {row['minutes']} "
+        f"| {row['licence']} |"
+        for row in report["corpora"]
+    )
+    recalls = ", ".join(f"{label} {100 * r:.1f}" for label, r in test["recall"].items())
+    by_corpus = ", ".join(
+        f"{corpus} {100 * uar:.1f} %" for corpus, uar in report["test_uar_by_corpus"].items()
+    )
+    notes = "".join(f"\n- Note: {note}" for note in report["notes"])
+    return f"""# Training report
+
+| corpus | clips | speakers | minutes | licence |
+|---|---:|---:|---:|---|
+{corpora}
+
+- Split: {report['split']}; {report['clips']['train']} clips to train on, {report['clips']['val']} \
+to choose the epoch, {report['clips']['test']} to score{notes}
+- Parameters: {report['parameters']:,}
+- Epoch {report['best_epoch']} of {report['epochs']}, validation UAR {100 * report['val_uar']:.1f} %
+- Test UAR {100 * test['uar']:.1f} %, accuracy {100 * test['accuracy']:.1f} %; recall: {recalls}
+- Test UAR by corpus: {by_corpus}
+- Left out: {len(report['duplicates'])} duplicates, {len(report['unreadable'])} unreadable
+
+{confusion_markdown(test['confusion'], labels)}
+"""
+
+
+def _csv(history: list[dict[str, float]]) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, history[0].keys(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    return out.getvalue()

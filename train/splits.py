@@ -1,0 +1,153 @@
+"""Who is trained on, who chooses the epoch, who is scored: a speaker is in one split only."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+from .corpora import Clip, DatasetError
+
+SPEAKER_INDEPENDENT = "speaker-independent"
+RANDOM = "random"
+
+
+@dataclass(frozen=True)
+class Split:
+    """Indices into a list of clips. `kind` tells what a score on `test` is worth."""
+
+    train: list[int]
+    val: list[int]
+    test: list[int]
+    kind: str
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("train", "val", "test"):
+            if not getattr(self, name):
+                raise DatasetError(
+                    f"the split leaves no clip for {name!r}: more clips or speakers are needed"
+                )
+
+
+def make_split(
+    clips: list[Clip], *, val: float = 0.15, test: float = 0.15, seed: int = 0
+) -> Split:
+    """Training, validation and test clips; `val` and `test` are shares of 0 to 1.
+
+    Splits that the data themselves name (folders `train`, `test`; a manifest's column) are kept.
+    What remains is divided by speaker; where no speaker is known, at random, and `notes` says so.
+    """
+    assigned: dict[str, list[int]] = {"train": [], "val": [], "test": []}
+    for i, clip in enumerate(clips):
+        assigned[clip.split or "train"].append(i)
+    notes: list[str] = []
+    kind = SPEAKER_INDEPENDENT
+    for name, share in (("test", test), ("val", val)):
+        if assigned[name]:
+            continue
+        chosen, independent = hold_out(clips, assigned["train"], share, seed)
+        assigned[name] = chosen
+        assigned["train"] = sorted(set(assigned["train"]) - set(chosen))
+        if not independent:
+            if name == "test":
+                kind = RANDOM
+            notes.append(_random_note(name))
+    notes.extend(_shared_speakers(clips, assigned))
+    if any(clip.speaker is None for clip in clips) and kind != RANDOM:
+        kind = "as given, speakers unknown"
+    return Split(assigned["train"], assigned["val"], assigned["test"], kind, tuple(notes))
+
+
+def hold_out(
+    clips: list[Clip], among: list[int], share: float, seed: int
+) -> tuple[list[int], bool]:
+    """About `share` of the clips `among`, as (indices, whether their speakers are held out whole).
+
+    Each corpus gives whole speakers, in an order that the seed decides, at least one of them;
+    a corpus of fewer than three speakers gives none, unless there is no other.
+    """
+    speakers: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for i in among:
+        if clips[i].speaker is not None:
+            speakers[clips[i].corpus][clips[i].speaker].append(i)
+    rich = [corpus for corpus in sorted(speakers) if len(speakers[corpus]) >= 3]
+    rich = rich or [corpus for corpus in sorted(speakers) if len(speakers[corpus]) == 2]
+    held: list[int] = []
+    for corpus in rich:
+        order = sorted(speakers[corpus])
+        random.Random(f"{seed}/{corpus}").shuffle(order)
+        goal = share * sum(map(len, speakers[corpus].values()))
+        taken: list[int] = []
+        for speaker in order[:-1]:  # one at least remains
+            if taken and len(taken) + len(speakers[corpus][speaker]) / 2 > goal:
+                break
+            taken.extend(speakers[corpus][speaker])
+        held.extend(taken)
+    if held:
+        return sorted(held), True
+    return _random_share(clips, among, share, seed), False
+
+
+def _random_share(clips: list[Clip], among: list[int], share: float, seed: int) -> list[int]:
+    """A share of every class, at least one clip of each that has two or more."""
+    by_label: dict[str, list[int]] = defaultdict(list)
+    for i in among:
+        by_label[clips[i].label].append(i)
+    held: list[int] = []
+    for label in sorted(by_label):
+        order = list(by_label[label])
+        random.Random(f"{seed}/{label}").shuffle(order)
+        count = min(max(1, round(share * len(order))), len(order) - 1)
+        held.extend(order[:count])
+    return sorted(held)
+
+
+def _random_note(name: str) -> str:
+    if name == "val":
+        return "the validation clips are a random share of the training clips"
+    return (
+        "nothing tells who speaks, so the test clips are a random share: the same voices may be "
+        "in training, and the score is optimistic; give speakers in a manifest "
+        "(path,label,speaker) or with --speaker-pattern"
+    )
+
+
+def _shared_speakers(clips: list[Clip], assigned: dict[str, list[int]]) -> list[str]:
+    """Splits that come with the data may share speakers; then the score is not what it seems."""
+    where: dict[str, set[str]] = defaultdict(set)
+    for name, indices in assigned.items():
+        for i in indices:
+            if clips[i].speaker is not None:
+                where[clips[i].speaker].add(name)
+    notes = []
+    shared = sorted(speaker for speaker, names in where.items() if {"test"} < names)
+    if shared:
+        notes.append(
+            f"{len(shared)} speakers are in training and test alike ({', '.join(shared[:5])}…): "
+            "the score is optimistic"
+        )
+    return notes
+
+
+def leave_one_speaker_out(clips: list[Clip]) -> list[list[int]]:
+    """One list of test indices per speaker."""
+    return _folds_of_speakers(clips, None)
+
+
+def actor_folds(clips: list[Clip], n_folds: int = 5) -> list[list[int]]:
+    """`n_folds` lists of test indices; the speakers are dealt out in turn, in sorted order."""
+    return _folds_of_speakers(clips, n_folds)
+
+
+def _folds_of_speakers(clips: list[Clip], n_folds: int | None) -> list[list[int]]:
+    if any(clip.speaker is None for clip in clips):
+        raise DatasetError("some clips have no speaker: a speaker-independent protocol needs them")
+    counts = Counter(clip.speaker for clip in clips)
+    n_folds = n_folds or len(counts)
+    if len(counts) < max(n_folds, 3):
+        raise DatasetError(f"{len(counts)} speakers are too few for {max(n_folds, 3)} folds")
+    fold_of = {speaker: k % n_folds for k, speaker in enumerate(sorted(counts))}
+    return [
+        [i for i, clip in enumerate(clips) if fold_of[clip.speaker] == k] for k in range(n_folds)
+    ]
