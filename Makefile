@@ -10,12 +10,12 @@ DATA   ?= .cache/demo-corpus/manifest.csv
 LABELS ?=
 FIT    ?=
 # What `make classify` classifies, and with which model (empty: the bundled one).
-CLIP   ?= samples/angry/speaker01-1.wav
+CLIP   ?= samples/sad/speaker01-1.wav
 MODEL  ?=
 # The run that `make export` exports (empty: the newest).
 RUN    ?=
 
-# A build of torch without CUDA where the index offers one; the pin keeps results comparable.
+# Pinned, so that the same seed gives the same weights wherever the targets below are made.
 TORCH  := torch==2.13.0
 PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 

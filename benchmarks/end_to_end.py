@@ -37,7 +37,7 @@ def measure(command: list[str]) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clip", type=Path, default=Path("samples/angry/speaker01-1.wav"))
+    parser.add_argument("--clip", type=Path, default=Path("samples/sad/speaker01-1.wav"))
     parser.add_argument("--out", type=Path, default=Path("reports/end-to-end.md"))
     parser.add_argument("--rounds", type=int, default=11)
     options = parser.parse_args()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import struct
 from pathlib import Path
 from typing import BinaryIO
@@ -14,6 +15,11 @@ from .errors import AudioError, ConfigError
 # Rates that a resampler can be built for at reasonable cost; what lies outside is a damaged header.
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
 
+PIECE = 1 << 18  # samples per channel that are decoded at once
+
+# Encoders that write to a pipe leave the length open; libsndfile then reports the largest there is.
+UNKNOWN_LENGTH = 1 << 60
+
 
 def read_audio(path: str | os.PathLike[str], sample_rate: int | None = 16_000) -> np.ndarray:
     """The samples of an audio file, mono, at `sample_rate` Hz (None: at the rate of the file).
@@ -24,24 +30,33 @@ def read_audio(path: str | os.PathLike[str], sample_rate: int | None = 16_000) -
     Raises AudioError, naming the file, if it is missing, no audio, truncated or empty, or if it
     holds NaN or infinity.
     """
-    samples, rate = _decode(Path(path))
-    return resample(samples, rate, sample_rate or rate)
+    path = Path(path)
+    samples, rate = _decode(path)
+    wanted = rate if sample_rate is None else sample_rate
+    samples = np.clip(resample(samples, rate, wanted), -1.0, 1.0)  # a filter overshoots
+    if len(samples) == 0:
+        raise AudioError(f"{path}: is too short: no sample is left at {wanted} Hz")
+    return samples
 
 
 def resample(samples: np.ndarray, rate: float, sample_rate: float) -> np.ndarray:
-    """`samples` `(n,)` at `rate` Hz, band-limited and resampled to `sample_rate` Hz, in [-1, 1]."""
-    check_rates(rate, sample_rate)
-    if rate != sample_rate:
-        import soxr  # loaded only where needed: most models are fed at their own rate
+    """`samples` `(n,)` at `rate` Hz, band-limited and resampled to `sample_rate` Hz by soxr's HQ.
 
-        samples = soxr.resample(samples, rate, sample_rate, quality="HQ")
-    return np.clip(samples, -1.0, 1.0)  # resampling overshoots at full scale
+    At full scale the result may exceed it a little.
+    """
+    check_rates(rate, sample_rate)
+    if rate == sample_rate:
+        return samples
+    import soxr  # loaded only where needed: most models are fed at their own rate
+
+    return soxr.resample(samples, rate, sample_rate, quality="HQ")
 
 
 def check_rates(*rates: float) -> None:
     """ConfigError for a rate that nobody records at."""
     for rate in rates:
-        if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        number = isinstance(rate, (int, float, np.number))
+        if not number or not LOWEST_RATE <= rate <= HIGHEST_RATE:
             raise ConfigError(
                 f"sample_rate={rate!r} must be from {LOWEST_RATE} to {HIGHEST_RATE} Hz"
             )
@@ -49,45 +64,61 @@ def check_rates(*rates: float) -> None:
 
 def _decode(path: Path) -> tuple[np.ndarray, int]:
     """Mono float32 samples and the rate of a file."""
-    if not path.exists():
-        raise AudioError(f"{path}: no such file")
-    if path.is_dir():
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise AudioError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise AudioError(f"{path}: cannot be read: {_reason(error)}") from error
+    if stat.S_ISDIR(mode):
         raise AudioError(f"{path}: is a directory; give the audio files in it")
+    if not stat.S_ISREG(mode):  # a pipe or a device could keep us waiting for ever
+        raise AudioError(f"{path}: is not a regular file")
     try:
         with path.open("rb") as file:
             _check_complete(file, path)
-            samples, rate = _read(file, path)
     except OSError as error:
-        raise AudioError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise AudioError(f"{path}: cannot be read: {_reason(error)}") from error
+    samples, rate = _read(path)
     if len(samples) == 0:
         raise AudioError(f"{path}: holds no samples")
-    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
-    if not np.isfinite(mono).all():
+    if not np.isfinite(samples).all():
         raise AudioError(f"{path}: holds samples that are NaN or infinite")
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise AudioError(
             f"{path}: claims {rate} samples per second; wanted {LOWEST_RATE} to {HIGHEST_RATE}"
         )
-    return np.ascontiguousarray(mono), rate
+    return samples, rate
 
 
-def _read(file: BinaryIO, path: Path) -> tuple[np.ndarray, int]:
+def _read(path: Path) -> tuple[np.ndarray, int]:
+    """Mono float32 samples, read piece by piece: a header may announce more than there is."""
     import soundfile
 
+    pieces = [np.empty(0, np.float32)]
     try:
-        with soundfile.SoundFile(file) as sound:
-            samples = sound.read(dtype="float32", always_2d=True)
-            if len(samples) < sound.frames:
-                raise AudioError(
-                    f"{path}: is truncated: {sound.frames} samples are announced, "
-                    f"{len(samples)} could be read"
-                )
-            return samples, sound.samplerate
-    except (soundfile.SoundFileError, RuntimeError) as error:
+        with soundfile.SoundFile(path) as sound:
+            rate, announced = sound.samplerate, sound.frames
+            # soundfile seeks after every read of what can seek; a FLAC of open length cannot.
+            sound.seekable = lambda: False
+            while len(piece := sound.read(PIECE, dtype="float32", always_2d=True)):
+                pieces.append(piece[:, 0] if piece.shape[1] == 1 else piece.mean(axis=1))
+    except Exception as error:  # soundfile raises all kinds for what a file contains
         reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
         raise AudioError(
             f"{path}: is not audio that can be read ({reason}); wanted WAV, FLAC, OGG or MP3"
         ) from error
+    samples = np.concatenate(pieces)
+    if len(samples) < announced < UNKNOWN_LENGTH:
+        raise AudioError(
+            f"{path}: is truncated: {announced} samples are announced, "
+            f"{len(samples)} could be read"
+        )
+    return samples, rate
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _check_complete(file: BinaryIO, path: Path) -> None:
@@ -110,7 +141,7 @@ def _check_complete(file: BinaryIO, path: Path) -> None:
         name, length = struct.unpack("<4sI", header)
         position += 8
         if name == b"data":
-            # Programs that write to a pipe cannot know the length and put 0 or the largest value.
+            # Programs that write to a pipe cannot know the length and put the largest value.
             if length < 0x7FFF_F000 and position + length > size:
                 raise AudioError(
                     f"{path}: is truncated: {length} bytes of samples are announced, "

@@ -46,7 +46,7 @@ class ModelCard:
         """The card of `file`. ModelError names the key that is missing, unknown or wrong."""
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ModelError(f"{file}: its model card is not JSON: {error}") from error
         if not isinstance(values, dict):
             raise ModelError(f"{file}: its model card is not a JSON object")
@@ -95,7 +95,7 @@ def _check(values: dict[str, Any], file: str) -> None:
     ):
         number = isinstance(values[key], (int, float)) and not isinstance(values[key], bool)
         require(
-            key, number and math.isfinite(values[key]) and low <= values[key] <= high,
+            key, number and low <= values[key] <= high and abs(values[key]) < 1e30,
             f"a number from {low} to {high}",
         )
     require("temperature", values["temperature"] > 0, "a number above 0")

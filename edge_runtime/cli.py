@@ -136,8 +136,12 @@ def mfcc(
         features = front(read_audio(path, front.config.sample_rate))
         _write_features(features, front.framing.frame_times(len(features)), output)
     except OSError as error:
+        if output is None:
+            raise
         _complain(EdgeSerError(f"{output}: cannot be written: {error.strerror or error}"))
         raise typer.Exit(1) from None
+    except ConfigError:
+        raise
     except EdgeSerError as error:
         _complain(error if str(path) in str(error) else EdgeSerError(f"{path}: {error}"))
         raise typer.Exit(1) from None
@@ -151,7 +155,7 @@ def _write_features(features: np.ndarray, times: np.ndarray, output: Path | None
     if output is None:
         _write_table(features, times, sys.stdout)
         return
-    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    temporary = output.with_name(f".{os.getpid()}.tmp")
     try:
         if output.suffix.lower() == ".npy":
             import numpy as np
@@ -198,22 +202,36 @@ class _Answers:
             sys.stdout.flush()
         else:
             each = "  ".join(f"{name} {100 * p:3.0f}%" for name, p in probabilities.items())
-            print(f"{path}: {prediction.label}  ({each})", flush=True)
+            name = " ".join(str(path).splitlines())
+            print(f"{name}: {prediction.label}  ({each})", flush=True)
 
     def close(self) -> None:
         if self.format is Format.json:
             print(json.dumps(self.rows, indent=2, ensure_ascii=False))
 
 
-def _complain(error: EdgeSerError) -> None:
+def _complain(error: Exception) -> None:
     """One line on stderr, whatever the message holds."""
-    print(f"edge-ser: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"edge-ser: {' '.join(str(error).splitlines())}", file=sys.stderr)
 
 
 def main() -> None:
     """The entry point; a setting out of range is a wrong command line, exit status 2."""
+    if sys.stdout is None:  # closed by the caller
+        sys.exit("edge-ser: there is no standard output to print to")
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be text
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except ConfigError as error:
         _complain(error)
         sys.exit(2)
+    except OSError as error:  # a full disk, or a reader that has gone: `| head`
+        if not isinstance(error, BrokenPipeError):
+            _complain(EdgeSerError(f"cannot write the answers: {error.strerror or error}"))
+        # What is left in the buffer could not be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

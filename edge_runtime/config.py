@@ -16,6 +16,12 @@ from .errors import ConfigError
 # content numpy leaves undefined, and so cannot be reproduced.
 PAD_MODES = ("constant", "edge", "linear_ramp", "reflect", "symmetric")
 
+# Beyond these a setting is a slip, and would ask for gigabytes.
+LARGEST = {
+    "sample_rate": 768_000, "n_mfcc": 2048, "n_fft": 1 << 17, "win_length": 1 << 17,
+    "hop_length": 1 << 31, "n_mels": 2048,
+}
+
 
 @dataclass(frozen=True)
 class MfccConfig:
@@ -56,16 +62,16 @@ class MfccConfig:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("sample_rate", "n_mfcc", "n_fft", "hop_length", "n_mels"):
-            self._whole(name, minimum=1)
-        if self.win_length is not None:
-            self._whole("win_length", minimum=1)
+        for name, maximum in LARGEST.items():
+            if name != "win_length" or self.win_length is not None:
+                self._whole(name, maximum)
         for name in ("fmin", "lifter", "preemphasis"):
             self._number(name)
             self._require(getattr(self, name) >= 0, name, "a number of 0 or more")
         for name in ("power", "amin", "scale"):
             self._number(name)
             self._require(getattr(self, name) > 0, name, "a number above 0")
+        self._require(self.power <= 10, "power", "at most 10")
         if self.fmax is not None:
             self._number("fmax")
             self._require(self.fmax > self.fmin, "fmax", f"above fmin={self.fmin}, or None")
@@ -92,7 +98,7 @@ class MfccConfig:
         if isinstance(self.window, list):  # what JSON makes of a tuple
             object.__setattr__(self, "window", tuple(self.window))
         self._require(
-            isinstance(self.window, (str, tuple, float, int)), "window",
+            _is_window(self.window), "window",
             "a name, a (name, parameter) tuple or a Kaiser beta, as scipy.signal.get_window takes",
         )
         self._require(
@@ -123,15 +129,16 @@ class MfccConfig:
         if not holds:
             raise ConfigError(f"{name}={getattr(self, name)!r} must be {wanted}")
 
-    def _whole(self, name: str, minimum: int) -> None:
+    def _whole(self, name: str, maximum: int) -> None:
         value = getattr(self, name)
         whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-        self._require(whole and value >= minimum, name, f"a whole number of {minimum} or more")
+        self._require(whole and value >= 1, name, "a whole number of 1 or more")
+        self._require(value <= maximum, name, f"at most {maximum}")
 
     def _number(self, name: str) -> None:
         value = getattr(self, name)
         real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-        self._require(real and math.isfinite(value), name, "a finite number")
+        self._require(real and abs(value) < 1e30, name, "a finite number")
 
     @property
     def frame_length(self) -> int:
@@ -172,7 +179,7 @@ class MfccConfig:
                 )
             try:
                 values[name] = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 values[name] = text
         return type(self)(**values)
 
@@ -184,7 +191,7 @@ class MfccConfig:
         winstep: float = 0.01,
         numcep: int = 13,
         nfilt: int = 26,
-        nfft: int | None = None,
+        nfft: int = 512,
         lowfreq: float = 0,
         highfreq: float | None = None,
         preemph: float = 0.97,
@@ -206,10 +213,6 @@ class MfccConfig:
         for name, value in (("winlen", winlen), ("winstep", winstep)):
             if not isinstance(value, numbers.Real) or not 0 < value < math.inf:
                 raise ConfigError(f"{name}={value!r} must be a number of seconds above 0")
-        if nfft is None:  # calculate_nfft: the first power of two that holds the window
-            nfft = 1
-            while nfft < winlen * samplerate:
-                nfft *= 2
         return cls(
             convention="python_speech_features",
             sample_rate=samplerate,
@@ -219,6 +222,15 @@ class MfccConfig:
             preemphasis=preemph, lifter=max(ceplifter, 0), energy=bool(appendEnergy),
             window=winfunc, center=False, htk=True, norm=None, scale=scale,
         )
+
+
+def _is_window(window: Any) -> bool:
+    if isinstance(window, tuple):
+        parameters = window[1:]
+        return bool(window) and isinstance(window[0], str) and all(
+            isinstance(value, (int, float)) for value in parameters
+        )
+    return isinstance(window, (str, int, float)) and not isinstance(window, bool)
 
 
 def _round_half_up(number: float) -> int:

@@ -12,15 +12,21 @@ from numpy.typing import ArrayLike
 from .config import MfccConfig
 from .errors import ConfigError
 
-# Coefficients a_k of w[n] = sum_k (-1)^k a_k cos(2 pi k n / N), under every name that
-# scipy.signal.get_window gives them.
+# Coefficients a_k of w(phase) = sum_k a_k cos(k phase), phase from -pi to pi, under every name
+# that scipy.signal.get_window gives them.
 _COSINE_WINDOWS = {
-    ("hann", "hanning", "han"): (0.5, 0.5),
-    ("hamming", "hamm", "ham"): (0.54, 0.46),
+    ("hann", "han"): (0.5, 0.5),
+    ("hamming", "hamm", "ham"): (0.54, 1.0 - 0.54),
     ("blackman", "black", "blk"): (0.42, 0.5, 0.08),
     ("boxcar", "box", "ones", "rect", "rectangular"): (1.0,),
 }
 _COSINE_BY_NAME = {name: a for names, a in _COSINE_WINDOWS.items() for name in names}
+
+# Slaney's scale: 200/3 Hz per mel up to 1 kHz, from there 27 mels to a factor of 6.4. 1 kHz is
+# 14.999999999999998 mel in librosa, and a filter's edge may lie on a bin only by that.
+_HZ_PER_MEL = 200.0 / 3
+_LOG_MEL = 1000.0 / _HZ_PER_MEL
+_LOG_STEP = np.log(6.4) / 27.0
 
 
 def window(name: str | tuple | float, length: int, *, symmetric: bool = False) -> np.ndarray:
@@ -33,10 +39,13 @@ def window(name: str | tuple | float, length: int, *, symmetric: bool = False) -
     if name in _COSINE_BY_NAME:
         if length == 1:
             return np.ones(1)
-        phase = 2 * np.pi * np.arange(length) / (length - 1 if symmetric else length)
-        return sum(
-            (-1) ** k * a * np.cos(k * phase) for k, a in enumerate(_COSINE_BY_NAME[name])
-        )
+        # The phases of scipy.signal.windows.general_cosine, so that every sample is the same to
+        # the last bit: under power < 1 even that can be seen.
+        phase = np.linspace(-np.pi, np.pi, length if symmetric else length + 1)[:length]
+        weights = np.zeros(length)
+        for k, a in enumerate(_COSINE_BY_NAME[name]):
+            weights += a * np.cos(k * phase)
+        return weights
     import scipy.signal
 
     try:
@@ -53,8 +62,8 @@ def hz_to_mel(frequencies: ArrayLike, *, htk: bool = False) -> np.ndarray:
     f = np.asarray(frequencies, dtype=float)
     if htk:
         return 2595.0 * np.log10(1.0 + f / 700.0)
-    linear = f / (200.0 / 3)
-    logarithmic = 15.0 + np.log(np.maximum(f, 1e-10) / 1000.0) / (np.log(6.4) / 27.0)
+    linear = f / _HZ_PER_MEL
+    logarithmic = _LOG_MEL + np.log(np.maximum(f, 1e-10) / 1000.0) / _LOG_STEP
     return np.where(f >= 1000.0, logarithmic, linear)
 
 
@@ -63,7 +72,7 @@ def mel_to_hz(mels: ArrayLike, *, htk: bool = False) -> np.ndarray:
     m = np.asarray(mels, dtype=float)
     if htk:
         return 700.0 * (10.0 ** (m / 2595.0) - 1.0)
-    return np.where(m >= 15.0, 1000.0 * np.exp((np.log(6.4) / 27.0) * (m - 15.0)), m * (200.0 / 3))
+    return np.where(m >= _LOG_MEL, 1000.0 * np.exp(_LOG_STEP * (m - _LOG_MEL)), m * _HZ_PER_MEL)
 
 
 def mel_filters(

@@ -96,10 +96,11 @@ class Mfcc:
         }
         unit = 1.0 if self._psf else 10.0
         gain = np.sqrt((self._cepstra**2).sum(axis=0)).max() / unit
-        self._dtype = np.float64 if self._psf or gain > LARGEST_FLOAT32_GAIN else np.float32
+        float32 = gain <= LARGEST_FLOAT32_GAIN and config.amin > np.finfo(np.float32).tiny
+        self._dtype = np.float32 if float32 and not self._psf else np.float64
         self._n_bands = bands.shape[1]
         self._weakest = _weakest_power(bands, config).astype(np.float32)
-        self._amin_power = float(config.amin * self._weakest.min()) ** (2 / config.power)
+        self._amin_power = np.float64(config.amin * self._weakest.min()) ** (2 / config.power)
         self._block_frames = max(1, BLOCK_SAMPLES // config.n_fft)
         self._scratch = threading.local()
 
@@ -310,10 +311,11 @@ def _weakest_power(bands: np.ndarray, config: MfccConfig) -> np.ndarray:
     """
     area = bands.sum(axis=0)
     squares = (bands**2).sum(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         factors = (1.0 / area) * (area**2 / squares) ** (config.power / 2)
     factors *= (config.n_fft / 2) ** (config.power / 2)
-    return np.where(area > 0, factors, 1e30)  # an empty band is zero in any precision
+    # An empty band is zero in any precision.
+    return np.where(area > 0, np.minimum(factors, 1e30), 1e30)
 
 
 def _band_blocks(bands: np.ndarray) -> list[tuple[slice, slice, np.ndarray]]:

@@ -60,7 +60,7 @@ class EmotionModel:
             raise ConfigError(f"threads={threads!r} must be 1 or more")
         path = Path(path) if path is not None else BUNDLED_MODEL
         session = _session(path, threads)
-        text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        text = _metadata(session, path).get(METADATA_KEY)
         if text is None:
             raise ModelError(
                 f"{path}: has no {METADATA_KEY!r} metadata: it is not a model that edge-ser "
@@ -68,7 +68,10 @@ class EmotionModel:
             )
         card = ModelCard.from_json(text, str(path))
         _check_graph(session, card, path)
-        return cls(session, card, path)
+        try:
+            return cls(session, card, path)
+        except ConfigError as error:
+            raise ModelError(f"{path}: the front end of its model card: {error}") from error
 
     def __repr__(self) -> str:
         def shape(value: Any) -> str:
@@ -128,9 +131,14 @@ class EmotionModel:
     def run(self, mfcc: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The network alone: float32 `(n_frames, n_mfcc)` → logits and probabilities,
         `(n_labels,)` each."""
-        logits, probabilities = self._session.run(
-            ["logits", "probabilities"], {"mfcc": mfcc[np.newaxis]}
-        )
+        try:
+            logits, probabilities = self._session.run(
+                ["logits", "probabilities"], {"mfcc": mfcc[np.newaxis]}
+            )
+        except Exception as error:  # onnxruntime's own exceptions share no public base class
+            raise ModelError(f"{self.path}: cannot be run: {_one_line(error)}") from error
+        if not np.isfinite(probabilities).all():
+            raise ModelError(f"{self.path}: gives probabilities that are no numbers")
         return logits[0], probabilities[0]
 
     def _samples(
@@ -154,10 +162,15 @@ def _loudest_dbfs(samples: np.ndarray, sample_rate: int) -> float:
 
 
 def _session(path: Path, threads: int) -> Any:
-    if path.is_dir():
-        raise ModelError(f"{path}: is a directory; wanted an .onnx file")
-    if not path.exists():
-        raise ModelError(f"{path}: no such model file")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such model file") from None
+    except IsADirectoryError:
+        raise ModelError(f"{path}: is a directory; wanted an .onnx file") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"{path}: cannot be read: {reason}") from error
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -167,24 +180,45 @@ def _session(path: Path, threads: int) -> Any:
     try:
         # From bytes, not by path: a graph then cannot name other files to be read.
         return onnxruntime.InferenceSession(
-            path.read_bytes(), options, providers=["CPUExecutionProvider"]
+            content, options, providers=["CPUExecutionProvider"], enable_fallback=False
         )
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
     except Exception as error:  # onnxruntime's own exceptions share no public base class
-        reason = " ".join(str(error).split())
-        raise ModelError(f"{path}: onnxruntime cannot load it: {reason[:300]}") from error
+        raise ModelError(f"{path}: onnxruntime cannot load it: {_one_line(error)}") from error
+
+
+def _metadata(session: Any, path: Path) -> dict[str, str]:
+    try:
+        return session.get_modelmeta().custom_metadata_map
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path}: is damaged: its metadata are no text ({error})") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def _check_graph(session: Any, card: ModelCard, path: Path) -> None:
     """The inputs and outputs that `run` relies on."""
     wanted = {"mfcc": card.mfcc.n_mfcc, "logits": len(card.labels),
               "probabilities": len(card.labels)}
-    found = {value.name: value for value in [*session.get_inputs(), *session.get_outputs()]}
+    inputs = {value.name: value for value in session.get_inputs()}
+    found = {**inputs, **{value.name: value for value in session.get_outputs()}}
     for name, width in wanted.items():
         if name not in found:
             raise ModelError(f"{path}: has no {name!r}; it has {', '.join(found)}")
-        if found[name].shape[-1] != width:
+        shape, kind = found[name].shape, found[name].type
+        if not shape or shape[-1] != width:
             raise ModelError(
-                f"{path}: {name} has shape {found[name].shape}; its model card says {width} last"
+                f"{path}: {name} has shape {shape}; its model card says {width} last"
             )
+        if kind != "tensor(float)":
+            raise ModelError(f"{path}: {name} is a {kind}; wanted tensor(float)")
+    if set(inputs) != {"mfcc"} or len(inputs["mfcc"].shape) != 3:
+        raise ModelError(
+            f"{path}: takes {', '.join(f'{n} {v.shape}' for n, v in inputs.items())}; "
+            "wanted mfcc (batch, time, n_mfcc) alone"
+        )
+    if isinstance(inputs["mfcc"].shape[1], int):
+        raise ModelError(
+            f"{path}: takes clips of {inputs['mfcc'].shape[1]} frames only; wanted any number"
+        )

@@ -68,7 +68,6 @@ class MfccStream:
         samples = self._mfcc.check_samples(samples)
         if self._resampler is not None:
             samples = self._resampler.resample_chunk(samples.astype(np.float32, copy=False))
-            samples = np.clip(samples, -1.0, 1.0)
         return self._advance(samples)
 
     def flush(self) -> np.ndarray:
@@ -79,7 +78,7 @@ class MfccStream:
         frames = [np.empty((0, self.config.n_mfcc), np.float32)]
         if self._resampler is not None:
             last = self._resampler.resample_chunk(np.empty(0, np.float32), last=True)
-            frames.append(self._advance(np.clip(last, -1.0, 1.0)))
+            frames.append(self._advance(last))
         frames.append(self._end())
         self.reset()
         return np.concatenate(frames)

@@ -52,8 +52,9 @@ def main() -> Any:
     try:
         app()
     except EdgeSerError as error:
-        print(f"export: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(f"export: {error}")
+    except OSError as error:
+        sys.exit(f"export: {error.filename or ''}: {error.strerror or error}")
 
 
 main()

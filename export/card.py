@@ -61,7 +61,14 @@ def _scores(card: ModelCard) -> str:
         f"\n- {corpus}: UAR {100 * uar:.1f} %"
         for corpus, uar in card.scores.get("test_uar_by_corpus", {}).items()
     )
-    return f"""PyTorch network, {card.scores.get('split')}, {test['clips']} clips of speakers \
-that were not trained on and chose nothing: UAR {100 * test['uar']:.1f} %, accuracy \
+    return f"""PyTorch network, {test['clips']} test clips, {_meaning(card)}: \
+UAR {100 * test['uar']:.1f} %, accuracy \
 {100 * test['accuracy']:.1f} %; recall: {recalls}.
 {by_corpus}"""
+
+
+def _meaning(card: ModelCard) -> str:
+    split = card.scores.get("split")
+    if split == "speaker-independent":
+        return "of speakers that were not trained on and did not choose the epoch"
+    return f"whose split is {split}, so that the scores are optimistic"

@@ -16,7 +16,7 @@ from train.corpora import Clip
 from train.features import load_dataset
 from train.files import replacing, write_json, write_text
 from train.network import EmotionLSTM
-from train.runs import CHECKPOINT, load_checkpoint, newest_run
+from train.runs import CHECKPOINT, RunError, load_checkpoint, newest_run
 
 from .card import card_markdown
 from .graph import export_fp32, export_int8
@@ -43,6 +43,11 @@ def export_run(
 
     clips = [Clip(Path(path), label) for path, label in stored["clips"]]
     dataset = load_dataset(clips, MfccConfig.from_dict(stored["mfcc"]), cache)
+    if dataset.unreadable:
+        raise RunError(
+            f"{len(dataset.unreadable)} clips of the run cannot be read any more, such as "
+            f"{dataset.unreadable[0]}; parity is checked on all of them"
+        )
     targets = np.array([stored["labels"].index(clip.label) for clip in dataset.clips])
     links = compare(
         network, EmotionModel.load(fp32), EmotionModel.load(int8), dataset.frames, targets

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from edge_runtime import read_audio
 from train.demo_corpus import PROSODIES, synthesise, voices
@@ -14,13 +15,7 @@ from train.demo_corpus import PROSODIES, synthesise, voices
 ROOT = Path(__file__).resolve().parent.parent
 CORPORA = Path(os.environ.get("EDGE_SER_CORPORA", ROOT.parent / "shared" / "corpora"))
 
-
-def corpus_files(pattern: str, count: int) -> list[Path]:
-    """`count` files spread evenly over a corpus; skips the test where there are none."""
-    files = sorted(CORPORA.glob(pattern))
-    if not files:
-        pytest.skip(f"no corpus at {CORPORA}/{pattern}: set EDGE_SER_CORPORA to run this")
-    return files[:: max(1, len(files) // count)][:count]
+torch.set_num_threads(1)  # as in training; two threads are slower for so small a network
 
 
 @pytest.fixture(scope="session")

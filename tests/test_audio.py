@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import wave
 
@@ -125,6 +126,39 @@ def test_nan_missing_and_directory(tmp_path):
         (tmp_path, "is a directory"),
     ):
         with pytest.raises(AudioError, match=message):
+            read_audio(wrong)
+
+
+def test_a_flac_of_unknown_length_is_read(tmp_path):
+    """As encoders write it that stream to a pipe: no total in STREAMINFO."""
+    path = tmp_path / "stream.flac"
+    soundfile.write(path, TONE, 16_000)
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    path.write_bytes(bytes(content))
+    assert len(read_audio(path)) == len(TONE)
+
+
+def test_a_flac_that_claims_too_much_is_truncated(tmp_path):
+    path = tmp_path / "claim.flac"
+    soundfile.write(path, TONE, 16_000)
+    content = bytearray(path.read_bytes())
+    content[21] |= 0x0F
+    path.write_bytes(bytes(content))
+    with pytest.raises(AudioError, match="claim.flac"):
+        read_audio(path)
+
+
+def test_what_is_no_regular_file_is_refused(tmp_path):
+    pipe = tmp_path / "pipe.wav"
+    os.mkfifo(pipe)
+    with pytest.raises(AudioError, match="not a regular file"):
+        read_audio(pipe)
+    raw = tmp_path / "samples.raw"
+    raw.write_bytes(b"\0" * 1000)
+    for wrong in (raw, tmp_path / ("n" * 300), "nul\0.wav"):
+        with pytest.raises(AudioError):
             read_audio(wrong)
 
 

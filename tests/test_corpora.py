@@ -94,6 +94,25 @@ def test_a_wrong_manifest_is_named_with_its_line(tmp_path, text, message):
         scan([manifest])
 
 
+def test_a_folder_with_a_manifest_is_what_the_manifest_says(tmp_path):
+    touch(tmp_path, "x/1.wav", "x/2.wav", "x/3.wav")
+    (tmp_path / "manifest.csv").write_text("Path , LABEL\nx/1.wav,sad\n\nx/2.wav,angry\n")
+    assert [clip.label for clip in scan([tmp_path])] == ["sad", "angry"]
+
+
+def test_links_are_followed_but_not_for_ever(tmp_path):
+    touch(tmp_path / "elsewhere", "a.wav")
+    root = touch(tmp_path / "root", "angry/b.wav")
+    (root / "sad").symlink_to(tmp_path / "elsewhere")
+    (root / "angry" / "loop").symlink_to(root)
+    assert len(scan([root])) == 2
+
+
+def test_both_spellings_of_a_tess_speaker(tmp_path):
+    root = touch(tmp_path, "OAF_back_angry.wav", "OA_bite_neutral.wav")
+    assert {clip.speaker for clip in scan([root])} == {"tess/OAF"}
+
+
 def test_chosen_labels_only(tmp_path):
     root = touch(tmp_path, "a/1.wav", "b/1.wav", "c/1.wav")
     assert {clip.label for clip in scan([root], labels=["a", "C"])} == {"a", "c"}

@@ -85,6 +85,8 @@ BAD_CARDS = {
     "temperature": (broken(temperature=0), "key temperature .* is 0"),
     "threshold": (broken(uncertain_below=3), "key uncertain_below .* is 3"),
     "mfcc": (broken(mfcc={"n_fft": 512}), "missing MFCC setting"),
+    "window": (broken(mfcc={**CARD.mfcc.to_dict(), "window": "hunn"}), "window='hunn'"),
+    "temperature is huge": (broken(temperature=10**400), "key temperature"),
     "mfcc value": (
         broken(mfcc={**CARD.mfcc.to_dict(), "n_fft": 0}), "n_fft=0 must be a whole number"
     ),
@@ -116,6 +118,24 @@ def test_a_file_that_is_no_model_is_refused(tmp_path):
     ):
         with pytest.raises(ModelError, match=message):
             EmotionModel.load(wrong)
+
+
+def test_damaged_models_are_refused_or_load(tmp_path, capfd):
+    content = write_tiny_model(tmp_path / "tiny.onnx").read_bytes()
+    rng = np.random.default_rng(0)
+    path = tmp_path / "damaged.onnx"
+    refused = 0
+    for _ in range(200):
+        damaged = bytearray(content)
+        for at in rng.integers(len(content), size=3):
+            damaged[at] = rng.integers(256)
+        path.write_bytes(bytes(damaged))
+        try:
+            EmotionModel.load(path)
+        except ModelError:
+            refused += 1
+    assert refused > 50
+    assert capfd.readouterr().out == ""
 
 
 def test_the_bundled_model_is_small_and_says_what_it_is(voice_clips):

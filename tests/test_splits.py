@@ -63,7 +63,8 @@ def test_given_splits_are_kept_and_shared_speakers_reported():
     )
     split = make_split(clips)
     assert split.test == list(range(30, 40))
-    assert any("in training and test alike" in note for note in split.notes)
+    assert any("tested that are trained on as well (c/c)" in note for note in split.notes)
+    assert split.kind == "as given, speakers shared"
     assert not speakers_in(clips, split.train) & speakers_in(clips, split.val)
 
 

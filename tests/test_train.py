@@ -84,6 +84,7 @@ def test_the_cache_knows_content_and_settings(corpus, tmp_path):
     load_dataset(clips, MfccConfig(hop_length=160), tmp_path)
     assert len(list(tmp_path.rglob("*.npz"))) == 40
     entries[0].write_bytes(b"cut short")
+    entries[1].write_bytes(entries[1].read_bytes()[:-40])
     for a, b in zip(first.frames, load_dataset(moved, MFCC, tmp_path).frames):
         np.testing.assert_array_equal(a, b)
 
@@ -195,6 +196,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one(dataset, split, tmp_path):
     assert resumed.temperature == whole.temperature
     for name, tensor in whole.network.state_dict().items():
         assert torch.equal(tensor, resumed.network.state_dict()[name])
+    longer = dataclasses.replace(QUICK, epochs=5, patience=9)
+    assert len(quick_fit(dataset, split, longer, state_file=state, resume=True).history) == 5
     with pytest.raises(ResumeError, match="begun with another 'fit'"):
         quick_fit(dataset, split, dataclasses.replace(QUICK, seed=7), state_file=state, resume=True)
     state.write_bytes(b"half a file")

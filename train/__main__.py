@@ -159,8 +159,9 @@ def main() -> None:
     try:
         app()
     except EdgeSerError as error:
-        print(f"train: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(f"train: {error}")
+    except OSError as error:
+        sys.exit(f"train: {error.filename or ''}: {error.strerror or error}")
 
 
 main()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge_runtime import ConfigError
+
 
 @dataclass(frozen=True)
 class Augment:
@@ -19,6 +21,12 @@ class Augment:
 
     offset: float = 0.15
     speed: float = 0.15
+
+    def __post_init__(self) -> None:
+        if not self.offset >= 0:
+            raise ConfigError(f"offset={self.offset} must be 0 or more")
+        if not 0 <= self.speed < 1:
+            raise ConfigError(f"speed={self.speed} must be from 0 to less than 1")
 
 
 def augment(

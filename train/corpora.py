@@ -5,7 +5,8 @@ Layouts that are understood, alone or together under one root:
     dataset/{train,test}/{label}/*.wav      the split and the label are folders
     dataset/{label}/*.wav                   the label is a folder
     RAVDESS, EMO-DB, TESS, nEMO             label and speaker are in the file name
-    manifest.csv                            columns path,label and, if known, speaker,split
+    manifest.csv                            columns path,label and, if known, speaker,split;
+                                            where a folder holds one, it alone counts
 
 No list of labels stands in the code: what the folders, names or the manifest say is the label.
 """
@@ -15,13 +16,14 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.errors import EdgeSerError
 
-AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus", ".m4a"}
+AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"}
 SPLITS = ("train", "val", "test")
 
 
@@ -59,8 +61,12 @@ class NamingScheme:
             if label not in self.codes:
                 return None
             label = self.codes[label]
-        return canonical_label(label), f"{self.corpus}/{match['speaker']}"
+        speaker = SAME_SPEAKER.get(match["speaker"], match["speaker"])
+        return canonical_label(label), f"{self.corpus}/{speaker}"
 
+
+# TESS abbreviates its two speakers in some of its file names.
+SAME_SPEAKER = {"OA": "OAF", "YA": "YAF"}
 
 SCHEMES = (
     NamingScheme(  # https://zenodo.org/records/1188976
@@ -98,7 +104,7 @@ _ADJECTIVES = {
 
 def canonical_label(text: str) -> str:
     """Lower case, without blanks around it, the adjective for the noun: "Anger " → "angry"."""
-    label = text.strip().lower()
+    label = unicodedata.normalize("NFC", text).strip().lower()
     return _ADJECTIVES.get(label, label)
 
 
@@ -120,7 +126,8 @@ def scan(
     for root in map(Path, roots):
         if not root.exists():
             raise DatasetError(f"{root}: no such folder or manifest")
-        found = _read_manifest(root) if root.is_file() else _scan_folder(root)
+        manifest = root if root.is_file() else root / "manifest.csv"
+        found = _read_manifest(manifest) if manifest.is_file() else _scan_folder(root)
         if speaker_pattern is not None:
             base = root.parent if root.is_file() else root
             found = [_with_speaker(clip, base, speaker_pattern) for clip in found]
@@ -151,17 +158,29 @@ def scan(
 def _scan_folder(root: Path) -> list[Clip]:
     files = sorted(
         Path(folder, name)
-        for folder, _, names in os.walk(root)
+        for folder, names in _folders(root)
         for name in names
         if Path(name).suffix.lower() in AUDIO_SUFFIXES and not name.startswith(".")
     )
     return [_from_path(file, root) for file in files]
 
 
+def _folders(root: Path) -> Iterator[tuple[str, list[str]]]:
+    """Each folder once with its files, links to folders followed, loops of them not."""
+    seen: set[str] = set()
+    for folder, below, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            below.clear()
+            continue
+        seen.add(real)
+        yield folder, names
+
+
 def _from_path(file: Path, root: Path) -> Clip:
     folders = [part for part in file.relative_to(root).parts[:-1]]
     split = next((part.lower() for part in folders if part.lower() in SPLITS), None)
-    folder_label = canonical_label(file.parent.name)
+    folder_label = canonical_label(file.parent.resolve().name)
     for scheme in SCHEMES:
         named = scheme.parse(file.stem)
         if named is not None:
@@ -180,9 +199,12 @@ def _labels_of(scheme: NamingScheme) -> set[str]:
 def _with_speaker(clip: Clip, base: Path, pattern: str) -> Clip:
     try:
         match = re.search(pattern, Path(os.path.relpath(clip.path, base)).as_posix())
+        groups = re.compile(pattern).groups
     except re.error as error:
         raise DatasetError(f"--speaker-pattern {pattern!r}: {error}") from error
-    if match is None or not match.groups():
+    if not groups:
+        raise DatasetError(f"--speaker-pattern {pattern!r}: has no (group) to be the speaker")
+    if match is None or not match[1]:
         return clip
     return Clip(clip.path, clip.label, f"{clip.corpus}/{match[1]}", clip.split, clip.corpus)
 
@@ -191,17 +213,19 @@ def _read_manifest(manifest: Path) -> list[Clip]:
     """`path,label[,speaker][,split][,corpus]`; paths are relative to the manifest's folder."""
     try:
         with manifest.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+            rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{manifest}: is not a manifest that can be read: {error}") from error
-    lacking = {"path", "label"}.difference(rows[0] if rows else ())
+    lacking = {"path", "label"}.difference(reader.fieldnames)
     if lacking:
         raise DatasetError(
             f"{manifest}: has no column {', '.join(sorted(lacking))}; "
             "wanted a first line path,label,speaker,split"
         )
     clips = []
-    for line, row in enumerate(rows, start=2):
+    for line, row in rows:
         path, label = (row["path"] or "").strip(), canonical_label(row["label"] or "")
         split = (row.get("split") or "").strip().lower() or None
         if not path or not label:

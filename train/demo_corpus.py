@@ -105,6 +105,9 @@ def write_corpus(folder: Path, speakers: int, clips: int, seed: int) -> int:
     """
     if folder.exists():
         raise DatasetError(f"{folder}: exists already; remove it or give another folder")
+    for name, count in (("speakers", speakers), ("clips", clips)):
+        if count < 1:
+            raise DatasetError(f"{name}={count} must be 1 or more")
     rng = np.random.default_rng(seed)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:

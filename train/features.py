@@ -50,7 +50,8 @@ def load_dataset(clips: list[Clip], config: MfccConfig, cache: Path) -> Dataset:
         try:
             frames, content, seconds = _cached_frames(clip.path, extractor, cache)
         except AudioError as error:
-            unreadable.append(str(error))
+            text = str(error)
+            unreadable.append(text if str(clip.path) in text else f"{clip.path}: {text}")
             continue
         by_content[content].append((clip, frames, seconds))
     dataset = Dataset([], [], [], unreadable)
@@ -79,17 +80,20 @@ def load_dataset(clips: list[Clip], config: MfccConfig, cache: Path) -> Dataset:
 def _cached_frames(path: Path, extractor: Mfcc, cache: Path) -> tuple[np.ndarray, str, float]:
     """(frames, hash of the samples, seconds) of a file."""
     try:
+        if path.exists() and not path.is_file():
+            raise AudioError(f"{path}: is not a regular file")
         data = path.read_bytes()
-    except OSError as error:
-        raise AudioError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(f"{path}: cannot be read: {reason}") from error
     settings = json.dumps([CACHE_VERSION, extractor.config.to_dict()], sort_keys=True)
     key = hashlib.blake2b(data + settings.encode(), digest_size=16).hexdigest()
     entry = cache / key[:2] / f"{key}.npz"
     try:
         with np.load(entry, allow_pickle=False) as stored:
             return stored["frames"], str(stored["content"]), float(stored["seconds"])
-    except (OSError, ValueError, KeyError, EOFError):
-        pass  # not there yet, or cut short by a crash: computed again
+    except Exception:  # not there yet, or damaged, in whatever way: computed again
+        pass
     rate = extractor.config.sample_rate
     samples = read_audio(path, rate)
     frames = extractor(samples)

@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from edge_runtime import EdgeSerError
+from edge_runtime import ConfigError, EdgeSerError
 
 from .augment import Augment, augment
 from .features import Dataset
@@ -44,6 +44,17 @@ class FitConfig:
     augment: Augment = Augment()
     seed: int = 0
     log_interval: int = 10  # batches
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "patience", "batch_size", "log_interval"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}={getattr(self, name)} must be 1 or more")
+        for name in ("learning_rate", "clip_norm", "average_epochs"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name}={getattr(self, name)} must be above 0")
+        for name in ("weight_decay", "seed"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name}={getattr(self, name)} must be 0 or more")
 
 
 @dataclass
@@ -93,7 +104,9 @@ def fit(
     optimizer.register_step_post_hook(lambda *_: average.update_parameters(network))
     state = _State(network, average, optimizer)
     settings = {
-        "network": dataclasses.asdict(network_config), "fit": dataclasses.asdict(config),
+        "network": dataclasses.asdict(network_config),
+        # How long it goes on may change when a run is resumed; what it does may not.
+        "fit": {**dataclasses.asdict(config), "epochs": None, "patience": None},
         "labels": labels, "train": _names(data, train), "val": _names(data, val),
     }
     if resume and state_file is not None and state_file.exists():
@@ -158,10 +171,11 @@ class _State:
     def load(self, path: Path, settings: dict[str, Any]) -> None:
         try:
             stored = torch.load(path, weights_only=True)
+            before = dict(stored["settings"])
         except Exception as error:  # torch raises many kinds for a file that is not its own
             raise ResumeError(f"{path}: cannot be resumed from: {error}") from error
         for name, value in settings.items():
-            if stored["settings"][name] != value:
+            if before.get(name) != value:
                 raise ResumeError(
                     f"{path}: was begun with another {name!r}; give the settings of that run, "
                     "or another --run folder for a new one"

@@ -41,16 +41,9 @@ def train_run(
         print(f"Note: {note}")
     folder = _folder(run, runs, resume)
     network = replace(network, n_mfcc=mfcc.n_mfcc, n_classes=len(dataset.labels))
-    write_json(
-        folder / "settings.json",
-        {
-            "data": [str(path) for path in data], "labels": dataset.labels,
-            "mfcc": mfcc.to_dict(), "network": asdict(network), "fit": asdict(config),
-            "versions": {"edge-ser": __version__, "torch": torch.__version__,
-                         "numpy": np.__version__, "python": platform.python_version()},
-        },
-    )
-    write_json(folder / "split.json", _split_json(dataset, split))
+    if not resume:
+        write_json(folder / "settings.json", _settings(data, dataset, mfcc, network, config))
+        write_json(folder / "split.json", _split_json(dataset, split))
     result = fit(
         dataset, split.train, split.val, dataset.labels, network, config,
         state_file=folder / STATE, resume=resume, log=print,
@@ -73,6 +66,19 @@ def train_run(
         print(f"The split is {split.kind}: read the score as optimistic.")
     print(f"Run folder: {folder}")
     return folder
+
+
+def _settings(
+    data: list[Path], dataset: Dataset, mfcc: MfccConfig, network: NetworkConfig, config: FitConfig
+) -> dict[str, Any]:
+    return {
+        "data": [str(path) for path in data], "labels": dataset.labels, "mfcc": mfcc.to_dict(),
+        "network": asdict(network), "fit": asdict(config),
+        "versions": {
+            "edge-ser": __version__, "torch": torch.__version__, "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
 
 
 def open_dataset(

@@ -53,9 +53,12 @@ def make_split(
             if name == "test":
                 kind = RANDOM
             notes.append(_random_note(name))
-    notes.extend(_shared_speakers(clips, assigned))
-    if any(clip.speaker is None for clip in clips) and kind != RANDOM:
+    shared = _shared_speakers(clips, assigned)
+    notes.extend(shared)
+    if kind != RANDOM and any(clip.speaker is None for clip in clips):
         kind = "as given, speakers unknown"
+    elif shared:
+        kind = "as given, speakers shared"
     return Split(assigned["train"], assigned["val"], assigned["test"], kind, tuple(notes))
 
 
@@ -115,18 +118,17 @@ def _random_note(name: str) -> str:
 
 def _shared_speakers(clips: list[Clip], assigned: dict[str, list[int]]) -> list[str]:
     """Splits that come with the data may share speakers; then the score is not what it seems."""
-    where: dict[str, set[str]] = defaultdict(set)
-    for name, indices in assigned.items():
-        for i in indices:
-            if clips[i].speaker is not None:
-                where[clips[i].speaker].add(name)
+    speakers = {
+        name: {clips[i].speaker for i in indices} - {None} for name, indices in assigned.items()
+    }
     notes = []
-    shared = sorted(speaker for speaker, names in where.items() if {"test"} < names)
-    if shared:
-        notes.append(
-            f"{len(shared)} speakers are in training and test alike ({', '.join(shared[:5])}…): "
-            "the score is optimistic"
-        )
+    for other, what in (("train", "trained on"), ("val", "choosing the epoch")):
+        shared = sorted(speaker for speaker in speakers["test"] & speakers[other] if speaker)
+        if shared:
+            notes.append(
+                f"{len(shared)} speakers are tested that are {what} as well "
+                f"({', '.join(shared[:5])}): the score is optimistic"
+            )
     return notes
 
 
