@@ -26,7 +26,7 @@ def processor() -> str:
     try:
         with open("/proc/cpuinfo") as file:
             for line in file:
-                if line.lower().startswith(("model name", "model\t")):
+                if line.startswith(("model name", "Model")):  # x86; a Raspberry Pi
                     return line.partition(":")[2].strip()
     except OSError:
         pass

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from .alternate import processor
-from .librosa_torch import Network
+# Nothing large is imported here: on Linux the peak memory of a process begins with that of the
+# one that started it.
 
 HERE = Path(__file__).resolve().parent
 
@@ -44,7 +42,11 @@ def main() -> None:
     edge_ser = str(Path(sys.executable).with_name("edge-ser"))
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "weights.pt"
-        torch.save(Network().state_dict(), weights)
+        make_weights = (
+            "import sys, torch; sys.path.insert(0, sys.argv[1]); "
+            "from librosa_torch import Network; torch.save(Network().state_dict(), sys.argv[2])"
+        )
+        subprocess.run([sys.executable, "-c", make_weights, str(HERE), str(weights)], check=True)
         commands = {
             "librosa + PyTorch": [
                 sys.executable, str(HERE / "librosa_torch.py"), str(weights), str(options.clip)
@@ -58,11 +60,17 @@ def main() -> None:
         for _ in range(options.rounds):
             for name, command in commands.items():
                 found[name].append(measure(command))
-    medians = {name: np.median(values, axis=0) for name, values in found.items()}
+    medians = {
+        name: tuple(map(statistics.median, zip(*values))) for name, values in found.items()
+    }
+    cpu = subprocess.run(
+        [sys.executable, "-c", "from benchmarks.alternate import processor; print(processor())"],
+        check=True, capture_output=True, text=True,
+    ).stdout.strip()
     slow = medians["librosa + PyTorch"]
     lines = [
         "# Whole processes", "",
-        f"`python -m benchmarks.end_to_end` on {processor()}: medians of {options.rounds} "
+        f"`python -m benchmarks.end_to_end` on {cpu}: medians of {options.rounds} "
         "alternating runs.", "",
         "| process | seconds | peak MiB | faster by | smaller by |", "|---|---:|---:|---:|---:|",
         *(f"| {name} | {seconds:.2f} | {mib:.0f} | {slow[0] / seconds:.1f} | {slow[1] / mib:.1f} |"
