@@ -1,7 +1,8 @@
-"""Fair timings on a noisy machine: every candidate in turn, round after round, medians."""
+"""Fair timings on a noisy machine: all candidates in each round, in random order, medians."""
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 
@@ -9,12 +10,16 @@ import numpy as np
 
 
 def medians(candidates: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each candidate; one warm-up call each, then `rounds` in turn."""
-    for run in candidates.values():
-        run()
+    """Median seconds of each candidate over `rounds` rounds of all.
+
+    A call that is not timed precedes each that is: what is measured is work that goes on, not the
+    state in which the candidate before has left the caches.
+    """
+    order = random.Random(0)
     times: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(rounds):
-        for name, run in candidates.items():
+        for name, run in order.sample(list(candidates.items()), len(candidates)):
+            run()
             started = time.perf_counter()
             run()
             times[name].append(time.perf_counter() - started)

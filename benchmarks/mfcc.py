@@ -2,7 +2,7 @@
 
 One thread, one process, the same 13 MFCC of 40 bands from frames of 512 samples every 160 (26
 bands of 400 samples in python_speech_features and kaldi, whose conventions differ), alternating
-runs, medians. The largest difference is that from librosa, on the same clip.
+warm runs, medians. The largest difference is that from librosa, on the same clip.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def main() -> None:
     options = parser.parse_args()
     lines = [
         "# Speed of the MFCC front end", "",
-        f"`make bench-mfcc` on {processor()}, one thread, medians of alternating runs; "
+        f"`make bench-mfcc` on {processor()}, one thread, medians of alternating warm runs; "
         f"{'recordings' if options.data else 'synthesised voices'}.", "",
         "| clip | | ms | times the FFT | edge-ser is faster by | largest Δ to librosa | peak MiB |",
         "|---|---|---:|---:|---:|---:|---:|",
