@@ -99,7 +99,7 @@ class MfccStream:
         return out
 
     def _pieces(self, new: int) -> list[tuple[np.ndarray, int]]:
-        """The held samples as `Mfcc.pieces` would give them for the next `new` frames."""
+        """The held samples as `Framing.pieces` would give them for the next `new` frames."""
         framing = self._mfcc.framing
         if framing.psf:
             start = self.n_frames * framing.hop - self._first

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from edge_runtime import read_audio
-from train.demo_corpus import PROSODIES, synthesise, voices
+from edge_runtime import MfccConfig, read_audio
+from train.corpora import scan
+from train.demo_corpus import PROSODIES, synthesise, voices, write_corpus
+from train.features import load_dataset
+from train.splits import make_split
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPORA = Path(os.environ.get("EDGE_SER_CORPORA", ROOT.parent / "shared" / "corpora"))
@@ -34,3 +37,28 @@ def speech(voice_clips: list[np.ndarray]) -> list[np.ndarray]:
         found = sorted(CORPORA.glob(pattern))
         files += found[:: max(1, len(found) // 6)][:6]
     return [read_audio(file) for file in files] or voice_clips
+
+
+TRAINING_MFCC = MfccConfig(hop_length=320)
+
+
+@pytest.fixture(scope="session")
+def demo_corpus(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("demo") / "corpus"
+    assert write_corpus(folder, speakers=5, clips=3, seed=0) == 60
+    return folder
+
+
+@pytest.fixture(scope="session")
+def feature_cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def dataset(demo_corpus, feature_cache):
+    return load_dataset(scan([demo_corpus / "manifest.csv"]), TRAINING_MFCC, feature_cache)
+
+
+@pytest.fixture(scope="session")
+def split(dataset):
+    return make_split(dataset.clips)

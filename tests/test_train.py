@@ -1,59 +1,25 @@
-"""Features, training, export: on a small synthesised corpus, end to end."""
+"""Features and training on a small synthesised corpus."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import torch
-from conftest import ROOT
+from conftest import TRAINING_MFCC
 
-from edge_runtime import EmotionModel, MfccConfig, mfcc, read_audio
-from export.graph import export_fp32, export_int8
-from export.parity import compare
-from export.session import make_card
+from edge_runtime import MfccConfig, mfcc, read_audio
 from train.augment import Augment, augment
 from train.corpora import Clip, DatasetError, scan
-from train.demo_corpus import write_corpus
 from train.features import load_dataset
 from train.fit import FitConfig, ResumeError, batches, fit, fit_temperature, pad
 from train.metrics import scores
 from train.network import EmotionLSTM, NetworkConfig
-from train.runs import RunError, load_checkpoint, save_checkpoint
-from train.splits import make_split
 
-MFCC = MfccConfig(hop_length=320)
 QUICK = FitConfig(epochs=4, patience=4)
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("demo") / "corpus"
-    assert write_corpus(folder, speakers=5, clips=3, seed=0) == 60
-    return folder
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def dataset(corpus, cache):
-    return load_dataset(scan([corpus / "manifest.csv"]), MFCC, cache)
-
-
-@pytest.fixture(scope="module")
-def split(dataset):
-    return make_split(dataset.clips)
 
 
 def quick_fit(dataset, split, config=QUICK, **options):
@@ -66,18 +32,18 @@ def quick_fit(dataset, split, config=QUICK, **options):
 
 def test_training_sees_what_the_device_sees(dataset):
     for clip, frames in list(zip(dataset.clips, dataset.frames))[:5]:
-        np.testing.assert_array_equal(frames, mfcc(read_audio(clip.path), MFCC))
+        np.testing.assert_array_equal(frames, mfcc(read_audio(clip.path), TRAINING_MFCC))
 
 
-def test_the_cache_knows_content_and_settings(corpus, tmp_path):
-    clips = scan([corpus / "manifest.csv"])[:20]
-    first = load_dataset(clips, MFCC, tmp_path)
+def test_the_cache_knows_content_and_settings(demo_corpus, tmp_path):
+    clips = scan([demo_corpus / "manifest.csv"])[:20]
+    first = load_dataset(clips, TRAINING_MFCC, tmp_path)
     entries = sorted(tmp_path.rglob("*.npz"))
     assert len(entries) == 20
     moved = [dataclasses.replace(clip, path=tmp_path / f"{k}.wav") for k, clip in enumerate(clips)]
     for clip, copy in zip(clips, moved):
         shutil.copy(clip.path, copy.path)
-    again = load_dataset(moved, MFCC, tmp_path)
+    again = load_dataset(moved, TRAINING_MFCC, tmp_path)
     assert sorted(tmp_path.rglob("*.npz")) == entries
     for a, b in zip(first.frames, again.frames):
         np.testing.assert_array_equal(a, b)
@@ -85,19 +51,19 @@ def test_the_cache_knows_content_and_settings(corpus, tmp_path):
     assert len(list(tmp_path.rglob("*.npz"))) == 40
     entries[0].write_bytes(b"cut short")
     entries[1].write_bytes(entries[1].read_bytes()[:-40])
-    for a, b in zip(first.frames, load_dataset(moved, MFCC, tmp_path).frames):
+    for a, b in zip(first.frames, load_dataset(moved, TRAINING_MFCC, tmp_path).frames):
         np.testing.assert_array_equal(a, b)
 
 
-def test_duplicates_and_unreadable_files_are_left_out_and_reported(corpus, tmp_path):
-    clips = scan([corpus / "manifest.csv"])
+def test_duplicates_and_unreadable_files_are_left_out_and_reported(demo_corpus, tmp_path):
+    clips = scan([demo_corpus / "manifest.csv"])
     copy, conflict, bad = (tmp_path / name for name in ("copy.wav", "conflict.wav", "bad.wav"))
     shutil.copy(clips[0].path, copy)
     shutil.copy(clips[1].path, conflict)
     bad.write_text("no audio")
     more = [Clip(copy, clips[0].label), Clip(conflict, "sad"), Clip(bad, "sad"),
             Clip(tmp_path / "missing.wav", "sad")]
-    data = load_dataset(clips + more, MFCC, tmp_path / "cache")
+    data = load_dataset(clips + more, TRAINING_MFCC, tmp_path / "cache")
     assert clips[1].label != "sad"
     assert len(data.clips) == len(clips) - 1
     assert any("copy.wav; kept once" in line for line in data.duplicates)
@@ -107,12 +73,12 @@ def test_duplicates_and_unreadable_files_are_left_out_and_reported(corpus, tmp_p
     ]
 
 
-def test_a_dataset_of_one_usable_class_is_a_clear_error(corpus, tmp_path):
+def test_a_dataset_of_one_usable_class_is_a_clear_error(demo_corpus, tmp_path):
     bad = tmp_path / "bad.wav"
     bad.write_text("no audio")
-    good = scan([corpus / "manifest.csv"])[0]
+    good = scan([demo_corpus / "manifest.csv"])[0]
     with pytest.raises(DatasetError, match="1 cannot be read and 1 remain, of 1 class"):
-        load_dataset([good, Clip(bad, "other")], MFCC, tmp_path / "cache")
+        load_dataset([good, Clip(bad, "other")], TRAINING_MFCC, tmp_path / "cache")
 
 
 # ------------------------------------------------------------------ network and training
@@ -219,158 +185,3 @@ def test_uar_is_the_mean_of_the_recalls():
     assert result["accuracy"] == 0.8
     assert result["confusion"] == [[4, 0, 0], [1, 0, 0], [0, 0, 0]]
     assert result["recall"] == {"a": 1.0, "b": 0.0}
-
-
-# ------------------------------------------------------------------ export
-
-
-@pytest.fixture(scope="module")
-def exported(dataset, split, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("export")
-    network = EmotionLSTM(NetworkConfig())
-    torch.manual_seed(0)
-    for parameter in network.parameters():
-        torch.nn.init.uniform_(parameter, -0.15, 0.15)
-    frames = np.concatenate(dataset.frames)
-    network.mean.copy_(torch.from_numpy(frames.mean(axis=0)))
-    network.std.copy_(torch.from_numpy(frames.std(axis=0)))
-    save_checkpoint(
-        folder, network, MFCC, dataset.labels, temperature=1.7, corpora=[], licence="MIT",
-        scores={}, clips=[],
-    )
-    network, stored = load_checkpoint(folder)
-    export_fp32(network, make_card(network, stored, "test", "none"), folder / "fp32.onnx")
-    export_int8(
-        folder / "fp32.onnx", make_card(network, stored, "test", "int8"), folder / "int8.onnx"
-    )
-    return network, folder
-
-
-def test_exported_models_answer_as_the_trained_one(exported, dataset):
-    network, folder = exported
-    fp32, int8 = (EmotionModel.load(folder / f"{kind}.onnx") for kind in ("fp32", "int8"))
-    targets = np.array([dataset.labels.index(clip.label) for clip in dataset.clips])
-    assert len({len(clip) for clip in dataset.frames}) > 10
-    first, second = compare(network, fp32, int8, dataset.frames, targets)
-    assert first.max_logit_difference <= 1e-4
-    assert first.decisions_that_differ == 0
-    assert first.holds
-    assert second.max_probability_difference < 0.05
-    for length in (1, 2, 1000):
-        clip = np.random.default_rng(length).standard_normal((length, 13)).astype(np.float32)
-        expected = network(torch.from_numpy(clip[None]))[0].detach().numpy()
-        logits, probabilities = fp32.run(clip)
-        np.testing.assert_allclose(logits, expected, atol=1e-4)
-        np.testing.assert_allclose(
-            probabilities, np.exp(expected / 1.7) / np.exp(expected / 1.7).sum(), atol=1e-5
-        )
-
-
-def test_parity_notices_a_model_that_differs(exported, dataset):
-    network, folder = exported
-    fp32 = EmotionModel.load(folder / "fp32.onnx")
-    other = EmotionLSTM(NetworkConfig()).eval()
-    targets = np.zeros(len(dataset.clips), int)
-    assert not compare(other, fp32, fp32, dataset.frames, targets)[0].holds
-
-
-def test_int8_covers_lstms_and_products_and_is_a_quarter(exported):
-    _, folder = exported
-    nodes = [node.op_type for node in onnx.load(folder / "int8.onnx").graph.node]
-    assert nodes.count("DynamicQuantizeLSTM") == 2
-    assert nodes.count("MatMulInteger") == 2
-    assert not {"LSTM", "MatMul", "Gemm"} & set(nodes)
-    assert (folder / "int8.onnx").stat().st_size < 0.28 * (folder / "fp32.onnx").stat().st_size
-
-
-def test_exporting_twice_gives_the_same_bytes(exported, tmp_path):
-    network, folder = exported
-    _, stored = load_checkpoint(folder)
-    export_fp32(network, make_card(network, stored, "test", "none"), tmp_path / "fp32.onnx")
-    export_int8(
-        tmp_path / "fp32.onnx", make_card(network, stored, "test", "int8"), tmp_path / "int8.onnx"
-    )
-    for name in ("fp32.onnx", "int8.onnx"):
-        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
-
-
-def test_a_checkpoint_executes_nothing(tmp_path):
-    class Bomb:
-        def __reduce__(self):
-            return (open, (str(tmp_path / "exploded"), "w"))
-
-    torch.save({"weights": Bomb()}, tmp_path / "checkpoint.pt")
-    with pytest.raises(RunError, match="is not a checkpoint of edge-ser"):
-        load_checkpoint(tmp_path)
-    assert not (tmp_path / "exploded").exists()
-
-
-# ------------------------------------------------------------------ the commands
-
-
-def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)], capture_output=True, text=True, cwd=ROOT,
-        timeout=300,
-    )
-
-
-def test_from_recordings_to_an_answer(corpus, cache, tmp_path):
-    runs = tmp_path / "runs"
-    fitted = command("train", "fit", "--data", corpus / "manifest.csv", "--runs", runs,
-                     "--cache", cache, "--epochs", 2)
-    assert fitted.returncode == 0, fitted.stderr
-    assert re.search(
-        r"^Train Epoch: 1 \[0/\d+ \(0%\)\]\tLoss: \d+\.\d{6}$", fitted.stdout, re.MULTILINE
-    )
-    assert re.search(
-        r"^Test set: Average loss: \d+\.\d{4}, Accuracy: \d+/\d+ \(\d+%\), UAR: ",
-        fitted.stdout, re.MULTILINE,
-    )
-    run = runs / "001"
-    report = json.loads((run / "report.json").read_text())
-    assert report["split"] == "speaker-independent"
-    assert len((run / "metrics.csv").read_text().splitlines()) == 3
-    held = json.loads((run / "split.json").read_text())
-    assert not set(held["train"]["speakers"]) & set(held["test"]["speakers"])
-
-    resumed = command("train", "fit", "--data", corpus / "manifest.csv", "--runs", runs,
-                      "--cache", cache, "--epochs", 2, "--resume")
-    assert resumed.returncode == 0, resumed.stderr
-    assert "Resumed after epoch 2" in resumed.stdout
-    taken = command("train", "fit", "--data", corpus / "manifest.csv", "--run", run,
-                    "--cache", cache)
-    assert taken.returncode == 1
-    assert "holds a run already" in taken.stderr
-
-    exported = command("export", "onnx", "--runs", runs, "--cache", cache)
-    assert exported.returncode == 0, exported.stdout + exported.stderr
-    parity = json.loads((run / "parity.json").read_text())
-    assert [link["name"] for link in parity["links"]] == ["torch → fp32", "torch → int8"]
-    assert parity["links"][0]["clips"] == 60
-    answer = command("edge_runtime", "classify", "--model", run / "model.int8.onnx",
-                     "--format", "jsonl", next((corpus / "sad").glob("*.wav")))
-    assert json.loads(answer.stdout)["label"] in ("angry", "happy", "neutral", "sad")
-
-
-def test_a_protocol_writes_its_report(corpus, cache, tmp_path):
-    report = tmp_path / "report"
-    done = command("train", "evaluate", "--data", corpus / "manifest.csv", "--protocol", "loso",
-                   "--report", report, "--cache", cache, "--epochs", 1)
-    assert done.returncode == 0, done.stderr
-    result = json.loads(report.with_suffix(".json").read_text())
-    assert result["test"]["clips"] == 60
-    assert len(result["folds"]) == 5
-    for fold in result["folds"]:
-        assert not set(fold["speakers"]) & set(fold["validation_speakers"])
-    assert "Speaker-independent" in report.with_suffix(".md").read_text()
-
-
-def test_errors_of_the_commands_are_one_line(tmp_path):
-    for arguments in (
-        ["train", "fit", "--data", tmp_path], ["export", "onnx", "--runs", tmp_path],
-        ["train", "fit", "--data", tmp_path, "--mfcc", "hop=1"],
-    ):
-        result = command(*arguments)
-        assert result.returncode == 1
-        assert len(result.stderr.splitlines()) == 1

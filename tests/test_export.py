@@ -1,0 +1,174 @@
+"""Export and parity, and the commands from recordings to an answer."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from conftest import ROOT, TRAINING_MFCC
+
+from edge_runtime import EmotionModel
+from export.graph import export_fp32, export_int8
+from export.parity import compare
+from export.session import make_card
+from train.network import EmotionLSTM, NetworkConfig
+from train.runs import RunError, load_checkpoint, save_checkpoint
+
+
+@pytest.fixture(scope="module")
+def exported(dataset, split, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export")
+    network = EmotionLSTM(NetworkConfig())
+    torch.manual_seed(0)
+    for parameter in network.parameters():
+        torch.nn.init.uniform_(parameter, -0.15, 0.15)
+    frames = np.concatenate(dataset.frames)
+    network.mean.copy_(torch.from_numpy(frames.mean(axis=0)))
+    network.std.copy_(torch.from_numpy(frames.std(axis=0)))
+    save_checkpoint(
+        folder, network, TRAINING_MFCC, dataset.labels, temperature=1.7, corpora=[], licence="MIT",
+        scores={}, clips=[],
+    )
+    network, stored = load_checkpoint(folder)
+    export_fp32(network, make_card(network, stored, "test", "none"), folder / "fp32.onnx")
+    export_int8(
+        folder / "fp32.onnx", make_card(network, stored, "test", "int8"), folder / "int8.onnx"
+    )
+    return network, folder
+
+
+def test_exported_models_answer_as_the_trained_one(exported, dataset):
+    network, folder = exported
+    fp32, int8 = (EmotionModel.load(folder / f"{kind}.onnx") for kind in ("fp32", "int8"))
+    targets = np.array([dataset.labels.index(clip.label) for clip in dataset.clips])
+    assert len({len(clip) for clip in dataset.frames}) > 10
+    first, second = compare(network, fp32, int8, dataset.frames, targets)
+    assert first.max_logit_difference <= 1e-4
+    assert first.decisions_that_differ == 0
+    assert first.holds
+    assert second.max_probability_difference < 0.05
+    for length in (1, 2, 1000):
+        clip = np.random.default_rng(length).standard_normal((length, 13)).astype(np.float32)
+        expected = network(torch.from_numpy(clip[None]))[0].detach().numpy()
+        logits, probabilities = fp32.run(clip)
+        np.testing.assert_allclose(logits, expected, atol=1e-4)
+        np.testing.assert_allclose(
+            probabilities, np.exp(expected / 1.7) / np.exp(expected / 1.7).sum(), atol=1e-5
+        )
+
+
+def test_parity_notices_a_model_that_differs(exported, dataset):
+    network, folder = exported
+    fp32 = EmotionModel.load(folder / "fp32.onnx")
+    other = EmotionLSTM(NetworkConfig()).eval()
+    targets = np.zeros(len(dataset.clips), int)
+    assert not compare(other, fp32, fp32, dataset.frames, targets)[0].holds
+
+
+def test_int8_covers_lstms_and_products_and_is_a_quarter(exported):
+    _, folder = exported
+    nodes = [node.op_type for node in onnx.load(folder / "int8.onnx").graph.node]
+    assert nodes.count("DynamicQuantizeLSTM") == 2
+    assert nodes.count("MatMulInteger") == 2
+    assert not {"LSTM", "MatMul", "Gemm"} & set(nodes)
+    assert (folder / "int8.onnx").stat().st_size < 0.28 * (folder / "fp32.onnx").stat().st_size
+
+
+def test_exporting_twice_gives_the_same_bytes(exported, tmp_path):
+    network, folder = exported
+    _, stored = load_checkpoint(folder)
+    export_fp32(network, make_card(network, stored, "test", "none"), tmp_path / "fp32.onnx")
+    export_int8(
+        tmp_path / "fp32.onnx", make_card(network, stored, "test", "int8"), tmp_path / "int8.onnx"
+    )
+    for name in ("fp32.onnx", "int8.onnx"):
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_a_checkpoint_executes_nothing(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "exploded"), "w"))
+
+    torch.save({"weights": Bomb()}, tmp_path / "checkpoint.pt")
+    with pytest.raises(RunError, match="is not a checkpoint of edge-ser"):
+        load_checkpoint(tmp_path)
+    assert not (tmp_path / "exploded").exists()
+
+
+# ------------------------------------------------------------------ the commands
+
+
+def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)], capture_output=True, text=True, cwd=ROOT,
+        timeout=300,
+    )
+
+
+def test_from_recordings_to_an_answer(demo_corpus, feature_cache, tmp_path):
+    runs = tmp_path / "runs"
+    fitted = command("train", "fit", "--data", demo_corpus / "manifest.csv", "--runs", runs,
+                     "--cache", feature_cache, "--epochs", 2)
+    assert fitted.returncode == 0, fitted.stderr
+    assert re.search(
+        r"^Train Epoch: 1 \[0/\d+ \(0%\)\]\tLoss: \d+\.\d{6}$", fitted.stdout, re.MULTILINE
+    )
+    assert re.search(
+        r"^Test set: Average loss: \d+\.\d{4}, Accuracy: \d+/\d+ \(\d+%\), UAR: ",
+        fitted.stdout, re.MULTILINE,
+    )
+    run = runs / "001"
+    report = json.loads((run / "report.json").read_text())
+    assert report["split"] == "speaker-independent"
+    assert len((run / "metrics.csv").read_text().splitlines()) == 3
+    held = json.loads((run / "split.json").read_text())
+    assert not set(held["train"]["speakers"]) & set(held["test"]["speakers"])
+
+    resumed = command("train", "fit", "--data", demo_corpus / "manifest.csv", "--runs", runs,
+                      "--cache", feature_cache, "--epochs", 2, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "Resumed after epoch 2" in resumed.stdout
+    taken = command("train", "fit", "--data", demo_corpus / "manifest.csv", "--run", run,
+                    "--cache", feature_cache)
+    assert taken.returncode == 1
+    assert "holds a run already" in taken.stderr
+
+    exported = command("export", "onnx", "--runs", runs, "--cache", feature_cache)
+    assert exported.returncode == 0, exported.stdout + exported.stderr
+    parity = json.loads((run / "parity.json").read_text())
+    assert [link["name"] for link in parity["links"]] == ["torch → fp32", "torch → int8"]
+    assert parity["links"][0]["clips"] == 60
+    answer = command("edge_runtime", "classify", "--model", run / "model.int8.onnx",
+                     "--format", "jsonl", next((demo_corpus / "sad").glob("*.wav")))
+    assert json.loads(answer.stdout)["label"] in ("angry", "happy", "neutral", "sad")
+
+
+def test_a_protocol_writes_its_report(demo_corpus, feature_cache, tmp_path):
+    report = tmp_path / "report"
+    done = command("train", "evaluate", "--data", demo_corpus / "manifest.csv",
+                   "--protocol", "loso", "--report", report, "--cache", feature_cache,
+                   "--epochs", 1)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(report.with_suffix(".json").read_text())
+    assert result["test"]["clips"] == 60
+    assert len(result["folds"]) == 5
+    for fold in result["folds"]:
+        assert not set(fold["speakers"]) & set(fold["validation_speakers"])
+    assert "Speaker-independent" in report.with_suffix(".md").read_text()
+
+
+def test_errors_of_the_commands_are_one_line(tmp_path):
+    for arguments in (
+        ["train", "fit", "--data", tmp_path], ["export", "onnx", "--runs", tmp_path],
+        ["train", "fit", "--data", tmp_path, "--mfcc", "hop=1"],
+    ):
+        result = command(*arguments)
+        assert result.returncode == 1
+        assert len(result.stderr.splitlines()) == 1
