@@ -117,8 +117,8 @@ def main() -> None:
     options = parser.parse_args()
     lines = [
         "# Speed of the MFCC front end", "",
-        f"`make bench-mfcc` on {processor()}, one thread, medians of alternating warm runs; "
-        f"{'recordings' if options.data else 'synthesised voices'}.", "",
+        f"`python -m benchmarks.mfcc` on {processor()}, one thread, medians of alternating warm "
+        f"runs; {'recordings' if options.data else 'synthesised voices'}.", "",
         "| clip | | ms | times the FFT | edge-ser is faster by | largest Δ to librosa | peak MiB |",
         "|---|---|---:|---:|---:|---:|---:|",
     ]

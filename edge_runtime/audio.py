@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .errors import AudioError, ConfigError
+from .errors import AudioError, ConfigError, reason
 
 # Rates that a resampler can be built for at reasonable cost; what lies outside is a damaged header.
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
@@ -62,23 +62,28 @@ def check_rates(*rates: float) -> None:
             )
 
 
-def _decode(path: Path) -> tuple[np.ndarray, int]:
-    """Mono float32 samples and the rate of a file."""
+def check_file(path: Path) -> None:
+    """AudioError unless there is a regular file: a pipe or a device could keep us waiting."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         raise AudioError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:
-        raise AudioError(f"{path}: cannot be read: {_reason(error)}") from error
+        raise AudioError(f"{path}: cannot be read: {reason(error)}") from error
     if stat.S_ISDIR(mode):
         raise AudioError(f"{path}: is a directory; give the audio files in it")
-    if not stat.S_ISREG(mode):  # a pipe or a device could keep us waiting for ever
+    if not stat.S_ISREG(mode):
         raise AudioError(f"{path}: is not a regular file")
+
+
+def _decode(path: Path) -> tuple[np.ndarray, int]:
+    """Mono float32 samples and the rate of a file."""
+    check_file(path)
     try:
         with path.open("rb") as file:
             _check_complete(file, path)
     except OSError as error:
-        raise AudioError(f"{path}: cannot be read: {_reason(error)}") from error
+        raise AudioError(f"{path}: cannot be read: {reason(error)}") from error
     samples, rate = _read(path)
     if len(samples) == 0:
         raise AudioError(f"{path}: holds no samples")
@@ -104,9 +109,9 @@ def _read(path: Path) -> tuple[np.ndarray, int]:
             while len(piece := sound.read(PIECE, dtype="float32", always_2d=True)):
                 pieces.append(piece[:, 0] if piece.shape[1] == 1 else piece.mean(axis=1))
     except Exception as error:  # soundfile raises all kinds for what a file contains
-        reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
+        said = str(getattr(error, "error_string", error)).strip().rstrip(".")
         raise AudioError(
-            f"{path}: is not audio that can be read ({reason}); wanted WAV, FLAC, OGG or MP3"
+            f"{path}: is not audio that can be read ({said}); wanted WAV, FLAC, OGG or MP3"
         ) from error
     samples = np.concatenate(pieces)
     if len(samples) < announced < UNKNOWN_LENGTH:
@@ -115,10 +120,6 @@ def _read(path: Path) -> tuple[np.ndarray, int]:
             f"{len(samples)} could be read"
         )
     return samples, rate
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
 
 
 def _check_complete(file: BinaryIO, path: Path) -> None:
@@ -149,4 +150,3 @@ def _check_complete(file: BinaryIO, path: Path) -> None:
                 )
             break
         position += length + length % 2
-    file.seek(0)

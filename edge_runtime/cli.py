@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from . import __version__
-from .errors import ConfigError, EdgeSerError
+from .errors import ConfigError, EdgeSerError, reason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -138,7 +138,7 @@ def mfcc(
     except OSError as error:
         if output is None:
             raise
-        _complain(EdgeSerError(f"{output}: cannot be written: {error.strerror or error}"))
+        _complain(EdgeSerError(f"{output}: cannot be written: {reason(error)}"))
         raise typer.Exit(1) from None
     except ConfigError:
         raise
@@ -151,12 +151,13 @@ def mfcc(
 
 
 def _write_features(features: np.ndarray, times: np.ndarray, output: Path | None) -> None:
-    """To a temporary file beside `output`, then renamed: never half a table."""
+    """As a table on stdout, or as what the suffix of `output` says."""
     if output is None:
         _write_table(features, times, sys.stdout)
         return
-    temporary = output.with_name(f".{os.getpid()}.tmp")
-    try:
+    from .files import replacing
+
+    with replacing(output) as temporary:
         if output.suffix.lower() == ".npy":
             import numpy as np
 
@@ -165,9 +166,6 @@ def _write_features(features: np.ndarray, times: np.ndarray, output: Path | None
         else:
             with temporary.open("w", newline="") as table:
                 _write_table(features, times, table)
-        temporary.replace(output)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write_table(features: np.ndarray, times: np.ndarray, file: TextIO) -> None:
@@ -231,7 +229,7 @@ def main() -> None:
         sys.exit(2)
     except OSError as error:  # a full disk, or a reader that has gone: `| head`
         if not isinstance(error, BrokenPipeError):
-            _complain(EdgeSerError(f"cannot write the answers: {error.strerror or error}"))
+            _complain(EdgeSerError(f"cannot write the answers: {reason(error)}"))
         # What is left in the buffer could not be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -15,3 +15,8 @@ class ModelError(EdgeSerError):
 
 class ConfigError(EdgeSerError, ValueError):
     """An argument or a setting outside its range."""
+
+
+def reason(error: Exception) -> str:
+    """What the system says went wrong, without the path and number that an OSError adds."""
+    return getattr(error, "strerror", None) or str(error)

@@ -28,6 +28,9 @@ _HZ_PER_MEL = 200.0 / 3
 _LOG_MEL = 1000.0 / _HZ_PER_MEL
 _LOG_STEP = np.log(6.4) / 27.0
 
+# Blocks that the mel matrix is cut into, so that less of its zeros is multiplied.
+N_BAND_BLOCKS = 4
+
 
 def window(name: str | tuple | float, length: int, *, symmetric: bool = False) -> np.ndarray:
     """A window of `length > 0` samples, as `scipy.signal.get_window(name, length)` gives it.
@@ -216,3 +219,17 @@ def cepstra_of(config: MfccConfig) -> np.ndarray:
         matrix[:, 0] = 0
         matrix[-1, 0] = 1
     return matrix if psf else 10.0 * matrix
+
+
+def band_blocks(bands: np.ndarray) -> list[tuple[slice, slice, np.ndarray]]:
+    """The mel matrix as blocks of neighbouring bands, each with the bins that they cover."""
+    n_bands = bands.shape[1]
+    edges = np.unique(np.linspace(0, n_bands, min(n_bands, N_BAND_BLOCKS) + 1).astype(int))
+    blocks = []
+    for first, last in zip(edges[:-1], edges[1:]):
+        used = np.flatnonzero(bands[:, first:last].any(axis=1))
+        bins = slice(used[0], used[-1] + 1) if len(used) else slice(0, 0)
+        blocks.append(
+            (bins, slice(first, last), np.ascontiguousarray(bands[bins, first:last]))
+        )
+    return blocks

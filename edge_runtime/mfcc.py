@@ -1,4 +1,4 @@
-"""Mel-frequency cepstral coefficients, equal to librosa's and several times as fast.
+"""Mel-frequency cepstral coefficients, equal to librosa's at a fraction of its cost.
 
     frames → window → |FFT|^power → mel filters → log → DCT · lifter
 
@@ -47,9 +47,6 @@ FLOAT32_RANGE = 8e-6
 # beyond the tolerance, so that everything is computed in float64.
 LARGEST_FLOAT32_GAIN = 1.5
 
-# Blocks that the mel matrix is cut into, so that less of its zeros is multiplied.
-N_BAND_BLOCKS = 4
-
 _frames_done = 0
 
 
@@ -88,7 +85,7 @@ class Mfcc:
         weights = bands.repeat(2, axis=0) if config.power == 2 else bands
         self._constants = {
             dtype: _Constants(
-                window.astype(dtype), _band_blocks(weights.astype(dtype)),
+                window.astype(dtype), filterbank.band_blocks(weights.astype(dtype)),
                 np.ones(2 * len(bands), dtype),
             )
             for dtype in (np.float32, np.float64)
@@ -318,20 +315,6 @@ def _weakest_power(bands: np.ndarray, config: MfccConfig) -> np.ndarray:
     factors *= (config.n_fft / 2) ** (config.power / 2)
     # An empty band is zero in any precision.
     return np.where(area > 0, np.minimum(factors, 1e30), 1e30)
-
-
-def _band_blocks(bands: np.ndarray) -> list[tuple[slice, slice, np.ndarray]]:
-    """The mel matrix as blocks of neighbouring bands, each with the bins that they cover."""
-    n_bands = bands.shape[1]
-    edges = np.unique(np.linspace(0, n_bands, min(n_bands, N_BAND_BLOCKS) + 1).astype(int))
-    blocks = []
-    for first, last in zip(edges[:-1], edges[1:]):
-        used = np.flatnonzero(bands[:, first:last].any(axis=1))
-        bins = slice(used[0], used[-1] + 1) if len(used) else slice(0, 0)
-        blocks.append(
-            (bins, slice(first, last), np.ascontiguousarray(bands[bins, first:last]))
-        )
-    return blocks
 
 
 @functools.lru_cache(maxsize=8)

@@ -11,7 +11,7 @@ import numpy as np
 
 from .audio import read_audio, resample
 from .card import METADATA_KEY, ModelCard
-from .errors import AudioError, ConfigError, ModelError
+from .errors import AudioError, ConfigError, ModelError, reason
 from .mfcc import Mfcc
 
 BUNDLED_MODEL = Path(__file__).with_name("models") / "edge_ser.onnx"
@@ -169,8 +169,7 @@ def _session(path: Path, threads: int) -> Any:
     except IsADirectoryError:
         raise ModelError(f"{path}: is a directory; wanted an .onnx file") from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ModelError(f"{path}: cannot be read: {reason}") from error
+        raise ModelError(f"{path}: cannot be read: {reason(error)}") from error
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from edge_runtime.card import METADATA_KEY, ModelCard
-from train.files import replacing
+from edge_runtime.files import replacing
 from train.network import EmotionLSTM
 
 # Opset 17 is read by every onnxruntime since 1.12 (2022); nothing newer is needed.

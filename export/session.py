@@ -11,10 +11,11 @@ import torch
 
 from edge_runtime import EmotionModel, MfccConfig
 from edge_runtime.card import ModelCard
+from edge_runtime.files import replacing
 from edge_runtime.model import BUNDLED_MODEL
 from train.corpora import Clip
 from train.features import load_dataset
-from train.files import replacing, write_json, write_text
+from train.files import write_json, write_text
 from train.network import EmotionLSTM
 from train.runs import CHECKPOINT, RunError, load_checkpoint, newest_run
 
@@ -36,6 +37,7 @@ def export_run(
     torch.set_num_threads(1)
     run = run or newest_run(runs, CHECKPOINT)
     out = out or run
+    out.mkdir(parents=True, exist_ok=True)
     network, stored = load_checkpoint(run)
     fp32, int8 = out / FP32, out / INT8
     export_fp32(network, make_card(network, stored, name, "none (float32)"), fp32)
@@ -49,14 +51,13 @@ def export_run(
             f"{dataset.unreadable[0]}; parity is checked on all of them"
         )
     targets = np.array([stored["labels"].index(clip.label) for clip in dataset.clips])
-    links = compare(
-        network, EmotionModel.load(fp32), EmotionModel.load(int8), dataset.frames, targets
-    )
+    quantized = EmotionModel.load(int8)
+    links = compare(network, EmotionModel.load(fp32), quantized, dataset.frames, targets)
     sizes = {path.name: path.stat().st_size for path in (fp32, int8)}
     holds = all(link.holds for link in links)
     write_json(out / "parity.json", {"sizes": sizes, "holds": holds, "links": as_json(links)})
     table = as_markdown(links)
-    write_text(out / CARD, card_markdown(EmotionModel.load(int8).card, sizes[INT8], table))
+    write_text(out / CARD, card_markdown(quantized.card, sizes[INT8], table))
     write_text(out / "parity.md", _report(network, sizes, table))
     print(table)
     print("\n".join(f"{file}: {size:,} bytes" for file, size in sizes.items()))

@@ -123,14 +123,15 @@ def scan(
     Raises DatasetError if a root is missing, nothing was found, or there is but one label.
     """
     clips: list[Clip] = []
+    speaker = None if speaker_pattern is None else _speaker_expression(speaker_pattern)
     for root in map(Path, roots):
         if not root.exists():
             raise DatasetError(f"{root}: no such folder or manifest")
         manifest = root if root.is_file() else root / "manifest.csv"
         found = _read_manifest(manifest) if manifest.is_file() else _scan_folder(root)
-        if speaker_pattern is not None:
+        if speaker is not None:
             base = root.parent if root.is_file() else root
-            found = [_with_speaker(clip, base, speaker_pattern) for clip in found]
+            found = [_with_speaker(clip, base, speaker) for clip in found]
         clips.extend(found)
     seen = sorted({clip.label for clip in clips})
     if labels is not None:
@@ -196,14 +197,18 @@ def _labels_of(scheme: NamingScheme) -> set[str]:
     return set((scheme.codes or _ADJECTIVES).values()) | {"neutral"}
 
 
-def _with_speaker(clip: Clip, base: Path, pattern: str) -> Clip:
+def _speaker_expression(pattern: str) -> re.Pattern[str]:
     try:
-        match = re.search(pattern, Path(os.path.relpath(clip.path, base)).as_posix())
-        groups = re.compile(pattern).groups
+        expression = re.compile(pattern)
     except re.error as error:
         raise DatasetError(f"--speaker-pattern {pattern!r}: {error}") from error
-    if not groups:
+    if not expression.groups:
         raise DatasetError(f"--speaker-pattern {pattern!r}: has no (group) to be the speaker")
+    return expression
+
+
+def _with_speaker(clip: Clip, base: Path, speaker: re.Pattern[str]) -> Clip:
+    match = speaker.search(Path(os.path.relpath(clip.path, base)).as_posix())
     if match is None or not match[1]:
         return clip
     return Clip(clip.path, clip.label, f"{clip.corpus}/{match[1]}", clip.split, clip.corpus)

@@ -14,6 +14,8 @@ import numpy as np
 from tqdm import tqdm
 
 from edge_runtime import AudioError, Mfcc, MfccConfig, read_audio
+from edge_runtime.audio import check_file
+from edge_runtime.errors import reason
 
 from .corpora import Clip, DatasetError
 
@@ -80,12 +82,10 @@ def load_dataset(clips: list[Clip], config: MfccConfig, cache: Path) -> Dataset:
 def _cached_frames(path: Path, extractor: Mfcc, cache: Path) -> tuple[np.ndarray, str, float]:
     """(frames, hash of the samples, seconds) of a file."""
     try:
-        if path.exists() and not path.is_file():
-            raise AudioError(f"{path}: is not a regular file")
+        check_file(path)
         data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise AudioError(f"{path}: cannot be read: {reason}") from error
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read: {reason(error)}") from error
     settings = json.dumps([CACHE_VERSION, extractor.config.to_dict()], sort_keys=True)
     key = hashlib.blake2b(data + settings.encode(), digest_size=16).hexdigest()
     entry = cache / key[:2] / f"{key}.npz"

@@ -118,8 +118,9 @@ def fit(
         loss = _train_epoch(network, optimizer, data, train, targets, weights, config, epoch, log)
         logits = predict(average.module, data, val)
         val_loss = float(cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets[val])))
-        result = scores(targets[val], logits.argmax(axis=1), labels)
-        result["uar"] = _mean_over_corpora(data, val, targets, logits.argmax(axis=1), labels)
+        predictions = logits.argmax(axis=1)
+        result = scores(targets[val], predictions, labels)
+        result["uar"] = _mean_over_corpora(data, val, targets, predictions, labels)
         state.finish(
             {
                 "epoch": epoch, "train_loss": loss, "val_loss": val_loss,
