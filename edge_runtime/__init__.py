@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .audio import read_audio as read_audio
     from .config import MfccConfig as MfccConfig
     from .delta import delta as delta
+    from .emotion_stream import EmotionStream as EmotionStream
+    from .emotion_stream import StreamEvent as StreamEvent
     from .errors import AudioError as AudioError
     from .errors import ConfigError as ConfigError
     from .errors import EdgeSerError as EdgeSerError
@@ -31,11 +33,13 @@ _MODULE_OF = {
     "ConfigError": "errors",
     "EdgeSerError": "errors",
     "EmotionModel": "model",
+    "EmotionStream": "emotion_stream",
     "Mfcc": "mfcc",
     "MfccConfig": "config",
     "MfccStream": "stream",
     "ModelError": "errors",
     "Prediction": "model",
+    "StreamEvent": "emotion_stream",
     "delta": "delta",
     "mfcc": "mfcc",
     "read_audio": "audio",

@@ -150,3 +150,26 @@ def _check_complete(file: BinaryIO, path: Path) -> None:
                 )
             break
         position += length + length % 2
+
+
+class StreamResampler:
+    """`resample` for samples that come in chunks: all outputs together are the whole clip's.
+
+    Equal rates pass through as they are.
+    """
+
+    def __init__(self, sample_rate: float, wanted: int) -> None:
+        check_rates(sample_rate, wanted)
+        self._stream = None
+        if sample_rate != wanted:
+            import soxr
+
+            self._stream = soxr.ResampleStream(
+                sample_rate, wanted, 1, dtype="float32", quality="HQ"
+            )
+
+    def push(self, samples: np.ndarray, last: bool = False) -> np.ndarray:
+        """What follows from `samples (n,)`; `last` adds what was held back, and ends the clip."""
+        if self._stream is None:
+            return samples
+        return self._stream.resample_chunk(samples.astype(np.float32, copy=False), last=last)

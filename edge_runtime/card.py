@@ -16,7 +16,7 @@ from .config import MfccConfig
 from .errors import ConfigError, ModelError
 
 METADATA_KEY = "edge_ser"
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class ModelCard:
     normalisation: str  # where the features are normalised; the graph does it
     temperature: float  # of the softmax; the graph divides the logits by it
     uncertain_below: float  # confidence under which the answer is "uncertain"; 0: never
+    frames_per_step: int  # streams give frames in multiples of this, but for the last
+    speech_above: float  # probability of speech under which the answer is "no speech"; 0: never
     speech_above_dbfs: float  # level of the loudest 30 ms under which the answer is "no speech"
     architecture: dict[str, Any]
     parameters: int
@@ -53,6 +55,11 @@ class ModelCard:
         schema = values.pop("schema", None)
         if not isinstance(schema, int) or schema < 1:
             raise ModelError(f"{file}: its model card has schema={schema!r}; wanted {SCHEMA}")
+        if schema < SCHEMA:
+            raise ModelError(
+                f"{file}: its model card has schema {schema}, this version reads {SCHEMA}: "
+                "export the model again, or install the edge-ser that made it"
+            )
         if schema > SCHEMA:
             raise ModelError(
                 f"{file}: its model card has schema {schema}, this version reads {SCHEMA}: "
@@ -90,7 +97,7 @@ def _check(values: dict[str, Any], file: str) -> None:
         "two or more different names",
     )
     for key, low, high in (
-        ("temperature", 0.0, math.inf), ("uncertain_below", 0.0, 1.0),
+        ("temperature", 0.0, math.inf), ("uncertain_below", 0.0, 1.0), ("speech_above", 0.0, 1.0),
         ("speech_above_dbfs", -math.inf, 0.0),
     ):
         number = isinstance(values[key], (int, float)) and not isinstance(values[key], bool)
@@ -105,3 +112,8 @@ def _check(values: dict[str, Any], file: str) -> None:
         require(key, isinstance(values[key], dict), "an object")
     require("corpora", isinstance(values["corpora"], list), "a list")
     require("parameters", isinstance(values["parameters"], int), "a whole number")
+    require(
+        "frames_per_step",
+        type(values["frames_per_step"]) is int and 1 <= values["frames_per_step"] <= 1000,
+        "a whole number from 1 to 1000",
+    )

@@ -5,19 +5,28 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .audio import read_audio, resample
 from .card import METADATA_KEY, ModelCard
 from .errors import AudioError, ConfigError, ModelError, reason
+from .level import Loudness
 from .mfcc import Mfcc
+
+if TYPE_CHECKING:
+    from .emotion_stream import EmotionStream
 
 BUNDLED_MODEL = Path(__file__).with_name("models") / "edge_ser.onnx"
 
 UNCERTAIN = "uncertain"
 NO_SPEECH = "no speech"
+
+# Numbers in the state of a stream; more than this is a damaged file, not a network for devices.
+LARGEST_STATE = 1 << 20
+
+OUTPUTS = ("logits", "probabilities", "speech", "new_state")
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,15 @@ class Prediction:
     probabilities: dict[str, float]
 
 
+class Heard(NamedTuple):
+    """What the network makes of the frames so far."""
+
+    logits: np.ndarray  # float32 (n_labels,)
+    probabilities: np.ndarray  # float32 (n_labels,), sum 1
+    speech: float  # probability, 0 to 1, that somebody speaks
+    state: np.ndarray  # float32 (state_size,), to go on from
+
+
 class EmotionModel:
     """One .onnx file that holds the network and, as metadata, all that it takes to use it.
 
@@ -45,7 +63,8 @@ class EmotionModel:
         self.card = card
         self.path = path
         self._session = session
-        self._mfcc = Mfcc(card.mfcc)
+        self.mfcc = Mfcc(card.mfcc)
+        self._silent_state = np.zeros(_shape(session.get_inputs(), "state")[1], np.float32)
 
     @classmethod
     def load(
@@ -109,37 +128,72 @@ class EmotionModel:
                 model stores).
         Raises AudioError if there is nothing to classify, ConfigError for a wrong argument.
         """
-        threshold = self.card.uncertain_below if threshold is None else threshold
-        if not 0 <= threshold <= 1:
-            raise ConfigError(f"threshold={threshold!r} must be between 0 and 1")
+        threshold = self.check_threshold(threshold)
         samples = self._samples(audio, sample_rate)
         try:
-            _, probabilities = self.run(self._mfcc(samples))
+            heard = self.run(self.mfcc(samples))
         except AudioError as error:
             where = "" if isinstance(audio, np.ndarray) else f"{audio}: "
             raise AudioError(f"{where}{error}") from error
-        best = int(probabilities.argmax())
+        loudness = Loudness(self.sample_rate)
+        loudness.push(samples)
+        return self.judge(heard, loudness.dbfs(), threshold)
+
+    def stream(
+        self, sample_rate: float | None = None, *, threshold: float | None = None
+    ) -> EmotionStream:
+        """For audio that arrives in pieces, at `sample_rate` Hz (None: the model's).
+
+        Each stream has a state of its own, so that one model serves many.
+
+        >>> stream = EmotionModel.load().stream(sample_rate=48_000)
+        >>> stream.push(np.zeros(48_000, np.float32))[-1].prediction.label
+        'no speech'
+        """
+        from .emotion_stream import EmotionStream
+
+        return EmotionStream(self, sample_rate, threshold)
+
+    def check_threshold(self, threshold: float | None) -> float:
+        """`threshold`, or the model's own for None; ConfigError if it is no probability."""
+        threshold = self.card.uncertain_below if threshold is None else threshold
+        if not 0 <= threshold <= 1:
+            raise ConfigError(f"threshold={threshold!r} must be between 0 and 1")
+        return threshold
+
+    def judge(self, heard: Heard, dbfs: float, threshold: float) -> Prediction:
+        """The answer to what was heard, `dbfs` loud at its loudest."""
+        best = int(heard.probabilities.argmax())
         label = self.labels[best]
-        if _loudest_dbfs(samples, self.sample_rate) < self.card.speech_above_dbfs:
+        card = self.card
+        if dbfs < card.speech_above_dbfs or heard.speech < card.speech_above:
             label = NO_SPEECH
-        elif probabilities[best] < threshold:
+        elif heard.probabilities[best] < threshold:
             label = UNCERTAIN
+        probabilities = map(float, heard.probabilities)
         return Prediction(
-            label, float(probabilities[best]), dict(zip(self.labels, map(float, probabilities)))
+            label, float(heard.probabilities[best]), dict(zip(self.labels, probabilities))
         )
 
-    def run(self, mfcc: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The network alone: float32 `(n_frames, n_mfcc)` → logits and probabilities,
-        `(n_labels,)` each."""
+    def run(self, mfcc: np.ndarray, state: np.ndarray | None = None) -> Heard:
+        """The network alone, on the frames of a clip or on the next frames of a stream.
+
+        Args:
+            mfcc: float32 `(n_frames, n_mfcc)`, one frame at least.
+            state: what `Heard.state` was after the frames before; None: these are the first.
+                All frames but the last of a stream come in multiples of `frames_per_step`.
+        """
+        if state is None:
+            state = self._silent_state
         try:
-            logits, probabilities = self._session.run(
-                ["logits", "probabilities"], {"mfcc": mfcc[np.newaxis]}
+            logits, probabilities, speech, state = self._session.run(
+                list(OUTPUTS), {"mfcc": mfcc[np.newaxis], "state": state[np.newaxis]}
             )
         except Exception as error:  # onnxruntime's own exceptions share no public base class
             raise ModelError(f"{self.path}: cannot be run: {_one_line(error)}") from error
         if not np.isfinite(probabilities).all():
             raise ModelError(f"{self.path}: gives probabilities that are no numbers")
-        return logits[0], probabilities[0]
+        return Heard(logits[0], probabilities[0], float(speech[0, 0]), state[0])
 
     def _samples(
         self, audio: str | os.PathLike[str] | np.ndarray, rate: float | None
@@ -148,17 +202,8 @@ class EmotionModel:
             if rate is not None:
                 raise ConfigError("sample_rate is for arrays of samples; a file holds its own")
             return read_audio(audio, self.sample_rate)
-        samples = self._mfcc.check(audio)
+        samples = self.mfcc.check(audio)
         return samples if rate is None else resample(samples, rate, self.sample_rate)
-
-
-def _loudest_dbfs(samples: np.ndarray, sample_rate: int) -> float:
-    """The RMS level of the loudest 30 ms, in dB relative to full scale; -inf for silence."""
-    length = max(1, int(0.03 * sample_rate))
-    whole = len(samples) // length * length
-    blocks = samples[:whole].reshape(-1, length) if whole else samples[np.newaxis]
-    power = float(np.einsum("ij,ij->i", blocks, blocks).max()) / blocks.shape[1]
-    return 10.0 * np.log10(power) if power > 0 else -np.inf
 
 
 def _session(path: Path, threads: int) -> Any:
@@ -198,10 +243,12 @@ def _one_line(error: Exception) -> str:
 
 def _check_graph(session: Any, card: ModelCard, path: Path) -> None:
     """The inputs and outputs that `run` relies on."""
-    wanted = {"mfcc": card.mfcc.n_mfcc, "logits": len(card.labels),
-              "probabilities": len(card.labels)}
-    inputs = {value.name: value for value in session.get_inputs()}
-    found = {**inputs, **{value.name: value for value in session.get_outputs()}}
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    found = {value.name: value for value in [*inputs, *outputs]}
+    size = found["state"].shape[-1] if "state" in found and found["state"].shape else None
+    n_labels = len(card.labels)
+    wanted = {"mfcc": card.mfcc.n_mfcc, "state": size, "new_state": size, "logits": n_labels,
+              "probabilities": n_labels, "speech": 1}
     for name, width in wanted.items():
         if name not in found:
             raise ModelError(f"{path}: has no {name!r}; it has {', '.join(found)}")
@@ -212,12 +259,19 @@ def _check_graph(session: Any, card: ModelCard, path: Path) -> None:
             )
         if kind != "tensor(float)":
             raise ModelError(f"{path}: {name} is a {kind}; wanted tensor(float)")
-    if set(inputs) != {"mfcc"} or len(inputs["mfcc"].shape) != 3:
+    shapes = {value.name: value.shape for value in inputs}
+    if set(shapes) != {"mfcc", "state"} or [len(shapes[n]) for n in ("mfcc", "state")] != [3, 2]:
         raise ModelError(
-            f"{path}: takes {', '.join(f'{n} {v.shape}' for n, v in inputs.items())}; "
-            "wanted mfcc (batch, time, n_mfcc) alone"
+            f"{path}: takes {', '.join(f'{n} {shape}' for n, shape in shapes.items())}; "
+            "wanted mfcc (batch, time, n_mfcc) and state (batch, state_size) alone"
         )
-    if isinstance(inputs["mfcc"].shape[1], int):
+    if not isinstance(size, int) or not 0 < size <= LARGEST_STATE:
+        raise ModelError(f"{path}: its state holds {size} numbers; wanted 1 to {LARGEST_STATE}")
+    if isinstance(shapes["mfcc"][1], int):
         raise ModelError(
-            f"{path}: takes clips of {inputs['mfcc'].shape[1]} frames only; wanted any number"
+            f"{path}: takes clips of {shapes['mfcc'][1]} frames only; wanted any number"
         )
+
+
+def _shape(values: Any, name: str) -> list[Any]:
+    return next(value.shape for value in values if value.name == name)

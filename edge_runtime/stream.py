@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .audio import check_rates
+from .audio import StreamResampler
 from .config import MfccConfig
 from .errors import ConfigError
 from .mfcc import Mfcc
@@ -43,7 +43,6 @@ class MfccStream:
                 "cannot be streamed: use a configuration with top_db=None"
             )
         self.sample_rate = self.config.sample_rate if sample_rate is None else sample_rate
-        check_rates(self.sample_rate, self.config.sample_rate)
         self.reset()
 
     def reset(self) -> None:
@@ -52,13 +51,7 @@ class MfccStream:
         self._heard = 0  # samples, after resampling
         self._first = 0  # index of the first sample that is held, or will be
         self._held = np.empty(0, np.float32)
-        self._resampler = None
-        if self.sample_rate != self.config.sample_rate:
-            import soxr
-
-            self._resampler = soxr.ResampleStream(
-                self.sample_rate, self.config.sample_rate, 1, dtype="float32", quality="HQ"
-            )
+        self._resampler = StreamResampler(self.sample_rate, self.config.sample_rate)
 
     def push(self, samples: np.ndarray) -> np.ndarray:
         """The frames that `samples (n,)` complete, float32 `(n_frames, n_mfcc)`; n may be 0.
@@ -66,20 +59,15 @@ class MfccStream:
         Raises AudioError for samples that `Mfcc` refuses; the stream is then as it was before.
         """
         samples = self._mfcc.check_samples(samples)
-        if self._resampler is not None:
-            samples = self._resampler.resample_chunk(samples.astype(np.float32, copy=False))
-        return self._advance(samples)
+        return self._advance(self._resampler.push(samples))
 
     def flush(self) -> np.ndarray:
         """The frames that the end of the clip completes; afterwards the stream begins a new clip.
 
         A clip shorter than one frame has none here where `Mfcc` refuses it.
         """
-        frames = [np.empty((0, self.config.n_mfcc), np.float32)]
-        if self._resampler is not None:
-            last = self._resampler.resample_chunk(np.empty(0, np.float32), last=True)
-            frames.append(self._advance(last))
-        frames.append(self._end())
+        last = self._resampler.push(np.empty(0, np.float32), last=True)
+        frames = [self._advance(last), self._end()]
         self.reset()
         return np.concatenate(frames)
 

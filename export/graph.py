@@ -1,22 +1,26 @@
-"""A trained network as an ONNX graph: float32, then int8."""
+"""A trained network as an ONNX graph: float32, then with int8 weights."""
 
 from __future__ import annotations
 
-import logging
-import tempfile
 import warnings
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
+from onnx import helper, numpy_helper
 from torch import nn
 
 from edge_runtime.card import METADATA_KEY, ModelCard
 from edge_runtime.files import replacing
+from edge_runtime.model import OUTPUTS
 from train.network import EmotionLSTM
 
 # Opset 17 is read by every onnxruntime since 1.12 (2022); nothing newer is needed.
 OPSET = 17
+
+# Weights of fewer values are kept in float32: they make no file smaller.
+SMALLEST_QUANTIZED = 512
 
 
 class _Deployed(nn.Module):
@@ -26,44 +30,95 @@ class _Deployed(nn.Module):
         super().__init__()
         self.network, self.temperature = network, temperature
 
-    def forward(self, mfcc: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        logits = self.network(mfcc)
-        return logits, torch.softmax(logits / self.temperature, dim=-1)
+    def forward(
+        self, mfcc: torch.Tensor, state: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        state = self.network.advance(mfcc, state)
+        logits, speech = self.network.classify(state)
+        probabilities = torch.softmax(logits / self.temperature, dim=-1)
+        return logits, probabilities, torch.sigmoid(speech), state
 
 
 def export_fp32(network: EmotionLSTM, card: ModelCard, path: Path) -> None:
-    """Write `mfcc (batch, time, n_mfcc)` → `logits`, `probabilities (batch, n_classes)`."""
+    """Write one graph for whole clips and for live audio.
+
+    Inputs: `mfcc (batch, time, n_mfcc)` and `state (batch, state_size)`, zeros before the first
+    frame. Outputs: `logits` and `probabilities (batch, n_classes)` of all that was heard, the
+    probability `speech (batch, 1)` that somebody speaks, and `new_state (batch, state_size)`, to
+    be given with the frames that follow.
+    """
     deployed = _Deployed(network, card.temperature).eval()
-    example = torch.zeros(1, 8, network.config.n_mfcc)
-    dynamic = {"mfcc": {0: "batch", 1: "time"}, "logits": {0: "batch"},
-               "probabilities": {0: "batch"}}
+    example = torch.zeros(1, 8, network.config.n_mfcc), network.silent_state(1)
+    outputs = list(OUTPUTS)
+    dynamic = {name: {0: "batch"} for name in ("state", *outputs)}
+    dynamic["mfcc"] = {0: "batch", 1: "time"}
     with replacing(path) as temporary:
         with warnings.catch_warnings():
-            # The exporter that keeps an LSTM one ONNX node is the older one, and says so; it also
-            # warns of batches, which the zero initial state, made from the input's shape, allows.
+            # The exporter that keeps an LSTM one ONNX node is the older one, and says so; and it
+            # warns of every shape that it follows.
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                deployed, (example,), str(temporary), dynamo=False,
-                opset_version=OPSET, input_names=["mfcc"],
-                output_names=["logits", "probabilities"], dynamic_axes=dynamic,
+                deployed, example, str(temporary), dynamo=False, opset_version=OPSET,
+                input_names=["mfcc", "state"], output_names=outputs, dynamic_axes=dynamic,
             )
         _finish(temporary, card)
 
 
 def export_int8(fp32: Path, card: ModelCard, path: Path) -> None:
-    """Quantize the weights of every LSTM and matrix product to int8; activations as they come.
+    """Store the weights of every LSTM and matrix product as int8, a scale for each output.
 
-    https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
+    onnxruntime makes float32 of them once, when it loads the file; activations are never
+    quantized. onnxruntime's dynamic quantization would scale them by each call's loudest value,
+    and a stream fed in pieces would not end where the whole clip does.
     """
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    logging.getLogger().setLevel(logging.ERROR)  # the pre-processing is advised, and done
-    with tempfile.TemporaryDirectory() as folder, replacing(path) as temporary:
-        prepared = Path(folder) / "prepared.onnx"
-        quant_pre_process(str(fp32), str(prepared))
-        quantize_dynamic(str(prepared), str(temporary), weight_type=QuantType.QInt8)
+    model = onnx.load(str(fp32))
+    axes = _weight_axes(model.graph)
+    kept, scales, dequantize = [], [], []
+    for tensor in model.graph.initializer:
+        axis = axes.get(tensor.name)
+        weights = numpy_helper.to_array(tensor)
+        if axis is None or weights.size < SMALLEST_QUANTIZED:
+            kept.append(tensor)
+            continue
+        quantized, scale = quantize(weights, axis)
+        kept.append(numpy_helper.from_array(quantized, f"{tensor.name}.int8"))
+        scales.append(numpy_helper.from_array(scale, f"{tensor.name}.scale"))
+        dequantize.append(
+            helper.make_node(
+                "DequantizeLinear", [f"{tensor.name}.int8", f"{tensor.name}.scale"],
+                [tensor.name], axis=axis,
+            )
+        )
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept + scales)
+    nodes = [*dequantize, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    with replacing(path) as temporary:
+        onnx.save(model, str(temporary))
         _finish(temporary, card)
+
+
+def quantize(weights: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """int8 values and float32 scales `(weights.shape[axis],)`: weights ≈ values · scale."""
+    others = tuple(k for k in range(weights.ndim) if k != axis)
+    scale = np.maximum(np.abs(weights).max(axis=others), 1e-12).astype(np.float32) / 127
+    shape = [-1 if k == axis else 1 for k in range(weights.ndim)]
+    return np.rint(weights / scale.reshape(shape)).astype(np.int8), scale
+
+
+def _weight_axes(graph: onnx.GraphProto) -> dict[str, int]:
+    """The initializers that are weights, with the axis of their outputs."""
+    axes: dict[str, int] = {}
+    for node in graph.node:
+        if node.op_type == "LSTM":  # W and R: (directions, 4 · hidden, inputs)
+            axes.update({node.input[1]: 1, node.input[2]: 1})
+        elif node.op_type == "Gemm":
+            transposed = any(a.name == "transB" and a.i for a in node.attribute)
+            axes[node.input[1]] = 0 if transposed else 1
+        elif node.op_type == "MatMul":  # (inputs, outputs)
+            axes[node.input[1]] = 1
+    return axes
 
 
 def _finish(path: Path, card: ModelCard) -> None:
@@ -78,5 +133,5 @@ def _finish(path: Path, card: ModelCard) -> None:
     model.producer_name, model.producer_version = "edge-ser", ""
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, {METADATA_KEY: card.to_json()})
-    onnx.checker.check_model(model)
+    onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString(deterministic=True))

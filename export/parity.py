@@ -1,4 +1,4 @@
-"""Does the exported model answer as the trained one? Torch, fp32 ONNX and int8 ONNX by the clip."""
+"""Does the exported model answer as the trained one? Torch, fp32, int8, and int8 in pieces."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import numpy as np
 import torch
 
 from edge_runtime import EmotionModel
+from edge_runtime.model import Heard
 from train.metrics import scores
 from train.network import EmotionLSTM
 
 FP32_LOGITS = 1e-4
 INT8_UAR = 0.005
+CHUNKED_PROBABILITIES = 1e-5
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def compare(
     network: EmotionLSTM, fp32: EmotionModel, int8: EmotionModel,
     frames: list[np.ndarray], targets: np.ndarray,
 ) -> list[Link]:
-    """Both links over clips `(n_frames, n_mfcc)` of whatever lengths, one at a time as a device
+    """All links over clips `(n_frames, n_mfcc)` of whatever lengths, one at a time as a device
     meets them; `targets` are class indices `(n_clips,)`."""
     network.eval()
     temperature = fp32.card.temperature
@@ -45,6 +47,8 @@ def compare(
     probabilities = torch.softmax(torch.from_numpy(logits) / temperature, dim=-1).numpy()
     reference = (logits, probabilities)
     answers = {name: _answers(model, frames) for name, model in (("fp32", fp32), ("int8", int8))}
+    rng = np.random.default_rng(0)
+    chunked = [_in_pieces(int8, clip, rng) for clip in frames]
     labels = list(fp32.labels)
     return [
         _link(
@@ -58,12 +62,32 @@ def compare(
             f"UAR within {100 * INT8_UAR:g} points",
             lambda link: abs(link["uar_difference"]) <= INT8_UAR,
         ),
+        _link(
+            "int8: whole → chunked", answers["int8"], _columns(chunked), targets, labels,
+            f"probabilities within {CHUNKED_PROBABILITIES:g}",
+            lambda link: link["max_probability_difference"] <= CHUNKED_PROBABILITIES,
+        ),
     ]
 
 
 def _answers(model: EmotionModel, frames: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    answers = [model.run(clip) for clip in frames]
-    return np.stack([a[0] for a in answers]), np.stack([a[1] for a in answers])
+    return _columns([model.run(clip) for clip in frames])
+
+
+def _columns(heard: list[Heard]) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and probabilities, `(n_clips, n_classes)` each."""
+    return np.stack([h.logits for h in heard]), np.stack([h.probabilities for h in heard])
+
+
+def _in_pieces(model: EmotionModel, clip: np.ndarray, rng: np.random.Generator) -> Heard:
+    """A clip fed as a stream would feed it, in pieces of up to ten steps."""
+    step, start, heard = model.card.frames_per_step, 0, None
+    while start < len(clip):
+        size = step * int(rng.integers(1, 11))
+        heard = model.run(clip[start : start + size], None if heard is None else heard.state)
+        start += size
+    assert heard is not None  # a clip has a frame
+    return heard
 
 
 def _link(name, first, second, targets, labels, limit, holds) -> Link:

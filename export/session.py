@@ -25,6 +25,8 @@ from .parity import as_json, as_markdown, compare
 
 FP32, INT8, CARD = "model.fp32.onnx", "model.int8.onnx", "MODEL_CARD.md"
 
+INT8_WEIGHTS = "int8 weights with a scale for each output, float32 arithmetic"
+
 # Below this level, 60 dB under full scale, the loudest 30 ms of a clip are no voice.
 SPEECH_ABOVE_DBFS = -60.0
 
@@ -41,7 +43,7 @@ def export_run(
     network, stored = load_checkpoint(run)
     fp32, int8 = out / FP32, out / INT8
     export_fp32(network, make_card(network, stored, name, "none (float32)"), fp32)
-    export_int8(fp32, make_card(network, stored, name, "int8 weights, dynamic activations"), int8)
+    export_int8(fp32, make_card(network, stored, name, INT8_WEIGHTS), int8)
 
     clips = [Clip(Path(path), label) for path, label in stored["clips"]]
     dataset = load_dataset(clips, MfccConfig.from_dict(stored["mfcc"]), cache)
@@ -88,11 +90,14 @@ def make_card(
         mfcc=MfccConfig.from_dict(stored["mfcc"]),
         normalisation="in the graph: mean and deviation of the training frames",
         temperature=float(stored["temperature"]),
-        uncertain_below=0.0,
+        uncertain_below=float(stored.get("uncertain_below", 0.0)),
+        frames_per_step=sizes.stack,
+        speech_above=float(stored.get("speech_above", 0.0)),
         speech_above_dbfs=SPEECH_ABOVE_DBFS,
         architecture={
             "lstm_layers": sizes.num_layers, "hidden_size": sizes.hidden_size,
-            "fc_size": sizes.fc_size, "pooling": sizes.pooling,
+            "fc_size": sizes.fc_size, "pooling": sizes.pooling, "stack": sizes.stack,
+            "stem_size": sizes.stem_size, "residual": sizes.residual,
         },
         parameters=network.n_parameters(),
         quantization=quantization,

@@ -14,7 +14,7 @@ import torch
 from conftest import ROOT, TRAINING_MFCC
 
 from edge_runtime import EmotionModel
-from export.graph import export_fp32, export_int8
+from export.graph import SMALLEST_QUANTIZED, export_fp32, export_int8, quantize
 from export.parity import compare
 from export.session import make_card
 from train.network import EmotionLSTM, NetworkConfig
@@ -48,15 +48,16 @@ def test_exported_models_answer_as_the_trained_one(exported, dataset):
     fp32, int8 = (EmotionModel.load(folder / f"{kind}.onnx") for kind in ("fp32", "int8"))
     targets = np.array([dataset.labels.index(clip.label) for clip in dataset.clips])
     assert len({len(clip) for clip in dataset.frames}) > 10
-    first, second = compare(network, fp32, int8, dataset.frames, targets)
+    first, second, third = compare(network, fp32, int8, dataset.frames, targets)
     assert first.max_logit_difference <= 1e-4
     assert first.decisions_that_differ == 0
     assert first.holds
     assert second.max_probability_difference < 0.05
+    assert third.holds and third.max_probability_difference <= 1e-5
     for length in (1, 2, 1000):
         clip = np.random.default_rng(length).standard_normal((length, 13)).astype(np.float32)
         expected = network(torch.from_numpy(clip[None]))[0].detach().numpy()
-        logits, probabilities = fp32.run(clip)
+        logits, probabilities, _, _ = fp32.run(clip)
         np.testing.assert_allclose(logits, expected, atol=1e-4)
         np.testing.assert_allclose(
             probabilities, np.exp(expected / 1.7) / np.exp(expected / 1.7).sum(), atol=1e-5
@@ -73,11 +74,32 @@ def test_parity_notices_a_model_that_differs(exported, dataset):
 
 def test_int8_covers_lstms_and_products_and_is_a_quarter(exported):
     _, folder = exported
-    nodes = [node.op_type for node in onnx.load(folder / "int8.onnx").graph.node]
-    assert nodes.count("DynamicQuantizeLSTM") == 2
-    assert nodes.count("MatMulInteger") == 2
-    assert not {"LSTM", "MatMul", "Gemm"} & set(nodes)
+    graph = onnx.load(folder / "int8.onnx").graph
+    made = {name for node in graph.node if node.op_type == "DequantizeLinear"
+            for name in node.output}
+    kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    for node in graph.node:
+        weights = node.input[1:3] if node.op_type == "LSTM" else node.input[1:2]
+        if node.op_type in ("LSTM", "Gemm", "MatMul"):
+            for name in weights:
+                small = name in kinds and onnx_size(graph, name) < SMALLEST_QUANTIZED
+                assert name in made or small, name
+    assert len(made) >= 5
     assert (folder / "int8.onnx").stat().st_size < 0.28 * (folder / "fp32.onnx").stat().st_size
+
+
+def onnx_size(graph, name):
+    return next(onnx.numpy_helper.to_array(t).size for t in graph.initializer if t.name == name)
+
+
+def test_quantized_weights_are_within_half_a_step():
+    weights = np.random.default_rng(0).standard_normal((1, 40, 30)).astype(np.float32)
+    weights[0, 3] *= 100  # one loud output must not cost the others their steps
+    values, scale = quantize(weights, 1)
+    assert values.dtype == np.int8 and scale.shape == (40,)
+    error = np.abs(values * scale[None, :, None] - weights)
+    assert (error <= scale[None, :, None] * 0.5001).all()
+    assert np.abs(values).max(axis=(0, 2)).min() == 127
 
 
 def test_exporting_twice_gives_the_same_bytes(exported, tmp_path):
@@ -143,7 +165,9 @@ def test_from_recordings_to_an_answer(demo_corpus, feature_cache, tmp_path):
     exported = command("export", "onnx", "--runs", runs, "--cache", feature_cache)
     assert exported.returncode == 0, exported.stdout + exported.stderr
     parity = json.loads((run / "parity.json").read_text())
-    assert [link["name"] for link in parity["links"]] == ["torch → fp32", "torch → int8"]
+    assert [link["name"] for link in parity["links"]] == [
+        "torch → fp32", "torch → int8", "int8: whole → chunked"
+    ]
     assert parity["links"][0]["clips"] == 60
     answer = command("edge_runtime", "classify", "--model", run / "model.int8.onnx",
                      "--format", "jsonl", next((demo_corpus / "sad").glob("*.wav")))

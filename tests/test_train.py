@@ -88,7 +88,7 @@ def test_the_baseline_has_its_213828_parameters():
     assert EmotionLSTM(NetworkConfig()).n_parameters() == 213_828
 
 
-@pytest.mark.parametrize("pooling", ["last", "mean"])
+@pytest.mark.parametrize("pooling", ["attention", "mean"])
 def test_padding_does_not_change_a_clip(dataset, pooling):
     network = EmotionLSTM(NetworkConfig(pooling=pooling)).eval()
     some = dataset.frames[:6]

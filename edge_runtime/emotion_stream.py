@@ -1,0 +1,87 @@
+"""An emotion from audio that arrives in pieces: what the whole clip would have given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .audio import StreamResampler
+from .level import Loudness
+from .stream import MfccStream
+
+if TYPE_CHECKING:
+    from .model import EmotionModel, Heard, Prediction
+
+
+@dataclass(frozen=True)
+class StreamEvent:
+    """What a stream sounds like so far.
+
+    `start` and `end` are seconds since the stream began; `final` is True once it has ended.
+    """
+
+    start: float
+    end: float
+    prediction: Prediction
+    final: bool
+
+
+class EmotionStream:
+    """A running estimate of everything pushed since the stream began, made by `model.stream()`.
+
+    The estimate of `flush` is that of `EmotionModel.classify` on the whole clip: probabilities
+    within 1e-5, however it was cut into pieces. What is held does not grow with the stream, and
+    streams of one model may be used by different threads.
+    """
+
+    def __init__(
+        self, model: EmotionModel, sample_rate: float | None, threshold: float | None
+    ) -> None:
+        self._model = model
+        self._threshold = model.check_threshold(threshold)
+        self.sample_rate = model.sample_rate if sample_rate is None else sample_rate
+        self._mfcc = MfccStream(model.mfcc)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: the next push begins a new clip."""
+        self._resampler = StreamResampler(self.sample_rate, self._model.sample_rate)
+        self._loudness = Loudness(self._model.sample_rate)
+        self._mfcc.reset()
+        self._last: Heard | None = None
+        self._waiting = np.empty((0, self._model.card.mfcc.n_mfcc), np.float32)
+        self._heard = 0  # samples at the model's rate
+
+    def push(self, samples: np.ndarray) -> list[StreamEvent]:
+        """Hear `samples`, mono float `(n,)` within [-1, 1]; n may be 0.
+
+        Returns the new estimate, or nothing where the samples complete no step of the network.
+        Raises AudioError for samples that cannot be used; the stream is then as it was before.
+        """
+        return self._hear(self._resampler.push(self._model.mfcc.check_samples(samples)), False)
+
+    def flush(self) -> list[StreamEvent]:
+        """The final estimate, none if there was nothing to hear; a new clip begins."""
+        events = self._hear(self._resampler.push(np.empty(0, np.float32), last=True), True)
+        self.reset()
+        return events
+
+    def _hear(self, samples: np.ndarray, last: bool) -> list[StreamEvent]:
+        self._heard += len(samples)
+        self._loudness.push(samples)
+        frames = [self._waiting, self._mfcc.push(samples)]
+        if last:
+            frames.append(self._mfcc.flush())
+        ready = np.concatenate(frames)
+        step = self._model.card.frames_per_step
+        count = len(ready) if last else len(ready) // step * step
+        self._waiting = ready[count:]
+        if count:
+            before = None if self._last is None else self._last.state
+            self._last = self._model.run(ready[:count], before)
+        if self._last is None or not (count or last):
+            return []
+        prediction = self._model.judge(self._last, self._loudness.dbfs(), self._threshold)
+        return [StreamEvent(0.0, self._heard / self._model.sample_rate, prediction, last)]
