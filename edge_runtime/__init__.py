@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .mfcc import mfcc as mfcc
     from .model import EmotionModel as EmotionModel
     from .model import Prediction as Prediction
+    from .profile import SpeakerProfile as SpeakerProfile
     from .stream import MfccStream as MfccStream
 
 __version__ = "0.1.0"
@@ -39,6 +40,7 @@ _MODULE_OF = {
     "MfccStream": "stream",
     "ModelError": "errors",
     "Prediction": "model",
+    "SpeakerProfile": "profile",
     "StreamEvent": "emotion_stream",
     "delta": "delta",
     "mfcc": "mfcc",

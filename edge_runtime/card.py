@@ -14,6 +14,7 @@ from typing import Any
 
 from .config import MfccConfig
 from .errors import ConfigError, ModelError
+from .silence import SilenceConfig
 
 METADATA_KEY = "edge_ser"
 SCHEMA = 2
@@ -26,6 +27,8 @@ class ModelCard:
     name: str
     labels: tuple[str, ...]
     mfcc: MfccConfig
+    silence: SilenceConfig | None  # which frames the network does not hear; None: it hears all
+    feature_mean: tuple[float, ...]  # of the training frames, (n_mfcc,); for speaker profiles
     normalisation: str  # where the features are normalised; the graph does it
     temperature: float  # of the softmax; the graph divides the logits by it
     uncertain_below: float  # confidence under which the answer is "uncertain"; 0: never
@@ -74,9 +77,15 @@ class ModelCard:
             values["mfcc"] = MfccConfig.from_dict(values["mfcc"])
         except (ConfigError, TypeError) as error:
             raise ModelError(f"{file}: the key mfcc of its model card: {error}") from error
+        try:
+            if values["silence"] is not None:
+                values["silence"] = SilenceConfig.from_dict(values["silence"])
+        except ConfigError as error:
+            raise ModelError(f"{file}: the key silence of its model card: {error}") from error
         _check(values, file)
         values["labels"] = tuple(values["labels"])
         values["corpora"] = tuple(values["corpora"])
+        values["feature_mean"] = tuple(map(float, values["feature_mean"]))
         return cls(**values)
 
 
@@ -105,6 +114,13 @@ def _check(values: dict[str, Any], file: str) -> None:
             key, number and low <= values[key] <= high and abs(values[key]) < 1e30,
             f"a number from {low} to {high}",
         )
+    mean = values["feature_mean"]
+    require(
+        "feature_mean",
+        isinstance(mean, list) and len(mean) == values["mfcc"].n_mfcc
+        and all(type(value) in (int, float) and abs(value) < 1e30 for value in mean),
+        f"{values['mfcc'].n_mfcc} numbers",
+    )
     require("temperature", values["temperature"] > 0, "a number above 0")
     for key in ("name", "normalisation", "quantization", "licence"):
         require(key, isinstance(values[key], str), "text")

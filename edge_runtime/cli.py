@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from . import __version__
+from . import __version__, cli_profile
 from .errors import ConfigError, EdgeSerError, reason
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich costs more start-up than the help is worth
     pretty_exceptions_enable=False,
 )
+
+
+app.add_typer(cli_profile.app, name="profile")
 
 
 class Format(str, Enum):
@@ -69,6 +72,12 @@ def classify(
             help='Answer "uncertain" below this confidence [default: the model\'s].',
         ),
     ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Who speaks: a profile that `edge-ser profile create` made."
+        ),
+    ] = None,
 ) -> None:
     """Print the emotion of each audio file.
 
@@ -77,6 +86,11 @@ def classify(
     """
     from .model import EmotionModel
 
+    speaker = None
+    if profile is not None:
+        from .profile import SpeakerProfile, profile_path
+
+        speaker = SpeakerProfile.load(profile_path(profile))
     try:
         loaded = EmotionModel.load(model)
     except EdgeSerError as error:
@@ -86,7 +100,9 @@ def classify(
     failed = False
     for path in paths:
         try:
-            prediction = loaded.classify(path, threshold=threshold)
+            prediction = loaded.classify(path, threshold=threshold, profile=speaker)
+        except ConfigError:  # the command line's fault, not the file's
+            raise
         except EdgeSerError as error:
             _complain(error)
             failed = True
@@ -95,6 +111,22 @@ def classify(
     answers.close()
     if failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def info(
+    model: Annotated[
+        Path | None,
+        typer.Argument(metavar="[MODEL]", help="An .onnx model [default: the bundled one]."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+) -> None:
+    """Tell what a model is: labels, front end, corpora, licence, scores, inputs and outputs."""
+    from .info import as_text, describe
+    from .model import EmotionModel
+
+    about = describe(EmotionModel.load(model))
+    print(json.dumps(about, indent=2, ensure_ascii=False) if as_json else as_text(about))
 
 
 @app.command()
@@ -227,6 +259,9 @@ def main() -> None:
     except ConfigError as error:
         _complain(error)
         sys.exit(2)
+    except EdgeSerError as error:
+        _complain(error)
+        sys.exit(1)
     except OSError as error:  # a full disk, or a reader that has gone: `| head`
         if not isinstance(error, BrokenPipeError):
             _complain(EdgeSerError(f"cannot write the answers: {reason(error)}"))

@@ -13,6 +13,7 @@ from .stream import MfccStream
 
 if TYPE_CHECKING:
     from .model import EmotionModel, Heard, Prediction
+    from .profile import SpeakerProfile
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,11 @@ class EmotionStream:
     """
 
     def __init__(
-        self, model: EmotionModel, sample_rate: float | None, threshold: float | None
+        self, model: EmotionModel, sample_rate: float | None, threshold: float | None,
+        profile: SpeakerProfile | None,
     ) -> None:
         self._model = model
+        self._shift = None if profile is None else profile.shift(model)
         self._threshold = model.check_threshold(threshold)
         self.sample_rate = model.sample_rate if sample_rate is None else sample_rate
         self._mfcc = MfccStream(model.mfcc)
@@ -50,6 +53,8 @@ class EmotionStream:
         self._resampler = StreamResampler(self.sample_rate, self._model.sample_rate)
         self._loudness = Loudness(self._model.sample_rate)
         self._mfcc.reset()
+        self._gate = self._model.gate()
+        self._only: np.ndarray | None = None  # the first frame, for a clip of silence alone
         self._last: Heard | None = None
         self._waiting = np.empty((0, self._model.card.mfcc.n_mfcc), np.float32)
         self._heard = 0  # samples at the model's rate
@@ -71,17 +76,29 @@ class EmotionStream:
     def _hear(self, samples: np.ndarray, last: bool) -> list[StreamEvent]:
         self._heard += len(samples)
         self._loudness.push(samples)
-        frames = [self._waiting, self._mfcc.push(samples)]
+        frames = self._mfcc.push(samples)
         if last:
-            frames.append(self._mfcc.flush())
-        ready = np.concatenate(frames)
+            frames = np.concatenate([frames, self._mfcc.flush()])
+        ready = np.concatenate([self._waiting, self._audible(frames, last)])
         step = self._model.card.frames_per_step
         count = len(ready) if last else len(ready) // step * step
         self._waiting = ready[count:]
         if count:
             before = None if self._last is None else self._last.state
-            self._last = self._model.run(ready[:count], before)
+            frames = ready[:count] if self._shift is None else ready[:count] + self._shift
+            self._last = self._model.run(frames, before)
         if self._last is None or not (count or last):
             return []
         prediction = self._model.judge(self._last, self._loudness.dbfs(), self._threshold)
         return [StreamEvent(0.0, self._heard / self._model.sample_rate, prediction, last)]
+
+    def _audible(self, frames: np.ndarray, last: bool) -> np.ndarray:
+        """The frames that the network hears, as `EmotionModel.classify` chooses them."""
+        if self._gate is None:
+            return frames
+        if self._only is None and len(frames):
+            self._only = frames[:1]
+        kept = self._gate.push(frames, last)
+        if last and self._last is None and not len(kept) + len(self._waiting):
+            return self._only if self._only is not None else kept
+        return kept

@@ -14,9 +14,11 @@ from .card import METADATA_KEY, ModelCard
 from .errors import AudioError, ConfigError, ModelError, reason
 from .level import Loudness
 from .mfcc import Mfcc
+from .silence import SilenceGate
 
 if TYPE_CHECKING:
     from .emotion_stream import EmotionStream
+    from .profile import SpeakerProfile
 
 BUNDLED_MODEL = Path(__file__).with_name("models") / "edge_ser.onnx"
 
@@ -64,7 +66,7 @@ class EmotionModel:
         self.path = path
         self._session = session
         self.mfcc = Mfcc(card.mfcc)
-        self._silent_state = np.zeros(_shape(session.get_inputs(), "state")[1], np.float32)
+        self._silent_state = np.zeros(self.inputs()["state"][1], np.float32)
 
     @classmethod
     def load(
@@ -93,14 +95,21 @@ class EmotionModel:
             raise ModelError(f"{path}: the front end of its model card: {error}") from error
 
     def __repr__(self) -> str:
-        def shape(value: Any) -> str:
-            return f"{value.name} ({', '.join(map(str, value.shape))})"
+        def shapes(values: dict[str, list[Any]]) -> str:
+            return ", ".join(f"{n} ({', '.join(map(str, shape))})" for n, shape in values.items())
 
         return (
             f"EmotionModel({str(self.path)!r}, labels={', '.join(self.labels)}, "
-            f"inputs: {', '.join(map(shape, self._session.get_inputs()))}, "
-            f"outputs: {', '.join(map(shape, self._session.get_outputs()))})"
+            f"inputs: {shapes(self.inputs())}, outputs: {shapes(self.outputs())})"
         )
+
+    def inputs(self) -> dict[str, list[Any]]:
+        """The inputs of the graph by name, with their shapes; names stand for any size."""
+        return {value.name: list(value.shape) for value in self._session.get_inputs()}
+
+    def outputs(self) -> dict[str, list[Any]]:
+        """The same of its outputs."""
+        return {value.name: list(value.shape) for value in self._session.get_outputs()}
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -118,6 +127,7 @@ class EmotionModel:
         sample_rate: float | None = None,
         *,
         threshold: float | None = None,
+        profile: SpeakerProfile | None = None,
     ) -> Prediction:
         """The emotion of one clip.
 
@@ -126,12 +136,14 @@ class EmotionModel:
             sample_rate: the rate of the samples in Hz (None: the model's); not for a file.
             threshold: confidence, 0 to 1, below which the label is "uncertain" (None: what the
                 model stores).
+            profile: of the speaker, if it is known who speaks.
         Raises AudioError if there is nothing to classify, ConfigError for a wrong argument.
         """
         threshold = self.check_threshold(threshold)
         samples = self._samples(audio, sample_rate)
         try:
-            heard = self.run(self.mfcc(samples))
+            frames = self._audible(self.mfcc(samples))
+            heard = self.run(frames if profile is None else frames + profile.shift(self))
         except AudioError as error:
             where = "" if isinstance(audio, np.ndarray) else f"{audio}: "
             raise AudioError(f"{where}{error}") from error
@@ -140,7 +152,8 @@ class EmotionModel:
         return self.judge(heard, loudness.dbfs(), threshold)
 
     def stream(
-        self, sample_rate: float | None = None, *, threshold: float | None = None
+        self, sample_rate: float | None = None, *, threshold: float | None = None,
+        profile: SpeakerProfile | None = None,
     ) -> EmotionStream:
         """For audio that arrives in pieces, at `sample_rate` Hz (None: the model's).
 
@@ -152,7 +165,7 @@ class EmotionModel:
         """
         from .emotion_stream import EmotionStream
 
-        return EmotionStream(self, sample_rate, threshold)
+        return EmotionStream(self, sample_rate, threshold, profile)
 
     def check_threshold(self, threshold: float | None) -> float:
         """`threshold`, or the model's own for None; ConfigError if it is no probability."""
@@ -194,6 +207,24 @@ class EmotionModel:
         if not np.isfinite(probabilities).all():
             raise ModelError(f"{self.path}: gives probabilities that are no numbers")
         return Heard(logits[0], probabilities[0], float(speech[0, 0]), state[0])
+
+    def frames(self, audio: str | os.PathLike[str] | np.ndarray) -> np.ndarray:
+        """What the network would hear of a file or of samples at the model's rate: the MFCC of the
+        frames that are not silent, float32 `(n_frames, n_mfcc)`, one at least."""
+        return self._audible(self.mfcc(self._samples(audio, None)))
+
+    def gate(self) -> SilenceGate | None:
+        """A new gate that drops the frames of silence, if the model wants them dropped."""
+        card = self.card
+        return None if card.silence is None else SilenceGate(card.silence, card.mfcc)
+
+    def _audible(self, frames: np.ndarray) -> np.ndarray:
+        """The frames that the network hears; of a clip of nothing but silence its first."""
+        gate = self.gate()
+        if gate is None:
+            return frames
+        kept = gate.whole(frames)
+        return kept if len(kept) else frames[:1]
 
     def _samples(
         self, audio: str | os.PathLike[str] | np.ndarray, rate: float | None
@@ -271,7 +302,3 @@ def _check_graph(session: Any, card: ModelCard, path: Path) -> None:
         raise ModelError(
             f"{path}: takes clips of {shapes['mfcc'][1]} frames only; wanted any number"
         )
-
-
-def _shape(values: Any, name: str) -> list[Any]:
-    return next(value.shape for value in values if value.name == name)

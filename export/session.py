@@ -13,6 +13,7 @@ from edge_runtime import EmotionModel, MfccConfig
 from edge_runtime.card import ModelCard
 from edge_runtime.files import replacing
 from edge_runtime.model import BUNDLED_MODEL
+from edge_runtime.silence import SilenceConfig
 from train.corpora import Clip
 from train.features import load_dataset
 from train.files import write_json, write_text
@@ -46,7 +47,9 @@ def export_run(
     export_int8(fp32, make_card(network, stored, name, INT8_WEIGHTS), int8)
 
     clips = [Clip(Path(path), label) for path, label in stored["clips"]]
-    dataset = load_dataset(clips, MfccConfig.from_dict(stored["mfcc"]), cache)
+    dataset = load_dataset(
+        clips, MfccConfig.from_dict(stored["mfcc"]), cache, _silence(stored)
+    )
     if dataset.unreadable:
         raise RunError(
             f"{len(dataset.unreadable)} clips of the run cannot be read any more, such as "
@@ -88,6 +91,8 @@ def make_card(
         name=name,
         labels=tuple(stored["labels"]),
         mfcc=MfccConfig.from_dict(stored["mfcc"]),
+        silence=_silence(stored),
+        feature_mean=tuple(round(float(value), 5) for value in network.mean),
         normalisation="in the graph: mean and deviation of the training frames",
         temperature=float(stored["temperature"]),
         uncertain_below=float(stored.get("uncertain_below", 0.0)),
@@ -105,6 +110,11 @@ def make_card(
         corpora=tuple(stored["corpora"]),
         scores=stored["scores"],
     )
+
+
+def _silence(stored: dict[str, Any]) -> SilenceConfig | None:
+    values = stored.get("silence")
+    return None if values is None else SilenceConfig.from_dict(values)
 
 
 def _report(network: EmotionLSTM, sizes: dict[str, int], table: str) -> str:

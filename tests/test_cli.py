@@ -198,3 +198,21 @@ def test_importing_every_public_name_loads_no_training_library():
         "assert callable(mfcc)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=120)
+
+
+def test_info_tells_what_a_model_is(tmp_path):
+    text = edge_ser("info")
+    assert text.returncode == 0
+    for part in ("angry, happy, neutral, sad", "mfcc (batch, time, 13)", "new_state",
+                 "on-commercial"):
+        assert part in text.stdout
+    about = json.loads(edge_ser("info", "--json").stdout)
+    assert about["labels"] == ["angry", "happy", "neutral", "sad"]
+    assert about["bytes"] < 300_000 and about["inputs"]["mfcc"] == ["batch", "time", 13]
+    tiny = json.loads(edge_ser("info", "--json", str(write_tiny_model(tmp_path / "m.onnx"))).stdout)
+    assert tiny["name"] == "tiny" and tiny["licence"] == "MIT"
+    (tmp_path / "bad.onnx").write_text("no model")
+    for wrong in ("bad.onnx", "missing.onnx"):
+        result = edge_ser("info", str(tmp_path / wrong))
+        assert result.returncode == 1 and len(result.stderr.splitlines()) == 1
+        assert wrong in result.stderr

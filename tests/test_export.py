@@ -32,8 +32,8 @@ def exported(dataset, split, tmp_path_factory):
     network.mean.copy_(torch.from_numpy(frames.mean(axis=0)))
     network.std.copy_(torch.from_numpy(frames.std(axis=0)))
     save_checkpoint(
-        folder, network, TRAINING_MFCC, dataset.labels, temperature=1.7, corpora=[], licence="MIT",
-        scores={}, clips=[],
+        folder, network, TRAINING_MFCC, None, dataset.labels, temperature=1.7, corpora=[],
+        licence="MIT", scores={}, clips=[],
     )
     network, stored = load_checkpoint(folder)
     export_fp32(network, make_card(network, stored, "test", "none"), folder / "fp32.onnx")
@@ -178,14 +178,30 @@ def test_a_protocol_writes_its_report(demo_corpus, feature_cache, tmp_path):
     report = tmp_path / "report"
     done = command("train", "evaluate", "--data", demo_corpus / "manifest.csv",
                    "--protocol", "loso", "--report", report, "--cache", feature_cache,
-                   "--epochs", 1)
+                   "--epochs", 1, "--seeds", 2, "--set", "teachers=0", "--runs", tmp_path / "runs")
     assert done.returncode == 0, done.stderr
     result = json.loads(report.with_suffix(".json").read_text())
-    assert result["test"]["clips"] == 60
-    assert len(result["folds"]) == 5
-    for fold in result["folds"]:
-        assert not set(fold["speakers"]) & set(fold["validation_speakers"])
+    assert result["clips"] == 60 and len(result["folds"]) == 10
+    assert np.sum(result["int8"]["confusion"]) == 120
+    low, high = result["int8"]["uar_interval"]
+    assert 0 <= low <= result["int8"]["uar"] <= high <= 1
+    splits = json.loads(report.with_suffix(".splits.json").read_text())
+    for fold in splits:
+        parts = [set(fold[name]) for name in ("train", "validation", "test")]
+        assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+        assert len(set.union(*parts)) == 5
     assert "Speaker-independent" in report.with_suffix(".md").read_text()
+    for picture in ("report.confusion.png", "report.calibration.png",
+                    "runs/fold-01-seed-0/curves.png"):
+        assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
+    before = report.with_suffix(".json").read_bytes()
+    (tmp_path / "runs" / "fold-02-seed-1" / "result.json").unlink()
+    kept = tmp_path / "runs" / "fold-01-seed-0" / "result.json"
+    stamp = kept.stat().st_mtime_ns
+    again = command(*done.args[2:], "--resume")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("Fold ") == 1 and kept.stat().st_mtime_ns == stamp
+    assert report.with_suffix(".json").read_bytes() == before
 
 
 def test_errors_of_the_commands_are_one_line(tmp_path):

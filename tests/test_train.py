@@ -11,15 +11,17 @@ import pytest
 import torch
 from conftest import TRAINING_MFCC
 
-from edge_runtime import MfccConfig, mfcc, read_audio
-from train.augment import Augment, augment
+from edge_runtime import ConfigError, MfccConfig, mfcc, read_audio
+from train.augment import Augment, Augmenter
+from train.calibration import choose_threshold, coverage_curve, fit_temperature, reliability
 from train.corpora import Clip, DatasetError, scan
 from train.features import load_dataset
-from train.fit import FitConfig, ResumeError, batches, fit, fit_temperature, pad
+from train.fit import FitConfig, ResumeError, batches, fit, pad
 from train.metrics import scores
 from train.network import EmotionLSTM, NetworkConfig
 
-QUICK = FitConfig(epochs=4, patience=4)
+QUICK = FitConfig(epochs=4, teachers=1, teacher_epochs=2)
+PLAIN = Augment(0.0, 0.0, 0.0, 0.0)
 
 
 def quick_fit(dataset, split, config=QUICK, **options):
@@ -99,20 +101,71 @@ def test_padding_does_not_change_a_clip(dataset, pooling):
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-6)
 
 
+def augmenter(noises=(), **changes):
+    how = dataclasses.replace(PLAIN, **changes)
+    return Augmenter(how, TRAINING_MFCC, np.ones(13, np.float32), list(noises))
+
+
 def test_augmentation_shifts_and_stretches_but_keeps_the_shape_of_a_clip():
     clip = np.random.default_rng(0).standard_normal((100, 13)).astype(np.float32)
-    std = np.ones(13, np.float32)
     rng = np.random.default_rng(1)
-    np.testing.assert_array_equal(augment(clip, Augment(0.0, 0.0), std, rng), clip)
-    shifted = augment(clip, Augment(offset=0.5, speed=0.0), std, rng) - clip
+    np.testing.assert_array_equal(augmenter()(clip, rng), clip)
+    shifted = augmenter(offset=0.5)(clip, rng) - clip
     np.testing.assert_allclose(shifted, np.broadcast_to(shifted[0], clip.shape), atol=1e-5)
     assert 0.1 < np.abs(shifted[0]).mean() < 1
-    lengths = {len(augment(clip, Augment(0.0, 0.2), std, rng)) for _ in range(50)}
+    stretch = augmenter(speed=0.2)
+    lengths = {len(stretch(clip, rng)) for _ in range(50)}
     assert min(lengths) >= 83 and max(lengths) <= 125 and len(lengths) > 10
-    stretched = augment(clip, Augment(0.0, 0.2), std, rng)
-    np.testing.assert_allclose(stretched[[0, -1]], clip[[0, -1]], atol=1e-5)
+    np.testing.assert_allclose(stretch(clip, rng)[[0, -1]], clip[[0, -1]], atol=1e-5)
     for length in (1, 2, 3):
-        assert len(augment(clip[:length], Augment(0.0, 0.2), std, rng)) >= 1
+        assert len(stretch(clip[:length], rng)) >= 1
+
+
+def test_another_vocal_tract_moves_the_formants_as_resampling_does(voice_clips):
+    """Played faster, a voice has its formants higher and its frames sooner; the features of that,
+    with frames as much denser, are what the augmentation approximates."""
+    from edge_runtime.audio import resample
+
+    factor = 1.12
+    samples = voice_clips[0]
+    faster = resample(samples, 16_000, round(16_000 / factor))
+    config = dataclasses.replace(TRAINING_MFCC, fmax=4000.0, n_mels=16)
+    true = mfcc(faster, dataclasses.replace(config, hop_length=round(320 / factor)))
+    plain = mfcc(samples, config)
+    change = Augmenter(
+        dataclasses.replace(PLAIN, vocal_tract=0.1), config, np.ones(13, np.float32), []
+    )
+    moved = plain @ (change._to_mel @ change._warped(factor) @ change._to_cepstra)
+    n = min(len(true), len(moved)) - 4
+    before = np.abs(plain[4:n] - true[4:n])[:, 1:].mean()
+    after = np.abs(moved[4:n] - true[4:n])[:, 1:].mean()
+    assert after < 0.75 * before
+    np.testing.assert_allclose(
+        plain @ (change._to_mel @ change._warped(1.0) @ change._to_cepstra), plain, atol=1e-2
+    )
+
+
+def test_added_noise_is_what_adding_the_samples_gives(voice_clips):
+    config = dataclasses.replace(TRAINING_MFCC, fmax=4000.0, n_mels=16, n_mfcc=13)
+    samples = voice_clips[0]
+    noise = np.random.default_rng(0).standard_normal(len(samples)).astype(np.float32)
+    add = Augmenter(
+        dataclasses.replace(PLAIN, noise=1.0), config, np.ones(13, np.float32),
+        [mfcc(noise, config)],
+    )
+    plain = mfcc(samples, config)
+    noisy = add(plain, np.random.default_rng(3))
+    levels = [1e-3, 3e-3, 1e-2, 3e-2, 0.1]
+    true = [mfcc(samples + level * noise, config) for level in levels]
+    errors = [np.abs(noisy - t).mean() for t in true]
+    assert min(errors) < 0.45 * np.abs(noisy - plain).mean()
+
+
+def test_augmentation_that_needs_librosas_convention_says_so():
+    with pytest.raises(ConfigError, match="set both to 0"):
+        Augmenter(
+            Augment(), MfccConfig.python_speech_features(), np.ones(13, np.float32), []
+        )
 
 
 def test_batches_hold_every_clip_once_and_similar_lengths():
@@ -127,7 +180,8 @@ def test_batches_hold_every_clip_once_and_similar_lengths():
 
 def test_training_fits_what_it_is_shown(dataset, split):
     config = FitConfig(
-        epochs=20, patience=20, batch_size=8, learning_rate=1e-2, augment=Augment(0.0, 0.0)
+        epochs=20, batch_size=8, learning_rate=1e-2, augment=PLAIN, label_smoothing=0.0,
+        teachers=0,
     )
     result = quick_fit(dataset, split, config)
     losses = [row["train_loss"] for row in result.history]
@@ -152,18 +206,18 @@ def test_a_resumed_run_equals_an_uninterrupted_one(dataset, split, tmp_path):
     state = tmp_path / "state.pt"
 
     def pull_the_plug(line: str) -> None:
-        if line.startswith("Train Epoch: 3"):
+        pulls.append(line)
+        if line.startswith("Train Epoch: 3") or pulls.count(line) > 1:
             raise PluggedOutError
 
-    with pytest.raises(PluggedOutError):
+    pulls: list[str] = []
+    with pytest.raises(PluggedOutError):  # while the teacher learns, or after it
         quick_fit(dataset, split, state_file=state, log=pull_the_plug)
     torch.manual_seed(12345)  # whatever happened in between
     resumed = quick_fit(dataset, split, state_file=state, resume=True)
     assert resumed.temperature == whole.temperature
     for name, tensor in whole.network.state_dict().items():
         assert torch.equal(tensor, resumed.network.state_dict()[name])
-    longer = dataclasses.replace(QUICK, epochs=5, patience=9)
-    assert len(quick_fit(dataset, split, longer, state_file=state, resume=True).history) == 5
     with pytest.raises(ResumeError, match="begun with another 'fit'"):
         quick_fit(dataset, split, dataclasses.replace(QUICK, seed=7), state_file=state, resume=True)
     state.write_bytes(b"half a file")
@@ -177,6 +231,19 @@ def test_the_temperature_undoes_overconfidence():
     odds = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     targets = np.array([rng.choice(4, p=p / p.sum()) for p in odds.astype(float)])
     assert fit_temperature(3 * logits, targets) == pytest.approx(3, rel=0.1)
+
+
+def test_calibration_error_and_coverage_of_known_cases():
+    confident = np.tile([0.8, 0.2], (1000, 1))
+    right = np.array([0] * 800 + [1] * 200)
+    assert reliability(confident, right)["ece"] == pytest.approx(0, abs=1e-9)
+    assert reliability(confident, 1 - right)["ece"] == pytest.approx(0.6)
+    mixed = np.concatenate([np.tile([0.9, 0.1], (50, 1)), np.tile([0.55, 0.45], (50, 1))])
+    curve = coverage_curve(mixed, np.array([0] * 50 + [1] * 50))
+    assert curve[0] == {"threshold": 0.0, "coverage": 1.0, "accuracy": 0.5}
+    assert curve[-1]["coverage"] == 0.5 and curve[-1]["accuracy"] == 1.0
+    assert choose_threshold(curve, 0.9) == 0.55
+    assert choose_threshold(curve, 0.5) == 0.9
 
 
 def test_uar_is_the_mean_of_the_recalls():

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from edge_runtime import EdgeSerError, MfccConfig
+from edge_runtime import EdgeSerError
 
-from .augment import Augment
-from .fit import FitConfig
-from .network import NetworkConfig
+from .recipe import BETTER, RECIPES, Recipe
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode=None,
@@ -30,34 +30,36 @@ SpeakerPattern = Annotated[
     str | None,
     typer.Option(help="Regular expression over the path; its first group is the speaker."),
 ]
+Noise = Annotated[
+    list[Path] | None,
+    typer.Option(help="A folder of recordings without speech, beside synthesised; repeatable."),
+]
+RecipeName = Enum("RecipeName", {name: name for name in RECIPES}, type=str)  # type: ignore[misc]
+RecipeChoice = Annotated[
+    RecipeName, typer.Option(help="Settings to begin with; baseline: the original network.")
+]
 MfccSettings = Annotated[
     list[str] | None,
     typer.Option("--mfcc", metavar="NAME=VALUE", help="A field of MfccConfig; repeatable."),
 ]
-Offset = Annotated[
-    float, typer.Option(help="Augmentation: constant offsets of the features, in deviations.")
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE",
+        help="A field of NetworkConfig, FitConfig or Augment, such as hidden_size=64; repeatable.",
+    ),
 ]
-Speed = Annotated[float, typer.Option(help="Augmentation: faster or slower by up to this share.")]
+Epochs = Annotated[int | None, typer.Option(help="The same as --set epochs=.")]
+Seed = Annotated[int, typer.Option(help="Of the weights, the order and the split.")]
 Cache = Annotated[Path, typer.Option(help="Where features are kept between runs.")]
-Runs = Annotated[Path, typer.Option(help="Where the numbered run folders are.")]
-
-# 20 ms between frames: half the steps of the LSTM, in training and on the device. Nested on EMO-DB
-# the validation UAR was not worse than with 10 ms.
-TRAINING_MFCC = MfccConfig(hop_length=320)
-
-
-class Pooling(str, Enum):
-    last = "last"
-    mean = "mean"
-
-
-FIT = FitConfig()
-POOLING = Pooling(NetworkConfig().pooling)
+DEFAULT = RecipeName(next(name for name, recipe in RECIPES.items() if recipe is BETTER))
+CACHE = Path(".cache/features")
 
 
 class Protocol(str, Enum):
     loso = "loso"
     actor_folds = "actor-folds"
+    leave_corpus_out = "leave-corpus-out"
 
 
 @app.command("fit")
@@ -65,36 +67,28 @@ def fit_command(
     data: Data,
     labels: Labels = None,
     speaker_pattern: SpeakerPattern = None,
+    noise: Noise = None,
+    recipe: RecipeChoice = DEFAULT,
     mfcc: MfccSettings = None,
+    settings: Settings = None,
+    epochs: Epochs = None,
+    seed: Seed = 0,
     run: Annotated[
         Path | None, typer.Option(help="The run's folder [default: a new one below --runs].")
     ] = None,
-    runs: Runs = Path("runs"),
-    cache: Cache = Path(".cache/features"),
+    runs: Annotated[Path, typer.Option(help="Where the numbered run folders are.")] = Path("runs"),
+    cache: Cache = CACHE,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with --run, or with the newest run.")
     ] = False,
-    epochs: int = FIT.epochs,
-    patience: int = FIT.patience,
-    batch_size: int = FIT.batch_size,
-    learning_rate: float = FIT.learning_rate,
-    offset: Offset = FIT.augment.offset,
-    speed: Speed = FIT.augment.speed,
-    pooling: Pooling = POOLING,
-    seed: int = FIT.seed,
 ) -> None:
     """Train one network; the epoch is chosen on validation speakers, test speakers are scored."""
     from .session import train_run
 
     train_run(
-        data, labels=_split(labels), speaker_pattern=speaker_pattern, mfcc=_mfcc(mfcc),
-        run=run, runs=runs, cache=cache, resume=resume,
-        network=NetworkConfig(pooling=pooling.value),
-        config=FitConfig(
-            epochs=epochs, patience=patience, batch_size=batch_size,
-            learning_rate=learning_rate, seed=seed,
-            augment=Augment(offset=offset, speed=speed),
-        ),
+        data, recipe=_recipe(recipe, mfcc, settings, epochs, seed), labels=_split(labels),
+        speaker_pattern=speaker_pattern, noise=noise or [], run=run, runs=runs, cache=cache,
+        resume=resume,
     )
 
 
@@ -107,30 +101,29 @@ def evaluate_command(
     ],
     labels: Labels = None,
     speaker_pattern: SpeakerPattern = None,
+    noise: Noise = None,
+    recipe: RecipeChoice = DEFAULT,
     mfcc: MfccSettings = None,
-    cache: Cache = Path(".cache/features"),
-    resume: Annotated[bool, typer.Option("--resume", help="Keep the folds already done.")] = False,
-    epochs: int = FIT.epochs,
-    patience: int = FIT.patience,
-    batch_size: int = FIT.batch_size,
-    learning_rate: float = FIT.learning_rate,
-    offset: Offset = FIT.augment.offset,
-    speed: Speed = FIT.augment.speed,
-    pooling: Pooling = POOLING,
-    seed: int = FIT.seed,
+    settings: Settings = None,
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from --seed on.")] = 1,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Trainings at a time, one thread each [default: the cores].")
+    ] = os.cpu_count() or 1,
+    runs: Annotated[
+        Path | None, typer.Option(help="Where the folds' run folders go [default: runs/REPORT].")
+    ] = None,
+    cache: Cache = CACHE,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep what is already done.")] = False,
 ) -> None:
     """Score a recipe: every speaker is in the test set once, and never chooses an epoch."""
     from .evaluate import evaluate
 
     evaluate(
-        data, protocol.value, report, labels=_split(labels), speaker_pattern=speaker_pattern,
-        mfcc=_mfcc(mfcc), cache=cache, resume=resume,
-        network=NetworkConfig(pooling=pooling.value),
-        config=FitConfig(
-            epochs=epochs, patience=patience, batch_size=batch_size,
-            learning_rate=learning_rate, seed=seed,
-            augment=Augment(offset=offset, speed=speed),
-        ),
+        data, protocol.value, report, recipe=_recipe(recipe, mfcc, settings, epochs, seed),
+        labels=_split(labels), speaker_pattern=speaker_pattern, noise=noise or [], seeds=seeds,
+        jobs=jobs, runs=runs or Path("runs") / report.name, cache=cache, resume=resume,
     )
 
 
@@ -151,8 +144,13 @@ def _split(labels: str | None) -> list[str] | None:
     return [label for label in labels.split(",") if label.strip()] if labels else None
 
 
-def _mfcc(settings: list[str] | None) -> MfccConfig:
-    return TRAINING_MFCC.with_settings(settings or [])
+def _recipe(
+    name: RecipeName, mfcc: list[str] | None, settings: list[str] | None, epochs: int | None,
+    seed: int,
+) -> Recipe:
+    recipe = RECIPES[name.value]
+    own = [*(settings or []), f"seed={seed}", *([] if epochs is None else [f"epochs={epochs}"])]
+    return replace(recipe, mfcc=recipe.mfcc.with_settings(mfcc or [])).with_settings(own)
 
 
 def main() -> None:
@@ -164,4 +162,5 @@ def main() -> None:
         sys.exit(f"train: {error.filename or ''}: {error.strerror or error}")
 
 
-main()
+if __name__ == "__main__":  # not in the workers that evaluate starts
+    main()

@@ -1,13 +1,17 @@
-"""Protocols: every speaker is scored once, by a network that has never met them.
+"""Protocols: every speaker is scored by networks that have never met them.
 
 Nested: of the speakers that are not tested, some choose the epoch and the temperature, the others
-are trained on. Nothing is chosen on the test speakers.
+are trained on. Nothing is chosen on the test speakers. What ships is scored: each fold's network is
+exported, and the answers of the int8 model stand beside those of PyTorch.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,123 +19,227 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from edge_runtime import MfccConfig
+from edge_runtime import EmotionModel
 
+from . import plots
 from .features import Dataset
 from .files import write_json, write_text
-from .fit import FitConfig, fit, predict
-from .metrics import confusion_markdown, scores
-from .network import NetworkConfig
-from .session import corpora_of, open_dataset
-from .splits import actor_folds, hold_out, leave_one_speaker_out
+from .fit import fit, predict
+from .recipe import Recipe
+from .report import summarize, write_report
+from .runs import load_checkpoint, save_checkpoint
+from .session import STATE, corpora_of, csv_of, licence_of, open_dataset
+from .splits import actor_folds, hold_out, leave_corpus_out, leave_one_speaker_out
 
-PROTOCOLS = {"loso": leave_one_speaker_out, "actor-folds": actor_folds}
+PROTOCOLS = {
+    "loso": leave_one_speaker_out, "actor-folds": actor_folds, "leave-corpus-out": leave_corpus_out,
+}
 VALIDATION_SHARE = 0.2
+RESULT = "result.json"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training of a protocol."""
+
+    fold: int
+    seed: int
+    train: list[int]
+    val: list[int]
+    test: list[int]
+    settings: dict[str, Any]
+    folder: Path
 
 
 def evaluate(
-    data: list[Path], protocol: str, report: Path, *, labels: list[str] | None,
-    speaker_pattern: str | None, mfcc: MfccConfig, cache: Path, resume: bool,
-    network: NetworkConfig, config: FitConfig,
+    data: list[Path], protocol: str, report: Path, *, recipe: Recipe, labels: list[str] | None,
+    speaker_pattern: str | None, noise: list[Path], seeds: int, jobs: int, runs: Path, cache: Path,
+    resume: bool,
 ) -> dict[str, Any]:
-    """Run a protocol and write `report`.json and `report`.md."""
-    torch.set_num_threads(1)
-    dataset = open_dataset(data, labels, speaker_pattern, mfcc, cache)
-    folds = PROTOCOLS[protocol](dataset.clips)
-    network = replace(network, n_mfcc=mfcc.n_mfcc, n_classes=len(dataset.labels))
-    settings = {
-        "protocol": protocol, "labels": dataset.labels, "mfcc": mfcc.to_dict(),
-        "network": asdict(network), "fit": asdict(config), "corpora": corpora_of(dataset),
-    }
-    progress_file = report.with_suffix(".folds.json")
-    done = _finished_folds(progress_file, settings) if resume else []
-    for k, test in enumerate(tqdm(folds, desc=protocol, unit="fold", disable=None)):
-        if k < len(done):
-            continue
-        done.append(_score_fold(dataset, test, network, config, k))
-        write_json(progress_file, {"settings": settings, "folds": done})
-        fold = done[-1]
+    """Run a protocol and write `report`.json, `report`.md, its split and its pictures.
+
+    Every training leaves a run folder below `runs`; `resume` keeps those that are finished and
+    goes on with the one that is not. `jobs` trainings run at a time, one thread each.
+    """
+    dataset = open_dataset(
+        data, labels, speaker_pattern, recipe, cache, noise
+    )
+    recipe = replace(
+        recipe,
+        network=replace(
+            recipe.network, n_mfcc=recipe.mfcc.n_mfcc, n_classes=len(dataset.labels)
+        ),
+    )
+    tasks = list(_tasks(dataset, protocol, recipe, seeds, runs))
+    write_json(report.with_suffix(".splits.json"), _splits_json(dataset, tasks))
+    waiting = [task for task in tasks if not (resume and _finished(task))]
+    for result in _run_all(waiting, dataset, recipe, jobs, resume):
         print(
-            f"Fold {k + 1}/{len(folds)}: {', '.join(fold['speakers'])}: epoch "
-            f"{fold['best_epoch']}, validation UAR {100 * fold['val_uar']:.1f}%, "
-            f"test UAR {100 * fold['test']['uar']:.1f}%", flush=True,
+            f"Fold {result['fold'] + 1}, seed {result['seed']}: epoch {result['best_epoch']}, "
+            f"validation UAR {100 * result['val_uar']:.1f}%, test UAR "
+            f"{100 * result['uar']['int8']:.1f}%", flush=True,
         )
-    result = {**settings, **_totals(done, dataset.labels), "folds": done}
-    write_json(report.with_suffix(".json"), result)
-    write_text(report.with_suffix(".md"), _markdown(result))
-    progress_file.unlink()
-    print(
-        f"UAR {100 * result['test']['uar']:.1f}%, accuracy {100 * result['test']['accuracy']:.1f}%"
-        f" over {result['test']['clips']} clips: {report.with_suffix('.md')}"
+    results = [json.loads((task.folder / RESULT).read_text(encoding="utf-8")) for task in tasks]
+    about = {
+        "protocol": protocol, "labels": dataset.labels, "mfcc": recipe.mfcc.to_dict(),
+        "silence": recipe.silence and recipe.silence.to_dict(),
+        "network": asdict(recipe.network), "fit": asdict(recipe.fit), "seeds": seeds,
+        "corpora": corpora_of(dataset),
+    }
+    summary = summarize(about, results)
+    write_report(summary, report)
+    print(f"UAR {100 * summary['int8']['uar']:.1f}% (int8): {report.with_suffix('.md')}")
+    return summary
+
+
+def _tasks(
+    dataset: Dataset, protocol: str, recipe: Recipe, seeds: int, runs: Path
+) -> Iterator[Task]:
+    for seed in range(recipe.fit.seed, recipe.fit.seed + seeds):
+        for k, test in enumerate(PROTOCOLS[protocol](dataset.clips)):
+            rest = sorted(set(range(len(dataset.clips))) - set(test))
+            val, _ = hold_out(dataset.clips, rest, VALIDATION_SHARE, seed=seed * 1000 + k)
+            train = sorted(set(rest) - set(val))
+            settings = {
+                "mfcc": recipe.mfcc.to_dict(),
+                "silence": recipe.silence and recipe.silence.to_dict(),
+                "network": asdict(recipe.network),
+                "fit": asdict(replace(recipe.fit, seed=seed)), "labels": dataset.labels,
+                "noises": len(dataset.noises), "test": _names(dataset, test),
+            }
+            folder = runs / f"fold-{k + 1:02d}-seed-{seed}"
+            yield Task(k, seed, train, val, test, settings, folder)
+
+
+def _finished(task: Task) -> bool:
+    """Folds of another recipe would be mixed into this one's score."""
+    files = [task.folder / name for name in (RESULT, "settings.json")]
+    if not all(file.exists() for file in files):
+        return False
+    return json.loads(files[1].read_text(encoding="utf-8")) == json.loads(
+        json.dumps(task.settings)
     )
-    return result
 
 
-def _score_fold(
-    dataset: Dataset, test: list[int], network: NetworkConfig, config: FitConfig, k: int
+_shared: dict[str, Any] = {}  # in a worker: what all of its tasks need
+
+
+def _share(dataset: Dataset, recipe: Recipe, resume: bool) -> None:
+    torch.set_num_threads(1)  # faster for so small a network, and the same weights everywhere
+    _shared.update(dataset=dataset, recipe=recipe, resume=resume)
+
+
+def _run_all(
+    tasks: list[Task], dataset: Dataset, recipe: Recipe, jobs: int, resume: bool
+) -> Iterator[dict[str, Any]]:
+    """The results as they come. One failure ends all: what is finished can be resumed."""
+    if not tasks:
+        return
+    progress = tqdm(total=len(tasks), unit="training", disable=None)
+    # Spawned, because torch's threads do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with progress, ProcessPoolExecutor(
+        min(jobs, len(tasks)), context, _share, (dataset, recipe, resume)
+    ) as pool:
+        pending = {pool.submit(_run, task) for task in tasks}
+        while pending:
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                if future.exception() is not None:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                progress.update()
+                yield future.result()
+
+
+def _run(task: Task) -> dict[str, Any]:
+    """Train one fold in its run folder and score it."""
+    from export.graph import export_fp32, export_int8
+    from export.session import make_card
+
+    dataset, recipe, folder = _shared["dataset"], _shared["recipe"], task.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RESULT).unlink(missing_ok=True)
+    if not _shared["resume"]:
+        (folder / STATE).unlink(missing_ok=True)
+    write_json(folder / "settings.json", task.settings)
+    lines: list[str] = []
+    result = fit(
+        dataset, task.train, task.val, dataset.labels, recipe.network,
+        replace(recipe.fit, seed=task.seed), state_file=folder / STATE, resume=True,
+        log=lines.append,
+    )
+    write_text(folder / "log.txt", "\n".join(lines) + "\n")
+    write_text(folder / "metrics.csv", csv_of(result.history))
+    plots.curves(result.history, result.best_epoch, folder / "curves.png")
+    save_checkpoint(
+        folder, result.network, recipe.mfcc, recipe.silence, dataset.labels, clips=[], scores={},
+        temperature=result.temperature, corpora=corpora_of(dataset), licence=licence_of(dataset),
+    )
+    _, stored = load_checkpoint(folder)
+    fp32, int8 = folder / "model.fp32.onnx", folder / "model.int8.onnx"
+    export_fp32(result.network, make_card(result.network, stored, "fold", "none"), fp32)
+    export_int8(fp32, make_card(result.network, stored, "fold", "int8"), int8)
+    model = EmotionModel.load(int8)
+    answers = _answers(dataset, task, result.network, model)
+    best = result.history[result.best_epoch - 1]
+    entry = {
+        "fold": task.fold, "seed": task.seed, "best_epoch": result.best_epoch,
+        "epochs": len(result.history), "val_uar": best["val_uar"],
+        "seconds": sum(row["seconds"] for row in result.history),
+        "temperature": result.temperature, "bytes": int8.stat().st_size,
+        "validation_speakers": _speakers(dataset, task.val), **answers,
+    }
+    write_json(folder / RESULT, entry)
+    return entry
+
+
+def _answers(
+    dataset: Dataset, task: Task, network: torch.nn.Module, model: EmotionModel
 ) -> dict[str, Any]:
-    rest = sorted(set(range(len(dataset.clips))) - set(test))
-    val, _ = hold_out(dataset.clips, rest, VALIDATION_SHARE, seed=config.seed * 1000 + k)
-    train = sorted(set(rest) - set(val))
-    result = fit(dataset, train, val, dataset.labels, network, config)
-    targets = np.array([dataset.labels.index(dataset.clips[i].label) for i in test])
-    predictions = predict(result.network, dataset, test).argmax(axis=1)
+    """Logits of the test clips by PyTorch, by the int8 model, and by it with speaker profiles."""
+    from .metrics import scores
+    from .minute import profiled
+
+    clips = [dataset.clips[i] for i in task.test]
+    targets = np.array([dataset.labels.index(clip.label) for clip in clips])
+    mean = network.mean.numpy()
+    logits = {
+        "fp32": predict(network, dataset.frames, task.test),
+        "int8": np.stack([model.run(dataset.frames[i]).logits for i in task.test]),
+        "profile": np.stack([
+            model.run(frames).logits for frames in profiled(dataset, task.test, mean, task.seed)
+        ]),
+    }
     return {
-        "speakers": sorted({str(dataset.clips[i].speaker) for i in test}),
-        "validation_speakers": sorted({str(dataset.clips[i].speaker) for i in val}),
-        "best_epoch": result.best_epoch, "epochs": len(result.history),
-        "val_uar": result.history[result.best_epoch - 1]["val_uar"],
-        "targets": targets.tolist(), "predictions": predictions.tolist(),
-        "test": scores(targets, predictions, dataset.labels),
+        "clips": [clip.path.name for clip in clips],
+        "speakers": [str(clip.speaker) for clip in clips],
+        "corpora": [clip.corpus for clip in clips], "targets": targets.tolist(),
+        "logits": {name: np.round(values, 4).tolist() for name, values in logits.items()},
+        "uar": {
+            name: scores(targets, values.argmax(axis=1), dataset.labels)["uar"]
+            for name, values in logits.items()
+        },
     }
 
 
-def _finished_folds(path: Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    stored = json.loads(path.read_text(encoding="utf-8"))
-    # Folds of another recipe would be mixed into this one's score.
-    return stored["folds"] if stored["settings"] == settings else []
+def _splits_json(dataset: Dataset, tasks: list[Task]) -> list[dict[str, Any]]:
+    return [
+        {
+            "fold": task.fold + 1, "seed": task.seed,
+            **{
+                name: _speakers(dataset, indices)
+                for name, indices in (
+                    ("train", task.train), ("validation", task.val), ("test", task.test)
+                )
+            },
+        }
+        for task in tasks
+    ]
 
 
-def _totals(folds: list[dict[str, Any]], labels: list[str]) -> dict[str, Any]:
-    targets = np.concatenate([fold["targets"] for fold in folds])
-    predictions = np.concatenate([fold["predictions"] for fold in folds])
-    uars = [fold["test"]["uar"] for fold in folds]
-    return {
-        "test": scores(targets, predictions, labels),
-        "uar_over_folds": {"mean": float(np.mean(uars)), "std": float(np.std(uars, ddof=1))},
-    }
+def _speakers(dataset: Dataset, indices: list[int]) -> list[str]:
+    return sorted({str(dataset.clips[i].speaker) for i in indices})
 
 
-def _markdown(result: dict[str, Any]) -> str:
-    test, spread = result["test"], result["uar_over_folds"]
-    corpora = ", ".join(f"{row['name']} ({row['clips']} clips, {row['speakers']} speakers)"
-                        for row in result["corpora"])
-    recalls = "\n".join(f"| {label} | {100 * r:.1f} |" for label, r in test["recall"].items())
-    folds = "\n".join(
-        f"| {', '.join(fold['speakers'])} | {fold['test']['clips']} | {fold['best_epoch']} "
-        f"| {100 * fold['val_uar']:.1f} | {100 * fold['test']['uar']:.1f} |"
-        for fold in result["folds"]
-    )
-    return f"""# {result['protocol']}: {corpora}
-
-UAR **{100 * test['uar']:.1f} %**, accuracy {100 * test['accuracy']:.1f} % over all \
-{test['clips']} clips; per fold UAR {100 * spread['mean']:.1f} ± {100 * spread['std']:.1f}. \
-Speaker-independent: the epoch of each fold was chosen on {100 * VALIDATION_SHARE:.0f} % of the \
-training speakers.
-
-Network: pooling {result['network']['pooling']}, hop {result['mfcc']['hop_length']} samples; \
-offsets {result['fit']['augment']['offset']}, speed {result['fit']['augment']['speed']}; \
-seed {result['fit']['seed']}.
-
-| label | recall |
-|---|---:|
-{recalls}
-
-{confusion_markdown(test['confusion'], result['labels'])}
-
-| test speakers | clips | epoch | validation UAR | test UAR |
-|---|---:|---:|---:|---:|
-{folds}
-"""
+def _names(dataset: Dataset, indices: list[int]) -> list[str]:
+    return [dataset.clips[i].path.name for i in indices]

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from edge_runtime import AudioError, Mfcc, MfccConfig, read_audio
 from edge_runtime.audio import check_file
 from edge_runtime.errors import reason
+from edge_runtime.silence import SilenceConfig, SilenceGate
 
 from .corpora import Clip, DatasetError
 
@@ -30,6 +31,8 @@ class Dataset:
     clips: list[Clip]
     frames: list[np.ndarray]  # float32 (n_frames, n_mfcc) each
     seconds: list[float]
+    mfcc: MfccConfig = field(default_factory=MfccConfig)
+    noises: list[np.ndarray] = field(default_factory=list)  # features of what is no speech
     unreadable: list[str] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
 
@@ -38,14 +41,17 @@ class Dataset:
         return sorted({clip.label for clip in self.clips})
 
 
-def load_dataset(clips: list[Clip], config: MfccConfig, cache: Path) -> Dataset:
-    """The features of all clips that can be read, each recording once.
+def load_dataset(
+    clips: list[Clip], config: MfccConfig, cache: Path, silence: SilenceConfig | None = None
+) -> Dataset:
+    """The features of all clips that can be read, each recording once, without their silence.
 
     Copies of a recording, by the hash of its decoded samples, are dropped: one that lies in both
     training and test would make the score a lie. Copies with different labels are all dropped.
     Raises DatasetError if fewer than two classes remain.
     """
     extractor = Mfcc(config)
+    gate = None if silence is None else SilenceGate(silence, config)
     unreadable: list[str] = []
     by_content: dict[str, list[tuple[Clip, np.ndarray, float]]] = defaultdict(list)
     for clip in tqdm(clips, desc="features", unit="clip", disable=None, leave=False):
@@ -55,8 +61,10 @@ def load_dataset(clips: list[Clip], config: MfccConfig, cache: Path) -> Dataset:
             text = str(error)
             unreadable.append(text if str(clip.path) in text else f"{clip.path}: {text}")
             continue
+        if gate is not None and len(kept := gate.whole(frames)):
+            frames = kept
         by_content[content].append((clip, frames, seconds))
-    dataset = Dataset([], [], [], unreadable)
+    dataset = Dataset([], [], [], config, [], unreadable)
     for copies in by_content.values():
         first = copies[0]
         others = ", ".join(str(clip.path) for clip, _, _ in copies[1:])

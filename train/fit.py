@@ -1,4 +1,4 @@
-"""One training: batches of clips of similar length, Adam, early stopping on validation speakers."""
+"""One training: batches of clips of similar length, Adam, the epoch chosen on other speakers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import (
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    log_softmax,
+    softmax,
+)
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edge_runtime import ConfigError, EdgeSerError
 
-from .augment import Augment, augment
+from .augment import Augment, Augmenter
+from .calibration import fit_temperature
 from .features import Dataset
 from .files import save_torch
 from .metrics import scores
@@ -29,32 +35,48 @@ from .network import EmotionLSTM, NetworkConfig
 
 @dataclass(frozen=True)
 class FitConfig:
-    """How a network is trained."""
+    """How a network is trained. The learning rate falls to zero along a cosine."""
 
     epochs: int = 60
-    patience: int = 15  # epochs without a better validation score before it stops
     batch_size: int = 16
-    learning_rate: float = 2e-3
+    learning_rate: float = 5e-3
     weight_decay: float = 1e-4
     clip_norm: float = 1.0  # an LSTM's gradients explode now and then
     # The network that is validated and kept is an exponential moving average of the weights with
     # this time constant: less left to the chance of the last batch, and of the epoch chosen.
     # Polyak and Juditsky 1992, https://doi.org/10.1137/0330046
     average_epochs: float = 3.0
+    # Szegedy et al. 2016, "Rethinking the Inception Architecture", https://arxiv.org/abs/1512.00567
+    label_smoothing: float = 0.1
+    # Networks that are trained first, on the same clips with other seeds, and whose mean answer the
+    # network then learns; 0: none. Hinton et al. 2015, https://arxiv.org/abs/1503.02531, with the
+    # teachers hearing the same changed clip: Beyer et al. 2022, https://arxiv.org/abs/2106.05237
+    teachers: int = 4
+    teacher_epochs: int = 40
+    teacher_share: float = 0.8  # of the loss; the labels have the rest
+    teacher_temperature: float = 2.0
     augment: Augment = Augment()
     seed: int = 0
     log_interval: int = 10  # batches
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "patience", "batch_size", "log_interval"):
+        for name in ("epochs", "teacher_epochs", "batch_size", "log_interval"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be 1 or more")
-        for name in ("learning_rate", "clip_norm", "average_epochs"):
+        for name in ("learning_rate", "clip_norm", "average_epochs", "teacher_temperature"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name}={getattr(self, name)} must be above 0")
-        for name in ("weight_decay", "seed"):
+        for name in ("weight_decay", "seed", "teachers"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name}={getattr(self, name)} must be 0 or more")
+        if not 0 <= self.teacher_share <= 1:
+            raise ConfigError(f"teacher_share={self.teacher_share} must be from 0 to 1")
+        if not 0 <= self.label_smoothing < 1:
+            raise ConfigError(f"label_smoothing={self.label_smoothing} must be from 0 to below 1")
+
+
+# Clips of noise that a batch holds beside its speech, where the network learns to tell them apart.
+NOISE_PER_BATCH = 2
 
 
 @dataclass
@@ -85,38 +107,50 @@ def fit(
 ) -> Fit:
     """Train on the clips `train`; the epoch and the temperature are chosen on the clips `val`.
 
-    With `state_file`, everything that the next epoch depends on is stored after each epoch;
-    `resume` goes on from there, and ends with the weights of an uninterrupted run.
-    The same seed gives the same weights on the same machine with the same number of threads.
+    With `state_file`, everything that the next epoch depends on is stored after each epoch (the
+    teachers' beside it); `resume` goes on from there, and ends with the weights of an uninterrupted
+    run. The same seed gives the same weights on the same machine with the same number of threads.
     """
+    teachers = []
+    for k in range(config.teachers):
+        log(f"Teacher {k + 1} of {config.teachers}")
+        alone = dataclasses.replace(
+            config, teachers=0, epochs=config.teacher_epochs, seed=1000 * (config.seed + 1) + k
+        )
+        file = state_file and state_file.with_name(f"teacher-{k + 1}.{state_file.name}")
+        teachers.append(
+            fit(data, train, val, labels, network_config, alone, state_file=file, resume=resume,
+                log=log).network
+        )
     torch.manual_seed(config.seed)
     network = EmotionLSTM(network_config)
     frames = np.concatenate([data.frames[i] for i in train])
     network.mean.copy_(torch.from_numpy(frames.mean(axis=0)))
     network.std.copy_(torch.from_numpy(frames.std(axis=0)).clamp(min=1e-3))
     targets = np.array([labels.index(clip.label) for clip in data.clips])
-    weights = _clip_weights(data, train)
     optimizer = torch.optim.Adam(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
-    steps = config.average_epochs * -(-len(train) // config.batch_size)
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(math.exp(-1 / steps)))
+    epoch_steps = -(-len(train) // config.batch_size)
+    steps = config.average_epochs * epoch_steps
+    average = AveragedModel(
+        network, multi_avg_fn=get_ema_multi_avg_fn(math.exp(-1 / steps)), use_buffers=False
+    )
     optimizer.register_step_post_hook(lambda *_: average.update_parameters(network))
     state = _State(network, average, optimizer)
+    epochs = _Epochs(data, train, targets, config, network, teachers)
     settings = {
-        "network": dataclasses.asdict(network_config),
-        # How long it goes on may change when a run is resumed; what it does may not.
-        "fit": {**dataclasses.asdict(config), "epochs": None, "patience": None},
+        "network": dataclasses.asdict(network_config), "fit": dataclasses.asdict(config),
         "labels": labels, "train": _names(data, train), "val": _names(data, val),
     }
     if resume and state_file is not None and state_file.exists():
         state.load(state_file, settings)
         log(f"Resumed after epoch {state.epoch} from {state_file}")
-    while state.epoch < config.epochs and state.epoch - state.best_epoch < config.patience:
+    while state.epoch < config.epochs:
         epoch = state.epoch + 1
         started = time.perf_counter()
-        loss = _train_epoch(network, optimizer, data, train, targets, weights, config, epoch, log)
-        logits = predict(average.module, data, val)
+        loss = epochs.run(epoch, optimizer, log)
+        logits = predict(average.module, data.frames, val)
         val_loss = float(cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets[val])))
         predictions = logits.argmax(axis=1)
         result = scores(targets[val], predictions, labels)
@@ -132,8 +166,8 @@ def fit(
         if state_file is not None:
             state.save(state_file, settings)
     network.load_state_dict(state.best_weights)
-    temperature = fit_temperature(predict(network, data, val), targets[val])
-    return Fit(network, temperature, state.best_epoch, state.history)
+    temperature = fit_temperature(predict(network, data.frames, val), targets[val])
+    return Fit(network.eval(), temperature, state.best_epoch, state.history)
 
 
 class _State:
@@ -190,50 +224,113 @@ class _State:
         self.best_weights, self.history = stored["best_weights"], stored["history"]
 
 
-def _train_epoch(
-    network: EmotionLSTM, optimizer: torch.optim.Optimizer, data: Dataset, train: list[int],
-    targets: np.ndarray, weights: torch.Tensor, config: FitConfig, epoch: int,
-    log: Callable[[str], None],
-) -> float:
-    """One pass over the training clips; returns the mean loss per clip."""
-    network.train()
-    std = network.std.numpy()
-    rng = np.random.default_rng([config.seed, epoch])
-    lengths = [len(data.frames[i]) for i in train]
-    order = random.Random(f"{config.seed}/{epoch}")  # an epoch's order needs no memory of others
-    total, seen = 0.0, 0
-    for step, positions in enumerate(batches(lengths, config.batch_size, order)):
-        chosen = [train[k] for k in positions]
-        x, x_lengths = pad([augment(data.frames[i], config.augment, std, rng) for i in chosen])
-        y = torch.from_numpy(targets[chosen])
-        optimizer.zero_grad()
-        losses = cross_entropy(network(x, x_lengths), y, reduction="none")
-        weight = weights[positions]
-        loss = (losses * weight).sum() / weight.sum()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
-        optimizer.step()
-        total += loss.item() * len(chosen)
-        if step % config.log_interval == 0:
-            log(
-                f"Train Epoch: {epoch} [{seen}/{len(train)} ({100 * seen / len(train):.0f}%)]"
-                f"\tLoss: {loss.item():.6f}"
-            )
-        seen += len(chosen)
-    return total / len(train)
+class _Epochs:
+    """Passes over the training clips, which depend on nothing but the seed and the epoch."""
+
+    def __init__(
+        self, data: Dataset, train: list[int], targets: np.ndarray, config: FitConfig,
+        network: EmotionLSTM, teachers: list[EmotionLSTM],
+    ) -> None:
+        self.data, self.train, self.targets = data, train, targets
+        self.config, self.network, self.teachers = config, network, teachers
+        self.augment = Augmenter(config.augment, data.mfcc, network.std.numpy(), data.noises)
+        self.weights = _clip_weights(data, train)
+        self.lengths = [len(data.frames[i]) for i in train]
+
+    def run(
+        self, epoch: int, optimizer: torch.optim.Optimizer, log: Callable[[str], None]
+    ) -> float:
+        """One pass; returns the mean loss per clip."""
+        config, network = self.config, self.network
+        network.train()
+        rng = np.random.default_rng([config.seed, epoch])
+        order = random.Random(f"{config.seed}/{epoch}")  # an epoch needs no memory of others
+        groups = list(batches(self.lengths, config.batch_size, order))
+        total, seen = 0.0, 0
+        for step, positions in enumerate(groups):
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * _rate(epoch - 1 + step / len(groups), config)
+            optimizer.zero_grad()
+            loss = self._loss(positions, rng)
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
+            optimizer.step()
+            total += loss.item() * len(positions)
+            if step % config.log_interval == 0:
+                log(
+                    f"Train Epoch: {epoch} [{seen}/{len(self.train)} "
+                    f"({100 * seen / len(self.train):.0f}%)]\tLoss: {loss.item():.6f}"
+                )
+            seen += len(positions)
+        return total / len(self.train)
+
+    def _loss(self, positions: list[int], rng: np.random.Generator) -> torch.Tensor:
+        """The loss of a batch: of its emotions and, if the network has that output, of telling
+        its speech from noise."""
+        config, network = self.config, self.network
+        chosen = np.array([self.train[k] for k in positions])
+        clips = [self.augment(self.data.frames[i], rng) for i in chosen]
+        noises = self._noises(max(map(len, clips)), rng) if network.speech is not None else []
+        x, lengths = pad([*clips, *noises])
+        heard = network.advance(x, network.silent_state(len(x)), lengths)
+        logits, speech = network.classify(heard)
+        emotions = logits[: len(clips)]
+        losses = cross_entropy(
+            emotions, torch.from_numpy(self.targets[chosen]), reduction="none",
+            label_smoothing=config.label_smoothing,
+        )
+        if self.teachers:
+            taught = self._distance_from_teachers(emotions, x[: len(clips)], lengths[: len(clips)])
+            losses = config.teacher_share * taught + (1 - config.teacher_share) * losses
+        weights = self.weights[positions]
+        loss = (losses * weights).sum() / weights.sum()
+        if noises:
+            is_speech = torch.tensor([1.0] * len(clips) + [0.0] * len(noises))
+            each = binary_cross_entropy_with_logits(speech[:, 0], is_speech, reduction="none")
+            loss = loss + (each[: len(clips)].mean() + each[len(clips) :].mean()) / 2
+        return loss
+
+    def _distance_from_teachers(
+        self, logits: torch.Tensor, x: torch.Tensor, lengths: torch.Tensor
+    ) -> torch.Tensor:
+        """The cross entropy `(batch,)` with the teachers' mean answer, both at a temperature."""
+        temperature = self.config.teacher_temperature
+        with torch.no_grad():
+            answers = [softmax(net(x, lengths) / temperature, dim=1) for net in self.teachers]
+            mean = torch.stack(answers).mean(dim=0)
+        # Its gradient is 1 / T of that of the labels' loss.
+        return -temperature * (mean * log_softmax(logits / temperature, dim=1)).sum(dim=1)
+
+    def _noises(self, longest: int, rng: np.random.Generator) -> list[np.ndarray]:
+        """Pieces of noise about as long as the clips that they share a batch with."""
+        pieces = []
+        for _ in range(NOISE_PER_BATCH):
+            noise = self.data.noises[rng.integers(len(self.data.noises))]
+            length = min(len(noise), int(rng.integers(longest // 3 + 1, longest + 1)))
+            start = rng.integers(len(noise) - length + 1)
+            pieces.append(self.augment(noise[start : start + length], rng))
+        return pieces
+
+
+def _rate(epochs: float, config: FitConfig) -> float:
+    """The share of the learning rate after so many epochs: up in the first, down in a cosine.
+
+    Loshchilov and Hutter 2017, "SGDR", https://arxiv.org/abs/1608.03983
+    """
+    return min(1.0, epochs + 0.02) * (0.5 + 0.5 * math.cos(math.pi * epochs / config.epochs))
 
 
 def predict(
-    network: EmotionLSTM, data: Dataset, indices: list[int], batch_size: int = 64
+    network: EmotionLSTM, clips: list[np.ndarray], indices: list[int], batch_size: int = 64
 ) -> np.ndarray:
-    """Logits, float32 `(len(indices), n_classes)`, in the order of `indices`."""
+    """Logits, float32 `(len(indices), n_classes)`, of these clips' features, in that order."""
     network.eval()
-    order = sorted(range(len(indices)), key=lambda k: len(data.frames[indices[k]]))
+    order = sorted(range(len(indices)), key=lambda k: len(clips[indices[k]]))
     out = np.empty((len(indices), network.config.n_classes), np.float32)
     with torch.no_grad():
         for start in range(0, len(order), batch_size):
             positions = order[start : start + batch_size]
-            x, lengths = pad([data.frames[indices[k]] for k in positions])
+            x, lengths = pad([clips[indices[k]] for k in positions])
             out[positions] = network(x, lengths).numpy()
     return out
 
@@ -257,21 +354,6 @@ def pad(clips: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
     for row, clip in zip(x, clips):
         row[: len(clip)] = torch.from_numpy(clip)
     return x, lengths
-
-
-def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
-    """The T > 0 for which softmax(logits / T) is most likely on held-out clips.
-
-    Guo et al. 2017, "On Calibration of Modern Neural Networks", https://arxiv.org/abs/1706.04599
-    """
-    from scipy.optimize import minimize_scalar
-
-    x, y = torch.from_numpy(logits), torch.from_numpy(targets)
-    result = minimize_scalar(
-        lambda log_t: float(cross_entropy(x / float(np.exp(log_t)), y)),
-        bounds=(np.log(0.2), np.log(10.0)), method="bounded",
-    )
-    return float(np.exp(result.x))
 
 
 def summary(name: str, loss: float, result: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from edge_runtime import EdgeSerError, MfccConfig
+from edge_runtime.silence import SilenceConfig
 
 from .files import save_torch
 from .network import EmotionLSTM, NetworkConfig
@@ -42,14 +43,16 @@ def newest_run(root: Path, holding: str) -> Path:
 
 
 def save_checkpoint(
-    folder: Path, network: EmotionLSTM, mfcc: MfccConfig, labels: list[str], **about: Any
+    folder: Path, network: EmotionLSTM, mfcc: MfccConfig, silence: SilenceConfig | None,
+    labels: list[str], **about: Any,
 ) -> None:
     """Weights and all that the export needs; `about` must be plain values."""
     save_torch(
         folder / CHECKPOINT,
         {
             "weights": network.state_dict(), "network": asdict(network.config),
-            "mfcc": mfcc.to_dict(), "labels": labels, **about,
+            "mfcc": mfcc.to_dict(), "silence": silence and silence.to_dict(), "labels": labels,
+            **about,
         },
     )
 

@@ -12,47 +12,67 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import softmax
 from torch.nn.functional import cross_entropy
 
-from edge_runtime import MfccConfig, __version__
+from edge_runtime import __version__
 
+from . import plots
+from .calibration import choose_threshold, coverage_curve, coverage_markdown, reliability
 from .corpora import LICENCES, Clip, scan
 from .features import Dataset, load_dataset
 from .files import write_json, write_text
-from .fit import Fit, FitConfig, fit, predict, summary
+from .fit import Fit, fit, predict, summary
 from .metrics import confusion_markdown, confusion_text, scores
-from .network import NetworkConfig
+from .noise import noise_features
+from .recipe import Recipe
 from .runs import RunError, new_run, newest_run, save_checkpoint
 from .splits import Split, make_split
 
 STATE = "state.pt"
 
+# The probability of speech below which a model answers "no speech".
+SPEECH_ABOVE = 0.5
+
 
 def train_run(
-    data: list[Path], *, labels: list[str] | None, speaker_pattern: str | None, mfcc: MfccConfig,
-    run: Path | None, runs: Path, cache: Path, resume: bool,
-    network: NetworkConfig, config: FitConfig,
+    data: list[Path], *, recipe: Recipe, labels: list[str] | None, speaker_pattern: str | None,
+    noise: list[Path], run: Path | None, runs: Path, cache: Path, resume: bool,
 ) -> Path:
     """Train on the recordings in `data` and return the run folder."""
     torch.set_num_threads(1)  # faster for so small a network, and the same weights everywhere
-    dataset = open_dataset(data, labels, speaker_pattern, mfcc, cache)
-    split = make_split(dataset.clips, seed=config.seed)
+    dataset = open_dataset(
+        data, labels, speaker_pattern, recipe, cache, noise
+    )
+    split = make_split(dataset.clips, seed=recipe.fit.seed)
     for note in split.notes:
         print(f"Note: {note}")
     folder = _folder(run, runs, resume)
-    network = replace(network, n_mfcc=mfcc.n_mfcc, n_classes=len(dataset.labels))
+    recipe = replace(
+        recipe,
+        network=replace(
+            recipe.network, n_mfcc=recipe.mfcc.n_mfcc, n_classes=len(dataset.labels)
+        ),
+    )
     if not resume:
-        write_json(folder / "settings.json", _settings(data, dataset, mfcc, network, config))
+        write_json(folder / "settings.json", _settings(data, dataset, recipe))
         write_json(folder / "split.json", _split_json(dataset, split))
     result = fit(
-        dataset, split.train, split.val, dataset.labels, network, config,
+        dataset, split.train, split.val, dataset.labels, recipe.network, recipe.fit,
         state_file=folder / STATE, resume=resume, log=print,
     )
-    write_text(folder / "metrics.csv", _csv(result.history))
+    write_text(folder / "metrics.csv", csv_of(result.history))
+    plots.curves(result.history, result.best_epoch, folder / "curves.png")
     report = _report(dataset, split, result)
+    shape = report["calibration"]
+    plots.calibration(
+        shape["bins"], shape["coverage"], shape["threshold"], folder / "calibration.png"
+    )
     save_checkpoint(
-        folder, result.network, mfcc, dataset.labels,
-        temperature=result.temperature, corpora=corpora_of(dataset), licence=licence_of(dataset),
+        folder, result.network, recipe.mfcc, recipe.silence, dataset.labels,
+        temperature=result.temperature, uncertain_below=shape["threshold"],
+        speech_above=SPEECH_ABOVE if recipe.network.speech else 0.0,
+        corpora=corpora_of(dataset), licence=licence_of(dataset),
         scores={
             "split": split.kind, "test": report["test"],
             "test_uar_by_corpus": report["test_uar_by_corpus"],
@@ -68,12 +88,11 @@ def train_run(
     return folder
 
 
-def _settings(
-    data: list[Path], dataset: Dataset, mfcc: MfccConfig, network: NetworkConfig, config: FitConfig
-) -> dict[str, Any]:
+def _settings(data: list[Path], dataset: Dataset, recipe: Recipe) -> dict[str, Any]:
     return {
-        "data": [str(path) for path in data], "labels": dataset.labels, "mfcc": mfcc.to_dict(),
-        "network": asdict(network), "fit": asdict(config),
+        "data": [str(path) for path in data], "labels": dataset.labels,
+        "mfcc": recipe.mfcc.to_dict(), "silence": recipe.silence and recipe.silence.to_dict(),
+        "network": asdict(recipe.network), "fit": asdict(recipe.fit),
         "versions": {
             "edge-ser": __version__, "torch": torch.__version__, "numpy": np.__version__,
             "python": platform.python_version(),
@@ -82,13 +101,20 @@ def _settings(
 
 
 def open_dataset(
-    data: list[Path], labels: list[str] | None, speaker_pattern: str | None, mfcc: MfccConfig,
-    cache: Path,
+    data: list[Path], labels: list[str] | None, speaker_pattern: str | None, recipe: Recipe,
+    cache: Path, noise: list[Path],
 ) -> Dataset:
-    """Scan, compute features, and say what was found and what was left out."""
+    """Scan, compute features, and say what was found and what was left out.
+
+    `noise`: folders of recordings without speech, beside the noise that is synthesised, for
+    networks that learn to tell it from speech.
+    """
     dataset = load_dataset(
-        scan(data, labels=labels, speaker_pattern=speaker_pattern), mfcc, cache
+        scan(data, labels=labels, speaker_pattern=speaker_pattern), recipe.mfcc, cache,
+        recipe.silence,
     )
+    if recipe.network.speech:
+        dataset.noises = noise_features(recipe.mfcc, recipe.silence, noise)
     for line in dataset.unreadable:
         print(f"Skipped: {line}")
     for line in dataset.duplicates:
@@ -161,7 +187,7 @@ def _split_json(dataset: Dataset, split: Split) -> dict[str, Any]:
 def _report(dataset: Dataset, split: Split, result: Fit) -> dict[str, Any]:
     labels = dataset.labels
     targets = np.array([labels.index(dataset.clips[i].label) for i in split.test])
-    logits = predict(result.network, dataset, split.test)
+    logits = predict(result.network, dataset.frames, split.test)
     predictions = logits.argmax(axis=1)
     test = scores(targets, predictions, labels)
     of_corpus = np.array([dataset.clips[i].corpus for i in split.test])
@@ -171,6 +197,16 @@ def _report(dataset: Dataset, split: Split, result: Fit) -> dict[str, Any]:
     }
     loss = float(cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets)))
     print(summary("Test set", loss, test))
+    # The threshold is chosen on the speakers that chose the epoch; what it costs and brings is
+    # told of the test speakers.
+    val_targets = np.array([labels.index(dataset.clips[i].label) for i in split.val])
+    val = softmax(predict(result.network, dataset.frames, split.val) / result.temperature, axis=1)
+    probabilities = softmax(logits / result.temperature, axis=1)
+    calibration = {
+        **reliability(probabilities, targets),
+        "coverage": coverage_curve(probabilities, targets),
+        "threshold": choose_threshold(coverage_curve(val, val_targets)),
+    }
     return {
         "corpora": corpora_of(dataset), "split": split.kind, "notes": list(split.notes),
         "clips": {"train": len(split.train), "val": len(split.val), "test": len(split.test)},
@@ -179,6 +215,7 @@ def _report(dataset: Dataset, split: Split, result: Fit) -> dict[str, Any]:
         "val_uar": result.history[result.best_epoch - 1]["val_uar"], "test": test,
         "test_uar_by_corpus": {corpus: score["uar"] for corpus, score in by_corpus.items()},
         "test_speakers": sorted({str(dataset.clips[i].speaker) for i in split.test}),
+        "calibration": calibration,
         "duplicates": dataset.duplicates, "unreadable": dataset.unreadable,
     }
 
@@ -207,13 +244,22 @@ to choose the epoch, {report['clips']['test']} to score{notes}
 - Epoch {report['best_epoch']} of {report['epochs']}, validation UAR {100 * report['val_uar']:.1f} %
 - Test UAR {100 * test['uar']:.1f} %, accuracy {100 * test['accuracy']:.1f} %; recall: {recalls}
 - Test UAR by corpus: {by_corpus}
+- Expected calibration error {report['calibration']['ece']:.3f}; below a confidence of \
+{report['calibration']['threshold']:.2f} the answer is "uncertain"
 - Left out: {len(report['duplicates'])} duplicates, {len(report['unreadable'])} unreadable
 
 {confusion_markdown(test['confusion'], labels)}
+
+| threshold | answered % | of those right % |
+|---:|---:|---:|
+{coverage_markdown(report['calibration']['coverage'])}
+
+![training](curves.png)
+![calibration](calibration.png)
 """
 
 
-def _csv(history: list[dict[str, float]]) -> str:
+def csv_of(history: list[dict[str, float]]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, history[0].keys(), lineterminator="\n")
     writer.writeheader()

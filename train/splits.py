@@ -142,6 +142,23 @@ def actor_folds(clips: list[Clip], n_folds: int = 5) -> list[list[int]]:
     return _folds_of_speakers(clips, n_folds)
 
 
+def leave_corpus_out(clips: list[Clip]) -> list[list[int]]:
+    """One list of test indices per corpus of three speakers or more: the others are trained on."""
+    if any(clip.speaker is None for clip in clips):
+        raise DatasetError("some clips have no speaker: a speaker-independent protocol needs them")
+    speakers: dict[str, set[str | None]] = defaultdict(set)
+    for clip in clips:
+        speakers[clip.corpus].add(clip.speaker)
+    if len(speakers) < 2:
+        raise DatasetError(
+            f"leave-corpus-out needs two corpora or more; found {', '.join(speakers) or 'none'}"
+        )
+    return [
+        [i for i, clip in enumerate(clips) if clip.corpus == corpus]
+        for corpus in sorted(speakers) if len(speakers[corpus]) >= 3
+    ]
+
+
 def _folds_of_speakers(clips: list[Clip], n_folds: int | None) -> list[list[int]]:
     if any(clip.speaker is None for clip in clips):
         raise DatasetError("some clips have no speaker: a speaker-independent protocol needs them")

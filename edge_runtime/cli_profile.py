@@ -1,0 +1,74 @@
+"""`edge-ser profile`: make, list and delete speaker profiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None,
+    help="Speaker profiles: what a device that hears the same few people knows about each.",
+)
+
+
+@app.command()
+def create(
+    name: Annotated[
+        str, typer.Argument(help="What to call it, or a path that ends in .json.")
+    ],
+    clips: Annotated[
+        list[Path], typer.Argument(metavar="CLIP...", help="About a minute of one person's speech.")
+    ],
+    model: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="An .onnx model [default: the bundled one].")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a profile of that name.")] = False,
+) -> None:
+    """Store the mean features of a voice, for `edge-ser classify --profile NAME`.
+
+    Recordings in different moods are better than many in one.
+    """
+    from .errors import ConfigError
+    from .model import EmotionModel
+    from .profile import SpeakerProfile, profile_path
+
+    path = profile_path(name)
+    if path.exists() and not force:
+        raise ConfigError(f"{path}: exists already; give --force to replace it")
+    profile = SpeakerProfile.create(path.stem, EmotionModel.load(model), clips)
+    profile.save(path)
+    print(f"{path}: {profile.seconds:.0f} s of speech")
+    if profile.seconds < 20:
+        typer.echo(
+            f"edge-ser: profile {path.stem}: {profile.seconds:.0f} s are little; about a minute is "
+            "wanted", err=True,
+        )
+
+
+@app.command("list")
+def list_profiles() -> None:
+    """Print the profiles there are."""
+    from .errors import ConfigError
+    from .profile import SpeakerProfile, profile_folder
+
+    for path in sorted(profile_folder().glob("*.json")):
+        try:
+            print(f"{path.stem}: {SpeakerProfile.load(path).seconds:.0f} s of speech, {path}")
+        except ConfigError as error:
+            typer.echo(f"edge-ser: {error}", err=True)
+
+
+@app.command()
+def delete(name: Annotated[str, typer.Argument(help="Its name.")]) -> None:
+    """Delete a profile."""
+    from .errors import ConfigError
+    from .profile import profile_path
+
+    path = profile_path(name)
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such profile") from None
+    print(f"{path}: deleted")

@@ -1,0 +1,126 @@
+"""Frames in which nobody makes a sound are not worth the network's time, nor its attention.
+
+A frame is loud if its level is within `range_db` of the loudest so far, and kept if a loud frame is
+near. The rule looks back without bound and ahead by twice the margin only, so that a stream keeps
+the frames that the whole clip keeps.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from .config import MfccConfig
+from .errors import ConfigError
+from .filterbank import cepstra_of
+
+
+@dataclass(frozen=True)
+class SilenceConfig:
+    """What counts as silence. Levels are means of the log mel spectrum in dB."""
+
+    range_db: float = 40.0  # below the loudest frame so far
+    floor_db: float = -80.0  # below this a frame is silent in any case
+    margin: float = 0.1  # seconds kept on either side of a loud frame
+    decay: float = 1.0  # dB per second by which the loudest frame is forgotten
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not number or not math.isfinite(value):
+                raise ConfigError(f"{field.name}={value!r} must be a number")
+        for name, low, high in (("range_db", 0, 200), ("margin", 0, 10), ("decay", 0, 1000)):
+            if not low <= getattr(self, name) <= high:
+                raise ConfigError(f"{name}={getattr(self, name)!r} must be from {low} to {high}")
+
+    def to_dict(self) -> dict[str, float]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Any) -> SilenceConfig:
+        """The inverse of `to_dict`; ConfigError for keys that are missing or unknown."""
+        names = {field.name for field in fields(cls)}
+        if not isinstance(values, dict) or set(values) != names:
+            raise ConfigError(f"wanted an object with {', '.join(sorted(names))}; got {values!r}")
+        return cls(**values)
+
+
+class SilenceGate:
+    """Lets the frames of a clip through that are not silent.
+
+    Frames may be pushed in any pieces; what comes out, one after the other, is the same.
+
+    >>> gate = SilenceGate(SilenceConfig(), MfccConfig(hop_length=320))
+    >>> frames = np.zeros((100, 13), np.float32)
+    >>> frames[:, 0] = -600.0      # silence: -95 dB
+    >>> frames[40:60, 0] = -200.0  # a sound of 0.4 s
+    >>> len(gate.whole(frames))    # and 0.1 s on either side of it
+    30
+    """
+
+    def __init__(self, config: SilenceConfig, mfcc: MfccConfig) -> None:
+        self.config = config
+        cepstra = cepstra_of(mfcc)  # (n_bands, n_mfcc)
+        # The mean over the bands of the spectrum that the coefficients hold, which is linear in
+        # them; for the orthonormal DCT it is c0 alone.
+        unit = 10.0 if mfcc.convention == "librosa" else 10.0 / math.log(10.0)
+        self._to_level = unit * np.linalg.pinv(cepstra).mean(axis=1)  # (n_mfcc,)
+        period = mfcc.hop_length / mfcc.sample_rate
+        self._margin = round(config.margin / period)
+        self._decay = config.decay * period  # dB a frame
+        self._n_mfcc = mfcc.n_mfcc
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: the next frames begin a new clip."""
+        self._held = np.empty((0, self._n_mfcc), np.float32)  # not decided upon, or a margin back
+        self._levels = np.empty(0)  # of the held frames
+        self._peaks = np.empty(0)  # the loudest up to each held frame, as if it did not decay
+        self._first = 0  # index of the first held frame
+        self._decided = 0  # frames that were kept or dropped
+
+    def push(self, frames: np.ndarray, last: bool = False) -> np.ndarray:
+        """Those frames `(n, n_mfcc)` that are decided upon and kept; `last` decides upon all."""
+        levels = frames @ self._to_level
+        index = self._first + len(self._held) + np.arange(len(frames))
+        rising = levels + self._decay * index
+        if len(self._peaks):
+            rising = np.maximum(rising, self._peaks[-1])
+        self._held = np.concatenate([self._held, frames])
+        self._levels = np.concatenate([self._levels, levels])
+        self._peaks = np.concatenate([self._peaks, np.maximum.accumulate(rising)])
+        end = self._first + len(self._held)
+        ready = end if last else max(self._decided, end - 2 * self._margin)
+        if ready == self._decided:
+            return np.empty((0, self._n_mfcc), np.float32)
+        kept = self._kept()[self._decided - self._first : ready - self._first]
+        out = self._held[self._decided - self._first : ready - self._first][kept]
+        self._decided = ready
+        drop = max(0, ready - self._margin - self._first)
+        self._held, self._levels = self._held[drop:], self._levels[drop:]
+        self._peaks, self._first = self._peaks[drop:], self._first + drop
+        return out
+
+    def whole(self, frames: np.ndarray) -> np.ndarray:
+        """The frames of a clip that are kept."""
+        self.reset()
+        out = self.push(frames, last=True)
+        self.reset()
+        return out
+
+    def _kept(self) -> np.ndarray:
+        """Which of the held frames are near a loud one, as far as is known yet."""
+        n, margin = len(self._held), self._margin
+        ahead = np.minimum(np.arange(n) + margin, n - 1)
+        loudest = self._peaks[ahead] - self._decay * (self._first + np.arange(n))
+        loud = (self._levels > loudest - self.config.range_db) & (
+            self._levels > self.config.floor_db
+        )
+        # A frame is near a loud one if the count of loud frames differs across its surroundings.
+        count = np.concatenate([[0], np.cumsum(loud)])
+        around = np.arange(n)
+        return count[np.minimum(around + margin + 1, n)] > count[np.maximum(around - margin, 0)]

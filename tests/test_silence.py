@@ -1,0 +1,95 @@
+"""Which frames are silent, whole and in pieces."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_runtime import ConfigError, MfccConfig, mfcc
+from edge_runtime.silence import SilenceConfig, SilenceGate
+
+MFCC = MfccConfig(hop_length=320)
+
+
+def kept_by_definition(levels, range_db=40.0, floor=-80.0, margin=5, decay=0.02):
+    """The rule, frame by frame."""
+    n = len(levels)
+    loud = []
+    for t in range(n):
+        loudest = max(
+            levels[s] - decay * (t - s) for s in range(min(t + margin, n - 1) + 1)
+        )
+        loud.append(levels[t] > loudest - range_db and levels[t] > floor)
+    return np.array([any(loud[max(0, t - margin) : t + margin + 1]) for t in range(n)])
+
+
+def frames_of(levels):
+    frames = np.random.default_rng(0).standard_normal((len(levels), 13)).astype(np.float32)
+    frames[:, 0] = np.asarray(levels) * np.sqrt(40)
+    return frames
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    levels=st.lists(st.integers(-120, 0), min_size=1, max_size=120),
+    chunks=st.lists(st.integers(0, 30), min_size=1).filter(any),
+)
+def test_any_pieces_keep_what_the_rule_says(levels, chunks):
+    levels = [level + 0.37 for level in levels]  # away from the limits of the comparisons
+    frames = frames_of(levels)
+    expected = frames[kept_by_definition(levels)]
+    gate = SilenceGate(SilenceConfig(), MFCC)
+    np.testing.assert_array_equal(gate.whole(frames), expected)
+    out, start, k = [], 0, 0
+    while start < len(frames):
+        size = chunks[k % len(chunks)]
+        out.append(gate.push(frames[start : start + size]))
+        start, k = start + size, k + 1
+    out.append(gate.push(frames[:0], last=True))
+    np.testing.assert_array_equal(np.concatenate(out), expected)
+
+
+def test_silence_around_speech_is_dropped_and_speech_is_not(voice_clips):
+    clip = voice_clips[0]
+    gate = SilenceGate(SilenceConfig(), MFCC)
+    alone = gate.whole(mfcc(clip, MFCC))
+    surrounded = gate.whole(mfcc(np.pad(clip, 32_000), MFCC))
+    assert len(alone) > 0.7 * len(mfcc(clip, MFCC))
+    assert len(surrounded) <= len(alone) + 12
+    assert len(gate.whole(mfcc(np.zeros(16_000, np.float32), MFCC))) == 0
+
+
+def test_what_is_held_does_not_grow():
+    gate = SilenceGate(SilenceConfig(), MFCC)
+    for _ in range(300):
+        gate.push(frames_of([-95.0] * 50))
+    assert len(gate._held) <= 3 * gate._margin
+
+
+def test_a_bang_does_not_silence_the_rest_of_the_day():
+    gate = SilenceGate(SilenceConfig(), MFCC)
+    gate.push(frames_of([0.0] * 5))
+    later = [gate.push(frames_of([-50.0] * 50)) for _ in range(60)]
+    assert len(later[2]) == 0 and len(later[-1]) == 50
+
+
+@pytest.mark.parametrize(
+    "config", [MFCC, MfccConfig(dct_norm=None), MfccConfig(lifter=22.0, n_mels=20)], ids=str
+)
+def test_the_level_is_the_mean_of_the_bands(speech, config):
+    from edge_runtime import Mfcc
+
+    extractor = Mfcc(config)
+    bands = extractor.log_mel_spectrogram(speech[0]).mean(axis=1)
+    levels = extractor(speech[0]) @ SilenceGate(SilenceConfig(), config)._to_level
+    np.testing.assert_allclose(levels, bands, atol=0.01)
+
+
+@pytest.mark.parametrize("wrong", [{"range_db": -1}, {"margin": float("nan")}, {"decay": True}])
+def test_wrong_settings_are_refused(wrong):
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        SilenceConfig(**wrong)
+    with pytest.raises(ConfigError, match="wanted an object"):
+        SilenceConfig.from_dict(wrong)

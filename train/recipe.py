@@ -1,0 +1,87 @@
+"""How a model is made: front end, network and training, under a name, each setting changeable."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from edge_runtime import ConfigError, MfccConfig
+from edge_runtime.silence import SilenceConfig
+
+from .augment import Augment
+from .fit import FitConfig
+from .network import NetworkConfig
+
+
+@dataclass(frozen=True)
+class Recipe:
+    mfcc: MfccConfig
+    silence: SilenceConfig | None
+    network: NetworkConfig
+    fit: FitConfig
+
+    def with_settings(self, settings: list[str]) -> Recipe:
+        """A copy with fields of the network, the training or the augmentation changed, given as
+        "NAME=VALUE". Raises ConfigError for a name or a value that does not exist."""
+        network, fit = self.network, self.fit
+        for text in settings:
+            name, sign, value = text.partition("=")
+            for part in (network, fit, fit.augment):
+                if sign and name in _names(part):
+                    break
+            else:
+                known = ", ".join(sorted({*_names(network), *_names(fit), *_names(fit.augment)}))
+                raise ConfigError(f"--set {text}: wanted NAME=VALUE with a NAME of {known}")
+            try:
+                changed = dataclasses.replace(part, **{name: _parsed(value, getattr(part, name))})
+            except ConfigError:
+                raise
+            except ValueError as error:
+                raise ConfigError(f"--set {text}: {error}") from error
+            if isinstance(changed, NetworkConfig):
+                network = changed
+            elif isinstance(changed, Augment):
+                fit = dataclasses.replace(fit, augment=changed)
+            else:
+                fit = changed
+        return dataclasses.replace(self, network=network, fit=fit)
+
+
+def _names(part: Any) -> list[str]:
+    """The fields that a person sets; the data decide the others."""
+    return [field.name for field in dataclasses.fields(part)
+            if field.name not in ("augment", "n_classes", "n_mfcc")]
+
+
+def _parsed(text: str, current: Any) -> Any:
+    if isinstance(current, bool):
+        if text.lower() not in ("true", "false"):
+            raise ValueError("wanted true or false")
+        return text.lower() == "true"
+    return type(current)(text)
+
+
+# 16 mel bands up to 4 kHz: 13 MFCC keep nearly everything that 16 bands hold, where 13 MFCC of 40
+# bands up to 8 kHz blur pitch and lower formants; and a telephone passes no more.
+# reports/choices.md has what each setting brought, and what was tried and left out.
+BETTER = Recipe(
+    MfccConfig(hop_length=320, n_mels=16, fmax=4000.0),
+    SilenceConfig(),
+    NetworkConfig(
+        hidden_size=64, pooling="attention", stack=2, stem_size=64, residual=True, speech=True
+    ),
+    FitConfig(),
+)
+
+# The original architecture on librosa's usual bands, trained plainly.
+BASELINE = Recipe(
+    MfccConfig(hop_length=320),
+    None,
+    NetworkConfig(),
+    FitConfig(
+        learning_rate=2e-3, label_smoothing=0.0, teachers=0, augment=Augment(vocal_tract=0.0)
+    ),
+)
+
+RECIPES = {"better": BETTER, "baseline": BASELINE}

@@ -1,0 +1,202 @@
+"""What a protocol found, as JSON, as a page and as pictures."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+
+from . import plots
+from .calibration import choose_threshold, coverage_curve, coverage_markdown, reliability
+from .files import write_json, write_text
+from .metrics import confusion_markdown, scores
+
+VARIANTS = {"int8": "int8, what ships", "fp32": "PyTorch", "profile": "int8, a minute of profile"}
+N_BOOTSTRAP = 2000
+
+
+def summarize(about: dict[str, Any], results: list[dict[str, Any]]) -> dict[str, Any]:
+    """The scores of all trainings of a protocol; `results` are those of its folds and seeds."""
+    labels = about["labels"]
+    summary = {**about, "clips": sum(len(r["targets"]) for r in results) // about["seeds"]}
+    for variant in VARIANTS:
+        summary[variant] = _scores(results, variant, labels)
+    probabilities = np.concatenate([
+        softmax(np.array(r["logits"]["int8"]) / r["temperature"], axis=1) for r in results
+    ])
+    raw = np.concatenate([softmax(np.array(r["logits"]["int8"]), axis=1) for r in results])
+    targets = np.concatenate([r["targets"] for r in results])
+    curve = coverage_curve(probabilities, targets)
+    summary["calibration"] = {
+        **reliability(probabilities, targets),
+        "ece_without_temperature": reliability(raw, targets)["ece"],
+        "coverage": curve, "threshold": choose_threshold(curve),
+    }
+    summary["folds"] = [
+        {key: r[key] for key in ("fold", "seed", "best_epoch", "epochs", "val_uar", "temperature",
+                                 "bytes", "uar", "validation_speakers")}
+        | {"test_speakers": sorted(set(r["speakers"]))}
+        for r in results
+    ]
+    return summary
+
+
+def _scores(results: list[dict[str, Any]], variant: str, labels: list[str]) -> dict[str, Any]:
+    """UAR over all test clips with its spread over seeds and speakers, and what belongs to it."""
+    by_seed: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for result in results:
+        by_seed[result["seed"]].append(result)
+    uars, accuracies, confusion = [], [], np.zeros((len(labels), len(labels)), int)
+    by_speaker: dict[str, list[np.ndarray]] = defaultdict(list)
+    by_corpus: dict[str, list[float]] = defaultdict(list)
+    for folds in by_seed.values():
+        targets = np.concatenate([fold["targets"] for fold in folds])
+        answers = np.concatenate([np.argmax(fold["logits"][variant], axis=1) for fold in folds])
+        speakers = np.concatenate([fold["speakers"] for fold in folds])
+        corpora = np.concatenate([fold["corpora"] for fold in folds])
+        score = scores(targets, answers, labels)
+        uars.append(score["uar"])
+        accuracies.append(score["accuracy"])
+        confusion += np.array(score["confusion"])
+        for speaker in np.unique(speakers):
+            mine = speakers == speaker
+            counts = scores(targets[mine], answers[mine], labels)["confusion"]
+            by_speaker[str(speaker)].append(np.array(counts))
+        for corpus in np.unique(corpora):
+            mine = corpora == corpus
+            by_corpus[str(corpus)].append(scores(targets[mine], answers[mine], labels)["uar"])
+    counts = np.stack([np.mean(c, axis=0) for c in by_speaker.values()])  # (speakers, C, C)
+    speaker_uars = [_uar(c) for c in counts]
+    low, high = _bootstrap(counts)
+    recall = _recalls(confusion)
+    return {
+        "uar": float(np.mean(uars)), "uar_by_seed": uars,
+        "uar_std_over_seeds": float(np.std(uars, ddof=1)) if len(uars) > 1 else None,
+        "uar_std_over_speakers": float(np.std(speaker_uars, ddof=1)),
+        "uar_interval": [low, high],
+        "uar_by_speaker": dict(zip(by_speaker, speaker_uars)),
+        "uar_by_corpus": {corpus: float(np.mean(values)) for corpus, values in by_corpus.items()},
+        "accuracy": float(np.mean(accuracies)),
+        "recall": {label: float(r) for label, r in zip(labels, recall) if np.isfinite(r)},
+        "confusion": confusion.tolist(),
+    }
+
+
+def _recalls(confusion: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return np.diagonal(confusion, axis1=-2, axis2=-1) / confusion.sum(axis=-1)
+
+
+def _uar(confusion: np.ndarray) -> float:
+    return float(np.nanmean(_recalls(confusion)))
+
+
+def _bootstrap(counts: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of the UAR over draws of speakers, who are what the next user differs in.
+
+    Efron 1979, https://doi.org/10.1214/aos/1176344552, with speakers as the units.
+    """
+    rng = np.random.default_rng(0)
+    draws = rng.integers(len(counts), size=(N_BOOTSTRAP, len(counts)))
+    uars = np.array([_uar(counts[draw].sum(axis=0)) for draw in draws])
+    low, high = np.nanpercentile(uars, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def write_report(summary: dict[str, Any], report: Path) -> None:
+    """`report`.json, `report`.md and two pictures beside it."""
+    labels, shape = summary["labels"], summary["calibration"]
+    write_json(report.with_suffix(".json"), summary)
+    plots.confusion(
+        np.array(summary["int8"]["confusion"]), labels, report.with_suffix(".confusion.png")
+    )
+    plots.calibration(
+        shape["bins"], shape["coverage"], shape["threshold"], report.with_suffix(".calibration.png")
+    )
+    write_text(report.with_suffix(".md"), _markdown(summary, report.name))
+
+
+def _markdown(summary: dict[str, Any], name: str) -> str:
+    int8, shape, labels = summary["int8"], summary["calibration"], summary["labels"]
+    corpora = ", ".join(
+        f"{row['name']} ({row['clips']} clips, {row['speakers']} speakers)"
+        for row in summary["corpora"]
+    )
+    rows = "\n".join(_row(title, summary[variant]) for variant, title in VARIANTS.items())
+    recalls = "\n".join(f"| {label} | {100 * r:.1f} |" for label, r in int8["recall"].items())
+    by_corpus = ""
+    if len(int8["uar_by_corpus"]) > 1:
+        by_corpus = "\n| tested corpus | UAR % | with a minute of profile |\n|---|---:|---:|\n"
+        by_corpus += "\n".join(
+            f"| {corpus} | {100 * uar:.1f} "
+            f"| {100 * summary['profile']['uar_by_corpus'][corpus]:.1f} |"
+            for corpus, uar in int8["uar_by_corpus"].items()
+        ) + "\n"
+    folds = "\n".join(
+        f"| {f['seed']} | {', '.join(f['test_speakers'])} | {f['best_epoch']} of {f['epochs']} "
+        f"| {100 * f['val_uar']:.1f} | {100 * f['uar']['int8']:.1f} |"
+        for f in summary["folds"]
+    )
+    size = max(fold["bytes"] for fold in summary["folds"])
+    return f"""# {summary['protocol']}: {corpora}
+
+Speaker-independent and nested: the epoch and the temperature of each training were chosen on \
+validation speakers, the test speakers were scored once. {summary['clips']} clips, \
+{len(labels)} classes, {summary['seeds']} seeds, {len(summary['folds'])} trainings.
+
+| model | UAR % | over seeds | over speakers | 95 % interval | accuracy % |
+|---|---:|---:|---:|---:|---:|
+{rows}
+
+The interval is a bootstrap over speakers. The file has {size:,} bytes.
+{by_corpus}
+| label | recall % |
+|---|---:|
+{recalls}
+
+{confusion_markdown(int8['confusion'], labels)}
+
+![confusion]({name}.confusion.png)
+
+## Calibration
+
+Expected calibration error {shape['ece']:.3f} ({shape['ece_without_temperature']:.3f} without the \
+temperature). Answering only above a confidence of {shape['threshold']:.2f} answers at least 85 % \
+of the clips.
+
+| threshold | answered % | of those right % |
+|---:|---:|---:|
+{coverage_markdown(shape['coverage'])}
+
+![calibration]({name}.calibration.png)
+
+## Settings
+
+{_settings(summary)}
+
+| seed | test speakers | epoch | validation UAR | test UAR |
+|---:|---|---:|---:|---:|
+{folds}
+"""
+
+
+def _row(title: str, score: dict[str, Any]) -> str:
+    std = score["uar_std_over_seeds"]
+    low, high = score["uar_interval"]
+    return (
+        f"| {title} | **{100 * score['uar']:.1f}** | {'' if std is None else f'± {100 * std:.1f}'} "
+        f"| ± {100 * score['uar_std_over_speakers']:.1f} | {100 * low:.1f} to {100 * high:.1f} "
+        f"| {100 * score['accuracy']:.1f} |"
+    )
+
+
+def _settings(summary: dict[str, Any]) -> str:
+    parts = []
+    for part in ("mfcc", "silence", "network", "fit"):
+        values = {**(summary[part] or {})}
+        values.update({f"augment.{k}": v for k, v in values.pop("augment", {}).items()})
+        parts.append(f"- {part}: " + ", ".join(f"{k} {v}" for k, v in values.items()))
+    return "\n".join(parts)
