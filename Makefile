@@ -19,7 +19,7 @@ RUN    ?=
 TORCH  := torch==2.13.0
 PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup train export classify test lint bench bench-mfcc clean help
+.PHONY: setup train export classify test lint node bench bench-mfcc bench-training clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -58,11 +58,17 @@ lint: $(VENV)/full ## ruff and mypy
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 
+node: ## the packages of examples/node, by which the tests run the model outside Python
+	cd examples/node && npm install --ignore-scripts --no-audit --no-fund --no-package-lock --silent
+
 bench: $(VENV)/full ## whole processes beside librosa + PyTorch
 	$(PY) -m benchmarks.end_to_end
 
 bench-mfcc: $(VENV)/full ## the front end beside librosa and others
 	$(PY) -m benchmarks.mfcc
+
+bench-training: $(VENV)/full ## seconds per epoch on DATA beside a straightforward loop
+	$(PY) -m benchmarks.training --data '$(DATA)'
 
 clean: ## remove caches and build products; runs, models and .venv stay
 	rm -rf .cache .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info

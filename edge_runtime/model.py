@@ -160,7 +160,9 @@ class EmotionModel:
         Each stream has a state of its own, so that one model serves many.
 
         >>> stream = EmotionModel.load().stream(sample_rate=48_000)
-        >>> stream.push(np.zeros(48_000, np.float32))[-1].prediction.label
+        >>> stream.push(np.zeros(48_000, np.float32))  # nothing to be heard yet
+        []
+        >>> stream.flush()[-1].prediction.label
         'no speech'
         """
         from .emotion_stream import EmotionStream

@@ -68,10 +68,10 @@ class SilenceGate:
         # The mean over the bands of the spectrum that the coefficients hold, which is linear in
         # them; for the orthonormal DCT it is c0 alone.
         unit = 10.0 if mfcc.convention == "librosa" else 10.0 / math.log(10.0)
-        self._to_level = unit * np.linalg.pinv(cepstra).mean(axis=1)  # (n_mfcc,)
+        self.to_level = unit * np.linalg.pinv(cepstra).mean(axis=1)  # (n_mfcc,)
         period = mfcc.hop_length / mfcc.sample_rate
-        self._margin = round(config.margin / period)
-        self._decay = config.decay * period  # dB a frame
+        self.margin = round(config.margin / period)
+        self.decay = config.decay * period  # dB a frame
         self._n_mfcc = mfcc.n_mfcc
         self.reset()
 
@@ -85,22 +85,22 @@ class SilenceGate:
 
     def push(self, frames: np.ndarray, last: bool = False) -> np.ndarray:
         """Those frames `(n, n_mfcc)` that are decided upon and kept; `last` decides upon all."""
-        levels = frames @ self._to_level
+        levels = frames @ self.to_level
         index = self._first + len(self._held) + np.arange(len(frames))
-        rising = levels + self._decay * index
+        rising = levels + self.decay * index
         if len(self._peaks):
             rising = np.maximum(rising, self._peaks[-1])
         self._held = np.concatenate([self._held, frames])
         self._levels = np.concatenate([self._levels, levels])
         self._peaks = np.concatenate([self._peaks, np.maximum.accumulate(rising)])
         end = self._first + len(self._held)
-        ready = end if last else max(self._decided, end - 2 * self._margin)
+        ready = end if last else max(self._decided, end - 2 * self.margin)
         if ready == self._decided:
             return np.empty((0, self._n_mfcc), np.float32)
         kept = self._kept()[self._decided - self._first : ready - self._first]
         out = self._held[self._decided - self._first : ready - self._first][kept]
         self._decided = ready
-        drop = max(0, ready - self._margin - self._first)
+        drop = max(0, ready - self.margin - self._first)
         self._held, self._levels = self._held[drop:], self._levels[drop:]
         self._peaks, self._first = self._peaks[drop:], self._first + drop
         return out
@@ -114,9 +114,9 @@ class SilenceGate:
 
     def _kept(self) -> np.ndarray:
         """Which of the held frames are near a loud one, as far as is known yet."""
-        n, margin = len(self._held), self._margin
+        n, margin = len(self._held), self.margin
         ahead = np.minimum(np.arange(n) + margin, n - 1)
-        loudest = self._peaks[ahead] - self._decay * (self._first + np.arange(n))
+        loudest = self._peaks[ahead] - self.decay * (self._first + np.arange(n))
         loud = (self._levels > loudest - self.config.range_db) & (
             self._levels > self.config.floor_db
         )

@@ -16,11 +16,6 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _commands() -> None:
-    """Export a trained run for devices."""
-
-
 @app.command()
 def onnx(
     run: Annotated[
@@ -38,13 +33,35 @@ def onnx(
         bool, typer.Option("--bundle", help="Make it the model that edge_runtime ships.")
     ] = False,
 ) -> None:
-    """Write model.fp32.onnx, model.int8.onnx, their card and the parity report.
+    """Write model.fp32.onnx, model.int8.onnx, model.waveform.onnx, a card and the parity report.
 
     Fails if the models do not answer as the trained network does.
     """
     from .session import export_run
 
     if not export_run(run, runs, out, name, cache, bundle):
+        raise typer.Exit(1)
+
+
+@app.command()
+def parity(
+    model: Annotated[
+        Path, typer.Option(help="An exported model; what lies beside it is compared with it.")
+    ],
+    data: Annotated[
+        list[Path], typer.Option(help="A folder of recordings or a manifest; repeatable.")
+    ],
+    report: Annotated[
+        Path, typer.Option(help="Where REPORT.json and REPORT.md go (give it no suffix).")
+    ] = Path("parity"),
+    cache: Annotated[Path, typer.Option(help="Where features are kept between runs.")] = Path(
+        ".cache/features"
+    ),
+) -> None:
+    """Check an exported model link by link on recordings; fails if a limit does not hold."""
+    from .session import check_model
+
+    if not check_model(model, data, report, cache):
         raise typer.Exit(1)
 
 

@@ -16,6 +16,8 @@ from edge_runtime.files import replacing
 from edge_runtime.model import OUTPUTS
 from train.network import EmotionLSTM
 
+from .waveform import FRONT_END, Waveform
+
 # Opset 17 is read by every onnxruntime since 1.12 (2022); nothing newer is needed.
 OPSET = 17
 
@@ -47,21 +49,43 @@ def export_fp32(network: EmotionLSTM, card: ModelCard, path: Path) -> None:
     probability `speech (batch, 1)` that somebody speaks, and `new_state (batch, state_size)`, to
     be given with the frames that follow.
     """
-    deployed = _Deployed(network, card.temperature).eval()
+    deployed = _Deployed(network, card.temperature)
     example = torch.zeros(1, 8, network.config.n_mfcc), network.silent_state(1)
     outputs = list(OUTPUTS)
     dynamic = {name: {0: "batch"} for name in ("state", *outputs)}
     dynamic["mfcc"] = {0: "batch", 1: "time"}
+    _export(deployed, example, ["mfcc", "state"], outputs, dynamic, card, path)
+
+
+def _export(
+    module: nn.Module, example: tuple[torch.Tensor, ...], inputs: list[str], outputs: list[str],
+    dynamic: dict[str, dict[int, str]], card: ModelCard, path: Path,
+) -> None:
     with replacing(path) as temporary:
         with warnings.catch_warnings():
             # The exporter that keeps an LSTM one ONNX node is the older one, and says so; and it
             # warns of every shape that it follows.
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                deployed, example, str(temporary), dynamo=False, opset_version=OPSET,
-                input_names=["mfcc", "state"], output_names=outputs, dynamic_axes=dynamic,
+                module.eval(), example, str(temporary), dynamo=False, opset_version=OPSET,
+                input_names=inputs, output_names=outputs, dynamic_axes=dynamic,
             )
         _finish(temporary, card)
+
+
+def export_waveform(network: EmotionLSTM, card: ModelCard, path: Path) -> None:
+    """Write the graph of `export.waveform`: `waveform (batch, n_samples)`, mono float32 at the
+    card's sample rate, → `logits`, `probabilities (batch, n_classes)`, `speech (batch, 1)`, which
+    is 0 for what is too quiet, and the `mfcc (batch, n_frames, n_mfcc)` on the way. All clips of a
+    batch are of one length.
+    """
+    outputs = ["logits", "probabilities", "speech", "mfcc"]
+    dynamic = {name: {0: "batch"} for name in outputs}
+    dynamic["mfcc"] = {0: "batch", 1: "n_frames"}
+    dynamic["waveform"] = {0: "batch", 1: "n_samples"}
+    _export(
+        Waveform(network, card), (torch.zeros(1, 8000),), ["waveform"], outputs, dynamic, card, path
+    )
 
 
 def export_int8(fp32: Path, card: ModelCard, path: Path) -> None:
@@ -118,7 +142,8 @@ def _weight_axes(graph: onnx.GraphProto) -> dict[str, int]:
             axes[node.input[1]] = 0 if transposed else 1
         elif node.op_type == "MatMul":  # (inputs, outputs)
             axes[node.input[1]] = 1
-    return axes
+    # The front end is not the network: its numbers stay as they are.
+    return {name: axis for name, axis in axes.items() if name not in FRONT_END}
 
 
 def _finish(path: Path, card: ModelCard) -> None:

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from edge_runtime import EmotionModel, MfccConfig
+from edge_runtime import ConfigError, EmotionModel, MfccConfig
 from edge_runtime.card import ModelCard
 from edge_runtime.files import replacing
 from edge_runtime.model import BUNDLED_MODEL
 from edge_runtime.silence import SilenceConfig
-from train.corpora import Clip
-from train.features import load_dataset
+from train.corpora import Clip, scan
+from train.features import Dataset, load_dataset
 from train.files import write_json, write_text
 from train.network import EmotionLSTM
 from train.runs import CHECKPOINT, RunError, load_checkpoint, newest_run
 
 from .card import card_markdown
-from .graph import export_fp32, export_int8
-from .parity import as_json, as_markdown, compare
+from .graph import export_fp32, export_int8, export_waveform
+from .parity import Link, as_json, as_markdown, compare, librosa_link, waveform_link
 
 FP32, INT8, CARD = "model.fp32.onnx", "model.int8.onnx", "MODEL_CARD.md"
+WAVEFORM = "model.waveform.onnx"  # int8 weights as well
 
 INT8_WEIGHTS = "int8 weights with a scale for each output, float32 arithmetic"
 
@@ -42,43 +45,102 @@ def export_run(
     out = out or run
     out.mkdir(parents=True, exist_ok=True)
     network, stored = load_checkpoint(run)
-    fp32, int8 = out / FP32, out / INT8
-    export_fp32(network, make_card(network, stored, name, "none (float32)"), fp32)
-    export_int8(fp32, make_card(network, stored, name, INT8_WEIGHTS), int8)
+    fp32, int8, waveform = out / FP32, out / INT8, out / WAVEFORM
+    card = make_card(network, stored, name, INT8_WEIGHTS)
+    export_fp32(network, replace(card, quantization="none (float32)"), fp32)
+    export_int8(fp32, card, int8)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            export_waveform(network, card, Path(folder) / WAVEFORM)
+            export_int8(Path(folder) / WAVEFORM, card, waveform)
+    except ConfigError as error:
+        waveform.unlink(missing_ok=True)
+        print(f"No {WAVEFORM}: {error}")
 
     clips = [Clip(Path(path), label) for path, label in stored["clips"]]
-    dataset = load_dataset(
-        clips, MfccConfig.from_dict(stored["mfcc"]), cache, _silence(stored)
-    )
+    dataset = load_dataset(clips, card.mfcc, cache, card.silence)
     if dataset.unreadable:
         raise RunError(
             f"{len(dataset.unreadable)} clips of the run cannot be read any more, such as "
             f"{dataset.unreadable[0]}; parity is checked on all of them"
         )
-    targets = np.array([stored["labels"].index(clip.label) for clip in dataset.clips])
-    quantized = EmotionModel.load(int8)
-    links = compare(network, EmotionModel.load(fp32), quantized, dataset.frames, targets)
-    sizes = {path.name: path.stat().st_size for path in (fp32, int8)}
-    holds = all(link.holds for link in links)
-    write_json(out / "parity.json", {"sizes": sizes, "holds": holds, "links": as_json(links)})
+    links = _links(network, int8, dataset)
+    files = [path for path in (fp32, int8, waveform) if path.exists()]
+    holds = _write_parity(links, files, out / "parity")
     table = as_markdown(links)
-    write_text(out / CARD, card_markdown(quantized.card, sizes[INT8], table))
-    write_text(out / "parity.md", _report(network, sizes, table))
-    print(table)
-    print("\n".join(f"{file}: {size:,} bytes" for file, size in sizes.items()))
+    write_text(out / CARD, card_markdown(card, int8.stat().st_size, table))
     if not holds:
-        for path in (fp32, int8):
+        for path in files:
             path.replace(path.with_suffix(".failed.onnx"))
         print("The exported model does not answer as the trained one: see the table.")
-    else:
-        if bundle:
-            for source, target in (
-                (int8, BUNDLED_MODEL), (out / CARD, BUNDLED_MODEL.with_name(CARD))
-            ):
-                with replacing(target) as temporary:
-                    shutil.copyfile(source, temporary)
-            print(f"Bundled: {BUNDLED_MODEL}")
-        print(f"Try it: edge-ser classify --model {int8} clip.wav")
+        return False
+    if bundle:
+        for source, target in (
+            (int8, BUNDLED_MODEL), (out / CARD, BUNDLED_MODEL.with_name(CARD)),
+            (waveform, BUNDLED_MODEL.with_name("edge_ser.waveform.onnx")),
+        ):
+            with replacing(target) as temporary:
+                shutil.copyfile(source, temporary)
+        print(f"Bundled: {BUNDLED_MODEL}")
+    print(f"Try it: edge-ser classify --model {int8} clip.wav")
+    return True
+
+
+def check_model(model: Path, data: list[Path], report: Path, cache: Path) -> bool:
+    """Parity of an exported model on recordings of one's own; True if every limit holds.
+
+    What lies beside the model is compared with it: the float32 model, the waveform graph, the
+    checkpoint. Clips with other labels than the model's are left out.
+    """
+    torch.set_num_threads(1)
+    int8 = EmotionModel.load(model)
+    clips = [clip for clip in scan(data) if clip.label in int8.labels]
+    dataset = load_dataset(clips, int8.card.mfcc, cache, int8.card.silence)
+    network = load_checkpoint(model.parent)[0] if (model.parent / CHECKPOINT).exists() else None
+    links = _links(network, model, dataset)
+    files = [path for path in (model.with_name(FP32), model, model.with_name(WAVEFORM))
+             if path.exists()]
+    return _write_parity(links, files, report)
+
+
+def _links(network: EmotionLSTM | None, model: Path, dataset: Dataset) -> list[Link]:
+    """All links between a model, what lies beside it, and the front end."""
+    int8 = EmotionModel.load(model)
+    targets = np.array([int8.labels.index(clip.label) for clip in dataset.clips])
+    files = [clip.path for clip in dataset.clips]
+    beside = model.with_name(FP32)
+    fp32 = EmotionModel.load(beside) if beside.exists() else None
+    links = []
+    if int8.card.mfcc.convention == "librosa":
+        links.append(librosa_link(files, int8.card.mfcc))
+    links += compare(network, fp32, int8, dataset.frames, targets)
+    waveform = model.with_name(WAVEFORM)
+    if waveform.exists():
+        links.append(waveform_link(waveform, int8, files, dataset.frames, targets))
+    return links
+
+
+def _write_parity(links: list[Link], files: list[Path], report: Path) -> bool:
+    """Print the links and write them to `report`.json and .md; True if all hold."""
+    sizes = {path.name: path.stat().st_size for path in files}
+    holds = all(link.holds for link in links)
+    write_json(report.with_suffix(".json"), {"sizes": sizes, "holds": holds,
+                                             "links": as_json(links)})
+    table = as_markdown(links)
+    rows = "\n".join(f"| {name} | {size:,} |" for name, size in sizes.items())
+    write_text(report.with_suffix(".md"), f"""# Parity, link by link
+
+Every clip, one at a time, training clips included: this compares implementations and scores none.
+Differences are those of the second from the first; of accuracy and UAR in percentage points.
+
+{table}
+
+| file | bytes |
+|---|---:|
+{rows}
+""")
+    print(table)
+    print("\n".join(f"{name}: {size:,} bytes" for name, size in sizes.items()))
     return holds
 
 
@@ -115,20 +177,3 @@ def make_card(
 def _silence(stored: dict[str, Any]) -> SilenceConfig | None:
     values = stored.get("silence")
     return None if values is None else SilenceConfig.from_dict(values)
-
-
-def _report(network: EmotionLSTM, sizes: dict[str, int], table: str) -> str:
-    files = "\n".join(f"| {name} | {size:,} |" for name, size in sizes.items())
-    return f"""# Parity of torch and onnx
-
-Every clip of the training run, one at a time, training clips included: this compares
-implementations and scores none. Differences of accuracy and UAR are in percentage points.
-
-{table}
-
-| file | bytes |
-|---|---:|
-{files}
-
-{network.n_parameters():,} parameters.
-"""

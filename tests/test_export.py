@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -13,8 +14,16 @@ import pytest
 import torch
 from conftest import ROOT, TRAINING_MFCC
 
-from edge_runtime import EmotionModel
-from export.graph import SMALLEST_QUANTIZED, export_fp32, export_int8, quantize
+from edge_runtime import ConfigError, EmotionModel, MfccConfig
+from edge_runtime.level import Loudness
+from edge_runtime.silence import SilenceConfig
+from export.graph import (
+    SMALLEST_QUANTIZED,
+    export_fp32,
+    export_int8,
+    export_waveform,
+    quantize,
+)
 from export.parity import compare
 from export.session import make_card
 from train.network import EmotionLSTM, NetworkConfig
@@ -49,11 +58,9 @@ def test_exported_models_answer_as_the_trained_one(exported, dataset):
     targets = np.array([dataset.labels.index(clip.label) for clip in dataset.clips])
     assert len({len(clip) for clip in dataset.frames}) > 10
     first, second, third = compare(network, fp32, int8, dataset.frames, targets)
-    assert first.max_logit_difference <= 1e-4
-    assert first.decisions_that_differ == 0
-    assert first.holds
-    assert second.max_probability_difference < 0.05
-    assert third.holds and third.max_probability_difference <= 1e-5
+    assert first.holds and first.logits <= 1e-4 and first.decisions == 0
+    assert second.probabilities < 0.05
+    assert third.holds and third.probabilities <= 1e-5
     for length in (1, 2, 1000):
         clip = np.random.default_rng(length).standard_normal((length, 13)).astype(np.float32)
         expected = network(torch.from_numpy(clip[None]))[0].detach().numpy()
@@ -90,6 +97,103 @@ def test_int8_covers_lstms_and_products_and_is_a_quarter(exported):
 
 def onnx_size(graph, name):
     return next(onnx.numpy_helper.to_array(t).size for t in graph.initializer if t.name == name)
+
+
+BETTER_NETWORK = NetworkConfig(
+    hidden_size=32, pooling="attention", stack=2, stem_size=64, residual=True, speech=True
+)
+
+
+@pytest.fixture(scope="module")
+def with_waveform(dataset, tmp_path_factory):
+    """An untrained network of the better kind: fp32, int8 and waveform graphs."""
+    folder = tmp_path_factory.mktemp("waveform")
+    torch.manual_seed(1)
+    network = EmotionLSTM(BETTER_NETWORK).eval()
+    for parameter in network.parameters():
+        torch.nn.init.uniform_(parameter, -0.3, 0.3)
+    config = dataclasses.replace(TRAINING_MFCC, n_mels=16, fmax=4000.0)
+    network.mean[0], network.std[:] = -150.0, 15.0
+    save_checkpoint(
+        folder, network, config, SilenceConfig(), dataset.labels, temperature=1.3, corpora=[],
+        licence="MIT", scores={}, clips=[],
+    )
+    network, stored = load_checkpoint(folder)
+    card = make_card(network, stored, "test", "int8")
+    export_fp32(network, card, folder / "fp32.onnx")
+    export_int8(folder / "fp32.onnx", card, folder / "int8.onnx")
+    export_waveform(network, card, folder / "wave32.onnx")
+    export_int8(folder / "wave32.onnx", card, folder / "waveform.onnx")
+    return folder
+
+
+def session_of(path):
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+
+
+def test_the_waveform_graph_hears_what_the_numpy_path_hears(with_waveform, speech, voice_clips):
+    model = EmotionModel.load(with_waveform / "int8.onnx")
+    session = session_of(with_waveform / "waveform.onnx")
+    rng = np.random.default_rng(0)
+    clips = [
+        *speech[:8], *voice_clips, np.pad(voice_clips[0], 20_000), 0.01 * voice_clips[1],
+        rng.standard_normal(30_000).astype(np.float32), np.zeros(9_000, np.float32),
+        *(voice_clips[0][5000 : 5000 + n] for n in (1, 200, 479, 480, 481, 3000)),
+    ]
+    for clip in clips:
+        frames = model.mfcc(clip)
+        heard = model.run(model.frames(clip))
+        _, probabilities, spoken, features = session.run(None, {"waveform": clip[None]})
+        np.testing.assert_allclose(features[0], frames, atol=5e-3)
+        np.testing.assert_allclose(probabilities[0], heard.probabilities, atol=1e-4)
+        loudness = Loudness(16_000)
+        loudness.push(clip)
+        expected = heard.speech if loudness.dbfs() >= model.card.speech_above_dbfs else 0.0
+        assert spoken[0, 0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_batch_of_waveforms_is_its_clips_one_by_one(with_waveform, voice_clips):
+    session = session_of(with_waveform / "waveform.onnx")
+    length = min(map(len, voice_clips))
+    batch = np.stack([clip[:length] for clip in voice_clips])
+    batch[1, : length // 2] = 0  # so that the clips of the batch keep different frames
+    together = session.run(["probabilities"], {"waveform": batch})[0]
+    for row, clip in zip(together, batch):
+        alone = session.run(["probabilities"], {"waveform": clip[None]})[0][0]
+        np.testing.assert_allclose(row, alone, atol=1e-5)
+
+
+def test_the_waveform_graph_is_standard_onnx_and_small(with_waveform):
+    model = onnx.load(with_waveform / "waveform.onnx")
+    assert {opset.domain for opset in model.opset_import} <= {"", "ai.onnx"}
+    assert (with_waveform / "waveform.onnx").stat().st_size < 200_000
+    assert {prop.key for prop in model.metadata_props} == {"edge_ser"}
+
+
+def test_onnxruntime_keeps_the_activations_in_float32(with_waveform, tmp_path):
+    """Of a product with int8 weights it can make one that rounds the activations as well, which
+    differs from graph to graph; ours has none of those."""
+    import onnxruntime
+
+    for name in ("int8.onnx", "waveform.onnx"):
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(tmp_path / name)
+        options.log_severity_level = 4
+        onnxruntime.InferenceSession(str(with_waveform / name), options)
+        kinds = {node.op_type for node in onnx.load(tmp_path / name).graph.node}
+        assert not {kind for kind in kinds if "NBits" in kind or "Dynamic" in kind}, kinds
+
+
+def test_a_front_end_that_the_waveform_graph_cannot_have_is_refused(exported, tmp_path):
+    network, folder = exported
+    _, stored = load_checkpoint(folder)
+    card = make_card(network, stored, "test", "int8")
+    for wrong in (MfccConfig.python_speech_features(), MfccConfig(top_db=80.0),
+                  MfccConfig(power=1.0)):
+        with pytest.raises(ConfigError, match="waveform graph needs"):
+            export_waveform(network, dataclasses.replace(card, mfcc=wrong), tmp_path / "x.onnx")
 
 
 def test_quantized_weights_are_within_half_a_step():
@@ -166,7 +270,8 @@ def test_from_recordings_to_an_answer(demo_corpus, feature_cache, tmp_path):
     assert exported.returncode == 0, exported.stdout + exported.stderr
     parity = json.loads((run / "parity.json").read_text())
     assert [link["name"] for link in parity["links"]] == [
-        "torch → fp32", "torch → int8", "int8: whole → chunked"
+        "librosa → numpy MFCC", "torch → fp32", "fp32 → int8", "int8: whole → in pieces",
+        "numpy → waveform graph",
     ]
     assert parity["links"][0]["clips"] == 60
     answer = command("edge_runtime", "classify", "--model", run / "model.int8.onnx",

@@ -65,7 +65,7 @@ def test_what_is_held_does_not_grow():
     gate = SilenceGate(SilenceConfig(), MFCC)
     for _ in range(300):
         gate.push(frames_of([-95.0] * 50))
-    assert len(gate._held) <= 3 * gate._margin
+    assert len(gate._held) <= 3 * gate.margin
 
 
 def test_a_bang_does_not_silence_the_rest_of_the_day():
@@ -83,7 +83,7 @@ def test_the_level_is_the_mean_of_the_bands(speech, config):
 
     extractor = Mfcc(config)
     bands = extractor.log_mel_spectrogram(speech[0]).mean(axis=1)
-    levels = extractor(speech[0]) @ SilenceGate(SilenceConfig(), config)._to_level
+    levels = extractor(speech[0]) @ SilenceGate(SilenceConfig(), config).to_level
     np.testing.assert_allclose(levels, bands, atol=0.01)
 
 

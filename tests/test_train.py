@@ -15,8 +15,9 @@ from edge_runtime import ConfigError, MfccConfig, mfcc, read_audio
 from train.augment import Augment, Augmenter
 from train.calibration import choose_threshold, coverage_curve, fit_temperature, reliability
 from train.corpora import Clip, DatasetError, scan
+from train.epochs import FitConfig, batches, pad
 from train.features import load_dataset
-from train.fit import FitConfig, ResumeError, batches, fit, pad
+from train.fit import ResumeError, fit
 from train.metrics import scores
 from train.network import EmotionLSTM, NetworkConfig
 

@@ -127,6 +127,26 @@ def evaluate_command(
     )
 
 
+@app.command("choices")
+def choices_command(
+    data: Annotated[Path, typer.Option(help="The folder of RAVDESS.")],
+    report: Annotated[
+        Path, typer.Option(help="Where REPORT.json and REPORT.md go (give it no suffix).")
+    ],
+    only: Annotated[
+        list[str] | None, typer.Option(help="A variation by its name [default: all]; repeatable.")
+    ] = None,
+    folds: Annotated[int, typer.Option(min=1, max=5)] = 3,
+    jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time.")] = os.cpu_count() or 1,
+    cache: Cache = CACHE,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep what is already done.")] = False,
+) -> None:
+    """Tell what each choice of the recipe brings, on validation speakers."""
+    from .choices import choices
+
+    choices(data, report, names=only or [], folds=folds, jobs=jobs, cache=cache, resume=resume)
+
+
 @app.command("demo-corpus")
 def demo_corpus_command(
     folder: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")],

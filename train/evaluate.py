@@ -24,7 +24,8 @@ from edge_runtime import EmotionModel
 from . import plots
 from .features import Dataset
 from .files import write_json, write_text
-from .fit import fit, predict
+from .fit import fit
+from .predict import predict
 from .recipe import Recipe
 from .report import summarize, write_report
 from .runs import load_checkpoint, save_checkpoint

@@ -4,79 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import random
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
-from torch.nn.functional import (
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    log_softmax,
-    softmax,
-)
+from torch.nn.functional import cross_entropy
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from edge_runtime import ConfigError, EdgeSerError
+from edge_runtime import EdgeSerError
 
-from .augment import Augment, Augmenter
 from .calibration import fit_temperature
+from .epochs import Epochs, FitConfig
 from .features import Dataset
 from .files import save_torch
 from .metrics import scores
 from .network import EmotionLSTM, NetworkConfig
-
-
-@dataclass(frozen=True)
-class FitConfig:
-    """How a network is trained. The learning rate falls to zero along a cosine."""
-
-    epochs: int = 60
-    batch_size: int = 16
-    learning_rate: float = 5e-3
-    weight_decay: float = 1e-4
-    clip_norm: float = 1.0  # an LSTM's gradients explode now and then
-    # The network that is validated and kept is an exponential moving average of the weights with
-    # this time constant: less left to the chance of the last batch, and of the epoch chosen.
-    # Polyak and Juditsky 1992, https://doi.org/10.1137/0330046
-    average_epochs: float = 3.0
-    # Szegedy et al. 2016, "Rethinking the Inception Architecture", https://arxiv.org/abs/1512.00567
-    label_smoothing: float = 0.1
-    # Networks that are trained first, on the same clips with other seeds, and whose mean answer the
-    # network then learns; 0: none. Hinton et al. 2015, https://arxiv.org/abs/1503.02531, with the
-    # teachers hearing the same changed clip: Beyer et al. 2022, https://arxiv.org/abs/2106.05237
-    teachers: int = 4
-    teacher_epochs: int = 40
-    teacher_share: float = 0.8  # of the loss; the labels have the rest
-    teacher_temperature: float = 2.0
-    augment: Augment = Augment()
-    seed: int = 0
-    log_interval: int = 10  # batches
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "teacher_epochs", "batch_size", "log_interval"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}={getattr(self, name)} must be 1 or more")
-        for name in ("learning_rate", "clip_norm", "average_epochs", "teacher_temperature"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name}={getattr(self, name)} must be above 0")
-        for name in ("weight_decay", "seed", "teachers"):
-            if not getattr(self, name) >= 0:
-                raise ConfigError(f"{name}={getattr(self, name)} must be 0 or more")
-        if not 0 <= self.teacher_share <= 1:
-            raise ConfigError(f"teacher_share={self.teacher_share} must be from 0 to 1")
-        if not 0 <= self.label_smoothing < 1:
-            raise ConfigError(f"label_smoothing={self.label_smoothing} must be from 0 to below 1")
-
-
-# Clips of noise that a batch holds beside its speech, where the network learns to tell them apart.
-NOISE_PER_BATCH = 2
+from .predict import predict
 
 
 @dataclass
@@ -138,7 +85,7 @@ def fit(
     )
     optimizer.register_step_post_hook(lambda *_: average.update_parameters(network))
     state = _State(network, average, optimizer)
-    epochs = _Epochs(data, train, targets, config, network, teachers)
+    epochs = Epochs(data, train, targets, config, network, teachers)
     settings = {
         "network": dataclasses.asdict(network_config), "fit": dataclasses.asdict(config),
         "labels": labels, "train": _names(data, train), "val": _names(data, val),
@@ -224,138 +171,6 @@ class _State:
         self.best_weights, self.history = stored["best_weights"], stored["history"]
 
 
-class _Epochs:
-    """Passes over the training clips, which depend on nothing but the seed and the epoch."""
-
-    def __init__(
-        self, data: Dataset, train: list[int], targets: np.ndarray, config: FitConfig,
-        network: EmotionLSTM, teachers: list[EmotionLSTM],
-    ) -> None:
-        self.data, self.train, self.targets = data, train, targets
-        self.config, self.network, self.teachers = config, network, teachers
-        self.augment = Augmenter(config.augment, data.mfcc, network.std.numpy(), data.noises)
-        self.weights = _clip_weights(data, train)
-        self.lengths = [len(data.frames[i]) for i in train]
-
-    def run(
-        self, epoch: int, optimizer: torch.optim.Optimizer, log: Callable[[str], None]
-    ) -> float:
-        """One pass; returns the mean loss per clip."""
-        config, network = self.config, self.network
-        network.train()
-        rng = np.random.default_rng([config.seed, epoch])
-        order = random.Random(f"{config.seed}/{epoch}")  # an epoch needs no memory of others
-        groups = list(batches(self.lengths, config.batch_size, order))
-        total, seen = 0.0, 0
-        for step, positions in enumerate(groups):
-            for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * _rate(epoch - 1 + step / len(groups), config)
-            optimizer.zero_grad()
-            loss = self._loss(positions, rng)
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
-            optimizer.step()
-            total += loss.item() * len(positions)
-            if step % config.log_interval == 0:
-                log(
-                    f"Train Epoch: {epoch} [{seen}/{len(self.train)} "
-                    f"({100 * seen / len(self.train):.0f}%)]\tLoss: {loss.item():.6f}"
-                )
-            seen += len(positions)
-        return total / len(self.train)
-
-    def _loss(self, positions: list[int], rng: np.random.Generator) -> torch.Tensor:
-        """The loss of a batch: of its emotions and, if the network has that output, of telling
-        its speech from noise."""
-        config, network = self.config, self.network
-        chosen = np.array([self.train[k] for k in positions])
-        clips = [self.augment(self.data.frames[i], rng) for i in chosen]
-        noises = self._noises(max(map(len, clips)), rng) if network.speech is not None else []
-        x, lengths = pad([*clips, *noises])
-        heard = network.advance(x, network.silent_state(len(x)), lengths)
-        logits, speech = network.classify(heard)
-        emotions = logits[: len(clips)]
-        losses = cross_entropy(
-            emotions, torch.from_numpy(self.targets[chosen]), reduction="none",
-            label_smoothing=config.label_smoothing,
-        )
-        if self.teachers:
-            taught = self._distance_from_teachers(emotions, x[: len(clips)], lengths[: len(clips)])
-            losses = config.teacher_share * taught + (1 - config.teacher_share) * losses
-        weights = self.weights[positions]
-        loss = (losses * weights).sum() / weights.sum()
-        if noises:
-            is_speech = torch.tensor([1.0] * len(clips) + [0.0] * len(noises))
-            each = binary_cross_entropy_with_logits(speech[:, 0], is_speech, reduction="none")
-            loss = loss + (each[: len(clips)].mean() + each[len(clips) :].mean()) / 2
-        return loss
-
-    def _distance_from_teachers(
-        self, logits: torch.Tensor, x: torch.Tensor, lengths: torch.Tensor
-    ) -> torch.Tensor:
-        """The cross entropy `(batch,)` with the teachers' mean answer, both at a temperature."""
-        temperature = self.config.teacher_temperature
-        with torch.no_grad():
-            answers = [softmax(net(x, lengths) / temperature, dim=1) for net in self.teachers]
-            mean = torch.stack(answers).mean(dim=0)
-        # Its gradient is 1 / T of that of the labels' loss.
-        return -temperature * (mean * log_softmax(logits / temperature, dim=1)).sum(dim=1)
-
-    def _noises(self, longest: int, rng: np.random.Generator) -> list[np.ndarray]:
-        """Pieces of noise about as long as the clips that they share a batch with."""
-        pieces = []
-        for _ in range(NOISE_PER_BATCH):
-            noise = self.data.noises[rng.integers(len(self.data.noises))]
-            length = min(len(noise), int(rng.integers(longest // 3 + 1, longest + 1)))
-            start = rng.integers(len(noise) - length + 1)
-            pieces.append(self.augment(noise[start : start + length], rng))
-        return pieces
-
-
-def _rate(epochs: float, config: FitConfig) -> float:
-    """The share of the learning rate after so many epochs: up in the first, down in a cosine.
-
-    Loshchilov and Hutter 2017, "SGDR", https://arxiv.org/abs/1608.03983
-    """
-    return min(1.0, epochs + 0.02) * (0.5 + 0.5 * math.cos(math.pi * epochs / config.epochs))
-
-
-def predict(
-    network: EmotionLSTM, clips: list[np.ndarray], indices: list[int], batch_size: int = 64
-) -> np.ndarray:
-    """Logits, float32 `(len(indices), n_classes)`, of these clips' features, in that order."""
-    network.eval()
-    order = sorted(range(len(indices)), key=lambda k: len(clips[indices[k]]))
-    out = np.empty((len(indices), network.config.n_classes), np.float32)
-    with torch.no_grad():
-        for start in range(0, len(order), batch_size):
-            positions = order[start : start + batch_size]
-            x, lengths = pad([clips[indices[k]] for k in positions])
-            out[positions] = network(x, lengths).numpy()
-    return out
-
-
-def batches(lengths: list[int], batch_size: int, order: random.Random) -> Iterator[list[int]]:
-    """Positions in batches of similar lengths, so that little padding is computed.
-
-    Clips are sorted by a length that is blurred by a tenth, so that the batches differ from epoch
-    to epoch, and the batches come in random order.
-    """
-    blurred = sorted(range(len(lengths)), key=lambda k: lengths[k] * order.uniform(0.9, 1.1))
-    groups = [blurred[k : k + batch_size] for k in range(0, len(blurred), batch_size)]
-    order.shuffle(groups)
-    yield from groups
-
-
-def pad(clips: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Clips `(n_frames, n_mfcc)` as `(batch, time, n_mfcc)` with zeros behind, and lengths."""
-    lengths = torch.tensor([len(clip) for clip in clips])
-    x = torch.zeros(len(clips), int(lengths.max()), clips[0].shape[1])
-    for row, clip in zip(x, clips):
-        row[: len(clip)] = torch.from_numpy(clip)
-    return x, lengths
-
-
 def summary(name: str, loss: float, result: dict[str, Any]) -> str:
     """The line that ends an epoch, with UAR behind what such logs have always shown."""
     clips = result["clips"]
@@ -364,15 +179,6 @@ def summary(name: str, loss: float, result: dict[str, Any]) -> str:
         f"{name}: Average loss: {loss:.4f}, Accuracy: {correct}/{clips} "
         f"({100 * result['accuracy']:.0f}%), UAR: {100 * result['uar']:.1f}%"
     )
-
-
-def _clip_weights(data: Dataset, indices: list[int]) -> torch.Tensor:
-    """A weight per clip, float32 `(len(indices),)`: every class of every corpus counts as much,
-    however many clips it has."""
-    groups = [(data.clips[i].corpus, data.clips[i].label) for i in indices]
-    counts = Counter(groups)
-    mean = len(groups) / len(counts)
-    return torch.tensor([mean / counts[group] for group in groups])
 
 
 def _mean_over_corpora(

@@ -97,7 +97,8 @@ class EmotionLSTM(nn.Module):
         if lengths is not None:
             x = x * _inside(lengths, x.shape[1])
         x = self._steps(x)  # (B, S, ·): `stack` frames in each step
-        carried = state.split(size, dim=1)  # h and c of each layer, weighted sum, sum of weights
+        # h and c of each layer, weighted sum, sum of weights
+        carried = state.split([size] * (2 * config.num_layers + 1) + [1], dim=1)
         after = []
         for k, lstm in enumerate(self.lstms):
             h, c = (part.unsqueeze(0).contiguous() for part in carried[2 * k : 2 * k + 2])
@@ -127,7 +128,12 @@ class EmotionLSTM(nn.Module):
             x = pad(x, (0, 0, 0, stack - 1))
             steps = x.shape[1] // stack
             x = x[:, : steps * stack].reshape(x.shape[0], -1, stack * self.config.n_mfcc)
-        return x if self.stem is None else torch.relu(self.stem(x))
+        if self.stem is None:
+            return x
+        # As one matrix, so that ONNX has a Gemm for it: onnxruntime makes of a MatMul with int8
+        # weights one that rounds the activations too.
+        rows = torch.relu(self.stem(x.reshape(-1, x.shape[2])))
+        return rows.reshape(x.shape[0], -1, self.config.stem_size)
 
     def _weights(self, x: torch.Tensor) -> torch.Tensor:
         if self.score is None:

@@ -10,7 +10,7 @@ from edge_runtime import ConfigError, MfccConfig
 from edge_runtime.silence import SilenceConfig
 
 from .augment import Augment
-from .fit import FitConfig
+from .epochs import FitConfig
 from .network import NetworkConfig
 
 

@@ -22,17 +22,20 @@ from .calibration import choose_threshold, coverage_curve, coverage_markdown, re
 from .corpora import LICENCES, Clip, scan
 from .features import Dataset, load_dataset
 from .files import write_json, write_text
-from .fit import Fit, fit, predict, summary
+from .fit import Fit, fit, summary
 from .metrics import confusion_markdown, confusion_text, scores
 from .noise import noise_features
+from .predict import predict, predict_speech
 from .recipe import Recipe
 from .runs import RunError, new_run, newest_run, save_checkpoint
 from .splits import Split, make_split
 
 STATE = "state.pt"
 
-# The probability of speech below which a model answers "no speech".
-SPEECH_ABOVE = 0.5
+# The probability of speech below which a model answers "no speech", unless more than this share of
+# the validation speakers' clips would be lost by that.
+SPEECH_ABOVE = 0.9
+LARGEST_LOSS = 0.01
 
 
 def train_run(
@@ -71,7 +74,7 @@ def train_run(
     save_checkpoint(
         folder, result.network, recipe.mfcc, recipe.silence, dataset.labels,
         temperature=result.temperature, uncertain_below=shape["threshold"],
-        speech_above=SPEECH_ABOVE if recipe.network.speech else 0.0,
+        speech_above=_speech_above(result, dataset, split.val),
         corpora=corpora_of(dataset), licence=licence_of(dataset),
         scores={
             "split": split.kind, "test": report["test"],
@@ -218,6 +221,13 @@ def _report(dataset: Dataset, split: Split, result: Fit) -> dict[str, Any]:
         "calibration": calibration,
         "duplicates": dataset.duplicates, "unreadable": dataset.unreadable,
     }
+
+
+def _speech_above(result: Fit, dataset: Dataset, val: list[int]) -> float:
+    if result.network.speech is None:
+        return 0.0
+    speech = predict_speech(result.network, dataset.frames, val)
+    return min(SPEECH_ABOVE, round(float(np.quantile(speech, LARGEST_LOSS)), 4))
 
 
 def _report_markdown(report: dict[str, Any], labels: list[str]) -> str:

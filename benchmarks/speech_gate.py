@@ -1,0 +1,89 @@
+"""`python -m benchmarks.speech_gate --speech FOLDER --noise FOLDER`: who is told "no speech"?
+
+The share of noise recordings that get an emotion, and of speech clips that do not, alone and with
+the noise added at several ratios. Noise that a model was trained on says little about other noise:
+the table names the model's own statement of that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime import EmotionModel, read_audio
+from edge_runtime.model import NO_SPEECH
+from train.corpora import AUDIO_SUFFIXES, scan
+from train.files import write_text
+
+
+def mixed(speech: np.ndarray, noise: np.ndarray, decibels: float) -> np.ndarray:
+    """Speech with noise `decibels` below its mean power, float32, within [-1, 1]."""
+    noise = np.resize(noise, len(speech))
+    ratio = np.sqrt((speech**2).mean() / max(float((noise**2).mean()), 1e-12))
+    both = speech + noise * ratio * 10 ** (-decibels / 20)
+    return (both / max(1.0, np.abs(both).max())).astype(np.float32)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--speech", type=Path, action="append", required=True)
+    parser.add_argument("--noise", type=Path, required=True)
+    parser.add_argument("--model", type=Path, help="an .onnx model [default: the bundled one]")
+    parser.add_argument("--clips", type=int, default=400, help="speech clips, drawn at random")
+    parser.add_argument("--out", type=Path, default=Path("reports/speech-gate.md"))
+    options = parser.parse_args()
+    model = EmotionModel.load(options.model)
+    rng = random.Random(0)
+
+    def silent(samples: np.ndarray) -> bool:
+        return model.classify(samples).label == NO_SPEECH
+
+    files = sorted(p for p in options.noise.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
+    noises = [read_audio(file) for file in files]
+    heard: dict[str, list[bool]] = defaultdict(list)
+    for file, samples in zip(files, noises):
+        heard[file.parent.name].append(not silent(samples))
+    kinds = "\n".join(f"| {kind} | {len(v)} | {sum(v)} |" for kind, v in sorted(heard.items()))
+    wrong = sum(map(sum, heard.values()))
+
+    found = [clip for clip in scan(options.speech) if clip.label in model.labels]
+    clips = rng.sample(found, min(options.clips, len(found)))
+    lost: dict[str, Counter[str]] = defaultdict(Counter)
+    for clip in clips:
+        samples = read_audio(clip.path)
+        noise = rng.choice(noises)
+        lost["alone"][clip.corpus] += silent(samples)
+        for ratio in (20, 10, 5):
+            lost[f"in noise, {ratio} dB"][clip.corpus] += silent(mixed(samples, noise, ratio))
+    rows = "\n".join(
+        f"| {name} | {len(clips)} | {100 * counts.total() / len(clips):.1f} "
+        f"| {', '.join(f'{corpus} {count}' for corpus, count in sorted(counts.items()) if count)} |"
+        for name, counts in lost.items()
+    )
+    table = f"""# No speech
+
+`python -m benchmarks.speech_gate` with {model.card.name}, which was trained on these recordings \
+of noise, on synthesised noise, and on some of these speakers.
+
+{wrong} of {len(noises)} noise recordings ({100 * wrong / len(noises):.1f} %) get an emotion:
+
+| noise | recordings | with an emotion |
+|---|---:|---:|
+{kinds}
+
+Speech that is told to be none:
+
+| speech | clips | lost % | of which |
+|---|---:|---:|---|
+{rows}
+"""
+    print(table)
+    write_text(options.out, table)
+
+
+if __name__ == "__main__":
+    main()
