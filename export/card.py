@@ -22,6 +22,8 @@ def card_markdown(card: ModelCard, size: int, parity: str) -> str:
 - Network: {architecture}; {card.parameters:,} parameters
 - Weights: {card.quantization}; the file has {size:,} bytes
 - Calibration: softmax temperature {card.temperature:.2f}, fitted on validation speakers
+- Answers: "uncertain" below a confidence of {card.uncertain_below:.2f}, "no speech" below a \
+probability of speech of {card.speech_above:.2f} or {card.speech_above_dbfs:g} dBFS
 - **Licence of the weights:** {card.licence}
 
 ## Trained on

@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from train.corpora import Clip, DatasetError
-from train.splits import actor_folds, hold_out, leave_one_speaker_out, make_split
+from train.splits import (
+    actor_folds,
+    hold_out,
+    leave_corpus_out,
+    leave_one_speaker_out,
+    make_split,
+)
 
 
 def clips_of(speakers: dict[str, int], corpus: str = "c", split: str | None = None) -> list[Clip]:
@@ -97,3 +103,15 @@ def test_a_protocol_needs_speakers():
 def test_too_few_clips_are_a_clear_error():
     with pytest.raises(DatasetError, match="leaves no clip"):
         make_split([Clip(Path("a.wav"), "a"), Clip(Path("b.wav"), "b")])
+
+
+def test_a_corpus_is_left_out_whole_and_small_ones_are_never_tested():
+    three = {"a": 3, "b": 2, "c": 4}
+    clips = clips_of(three, "x") + clips_of({"d": 5, "e": 5}, "y") + clips_of(three, "z")
+    folds = leave_corpus_out(clips)
+    assert [{clips[i].corpus for i in fold} for fold in folds] == [{"x"}, {"z"}]
+    assert [len(fold) for fold in folds] == [9, 9]
+    with pytest.raises(DatasetError, match="two corpora or more; found x"):
+        leave_corpus_out(clips_of(three, "x"))
+    with pytest.raises(DatasetError, match="have no speaker"):
+        leave_corpus_out([Clip(Path("a.wav"), "sad", None, None, "x")])

@@ -7,6 +7,7 @@ epoch is chosen: the score is the mean over the last epochs.
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -84,8 +85,6 @@ def _score(task: tuple[str, int, Path, Path]) -> tuple[str, int, float]:
 
 
 def _load(path: Path) -> dict[str, dict[str, float]]:
-    import json
-
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 

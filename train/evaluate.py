@@ -73,7 +73,10 @@ def evaluate(
     )
     tasks = list(_tasks(dataset, protocol, recipe, seeds, runs))
     write_json(report.with_suffix(".splits.json"), _splits_json(dataset, tasks))
-    waiting = [task for task in tasks if not (resume and _finished(task))]
+    waiting = [
+        task for task in tasks
+        if not (resume and _begun(task) and (task.folder / RESULT).exists())
+    ]
     for result in _run_all(waiting, dataset, recipe, jobs, resume):
         print(
             f"Fold {result['fold'] + 1}, seed {result['seed']}: epoch {result['best_epoch']}, "
@@ -112,12 +115,13 @@ def _tasks(
             yield Task(k, seed, train, val, test, settings, folder)
 
 
-def _finished(task: Task) -> bool:
-    """Folds of another recipe would be mixed into this one's score."""
-    files = [task.folder / name for name in (RESULT, "settings.json")]
-    if not all(file.exists() for file in files):
+def _begun(task: Task) -> bool:
+    """Whether its folder is of this very training: folds of another recipe would be mixed into
+    this one's score."""
+    settings = task.folder / "settings.json"
+    if not settings.exists():
         return False
-    return json.loads(files[1].read_text(encoding="utf-8")) == json.loads(
+    return json.loads(settings.read_text(encoding="utf-8")) == json.loads(
         json.dumps(task.settings)
     )
 
@@ -160,8 +164,9 @@ def _run(task: Task) -> dict[str, Any]:
     dataset, recipe, folder = _shared["dataset"], _shared["recipe"], task.folder
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RESULT).unlink(missing_ok=True)
-    if not _shared["resume"]:
-        (folder / STATE).unlink(missing_ok=True)
+    if not (_shared["resume"] and _begun(task)):
+        for state in folder.glob(f"*{STATE}"):  # the teachers' as well
+            state.unlink()
     write_json(folder / "settings.json", task.settings)
     lines: list[str] = []
     result = fit(

@@ -1,0 +1,62 @@
+"""Synthesised noise, recordings of it, and the recipe's variations."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import TRAINING_MFCC
+
+from edge_runtime import ConfigError
+from edge_runtime.silence import SilenceConfig
+from train.choices import ALONE, VARIATIONS
+from train.corpora import DatasetError
+from train.noise import N_SYNTHETIC, noise_features, synthetic_noise
+from train.recipe import BASELINE, BETTER
+
+
+def test_noise_is_of_every_level_within_full_scale_and_always_the_same():
+    levels = []
+    for seed in range(60):
+        noise = synthetic_noise(np.random.default_rng(seed))
+        assert noise.dtype == np.float32 and 16_000 <= len(noise) <= 80_000
+        assert np.isfinite(noise).all() and np.abs(noise).max() <= 1
+        levels.append(np.abs(noise).max())
+    assert min(levels) < 0.01 < 0.5 < max(levels)
+    again = synthetic_noise(np.random.default_rng(7))
+    np.testing.assert_array_equal(again, synthetic_noise(np.random.default_rng(7)))
+
+
+def test_recordings_of_noise_are_added(tmp_path):
+    with pytest.raises(DatasetError, match="no recording of noise"):
+        noise_features(TRAINING_MFCC, None, [tmp_path])
+    rng = np.random.default_rng(0)
+    soundfile.write(tmp_path / "rain.wav", 0.1 * rng.standard_normal(20_000), 16_000)
+    features = noise_features(TRAINING_MFCC, SilenceConfig(), [tmp_path])
+    assert len(features) == N_SYNTHETIC + 1
+    assert all(f.shape[1] == 13 and len(f) >= 1 and np.isfinite(f).all() for f in features)
+
+
+def test_settings_are_changed_by_name():
+    changed = BETTER.with_settings(["hidden_size=32", "offset=0.5", "epochs=3", "residual=false"])
+    assert changed.network.hidden_size == 32 and not changed.network.residual
+    assert changed.fit.augment.offset == 0.5 and changed.fit.epochs == 3
+    assert changed.fit.augment.speed == BETTER.fit.augment.speed
+    for wrong, message in (
+        ("hidden=3", "wanted NAME=VALUE with a NAME of .*hidden_size"), ("epochs", "wanted NAME"),
+        ("epochs=x", "invalid literal"), ("epochs=0", "must be 1 or more"),
+        ("pooling=max", "'mean' or 'attention'"), ("residual=yes", "true or false"),
+        ("n_classes=3", "wanted NAME"), ("noise=2", "from 0 to 1"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            BETTER.with_settings([wrong])
+
+
+def test_every_variation_differs_and_the_baseline_is_the_original():
+    for name, recipe in VARIATIONS.items():
+        assert (recipe != ALONE) == (name != "the recipe, without teachers")
+    network = dataclasses.asdict(BASELINE.network)
+    assert network["hidden_size"] == 128 and network["num_layers"] == 2
+    assert network["fc_size"] == 64 and network["pooling"] == "mean" and network["stack"] == 1
