@@ -14,11 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from .corpora import scan
-from .evaluate import VALIDATION_SHARE
+from .evaluate import VALIDATION_SHARE, worker
 from .features import load_dataset
 from .files import write_json, write_text
 from .fit import fit
@@ -59,7 +58,7 @@ def choices(data: Path, report: Path, *, names: list[str], folds: int, jobs: int
         if str(fold) not in done.get(name, {})
     ]
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max(1, min(jobs, len(tasks))), context) as pool:
+    with ProcessPoolExecutor(max(1, min(jobs, len(tasks))), context, worker) as pool:
         for name, fold, score in tqdm(
             pool.map(_score, tasks), total=len(tasks), unit="training", disable=None
         ):
@@ -71,7 +70,6 @@ def choices(data: Path, report: Path, *, names: list[str], folds: int, jobs: int
 
 def _score(task: tuple[str, int, Path, Path]) -> tuple[str, int, float]:
     name, fold, data, cache = task
-    torch.set_num_threads(1)
     recipe = VARIATIONS[name]
     dataset = load_dataset(scan([data]), recipe.mfcc, cache, recipe.silence)
     if recipe.network.speech:
@@ -89,10 +87,10 @@ def _load(path: Path) -> dict[str, dict[str, float]]:
 
 
 def _markdown(done: dict[str, dict[str, float]]) -> str:
-    reference = np.mean(list(done["the recipe, without teachers"].values()))
+    reference = done["the recipe, without teachers"]
     rows = "\n".join(
         f"| {name} | {100 * np.mean(list(scores.values())):.1f} "
-        f"| {100 * (np.mean(list(scores.values())) - reference):+.1f} "
+        f"| {100 * np.mean([score - reference[fold] for fold, score in scores.items()]):+.1f} "
         f"| {', '.join(f'{100 * score:.1f}' for _, score in sorted(scores.items()))} |"
         for name, scores in done.items()
     )
@@ -100,7 +98,8 @@ def _markdown(done: dict[str, dict[str, float]]) -> str:
 
 `python -m train choices`: UAR of the validation speakers, RAVDESS, 8 classes, one seed, mean of \
 the last {LAST_EPOCHS} epochs. One change at a time; the test speakers of the folds are not heard. \
-The same recipe with another seed differs by 1 to 2 points, so that smaller differences say nothing.
+The same recipe with another seed differs by 1 to 2 points, so that smaller differences say nothing. \
+Differences are over the folds that a variation was trained on.
 
 | variation | UAR % | difference | folds |
 |---|---:|---:|---|

@@ -44,7 +44,7 @@ class FitConfig:
     # network then learns; 0: none. Hinton et al. 2015, https://arxiv.org/abs/1503.02531, with the
     # teachers hearing the same changed clip: Beyer et al. 2022, https://arxiv.org/abs/2106.05237
     teachers: int = 4
-    teacher_epochs: int = 40
+    teacher_epochs: int = 40  # or `epochs`, where those are fewer
     teacher_share: float = 0.8  # of the loss; the labels have the rest
     teacher_temperature: float = 2.0
     augment: Augment = Augment()

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
@@ -129,8 +131,22 @@ def _begun(task: Task) -> bool:
 _shared: dict[str, Any] = {}  # in a worker: what all of its tasks need
 
 
-def _share(dataset: Dataset, recipe: Recipe, resume: bool) -> None:
+def worker() -> None:
+    """The beginning of a process that trains: it ends with the process that started it, which
+    would otherwise leave it training for hours when it is killed."""
+
+    def follow() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
     torch.set_num_threads(1)  # faster for so small a network, and the same weights everywhere
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def _share(dataset: Dataset, recipe: Recipe, resume: bool) -> None:
+    worker()
     _shared.update(dataset=dataset, recipe=recipe, resume=resume)
 
 

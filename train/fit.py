@@ -62,7 +62,8 @@ def fit(
     for k in range(config.teachers):
         log(f"Teacher {k + 1} of {config.teachers}")
         alone = dataclasses.replace(
-            config, teachers=0, epochs=config.teacher_epochs, seed=1000 * (config.seed + 1) + k
+            config, teachers=0, epochs=min(config.teacher_epochs, config.epochs),
+            seed=1000 * (config.seed + 1) + k,
         )
         file = state_file and state_file.with_name(f"teacher-{k + 1}.{state_file.name}")
         teachers.append(
