@@ -77,8 +77,10 @@ def _score(task: tuple[str, int, Path, Path]) -> tuple[str, int, float]:
     test = actor_folds(dataset.clips)[fold]
     rest = sorted(set(range(len(dataset.clips))) - set(test))
     val, _ = hold_out(dataset.clips, rest, VALIDATION_SHARE, seed=fold)
-    network = replace(recipe.network, n_classes=len(dataset.labels))
-    result = fit(dataset, sorted(set(rest) - set(val)), val, dataset.labels, network, recipe.fit)
+    result = fit(
+        dataset, sorted(set(rest) - set(val)), val, dataset.labels,
+        recipe.sized(len(dataset.labels)).network, recipe.fit,
+    )
     return name, fold, float(np.mean([row["val_uar"] for row in result.history[-LAST_EPOCHS:]]))
 
 

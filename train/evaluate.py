@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +67,7 @@ def evaluate(
     dataset = open_dataset(
         data, labels, speaker_pattern, recipe, cache, noise
     )
-    recipe = replace(
-        recipe,
-        network=replace(
-            recipe.network, n_mfcc=recipe.mfcc.n_mfcc, n_classes=len(dataset.labels)
-        ),
-    )
+    recipe = recipe.sized(len(dataset.labels))
     tasks = list(_tasks(dataset, protocol, recipe, seeds, runs))
     write_json(report.with_suffix(".splits.json"), _splits_json(dataset, tasks))
     waiting = [
@@ -87,9 +82,7 @@ def evaluate(
         )
     results = [json.loads((task.folder / RESULT).read_text(encoding="utf-8")) for task in tasks]
     about = {
-        "protocol": protocol, "labels": dataset.labels, "mfcc": recipe.mfcc.to_dict(),
-        "silence": recipe.silence and recipe.silence.to_dict(),
-        "network": asdict(recipe.network), "fit": asdict(recipe.fit), "seeds": seeds,
+        "protocol": protocol, "labels": dataset.labels, **recipe.to_dict(), "seeds": seeds,
         "corpora": corpora_of(dataset),
     }
     summary = summarize(about, results)
@@ -107,10 +100,7 @@ def _tasks(
             val, _ = hold_out(dataset.clips, rest, VALIDATION_SHARE, seed=seed * 1000 + k)
             train = sorted(set(rest) - set(val))
             settings = {
-                "mfcc": recipe.mfcc.to_dict(),
-                "silence": recipe.silence and recipe.silence.to_dict(),
-                "network": asdict(recipe.network),
-                "fit": asdict(replace(recipe.fit, seed=seed)), "labels": dataset.labels,
+                **recipe.with_settings([f"seed={seed}"]).to_dict(), "labels": dataset.labels,
                 "noises": len(dataset.noises), "test": _names(dataset, test),
             }
             folder = runs / f"fold-{k + 1:02d}-seed-{seed}"

@@ -21,6 +21,20 @@ class Recipe:
     network: NetworkConfig
     fit: FitConfig
 
+    def sized(self, n_classes: int) -> Recipe:
+        """A copy whose network fits the front end and a number of classes."""
+        network = dataclasses.replace(
+            self.network, n_mfcc=self.mfcc.n_mfcc, n_classes=n_classes
+        )
+        return dataclasses.replace(self, network=network)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings, as JSON holds them."""
+        return {
+            "mfcc": self.mfcc.to_dict(), "silence": self.silence and self.silence.to_dict(),
+            "network": dataclasses.asdict(self.network), "fit": dataclasses.asdict(self.fit),
+        }
+
     def with_settings(self, settings: list[str]) -> Recipe:
         """A copy with fields of the network, the training or the augmentation changed, given as
         "NAME=VALUE". Raises ConfigError for a name or a value that does not exist."""

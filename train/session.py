@@ -6,7 +6,6 @@ import csv
 import io
 import platform
 from collections import Counter
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +50,7 @@ def train_run(
     for note in split.notes:
         print(f"Note: {note}")
     folder = _folder(run, runs, resume)
-    recipe = replace(
-        recipe,
-        network=replace(
-            recipe.network, n_mfcc=recipe.mfcc.n_mfcc, n_classes=len(dataset.labels)
-        ),
-    )
+    recipe = recipe.sized(len(dataset.labels))
     if not resume:
         write_json(folder / "settings.json", _settings(data, dataset, recipe))
         write_json(folder / "split.json", _split_json(dataset, split))
@@ -93,9 +87,7 @@ def train_run(
 
 def _settings(data: list[Path], dataset: Dataset, recipe: Recipe) -> dict[str, Any]:
     return {
-        "data": [str(path) for path in data], "labels": dataset.labels,
-        "mfcc": recipe.mfcc.to_dict(), "silence": recipe.silence and recipe.silence.to_dict(),
-        "network": asdict(recipe.network), "fit": asdict(recipe.fit),
+        "data": [str(path) for path in data], "labels": dataset.labels, **recipe.to_dict(),
         "versions": {
             "edge-ser": __version__, "torch": torch.__version__, "numpy": np.__version__,
             "python": platform.python_version(),
