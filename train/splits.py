@@ -46,7 +46,9 @@ def make_split(
     for name, share in (("test", test), ("val", val)):
         if assigned[name]:
             continue
-        chosen, independent = hold_out(clips, assigned["train"], share, seed)
+        # The test speakers leave two of each corpus: one to choose the epoch, one to train on.
+        remaining = 2 if name == "test" and not assigned["val"] else 1
+        chosen, independent = hold_out(clips, assigned["train"], share, seed, remaining)
         assigned[name] = chosen
         assigned["train"] = sorted(set(assigned["train"]) - set(chosen))
         if not independent:
@@ -63,12 +65,13 @@ def make_split(
 
 
 def hold_out(
-    clips: list[Clip], among: list[int], share: float, seed: int
+    clips: list[Clip], among: list[int], share: float, seed: int, remaining: int = 1
 ) -> tuple[list[int], bool]:
     """About `share` of the clips `among`, as (indices, whether their speakers are held out whole).
 
-    Each corpus gives whole speakers, in an order that the seed decides, at least one of them;
-    a corpus of fewer than three speakers gives none, unless there is no other.
+    Each corpus gives whole speakers, in an order that the seed decides, at least one of them, and
+    keeps `remaining` of them where it has so many; a corpus of fewer than three speakers gives
+    none, unless there is no other.
     """
     speakers: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for i in among:
@@ -82,7 +85,7 @@ def hold_out(
         random.Random(f"{seed}/{corpus}").shuffle(order)
         goal = share * sum(map(len, speakers[corpus].values()))
         taken: list[int] = []
-        for speaker in order[:-1]:  # one at least remains
+        for speaker in order[: -min(remaining, len(order) - 1)]:
             if taken and len(taken) + len(speakers[corpus][speaker]) / 2 > goal:
                 break
             taken.extend(speakers[corpus][speaker])
