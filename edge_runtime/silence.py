@@ -7,6 +7,7 @@ the frames that the whole clip keeps.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -64,11 +65,7 @@ class SilenceGate:
 
     def __init__(self, config: SilenceConfig, mfcc: MfccConfig) -> None:
         self.config = config
-        cepstra = cepstra_of(mfcc)  # (n_bands, n_mfcc)
-        # The mean over the bands of the spectrum that the coefficients hold, which is linear in
-        # them; for the orthonormal DCT it is c0 alone.
-        unit = 10.0 if mfcc.convention == "librosa" else 10.0 / math.log(10.0)
-        self.to_level = unit * np.linalg.pinv(cepstra).mean(axis=1)  # (n_mfcc,)
+        self.to_level = _level_weights(mfcc)
         period = mfcc.hop_length / mfcc.sample_rate
         self.margin = round(config.margin / period)
         self.decay = config.decay * period  # dB a frame
@@ -124,3 +121,14 @@ class SilenceGate:
         count = np.concatenate([[0], np.cumsum(loud)])
         around = np.arange(n)
         return count[np.minimum(around + margin + 1, n)] > count[np.maximum(around - margin, 0)]
+
+
+@functools.lru_cache(maxsize=8)  # every clip and every stream has a gate of its own
+def _level_weights(mfcc: MfccConfig) -> np.ndarray:
+    """The weights `(n_mfcc,)` by which a frame's coefficients add up to its level in dB.
+
+    That is the mean over the bands of the spectrum that the coefficients hold, which is linear in
+    them; for the orthonormal DCT it is c0 alone.
+    """
+    unit = 10.0 if mfcc.convention == "librosa" else 10.0 / math.log(10.0)
+    return unit * np.linalg.pinv(cepstra_of(mfcc)).mean(axis=1)

@@ -145,7 +145,7 @@ class Epochs:
         with torch.no_grad():
             answers = [softmax(net(x, lengths) / temperature, dim=1) for net in self.teachers]
             mean = torch.stack(answers).mean(dim=0)
-        # Its gradient is 1 / T of that of the labels' loss.
+        # Times T, because its gradient would else be 1 / T of that of the labels' loss.
         return -temperature * (mean * log_softmax(logits / temperature, dim=1)).sum(dim=1)
 
     def _noises(self, longest: int, rng: np.random.Generator) -> list[np.ndarray]:

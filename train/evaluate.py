@@ -64,9 +64,7 @@ def evaluate(
     Every training leaves a run folder below `runs`; `resume` keeps those that are finished and
     goes on with the one that is not. `jobs` trainings run at a time, one thread each.
     """
-    dataset = open_dataset(
-        data, labels, speaker_pattern, recipe, cache, noise
-    )
+    dataset = open_dataset(data, labels, speaker_pattern, recipe, cache, noise)
     recipe = recipe.sized(len(dataset.labels))
     tasks = list(_tasks(dataset, protocol, recipe, seeds, runs))
     write_json(report.with_suffix(".splits.json"), _splits_json(dataset, tasks))

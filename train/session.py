@@ -43,9 +43,7 @@ def train_run(
 ) -> Path:
     """Train on the recordings in `data` and return the run folder."""
     torch.set_num_threads(1)  # faster for so small a network, and the same weights everywhere
-    dataset = open_dataset(
-        data, labels, speaker_pattern, recipe, cache, noise
-    )
+    dataset = open_dataset(data, labels, speaker_pattern, recipe, cache, noise)
     split = make_split(dataset.clips, seed=recipe.fit.seed)
     for note in split.notes:
         print(f"Note: {note}")
