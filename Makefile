@@ -19,7 +19,7 @@ RUN    ?=
 TORCH  := torch==2.13.0
 PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup train export classify test lint node bench bench-mfcc bench-training clean help
+.PHONY: setup train export classify test lint node bench bench-mfcc bench-training clean help fuzz
 .DEFAULT_GOAL := help
 
 help:
@@ -53,6 +53,9 @@ export: $(VENV)/full ## the newest run, or RUN, as ONNX files with their parity 
 
 test: $(VENV)/full lint ## the linter and all tests
 	$(PY) -m pytest
+
+fuzz: $(VENV)/full ## the property tests on other draws than those of `make test`
+	HYPOTHESIS_PROFILE=search $(PY) -m pytest -m hypothesis
 
 lint: $(VENV)/full ## ruff and mypy
 	$(PY) -m ruff check .

@@ -78,6 +78,8 @@ class Framing:
             out = np.zeros(left + len(samples) + right, samples.dtype)
             out[left : left + len(samples)] = samples
             return out
+        if mode == "linear_ramp":  # computed, not copied: float32 would round it
+            samples = samples.astype(np.float64)
         return np.pad(samples, (left, right), mode=mode)
 
     def emphasized(self, samples: np.ndarray, start: int, n_frames: int) -> np.ndarray:

@@ -82,6 +82,14 @@ class SilenceGate:
 
     def push(self, frames: np.ndarray, last: bool = False) -> np.ndarray:
         """Those frames `(n, n_mfcc)` that are decided upon and kept; `last` decides upon all."""
+        decided, kept = self.decide(frames, last)
+        return decided[kept]
+
+    def decide(self, frames: np.ndarray, last: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """Those frames `(n, n_mfcc)` that are decided upon, and whether each is kept, bool `(n,)`.
+
+        Every frame is decided upon once and in order, up to two margins after it was pushed.
+        """
         levels = frames @ self.to_level
         index = self._first + len(self._held) + np.arange(len(frames))
         rising = levels + self.decay * index
@@ -93,14 +101,14 @@ class SilenceGate:
         end = self._first + len(self._held)
         ready = end if last else max(self._decided, end - 2 * self.margin)
         if ready == self._decided:
-            return np.empty((0, self._n_mfcc), np.float32)
+            return np.empty((0, self._n_mfcc), np.float32), np.empty(0, bool)
         kept = self._kept()[self._decided - self._first : ready - self._first]
-        out = self._held[self._decided - self._first : ready - self._first][kept]
+        decided = self._held[self._decided - self._first : ready - self._first]
         self._decided = ready
         drop = max(0, ready - self.margin - self._first)
         self._held, self._levels = self._held[drop:], self._levels[drop:]
         self._peaks, self._first = self._peaks[drop:], self._first + drop
-        return out
+        return decided, kept
 
     def whole(self, frames: np.ndarray) -> np.ndarray:
         """The frames of a clip that are kept."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from edge_runtime import MfccConfig, read_audio
 from train.corpora import scan
@@ -17,6 +18,12 @@ from train.splits import make_split
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPORA = Path(os.environ.get("EDGE_SER_CORPORA", ROOT.parent / "shared" / "corpora"))
+
+# The same draws in every run, so that a failure belongs to a change; HYPOTHESIS_PROFILE=search
+# draws others each time (`make fuzz`).
+settings.register_profile("same", derandomize=True)
+settings.register_profile("search", derandomize=False, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 torch.set_num_threads(1)  # as in training; two threads are slower for so small a network
 
