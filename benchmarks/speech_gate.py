@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime import EmotionModel, read_audio
-from edge_runtime.model import NO_SPEECH
+from edge_runtime.prediction import NO_SPEECH
 from train.corpora import AUDIO_SUFFIXES, scan
 from train.files import write_text
 

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from .mfcc import Mfcc as Mfcc
     from .mfcc import mfcc as mfcc
     from .model import EmotionModel as EmotionModel
-    from .model import Prediction as Prediction
+    from .prediction import Prediction as Prediction
     from .profile import SpeakerProfile as SpeakerProfile
+    from .segments import Segment as Segment
     from .stream import MfccStream as MfccStream
+    from .timeline import TimelineStream as TimelineStream
 
 __version__ = "0.1.0"
 
@@ -39,9 +41,11 @@ _MODULE_OF = {
     "MfccConfig": "config",
     "MfccStream": "stream",
     "ModelError": "errors",
-    "Prediction": "model",
+    "Prediction": "prediction",
+    "Segment": "segments",
     "SpeakerProfile": "profile",
     "StreamEvent": "emotion_stream",
+    "TimelineStream": "timeline",
     "delta": "delta",
     "mfcc": "mfcc",
     "read_audio": "audio",

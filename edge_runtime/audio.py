@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,10 +32,10 @@ def read_audio(path: str | os.PathLike[str], sample_rate: int | None = 16_000) -
     Raises AudioError, naming the file, if it is missing, no audio, truncated or empty, or if it
     holds NaN or infinity.
     """
-    path = Path(path)
-    samples, rate = _decode(path)
-    wanted = rate if sample_rate is None else sample_rate
-    samples = np.clip(resample(samples, rate, wanted), -1.0, 1.0)  # a filter overshoots
+    file = AudioFile(path)
+    wanted = file.sample_rate if sample_rate is None else sample_rate
+    samples = resample(np.concatenate(list(file)), file.sample_rate, wanted)
+    samples = np.clip(samples, -1.0, 1.0)  # a filter overshoots
     if len(samples) == 0:
         raise AudioError(f"{path}: is too short: no sample is left at {wanted} Hz")
     return samples
@@ -76,50 +78,68 @@ def check_file(path: Path) -> None:
         raise AudioError(f"{path}: is not a regular file")
 
 
-def _decode(path: Path) -> tuple[np.ndarray, int]:
-    """Mono float32 samples and the rate of a file."""
-    check_file(path)
-    try:
-        with path.open("rb") as file:
-            _check_complete(file, path)
-    except OSError as error:
-        raise AudioError(f"{path}: cannot be read: {reason(error)}") from error
-    samples, rate = _read(path)
-    if len(samples) == 0:
-        raise AudioError(f"{path}: holds no samples")
-    if not np.isfinite(samples).all():
-        raise AudioError(f"{path}: holds samples that are NaN or infinite")
-    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-        raise AudioError(
-            f"{path}: claims {rate} samples per second; wanted {LOWEST_RATE} to {HIGHEST_RATE}"
-        )
-    return samples, rate
+class AudioFile:
+    """An audio file that is decoded piece by piece, so that its length costs no memory.
 
+    `sample_rate` in Hz; `n_samples` per channel as the header has it, None where it leaves that
+    open. Raises AudioError, naming the file, for what cannot be used, as soon as it is met.
+    """
 
-def _read(path: Path) -> tuple[np.ndarray, int]:
-    """Mono float32 samples, read piece by piece: a header may announce more than there is."""
-    import soundfile
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = path = Path(path)
+        check_file(path)
+        try:
+            with path.open("rb") as file:
+                _check_complete(file, path)
+        except OSError as error:
+            raise AudioError(f"{path}: cannot be read: {reason(error)}") from error
+        import soundfile
 
-    pieces = [np.empty(0, np.float32)]
-    try:
-        with soundfile.SoundFile(path) as sound:
-            rate, announced = sound.samplerate, sound.frames
-            # soundfile seeks after every read of what can seek; a FLAC of open length cannot.
-            sound.seekable = lambda: False
-            while len(piece := sound.read(PIECE, dtype="float32", always_2d=True)):
-                pieces.append(piece[:, 0] if piece.shape[1] == 1 else piece.mean(axis=1))
-    except Exception as error:  # soundfile raises all kinds for what a file contains
-        said = str(getattr(error, "error_string", error)).strip().rstrip(".")
-        raise AudioError(
-            f"{path}: is not audio that can be read ({said}); wanted WAV, FLAC, OGG or MP3"
-        ) from error
-    samples = np.concatenate(pieces)
-    if len(samples) < announced < UNKNOWN_LENGTH:
-        raise AudioError(
-            f"{path}: is truncated: {announced} samples are announced, "
-            f"{len(samples)} could be read"
-        )
-    return samples, rate
+        with self._decoding():
+            self._sound = soundfile.SoundFile(path)
+        self.sample_rate: int = self._sound.samplerate
+        announced = self._sound.frames
+        self.n_samples = announced if announced < UNKNOWN_LENGTH else None
+        if not LOWEST_RATE <= self.sample_rate <= HIGHEST_RATE:
+            self._sound.close()
+            raise AudioError(
+                f"{path}: claims {self.sample_rate} samples per second; wanted {LOWEST_RATE} to "
+                f"{HIGHEST_RATE}"
+            )
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """The samples, mono float32 `(n,)`, piece by piece, once."""
+        # soundfile seeks after every read of what can seek; a FLAC of open length cannot.
+        self._sound.seekable = lambda: False
+        read = 0
+        with self._sound:
+            while len(piece := self._read()):
+                read += len(piece)
+                mono = piece[:, 0] if piece.shape[1] == 1 else piece.mean(axis=1)
+                if not np.isfinite(mono).all():
+                    raise AudioError(f"{self.path}: holds samples that are NaN or infinite")
+                yield mono
+        if read < (self.n_samples or 0):
+            raise AudioError(
+                f"{self.path}: is truncated: {self.n_samples} samples are announced, "
+                f"{read} could be read"
+            )
+        if read == 0:
+            raise AudioError(f"{self.path}: holds no samples")
+
+    def _read(self) -> np.ndarray:
+        with self._decoding():
+            return self._sound.read(PIECE, dtype="float32", always_2d=True)
+
+    @contextmanager
+    def _decoding(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # soundfile raises all kinds for what a file contains
+            said = str(getattr(error, "error_string", error)).strip().rstrip(".")
+            raise AudioError(
+                f"{self.path}: is not audio that can be read ({said}); wanted WAV, FLAC, OGG or MP3"
+            ) from error
 
 
 def _check_complete(file: BinaryIO, path: Path) -> None:

@@ -3,45 +3,33 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .audio import read_audio, resample
+from .audio import PIECE, AudioFile, read_audio, resample
 from .card import METADATA_KEY, ModelCard
 from .errors import AudioError, ConfigError, ModelError, reason
 from .level import Loudness
 from .mfcc import Mfcc
+from .prediction import NO_SPEECH, UNCERTAIN, Prediction
 from .silence import SilenceGate
 
 if TYPE_CHECKING:
     from .emotion_stream import EmotionStream
     from .profile import SpeakerProfile
+    from .segments import Segment
 
 BUNDLED_MODEL = Path(__file__).with_name("models") / "edge_ser.onnx"
-
-UNCERTAIN = "uncertain"
-NO_SPEECH = "no speech"
 
 # Numbers in the state of a stream; more than this is a damaged file, not a network for devices.
 LARGEST_STATE = 1 << 20
 
+FILE_HAS_RATE = "sample_rate is for arrays of samples; a file holds its own"
+
 OUTPUTS = ("logits", "probabilities", "speech", "new_state")
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a clip sounds like.
-
-    `label` is one of the model's labels, "uncertain" or "no speech"; `confidence` is the largest
-    of the `probabilities`, which name every label of the model and sum to 1.
-    """
-
-    label: str
-    confidence: float
-    probabilities: dict[str, float]
 
 
 class Heard(NamedTuple):
@@ -169,6 +157,34 @@ class EmotionModel:
 
         return EmotionStream(self, sample_rate, threshold, profile)
 
+    def timeline(
+        self, audio: str | os.PathLike[str] | np.ndarray, sample_rate: float | None = None, *,
+        window: float = 3.0, hop: float = 1.0, threshold: float | None = None,
+        profile: SpeakerProfile | None = None,
+    ) -> Iterator[Segment]:
+        """A long recording as segments, each as soon as it has ended; see `TimelineStream`.
+
+        A file is read piece by piece, so that its length costs no memory.
+
+        >>> for segment in EmotionModel.load().timeline("samples/sad/speaker01-1.wav"):
+        ...     assert segment.end > segment.start
+        """
+        from .timeline import TimelineStream
+
+        pieces: Iterable[np.ndarray]
+        if isinstance(audio, np.ndarray):
+            audio = self.mfcc.check(audio)
+            pieces = (audio[k : k + PIECE] for k in range(0, len(audio), PIECE))
+        else:
+            pieces = file = AudioFile(audio)
+            if sample_rate is not None:
+                raise ConfigError(FILE_HAS_RATE)
+            sample_rate = file.sample_rate
+        stream = TimelineStream(
+            self, sample_rate, window=window, hop=hop, threshold=threshold, profile=profile
+        )
+        return stream.all(pieces)
+
     def check_threshold(self, threshold: float | None) -> float:
         """`threshold`, or the model's own for None; ConfigError if it is no probability."""
         threshold = self.card.uncertain_below if threshold is None else threshold
@@ -233,7 +249,7 @@ class EmotionModel:
     ) -> np.ndarray:
         if not isinstance(audio, np.ndarray):
             if rate is not None:
-                raise ConfigError("sample_rate is for arrays of samples; a file holds its own")
+                raise ConfigError(FILE_HAS_RATE)
             return read_audio(audio, self.sample_rate)
         samples = self.mfcc.check(audio)
         return samples if rate is None else resample(samples, rate, self.sample_rate)

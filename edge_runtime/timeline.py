@@ -1,0 +1,206 @@
+"""A long recording as segments: who sounds how, from when to when, and where nobody speaks.
+
+The recording is cut into steps of one `hop`. The network hears each step within a window around
+it, and a step's emotion is its window's. Silence is found to the frame: pauses that are long enough
+cut a segment in two. What is held does not grow with the recording.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .audio import StreamResampler
+from .errors import ConfigError
+from .level import Levels, to_dbfs
+from .prediction import NO_SPEECH, UNCERTAIN, Prediction
+from .segments import Joined, Segment
+from .stream import MfccStream
+
+if TYPE_CHECKING:
+    from .model import EmotionModel
+    from .profile import SpeakerProfile
+
+# What a window must hold of sound for the network to be asked.
+LEAST_SOUND = 0.3
+# By how much another emotion must be more probable than the one before to end its segment.
+HYSTERESIS = 0.1
+
+LONGEST_WINDOW = 60.0  # seconds: what is held while it is waited for
+
+
+class TimelineStream:
+    """Segments of audio that arrives in pieces, at `sample_rate` Hz (None: the model's).
+
+    Args:
+        window: seconds that the network hears at once, up to 60.
+        hop: seconds from one window to the next, up to `window`.
+        threshold: confidence, 0 to 1, below which a step is "uncertain" (None: the model's).
+        profile: of the speaker, if it is known who speaks.
+
+    The segments follow each other without a gap from 0 to the end of the recording, and do not
+    depend on how it was cut into pieces.
+
+    >>> from edge_runtime import EmotionModel
+    >>> stream = TimelineStream(EmotionModel.load())
+    >>> silence = np.zeros(160_000, np.float32)
+    >>> [(s.start, s.end, s.label) for s in [*stream.push(silence), *stream.flush()]]
+    [(0.0, 10.0, 'no speech')]
+    """
+
+    def __init__(
+        self, model: EmotionModel, sample_rate: float | None = None, *, window: float = 3.0,
+        hop: float = 1.0, threshold: float | None = None, profile: SpeakerProfile | None = None,
+    ) -> None:
+        check_window(window, hop)
+        self._model = model
+        self._window, self._hop = window, hop
+        self._threshold = model.check_threshold(threshold)
+        self._shift = np.float32(0) if profile is None else profile.shift(model)
+        self.sample_rate = model.sample_rate if sample_rate is None else sample_rate
+        config = model.card.mfcc
+        self._period = config.hop_length / config.sample_rate
+        self._even = {label: 1 / len(model.labels) for label in model.labels}
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: the next push begins a new recording."""
+        model = self._model
+        self._resampler = StreamResampler(self.sample_rate, model.sample_rate)
+        self._mfcc = MfccStream(model.mfcc)
+        self._gate = model.gate()
+        self._levels = Levels(model.sample_rate)
+        self._powers = np.empty(0)  # of the blocks that a window to come may touch
+        self._first_block = 0
+        self._frames = np.empty((0, model.card.mfcc.n_mfcc), np.float32)  # the same of frames
+        self._kept = np.empty(0, bool)
+        self._first = 0  # index of the first held frame
+        self._heard = 0  # samples at the model's rate
+        self._step = 0  # the next to be answered
+        self._label = ""  # of the step before
+        self._joined = Joined()
+
+    @property
+    def seconds(self) -> float:
+        """How much was pushed."""
+        return self._heard / self._model.sample_rate
+
+    def push(self, samples: np.ndarray) -> list[Segment]:
+        """The segments that end in or before `samples`, mono float `(n,)` within [-1, 1].
+
+        Raises AudioError for samples that cannot be used; the stream is then as it was before.
+        """
+        return self._hear(self._resampler.push(self._model.mfcc.check_samples(samples)), False)
+
+    def flush(self) -> list[Segment]:
+        """The remaining segments; a new recording begins."""
+        rest = self._resampler.push(np.empty(0, np.float32), last=True)
+        segments = [*self._hear(rest, True), *self._joined.rest()]
+        self.reset()
+        return segments
+
+    def all(self, pieces: Iterable[np.ndarray]) -> Iterator[Segment]:
+        """The segments of a recording that comes in pieces, each as soon as it has ended."""
+        for samples in pieces:
+            yield from self.push(samples)
+        yield from self.flush()
+
+    def _hear(self, samples: np.ndarray, last: bool) -> list[Segment]:
+        self._heard += len(samples)
+        self._powers = np.concatenate([self._powers, self._levels.push(samples)])
+        frames = self._mfcc.push(samples)
+        if last:
+            frames = np.concatenate([frames, self._mfcc.flush()])
+            self._powers = np.concatenate([self._powers, self._levels.rest()])
+        kept = np.ones(len(frames), bool)
+        if self._gate is not None:
+            frames, kept = self._gate.decide(frames, last)
+        self._frames = np.concatenate([self._frames, frames])
+        self._kept = np.concatenate([self._kept, kept])
+        ended: list[Segment] = []
+        while self._ready(last):
+            for piece in self._answer():
+                ended += self._joined.add(piece)
+            self._step += 1
+            self._let_go()
+        return ended
+
+    def _window_of(self, step: int) -> tuple[float, float]:
+        middle = (step + 0.5) * self._hop
+        return middle - self._window / 2, middle + self._window / 2
+
+    def _ready(self, last: bool) -> bool:
+        if last:
+            return self._step * self._hop < self.seconds
+        return self._window_of(self._step)[1] <= (self._first + len(self._frames)) * self._period
+
+    def _answer(self) -> Iterator[Segment]:
+        """The next step, cut where sound begins or ends."""
+        window = self._between(*self._window_of(self._step))
+        sound = self._frames[window][self._kept[window]]
+        prediction = self._judge(sound) if len(sound) * self._period >= LEAST_SOUND else None
+        start, end = self._step * self._hop, min((self._step + 1) * self._hop, self.seconds)
+        frames = self._between(start, end)
+        kept = self._kept[frames]
+        changes = np.flatnonzero(np.diff(kept)) + 1
+        times = [start, *((self._first + frames.start + changes) * self._period).tolist(), end]
+        sounds = [*kept[:1].tolist(), *kept[changes].tolist()] or [False]
+        for begin, stop, audible in zip(times, times[1:], sounds):
+            if audible and prediction is not None:
+                yield Segment(begin, stop, prediction.label, prediction.confidence,
+                              prediction.probabilities)
+            else:
+                yield self._nobody(begin, stop)
+
+    def _judge(self, frames: np.ndarray) -> Prediction | None:
+        """What the window sounds like; None if nobody speaks in it."""
+        start, end = self._window_of(self._step)
+        per_second = self._model.sample_rate / self._levels.block
+        blocks = slice(max(0, math.floor(start * per_second) - self._first_block),
+                       max(0, math.floor(end * per_second) - self._first_block))
+        loudest = to_dbfs(float(self._powers[blocks].max(initial=0.0)))
+        heard = self._model.run(frames + self._shift)
+        prediction = self._model.judge(heard, loudest, self._threshold)
+        if prediction.label == NO_SPEECH:
+            self._label = ""
+            return None
+        if self._label in prediction.probabilities and prediction.label != UNCERTAIN:
+            before = prediction.probabilities[self._label]
+            if before > prediction.confidence - HYSTERESIS and before >= self._threshold:
+                return replace(prediction, label=self._label, confidence=before)
+        self._label = prediction.label
+        return prediction
+
+    def _nobody(self, start: float, end: float) -> Segment:
+        return Segment(start, end, NO_SPEECH, 1 / len(self._even), self._even)
+
+    def _between(self, start: float, end: float) -> slice:
+        """The held frames from `start` to `end`."""
+        first, last = (max(0, math.ceil(round(t / self._period, 6)) - self._first)
+                       for t in (start, end))
+        return slice(first, min(last, len(self._frames)))
+
+    def _let_go(self) -> None:
+        """Drop what no window to come touches."""
+        start = max(0.0, self._window_of(self._step)[0])
+        drop = self._between(start, start).start
+        self._frames, self._kept = self._frames[drop:], self._kept[drop:]
+        self._first += drop
+        blocks = math.floor(start * self._model.sample_rate / self._levels.block)
+        blocks = max(0, blocks - self._first_block)
+        self._powers = self._powers[blocks:]
+        self._first_block += blocks
+
+
+def check_window(window: float, hop: float) -> None:
+    """ConfigError for a window or a hop that cannot be used."""
+    if not 0 < window <= LONGEST_WINDOW:
+        raise ConfigError(
+            f"window={window!r} must be above 0 and at most {LONGEST_WINDOW:g} seconds"
+        )
+    if not 0.05 <= hop <= window:
+        raise ConfigError(f"hop={hop!r} must be from 0.05 to the window's {window:g} seconds")
