@@ -1,6 +1,6 @@
 """`python -m benchmarks.training --data FOLDER`: seconds per epoch beside a straightforward loop.
 
-Both train the recipe's network without teachers on the same clips, one thread. The straightforward
+Both train the recipe's network on the same clips, one thread. The straightforward
 loop reads each file and computes its MFCC with librosa when it is needed, and pads batches of
 clips in random order; ours has features in the cache, without silence, and batches of similar
 lengths. Ours also augments and learns to tell noise from speech, which the other does not.
@@ -59,8 +59,7 @@ def our_epochs(dataset: Dataset, targets: np.ndarray, network: EmotionLSTM) -> E
     frames = np.concatenate(dataset.frames)
     network.mean.copy_(torch.from_numpy(frames.mean(axis=0)))
     network.std.copy_(torch.from_numpy(frames.std(axis=0)))
-    fit = replace(BETTER.fit, teachers=0)
-    return Epochs(dataset, list(range(len(dataset.clips))), targets, fit, network, [])
+    return Epochs(dataset, list(range(len(dataset.clips))), targets, BETTER.fit, network)
 
 
 def main() -> None:

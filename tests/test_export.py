@@ -284,7 +284,7 @@ def test_a_protocol_writes_its_report(demo_corpus, feature_cache, tmp_path):
     report = tmp_path / "report"
     done = command("train", "evaluate", "--data", demo_corpus / "manifest.csv",
                    "--protocol", "loso", "--report", report, "--cache", feature_cache,
-                   "--epochs", 1, "--seeds", 2, "--set", "teachers=0", "--runs", tmp_path / "runs")
+                   "--epochs", 1, "--seeds", 2, "--inner", 2, "--runs", tmp_path / "runs")
     assert done.returncode == 0, done.stderr
     result = json.loads(report.with_suffix(".json").read_text())
     assert result["clips"] == 60 and len(result["folds"]) == 10
@@ -293,9 +293,11 @@ def test_a_protocol_writes_its_report(demo_corpus, feature_cache, tmp_path):
     assert 0 <= low <= result["int8"]["uar"] <= high <= 1
     splits = json.loads(report.with_suffix(".splits.json").read_text())
     for fold in splits:
-        parts = [set(fold[name]) for name in ("train", "validation", "test")]
-        assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
-        assert len(set.union(*parts)) == 5
+        train, test = set(fold["train"]), set(fold["test"])
+        assert not train & test and len(train | test) == 5
+        # Each training speaker chooses the epoch once, for the network that has not met them.
+        choosers = [name for names in fold["choose the epoch in turn"] for name in names]
+        assert sorted(choosers) == sorted(train)
     assert "Speaker-independent" in report.with_suffix(".md").read_text()
     for picture in ("report.confusion.png", "report.calibration.png",
                     "runs/fold-01-seed-0/curves.png"):

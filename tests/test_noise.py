@@ -11,7 +11,7 @@ from conftest import TRAINING_MFCC
 
 from edge_runtime import ConfigError
 from edge_runtime.silence import SilenceConfig
-from train.choices import ALONE, VARIATIONS
+from train.choices import REFERENCE, SHORT, VARIATIONS
 from train.corpora import DatasetError
 from train.noise import noise_features, synthetic_noise
 from train.recipe import BASELINE, BETTER
@@ -57,7 +57,7 @@ def test_settings_are_changed_by_name():
 
 def test_every_variation_differs_and_the_baseline_is_the_original():
     for name, recipe in VARIATIONS.items():
-        assert (recipe != ALONE) == (name != "the recipe, without teachers")
+        assert (recipe != SHORT) == (name != REFERENCE)
     network = dataclasses.asdict(BASELINE.network)
     assert network["hidden_size"] == 128 and network["num_layers"] == 2
     assert network["fc_size"] == 64 and network["pooling"] == "mean" and network["stack"] == 1

@@ -12,6 +12,7 @@ from train.corpora import Clip, DatasetError
 from train.splits import (
     actor_folds,
     hold_out,
+    inner_folds,
     leave_corpus_out,
     leave_one_speaker_out,
     make_split,
@@ -116,3 +117,24 @@ def test_a_corpus_is_left_out_whole_and_small_ones_are_never_tested():
         leave_corpus_out(clips_of(three, "x"))
     with pytest.raises(DatasetError, match="have no speaker"):
         leave_corpus_out([Clip(Path("a.wav"), "sad", None, None, "x")])
+
+
+def test_inner_folds_leave_every_speaker_out_once():
+    clips = [
+        clip for corpus, count in (("a", 7), ("b", 3), ("small", 2))
+        for clip in clips_of({f"{k}": 2 for k in range(count)}, corpus)
+    ]
+    among = [i for i, clip in enumerate(clips) if clip.speaker != "a/0"]
+    folds = inner_folds(clips, among, 3, seed=1)
+    assert len(folds) == 3
+    left_out = [i for fold in folds for i in fold]
+    assert sorted(left_out) == [i for i in among if clips[i].corpus != "small"]
+    for fold in folds:
+        speakers = {clips[i].speaker for i in fold}
+        assert speakers.isdisjoint(clips[i].speaker for i in set(among) - set(fold))
+        assert {clips[i].corpus for i in fold} == {"a", "b"}
+    assert inner_folds(clips, among, 3, seed=1) == folds != inner_folds(clips, among, 3, seed=2)
+    pair = [i for i, clip in enumerate(clips) if clip.corpus == "small"]
+    assert [len(fold) for fold in inner_folds(clips, pair, 3, seed=0)] == [2, 2]
+    (only,) = inner_folds(clips, among, 1, seed=0)
+    assert 0 < len(only) < len(among)

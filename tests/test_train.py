@@ -21,13 +21,14 @@ from train.fit import ResumeError, fit
 from train.metrics import scores
 from train.network import EmotionLSTM, NetworkConfig
 
-QUICK = FitConfig(epochs=4, teachers=1, teacher_epochs=2)
+QUICK = FitConfig(epochs=4)
 PLAIN = Augment(0.0, 0.0, 0.0, 0.0)
 
 
 def quick_fit(dataset, split, config=QUICK, **options):
     network = NetworkConfig(hidden_size=16, fc_size=8)
-    return fit(dataset, split.train, split.val, dataset.labels, network, config, **options)
+    clips = sorted(split.train + split.val)
+    return fit(dataset, clips, [split.val], dataset.labels, network, config, **options)
 
 
 # ------------------------------------------------------------------ features
@@ -182,7 +183,6 @@ def test_batches_hold_every_clip_once_and_similar_lengths():
 def test_training_fits_what_it_is_shown(dataset, split):
     config = FitConfig(
         epochs=20, batch_size=8, learning_rate=1e-2, augment=PLAIN, label_smoothing=0.0,
-        teachers=0,
     )
     result = quick_fit(dataset, split, config)
     losses = [row["train_loss"] for row in result.history]
@@ -212,7 +212,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(dataset, split, tmp_path):
             raise PluggedOutError
 
     pulls: list[str] = []
-    with pytest.raises(PluggedOutError):  # while the teacher learns, or after it
+    with pytest.raises(PluggedOutError):  # while the epoch is chosen, or after it
         quick_fit(dataset, split, state_file=state, log=pull_the_plug)
     torch.manual_seed(12345)  # whatever happened in between
     resumed = quick_fit(dataset, split, state_file=state, resume=True)

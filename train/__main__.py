@@ -107,6 +107,9 @@ def evaluate_command(
     settings: Settings = None,
     epochs: Epochs = None,
     seed: Seed = 0,
+    inner: Annotated[
+        int, typer.Option(min=1, help="Sets of speakers that choose the epoch in turn.")
+    ] = 3,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from --seed on.")] = 1,
     jobs: Annotated[
         int, typer.Option(min=1, help="Trainings at a time, one thread each [default: the cores].")
@@ -122,8 +125,8 @@ def evaluate_command(
 
     evaluate(
         data, protocol.value, report, recipe=_recipe(recipe, mfcc, settings, epochs, seed),
-        labels=_split(labels), speaker_pattern=speaker_pattern, noise=noise or [], seeds=seeds,
-        jobs=jobs, runs=runs or Path("runs") / report.name, cache=cache, resume=resume,
+        labels=_split(labels), speaker_pattern=speaker_pattern, noise=noise or [], inner=inner,
+        seeds=seeds, jobs=jobs, runs=runs or Path("runs") / report.name, cache=cache, resume=resume,
     )
 
 

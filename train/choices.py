@@ -17,34 +17,35 @@ import numpy as np
 from tqdm import tqdm
 
 from .corpora import scan
-from .evaluate import VALIDATION_SHARE, worker
+from .evaluate import worker
 from .features import load_dataset
 from .files import write_json, write_text
-from .fit import fit
+from .fit import choose_epoch
 from .noise import noise_features
 from .recipe import BASELINE, BETTER, Recipe
-from .splits import actor_folds, hold_out
+from .splits import actor_folds, inner_folds
 
 LAST_EPOCHS = 5
-ALONE = BETTER.with_settings(["teachers=0", "epochs=40"])
-MFCC = ALONE.mfcc
+SHORT = BETTER.with_settings(["epochs=40"])
+MFCC = SHORT.mfcc
+
+REFERENCE = "the recipe"
 
 VARIATIONS: dict[str, Recipe] = {
-    "the recipe, without teachers": ALONE,
-    "4 teachers, 60 epochs": BETTER,
-    "60 epochs": ALONE.with_settings(["epochs=60"]),
-    "40 bands up to 8 kHz": replace(ALONE, mfcc=replace(MFCC, n_mels=40, fmax=None)),
-    "40 bands up to 4 kHz": replace(ALONE, mfcc=replace(MFCC, n_mels=40)),
-    "16 bands up to 8 kHz": replace(ALONE, mfcc=replace(MFCC, fmax=None)),
-    "silence kept": replace(ALONE, silence=None),
-    "2 LSTM layers of 128": ALONE.with_settings(["hidden_size=128"]),
-    "mean over time": ALONE.with_settings(["pooling=mean"]),
-    "no residual": ALONE.with_settings(["residual=false"]),
-    "no other vocal tracts": ALONE.with_settings(["vocal_tract=0"]),
-    "offsets of 0.5": ALONE.with_settings(["offset=0.5"]),
-    "added noise": ALONE.with_settings(["noise=0.5"]),
-    "no label smoothing": ALONE.with_settings(["label_smoothing=0"]),
-    "learning rate 0.002": ALONE.with_settings(["learning_rate=0.002"]),
+    REFERENCE: SHORT,
+    "60 epochs": SHORT.with_settings(["epochs=60"]),
+    "40 bands up to 8 kHz": replace(SHORT, mfcc=replace(MFCC, n_mels=40, fmax=None)),
+    "40 bands up to 4 kHz": replace(SHORT, mfcc=replace(MFCC, n_mels=40)),
+    "16 bands up to 8 kHz": replace(SHORT, mfcc=replace(MFCC, fmax=None)),
+    "silence kept": replace(SHORT, silence=None),
+    "2 LSTM layers of 128": SHORT.with_settings(["hidden_size=128"]),
+    "mean over time": SHORT.with_settings(["pooling=mean"]),
+    "no residual": SHORT.with_settings(["residual=false"]),
+    "no other vocal tracts": SHORT.with_settings(["vocal_tract=0"]),
+    "offsets of 0.5": SHORT.with_settings(["offset=0.5"]),
+    "added noise": SHORT.with_settings(["noise=0.5"]),
+    "no label smoothing": SHORT.with_settings(["label_smoothing=0"]),
+    "learning rate 0.002": SHORT.with_settings(["learning_rate=0.002"]),
     "the baseline": BASELINE.with_settings(["epochs=40"]),
 }
 
@@ -76,10 +77,9 @@ def _score(task: tuple[str, int, Path, Path]) -> tuple[str, int, float]:
         dataset.noises = noise_features(recipe.mfcc, recipe.silence, [])
     test = actor_folds(dataset.clips)[fold]
     rest = sorted(set(range(len(dataset.clips))) - set(test))
-    val, _ = hold_out(dataset.clips, rest, VALIDATION_SHARE, seed=fold)
-    result = fit(
-        dataset, sorted(set(rest) - set(val)), val, dataset.labels,
-        recipe.sized(len(dataset.labels)).network, recipe.fit,
+    (val,) = inner_folds(dataset.clips, rest, 1, seed=fold)
+    result = choose_epoch(
+        dataset, rest, [val], dataset.labels, recipe.sized(len(dataset.labels)).network, recipe.fit
     )
     return name, fold, float(np.mean([row["val_uar"] for row in result.history[-LAST_EPOCHS:]]))
 
@@ -89,7 +89,7 @@ def _load(path: Path) -> dict[str, dict[str, float]]:
 
 
 def _markdown(done: dict[str, dict[str, float]]) -> str:
-    reference = done["the recipe, without teachers"]
+    reference = done[REFERENCE]
     rows = "\n".join(
         f"| {name} | {100 * np.mean(list(scores.values())):.1f} "
         f"| {100 * np.mean([score - reference[fold] for fold, score in scores.items()]):+.1f} "

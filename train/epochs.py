@@ -14,8 +14,6 @@ from torch import nn
 from torch.nn.functional import (
     binary_cross_entropy_with_logits,
     cross_entropy,
-    log_softmax,
-    softmax,
 )
 
 from edge_runtime import ConfigError
@@ -40,29 +38,20 @@ class FitConfig:
     average_epochs: float = 3.0
     # Szegedy et al. 2016, "Rethinking the Inception Architecture", https://arxiv.org/abs/1512.00567
     label_smoothing: float = 0.1
-    # Networks that are trained first, on the same clips with other seeds, and whose mean answer the
-    # network then learns; 0: none. Hinton et al. 2015, https://arxiv.org/abs/1503.02531, with the
-    # teachers hearing the same changed clip: Beyer et al. 2022, https://arxiv.org/abs/2106.05237
-    teachers: int = 4
-    teacher_epochs: int = 40  # or `epochs`, where those are fewer
-    teacher_share: float = 0.8  # of the loss; the labels have the rest
-    teacher_temperature: float = 2.0
     augment: Augment = Augment()
     seed: int = 0
     log_interval: int = 10  # batches
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "teacher_epochs", "batch_size", "log_interval"):
+        for name in ("epochs", "batch_size", "log_interval"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be 1 or more")
-        for name in ("learning_rate", "clip_norm", "average_epochs", "teacher_temperature"):
+        for name in ("learning_rate", "clip_norm", "average_epochs"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name}={getattr(self, name)} must be above 0")
-        for name in ("weight_decay", "seed", "teachers"):
+        for name in ("weight_decay", "seed"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name}={getattr(self, name)} must be 0 or more")
-        if not 0 <= self.teacher_share <= 1:
-            raise ConfigError(f"teacher_share={self.teacher_share} must be from 0 to 1")
         if not 0 <= self.label_smoothing < 1:
             raise ConfigError(f"label_smoothing={self.label_smoothing} must be from 0 to below 1")
 
@@ -76,10 +65,10 @@ class Epochs:
 
     def __init__(
         self, data: Dataset, train: list[int], targets: np.ndarray, config: FitConfig,
-        network: EmotionLSTM, teachers: list[EmotionLSTM],
+        network: EmotionLSTM,
     ) -> None:
         self.data, self.train, self.targets = data, train, targets
-        self.config, self.network, self.teachers = config, network, teachers
+        self.config, self.network = config, network
         self.augment = Augmenter(config.augment, data.mfcc, network.std.numpy(), data.noises)
         self.weights = _clip_weights(data, train)
         self.lengths = [len(data.frames[i]) for i in train]
@@ -121,14 +110,10 @@ class Epochs:
         x, lengths = pad([*clips, *noises])
         heard = network.advance(x, network.silent_state(len(x)), lengths)
         logits, speech = network.classify(heard)
-        emotions = logits[: len(clips)]
         losses = cross_entropy(
-            emotions, torch.from_numpy(self.targets[chosen]), reduction="none",
+            logits[: len(clips)], torch.from_numpy(self.targets[chosen]), reduction="none",
             label_smoothing=config.label_smoothing,
         )
-        if self.teachers:
-            taught = self._distance_from_teachers(emotions, x[: len(clips)], lengths[: len(clips)])
-            losses = config.teacher_share * taught + (1 - config.teacher_share) * losses
         weights = self.weights[positions]
         loss = (losses * weights).sum() / weights.sum()
         if noises:
@@ -136,17 +121,6 @@ class Epochs:
             each = binary_cross_entropy_with_logits(speech[:, 0], is_speech, reduction="none")
             loss = loss + (each[: len(clips)].mean() + each[len(clips) :].mean()) / 2
         return loss
-
-    def _distance_from_teachers(
-        self, logits: torch.Tensor, x: torch.Tensor, lengths: torch.Tensor
-    ) -> torch.Tensor:
-        """The cross entropy `(batch,)` with the teachers' mean answer, both at a temperature."""
-        temperature = self.config.teacher_temperature
-        with torch.no_grad():
-            answers = [softmax(net(x, lengths) / temperature, dim=1) for net in self.teachers]
-            mean = torch.stack(answers).mean(dim=0)
-        # Times T, because its gradient would else be 1 / T of that of the labels' loss.
-        return -temperature * (mean * log_softmax(logits / temperature, dim=1)).sum(dim=1)
 
     def _noises(self, longest: int, rng: np.random.Generator) -> list[np.ndarray]:
         """Pieces of noise about as long as the clips that they share a batch with."""

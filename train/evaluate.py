@@ -1,8 +1,9 @@
 """Protocols: every speaker is scored by networks that have never met them.
 
-Nested: of the speakers that are not tested, some choose the epoch and the temperature, the others
-are trained on. Nothing is chosen on the test speakers. What ships is scored: each fold's network is
-exported, and the answers of the int8 model stand beside those of PyTorch.
+Nested: of the speakers that are not tested, some at a time are left out of trainings that choose
+the epoch and the temperature; the network that is scored is then trained on all of them. Nothing is
+chosen on the test speakers. What ships is scored: each fold's network is exported, and the answers
+of the int8 model stand beside those of PyTorch.
 """
 
 from __future__ import annotations
@@ -32,12 +33,11 @@ from .recipe import Recipe
 from .report import summarize, write_report
 from .runs import load_checkpoint, save_checkpoint
 from .session import STATE, corpora_of, csv_of, licence_of, open_dataset
-from .splits import actor_folds, hold_out, leave_corpus_out, leave_one_speaker_out
+from .splits import actor_folds, inner_folds, leave_corpus_out, leave_one_speaker_out
 
 PROTOCOLS = {
     "loso": leave_one_speaker_out, "actor-folds": actor_folds, "leave-corpus-out": leave_corpus_out,
 }
-VALIDATION_SHARE = 0.2
 RESULT = "result.json"
 
 
@@ -48,7 +48,7 @@ class Task:
     fold: int
     seed: int
     train: list[int]
-    val: list[int]
+    inner: list[list[int]]  # of those, who are left out in turn to choose the epoch
     test: list[int]
     settings: dict[str, Any]
     folder: Path
@@ -56,17 +56,18 @@ class Task:
 
 def evaluate(
     data: list[Path], protocol: str, report: Path, *, recipe: Recipe, labels: list[str] | None,
-    speaker_pattern: str | None, noise: list[Path], seeds: int, jobs: int, runs: Path, cache: Path,
-    resume: bool,
+    speaker_pattern: str | None, noise: list[Path], inner: int, seeds: int, jobs: int,
+    runs: Path, cache: Path, resume: bool,
 ) -> dict[str, Any]:
     """Run a protocol and write `report`.json, `report`.md, its split and its pictures.
 
     Every training leaves a run folder below `runs`; `resume` keeps those that are finished and
-    goes on with the one that is not. `jobs` trainings run at a time, one thread each.
+    goes on with the one that is not. `inner` sets of speakers choose the epoch of each; `jobs`
+    trainings run at a time, one thread each.
     """
     dataset = open_dataset(data, labels, speaker_pattern, recipe, cache, noise)
     recipe = recipe.sized(len(dataset.labels))
-    tasks = list(_tasks(dataset, protocol, recipe, seeds, runs))
+    tasks = list(_tasks(dataset, protocol, recipe, inner, seeds, runs))
     write_json(report.with_suffix(".splits.json"), _splits_json(dataset, tasks))
     waiting = [
         task for task in tasks
@@ -81,6 +82,7 @@ def evaluate(
     results = [json.loads((task.folder / RESULT).read_text(encoding="utf-8")) for task in tasks]
     about = {
         "protocol": protocol, "labels": dataset.labels, **recipe.to_dict(), "seeds": seeds,
+        "inner": inner,
         "corpora": corpora_of(dataset),
     }
     summary = summarize(about, results)
@@ -90,19 +92,29 @@ def evaluate(
 
 
 def _tasks(
-    dataset: Dataset, protocol: str, recipe: Recipe, seeds: int, runs: Path
+    dataset: Dataset, protocol: str, recipe: Recipe, inner: int, seeds: int, runs: Path
 ) -> Iterator[Task]:
     for seed in range(recipe.fit.seed, recipe.fit.seed + seeds):
         for k, test in enumerate(PROTOCOLS[protocol](dataset.clips)):
-            rest = sorted(set(range(len(dataset.clips))) - set(test))
-            val, _ = hold_out(dataset.clips, rest, VALIDATION_SHARE, seed=seed * 1000 + k)
-            train = sorted(set(rest) - set(val))
+            train = sorted(set(range(len(dataset.clips))) - set(test))
+            folds = _inner(dataset, protocol, train, inner, seed * 1000 + k)
             settings = {
                 **recipe.with_settings([f"seed={seed}"]).to_dict(), "labels": dataset.labels,
-                "noises": len(dataset.noises), "test": _names(dataset, test),
+                "noises": len(dataset.noises), "inner": inner, "test": _names(dataset, test),
             }
             folder = runs / f"fold-{k + 1:02d}-seed-{seed}"
-            yield Task(k, seed, train, val, test, settings, folder)
+            yield Task(k, seed, train, folds, test, settings, folder)
+
+
+def _inner(
+    dataset: Dataset, protocol: str, train: list[int], n_folds: int, seed: int
+) -> list[list[int]]:
+    """Who chooses the epoch: speakers, or where another corpus is asked for, other corpora."""
+    if protocol == "leave-corpus-out":
+        folds = leave_corpus_out([dataset.clips[i] for i in train])
+        if len(folds) > 1:
+            return [[train[i] for i in fold] for fold in folds]
+    return inner_folds(dataset.clips, train, n_folds, seed)
 
 
 def _begun(task: Task) -> bool:
@@ -169,12 +181,12 @@ def _run(task: Task) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RESULT).unlink(missing_ok=True)
     if not (_shared["resume"] and _begun(task)):
-        for state in folder.glob(f"*{STATE}"):  # the teachers' as well
+        for state in folder.glob(f"*{STATE}"):  # those of the choice as well
             state.unlink()
     write_json(folder / "settings.json", task.settings)
     lines: list[str] = []
     result = fit(
-        dataset, task.train, task.val, dataset.labels, recipe.network,
+        dataset, task.train, task.inner, dataset.labels, recipe.network,
         replace(recipe.fit, seed=task.seed), state_file=folder / STATE, resume=True,
         log=lines.append,
     )
@@ -197,7 +209,7 @@ def _run(task: Task) -> dict[str, Any]:
         "epochs": len(result.history), "val_uar": best["val_uar"],
         "seconds": sum(row["seconds"] for row in result.history),
         "temperature": result.temperature, "bytes": int8.stat().st_size,
-        "validation_speakers": _speakers(dataset, task.val), **answers,
+        **answers,
     }
     write_json(folder / RESULT, entry)
     return entry
@@ -214,7 +226,7 @@ def _answers(
     targets = np.array([dataset.labels.index(clip.label) for clip in clips])
     mean = network.mean.numpy()
     logits = {
-        "fp32": predict(network, dataset.frames, task.test),
+        "fp32": predict(network, dataset.frames, task.test)[:, :-1],
         "int8": np.stack([model.run(dataset.frames[i]).logits for i in task.test]),
         "profile": np.stack([
             model.run(frames).logits for frames in profiled(dataset, task.test, mean, task.seed)
@@ -235,13 +247,9 @@ def _answers(
 def _splits_json(dataset: Dataset, tasks: list[Task]) -> list[dict[str, Any]]:
     return [
         {
-            "fold": task.fold + 1, "seed": task.seed,
-            **{
-                name: _speakers(dataset, indices)
-                for name, indices in (
-                    ("train", task.train), ("validation", task.val), ("test", task.test)
-                )
-            },
+            "fold": task.fold + 1, "seed": task.seed, "train": _speakers(dataset, task.train),
+            "choose the epoch in turn": [_speakers(dataset, fold) for fold in task.inner],
+            "test": _speakers(dataset, task.test),
         }
         for task in tasks
     ]

@@ -28,12 +28,19 @@ from .predict import predict
 
 @dataclass
 class Fit:
-    """A trained network with its weights at the best validation epoch, and how it came about."""
+    """A trained network and how it came about.
+
+    The epoch and the temperature were chosen on clips that networks trained without them had to
+    answer; `unseen` are those clips, with these networks' logits, and their logits of speech.
+    """
 
     network: EmotionLSTM
     temperature: float
     best_epoch: int
-    history: list[dict[str, float]]
+    history: list[dict[str, float]]  # a row per epoch; means over the choosing networks
+    unseen: list[int]
+    logits: np.ndarray  # (len(unseen), n_classes)
+    speech_logits: np.ndarray  # (len(unseen),)
 
 
 class ResumeError(EdgeSerError):
@@ -42,8 +49,8 @@ class ResumeError(EdgeSerError):
 
 def fit(
     data: Dataset,
-    train: list[int],
-    val: list[int],
+    clips: list[int],
+    folds: list[list[int]],
     labels: list[str],
     network_config: NetworkConfig,
     config: FitConfig,
@@ -52,112 +59,133 @@ def fit(
     resume: bool = False,
     log: Callable[[str], None] = lambda line: None,
 ) -> Fit:
-    """Train on the clips `train`; the epoch and the temperature are chosen on the clips `val`.
+    """Train on `clips`, for as many epochs as were best for clips that were left out.
 
-    With `state_file`, everything that the next epoch depends on is stored after each epoch (the
-    teachers' beside it); `resume` goes on from there, and ends with the weights of an uninterrupted
-    run. The same seed gives the same weights on the same machine with the same number of threads.
+    For each list of clips in `folds` a network is trained on the others and answers these. The
+    epoch with the best mean UAR is chosen, and the network that is returned is trained on
+    all `clips` up to that epoch: nobody's voice is wasted on choosing.
+
+    With `state_file`, everything that the next epoch depends on is stored beside it after each
+    epoch; `resume` goes on from there, and ends with the weights of an uninterrupted run. The same
+    seed gives the same weights on the same machine with the same number of threads.
     """
-    teachers = []
-    for k in range(config.teachers):
-        log(f"Teacher {k + 1} of {config.teachers}")
-        alone = dataclasses.replace(
-            config, teachers=0, epochs=min(config.teacher_epochs, config.epochs),
-            seed=1000 * (config.seed + 1) + k,
-        )
-        file = state_file and state_file.with_name(f"teacher-{k + 1}.{state_file.name}")
-        teachers.append(
-            fit(data, train, val, labels, network_config, alone, state_file=file, resume=resume,
-                log=log).network
-        )
-    torch.manual_seed(config.seed)
-    network = EmotionLSTM(network_config)
-    frames = np.concatenate([data.frames[i] for i in train])
-    network.mean.copy_(torch.from_numpy(frames.mean(axis=0)))
-    network.std.copy_(torch.from_numpy(frames.std(axis=0)).clamp(min=1e-3))
-    targets = np.array([labels.index(clip.label) for clip in data.clips])
-    optimizer = torch.optim.Adam(
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    chosen = choose_epoch(
+        data, clips, folds, labels, network_config, config, state_file=state_file, resume=resume,
+        log=log,
     )
-    epoch_steps = -(-len(train) // config.batch_size)
-    steps = config.average_epochs * epoch_steps
-    average = AveragedModel(
-        network, multi_avg_fn=get_ema_multi_avg_fn(math.exp(-1 / steps)), use_buffers=False
-    )
-    optimizer.register_step_post_hook(lambda *_: average.update_parameters(network))
-    state = _State(network, average, optimizer)
-    epochs = Epochs(data, train, targets, config, network, teachers)
-    settings = {
-        "network": dataclasses.asdict(network_config), "fit": dataclasses.asdict(config),
-        "labels": labels, "train": _names(data, train), "val": _names(data, val),
-    }
-    if resume and state_file is not None and state_file.exists():
-        state.load(state_file, settings)
-        log(f"Resumed after epoch {state.epoch} from {state_file}")
-    while state.epoch < config.epochs:
-        epoch = state.epoch + 1
-        started = time.perf_counter()
-        loss = epochs.run(epoch, optimizer, log)
-        logits = predict(average.module, data.frames, val)
-        val_loss = float(cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets[val])))
-        predictions = logits.argmax(axis=1)
-        result = scores(targets[val], predictions, labels)
-        result["uar"] = _mean_over_corpora(data, val, targets, predictions, labels)
-        state.finish(
-            {
-                "epoch": epoch, "train_loss": loss, "val_loss": val_loss,
-                "val_uar": result["uar"], "val_accuracy": result["accuracy"],
-                "seconds": time.perf_counter() - started,
-            }
-        )
-        log(summary("Validation set", val_loss, result))
-        if state_file is not None:
-            state.save(state_file, settings)
-    network.load_state_dict(state.best_weights)
-    temperature = fit_temperature(predict(network, data.frames, val), targets[val])
-    return Fit(network.eval(), temperature, state.best_epoch, state.history)
+    log(f"Epoch {chosen.best_epoch} is best; training on all {len(clips)} clips")
+    training = _Training(data, clips, [], labels, network_config, config)
+    training.run(chosen.best_epoch, state_file, resume, log)
+    return dataclasses.replace(chosen, network=training.average.module.eval())
 
 
-class _State:
-    """What an interrupted run needs to go on as if nothing had happened."""
+def choose_epoch(
+    data: Dataset, clips: list[int], folds: list[list[int]], labels: list[str],
+    network_config: NetworkConfig, config: FitConfig, *, state_file: Path | None = None,
+    resume: bool = False, log: Callable[[str], None] = lambda line: None,
+) -> Fit:
+    """The first half of `fit`; the network is the last that was trained to choose."""
+    courses = []
+    for k, fold in enumerate(folds):
+        file = state_file and state_file.with_name(f"choice-{k + 1}.{state_file.name}")
+        rest = sorted(set(clips) - set(fold))
+        course = _Training(data, rest, fold, labels, network_config, config)
+        log(f"Choosing the epoch: {len(rest)} clips to train on, {len(fold)} to validate")
+        course.run(config.epochs, file, resume, log)
+        courses.append(course)
+    history = [
+        {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+        for rows in zip(*(course.history for course in courses))
+    ]
+    # UAR moves in steps of a clip, so the loss decides between equal ones.
+    best = max(history, key=lambda row: (row["val_uar"], -row["val_loss"]))
+    epoch = int(best["epoch"])
+    unseen = [i for fold in folds for i in fold]
+    outputs = np.concatenate([course.outputs[epoch - 1].numpy() for course in courses])
+    targets = np.array([labels.index(data.clips[i].label) for i in unseen])
+    logits, speech_logits = outputs[:, :-1], outputs[:, -1]
+    temperature = fit_temperature(logits, targets)
+    return Fit(
+        courses[-1].network, temperature, epoch, history, unseen, logits, speech_logits
+    )
+
+
+class _Training:
+    """One network on its way: epoch after epoch, each stored so that it can be resumed."""
 
     def __init__(
-        self, network: EmotionLSTM, average: AveragedModel, optimizer: torch.optim.Optimizer
+        self, data: Dataset, train: list[int], val: list[int], labels: list[str],
+        network_config: NetworkConfig, config: FitConfig,
     ) -> None:
-        self.network, self.average, self.optimizer = network, average, optimizer
-        self.epoch = self.best_epoch = 0
-        self.best_key = (-1.0, 0.0)
-        self.best_weights = _copy(network.state_dict())
+        self.data, self.val, self.labels, self.config = data, val, labels, config
+        torch.manual_seed(config.seed)
+        self.network = network = EmotionLSTM(network_config)
+        frames = np.concatenate([data.frames[i] for i in train])
+        network.mean.copy_(torch.from_numpy(frames.mean(axis=0)))
+        network.std.copy_(torch.from_numpy(frames.std(axis=0)).clamp(min=1e-3))
+        self.targets = np.array([labels.index(clip.label) for clip in data.clips])
+        self.optimizer = torch.optim.Adam(
+            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        steps = config.average_epochs * -(-len(train) // config.batch_size)
+        self.average = average = AveragedModel(
+            network, multi_avg_fn=get_ema_multi_avg_fn(math.exp(-1 / steps)), use_buffers=False
+        )
+        self.optimizer.register_step_post_hook(lambda *_: average.update_parameters(network))
+        self.epochs = Epochs(data, train, self.targets, config, network)
+        self.settings = {
+            "network": dataclasses.asdict(network_config), "fit": dataclasses.asdict(config),
+            "labels": labels, "train": _names(data, train), "val": _names(data, val),
+        }
         self.history: list[dict[str, float]] = []
+        self.outputs: list[torch.Tensor] = []  # of the validation clips, after each epoch
 
-    def finish(self, row: dict[str, float]) -> None:
-        self.epoch = int(row["epoch"])
-        self.history.append(row)
-        # UAR moves in steps of a clip, so the loss decides between equal ones.
-        key = (row["val_uar"], -row["val_loss"])
-        if key > self.best_key:
-            self.best_key, self.best_epoch = key, self.epoch
-            self.best_weights = _copy(self.average.module.state_dict())
+    def run(
+        self, until: int, state_file: Path | None, resume: bool, log: Callable[[str], None]
+    ) -> None:
+        """Train up to the epoch `until`."""
+        if resume and state_file is not None and state_file.exists():
+            self._load(state_file)
+            log(f"Resumed after epoch {len(self.history)} from {state_file}")
+        for epoch in range(len(self.history) + 1, until + 1):
+            started = time.perf_counter()
+            row = {"epoch": epoch, "train_loss": self.epochs.run(epoch, self.optimizer, log)}
+            if self.val:
+                row |= self._validate(log)
+            self.history.append(row | {"seconds": time.perf_counter() - started})
+            if state_file is not None:
+                self._save(state_file)
 
-    def save(self, path: Path, settings: dict[str, Any]) -> None:
+    def _validate(self, log: Callable[[str], None]) -> dict[str, float]:
+        outputs = predict(self.average.module, self.data.frames, self.val)
+        self.outputs.append(torch.from_numpy(outputs))
+        logits, targets = outputs[:, :-1], self.targets[self.val]
+        loss = float(cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets)))
+        predictions = logits.argmax(axis=1)
+        result = scores(targets, predictions, self.labels)
+        result["uar"] = _mean_over_corpora(
+            self.data, self.val, self.targets, predictions, self.labels
+        )
+        log(summary("Validation set", loss, result))
+        return {"val_loss": loss, "val_uar": result["uar"], "val_accuracy": result["accuracy"]}
+
+    def _save(self, path: Path) -> None:
         save_torch(
             path,
             {
-                "settings": settings, "epoch": self.epoch, "best_epoch": self.best_epoch,
-                "best_key": self.best_key, "best_weights": self.best_weights,
-                "history": self.history, "network": self.network.state_dict(),
-                "average": self.average.state_dict(),
+                "settings": self.settings, "history": self.history, "outputs": self.outputs,
+                "network": self.network.state_dict(), "average": self.average.state_dict(),
                 "optimizer": self.optimizer.state_dict(), "rng": torch.get_rng_state(),
             },
         )
 
-    def load(self, path: Path, settings: dict[str, Any]) -> None:
+    def _load(self, path: Path) -> None:
         try:
             stored = torch.load(path, weights_only=True)
             before = dict(stored["settings"])
         except Exception as error:  # torch raises many kinds for a file that is not its own
             raise ResumeError(f"{path}: cannot be resumed from: {error}") from error
-        for name, value in settings.items():
+        for name, value in self.settings.items():
             if before.get(name) != value:
                 raise ResumeError(
                     f"{path}: was begun with another {name!r}; give the settings of that run, "
@@ -167,9 +195,7 @@ class _State:
         self.average.load_state_dict(stored["average"])
         self.optimizer.load_state_dict(stored["optimizer"])
         torch.set_rng_state(stored["rng"])
-        self.epoch, self.best_epoch = stored["epoch"], stored["best_epoch"]
-        self.best_key = tuple(stored["best_key"])
-        self.best_weights, self.history = stored["best_weights"], stored["history"]
+        self.history, self.outputs = stored["history"], stored["outputs"]
 
 
 def summary(name: str, loss: float, result: dict[str, Any]) -> str:
@@ -198,7 +224,3 @@ def _mean_over_corpora(
 
 def _names(data: Dataset, indices: list[int]) -> list[str]:
     return [f"{data.clips[i].path}" for i in indices]
-
-
-def _copy(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name: tensor.clone() for name, tensor in weights.items()}

@@ -93,9 +93,7 @@ BASELINE = Recipe(
     MfccConfig(hop_length=320),
     None,
     NetworkConfig(),
-    FitConfig(
-        learning_rate=2e-3, label_smoothing=0.0, teachers=0, augment=Augment(vocal_tract=0.0)
-    ),
+    FitConfig(learning_rate=2e-3, label_smoothing=0.0, augment=Augment(vocal_tract=0.0)),
 )
 
 RECIPES = {"better": BETTER, "baseline": BASELINE}

@@ -37,7 +37,7 @@ def summarize(about: dict[str, Any], results: list[dict[str, Any]]) -> dict[str,
     }
     summary["folds"] = [
         {key: r[key] for key in ("fold", "seed", "best_epoch", "epochs", "val_uar", "temperature",
-                                 "bytes", "uar", "validation_speakers")}
+                                 "bytes", "uar")}
         | {"test_speakers": sorted(set(r["speakers"]))}
         for r in results
     ]
@@ -143,9 +143,10 @@ def _markdown(summary: dict[str, Any], name: str) -> str:
     size = max(fold["bytes"] for fold in summary["folds"])
     return f"""# {summary['protocol']}: {corpora}
 
-Speaker-independent and nested: the epoch and the temperature of each training were chosen on \
-validation speakers, the test speakers were scored once. {summary['clips']} clips, \
-{len(labels)} classes, {summary['seeds']} seeds, {len(summary['folds'])} trainings.
+Speaker-independent and nested: the epoch and the temperature of each fold were chosen on speakers \
+(across corpora, on corpora) left out of the training in turn, the network was then trained on all \
+of them, and the test speakers were scored once. {summary['clips']} clips, {len(labels)} classes, \
+{summary['seeds']} seeds, {len(summary['folds'])} folds.
 
 | model | UAR % | over seeds | over speakers | 95 % interval | accuracy % |
 |---|---:|---:|---:|---:|---:|

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.special import softmax
+from scipy.special import expit, softmax
 from torch.nn.functional import cross_entropy
 
 from edge_runtime import __version__
@@ -24,12 +24,12 @@ from .files import write_json, write_text
 from .fit import Fit, fit, summary
 from .metrics import confusion_markdown, confusion_text, scores
 from .noise import noise_features
-from .predict import predict, predict_speech
+from .predict import predict
 from .recipe import Recipe
 from .runs import RunError, new_run, newest_run, save_checkpoint
 from .splits import Split, make_split
 
-STATE = "state.pt"
+STATE = "state.pt"  # and choice-1.state.pt, …
 
 # The probability of speech below which a model answers "no speech", unless more than this share of
 # the validation speakers' clips would be lost by that.
@@ -53,8 +53,8 @@ def train_run(
         write_json(folder / "settings.json", _settings(data, dataset, recipe))
         write_json(folder / "split.json", _split_json(dataset, split))
     result = fit(
-        dataset, split.train, split.val, dataset.labels, recipe.network, recipe.fit,
-        state_file=folder / STATE, resume=resume, log=print,
+        dataset, sorted(split.train + split.val), [split.val], dataset.labels, recipe.network,
+        recipe.fit, state_file=folder / STATE, resume=resume, log=print,
     )
     write_text(folder / "metrics.csv", csv_of(result.history))
     plots.curves(result.history, result.best_epoch, folder / "curves.png")
@@ -66,7 +66,7 @@ def train_run(
     save_checkpoint(
         folder, result.network, recipe.mfcc, recipe.silence, dataset.labels,
         temperature=result.temperature, uncertain_below=shape["threshold"],
-        speech_above=_speech_above(result, dataset, split.val),
+        speech_above=_speech_above(result),
         corpora=corpora_of(dataset), licence=licence_of(dataset),
         scores={
             "split": split.kind, "test": report["test"],
@@ -153,13 +153,13 @@ def licence_of(dataset: Dataset) -> str:
 
 def _folder(run: Path | None, runs: Path, resume: bool) -> Path:
     if resume:
-        folder = run or newest_run(runs, STATE)
-        if not (folder / STATE).exists():
+        folder = run or newest_run(runs, f"*{STATE}")
+        if not any(folder.glob(f"*{STATE}")):
             raise RunError(f"{folder}: holds no interrupted run; leave out --resume to begin one")
         return folder
     if run is None:
         return new_run(runs)
-    if (run / STATE).exists():
+    if any(run.glob(f"*{STATE}")):
         raise RunError(f"{run}: holds a run already; give --resume, or another --run")
     run.mkdir(parents=True, exist_ok=True)
     return run
@@ -180,7 +180,7 @@ def _split_json(dataset: Dataset, split: Split) -> dict[str, Any]:
 def _report(dataset: Dataset, split: Split, result: Fit) -> dict[str, Any]:
     labels = dataset.labels
     targets = np.array([labels.index(dataset.clips[i].label) for i in split.test])
-    logits = predict(result.network, dataset.frames, split.test)
+    logits = predict(result.network, dataset.frames, split.test)[:, :-1]
     predictions = logits.argmax(axis=1)
     test = scores(targets, predictions, labels)
     of_corpus = np.array([dataset.clips[i].corpus for i in split.test])
@@ -192,8 +192,8 @@ def _report(dataset: Dataset, split: Split, result: Fit) -> dict[str, Any]:
     print(summary("Test set", loss, test))
     # The threshold is chosen on the speakers that chose the epoch; what it costs and brings is
     # told of the test speakers.
-    val_targets = np.array([labels.index(dataset.clips[i].label) for i in split.val])
-    val = softmax(predict(result.network, dataset.frames, split.val) / result.temperature, axis=1)
+    val_targets = np.array([labels.index(dataset.clips[i].label) for i in result.unseen])
+    val = softmax(result.logits / result.temperature, axis=1)
     probabilities = softmax(logits / result.temperature, axis=1)
     calibration = {
         **reliability(probabilities, targets),
@@ -213,10 +213,10 @@ def _report(dataset: Dataset, split: Split, result: Fit) -> dict[str, Any]:
     }
 
 
-def _speech_above(result: Fit, dataset: Dataset, val: list[int]) -> float:
+def _speech_above(result: Fit) -> float:
     if result.network.speech is None:
         return 0.0
-    speech = predict_speech(result.network, dataset.frames, val)
+    speech = expit(result.speech_logits)
     return min(SPEECH_ABOVE, round(float(np.quantile(speech, LARGEST_LOSS)), 4))
 
 
@@ -239,7 +239,7 @@ def _report_markdown(report: dict[str, Any], labels: list[str]) -> str:
 {corpora}
 
 - Split: {report['split']}; {report['clips']['train']} clips to train on, {report['clips']['val']} \
-to choose the epoch, {report['clips']['test']} to score{notes}
+to choose the epoch and then to train on, {report['clips']['test']} to score{notes}
 - Parameters: {report['parameters']:,}
 - Epoch {report['best_epoch']} of {report['epochs']}, validation UAR {100 * report['val_uar']:.1f} %
 - Test UAR {100 * test['uar']:.1f} %, accuracy {100 * test['accuracy']:.1f} %; recall: {recalls}

@@ -145,6 +145,30 @@ def actor_folds(clips: list[Clip], n_folds: int = 5) -> list[list[int]]:
     return _folds_of_speakers(clips, n_folds)
 
 
+def inner_folds(clips: list[Clip], among: list[int], n_folds: int, seed: int) -> list[list[int]]:
+    """The clips `among` in up to `n_folds` lists, the speakers of each corpus dealt out at random.
+
+    A corpus of fewer than three speakers is in none of them, unless there is no other. One fold is
+    a fifth of the speakers, as `hold_out` chooses them.
+    """
+    if n_folds == 1:
+        return [hold_out(clips, among, 0.2, seed)[0]]
+    speakers: dict[str, set[str]] = defaultdict(set)
+    for i in among:
+        speakers[clips[i].corpus].add(clips[i].speaker or "")
+    rich = [corpus for corpus in sorted(speakers) if len(speakers[corpus]) >= 3]
+    fold_of: dict[tuple[str, str], int] = {}
+    for corpus in rich or sorted(speakers):
+        order = sorted(speakers[corpus])
+        random.Random(f"{seed}/{corpus}").shuffle(order)
+        fold_of |= {(corpus, speaker): k % n_folds for k, speaker in enumerate(order)}
+    folds = [
+        [i for i in among if fold_of.get((clips[i].corpus, clips[i].speaker or "")) == k]
+        for k in range(n_folds)
+    ]
+    return [fold for fold in folds if fold and len(fold) < len(among)]
+
+
 def leave_corpus_out(clips: list[Clip]) -> list[list[int]]:
     """One list of test indices per corpus of three speakers or more: the others are trained on."""
     if any(clip.speaker is None for clip in clips):
