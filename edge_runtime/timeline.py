@@ -8,7 +8,7 @@ cut a segment in two. What is held does not grow with the recording.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,8 @@ class TimelineStream:
         hop: seconds from one window to the next, up to `window`.
         threshold: confidence, 0 to 1, below which a step is "uncertain" (None: the model's).
         profile: of the speaker, if it is known who speaks.
+        watch: is called with every step, cut where sound begins or ends, before steps are joined
+            to segments.
 
     The segments follow each other without a gap from 0 to the end of the recording, and do not
     depend on how it was cut into pieces.
@@ -55,8 +57,10 @@ class TimelineStream:
     def __init__(
         self, model: EmotionModel, sample_rate: float | None = None, *, window: float = 3.0,
         hop: float = 1.0, threshold: float | None = None, profile: SpeakerProfile | None = None,
+        watch: Callable[[Segment], None] = lambda step: None,
     ) -> None:
         check_window(window, hop)
+        self._watch = watch
         self._model = model
         self._window, self._hop = window, hop
         self._threshold = model.check_threshold(threshold)
@@ -124,6 +128,7 @@ class TimelineStream:
         ended: list[Segment] = []
         while self._ready(last):
             for piece in self._answer():
+                self._watch(piece)
                 ended += self._joined.add(piece)
             self._step += 1
             self._let_go()
