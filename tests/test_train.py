@@ -15,6 +15,7 @@ from edge_runtime import ConfigError, MfccConfig, mfcc, read_audio
 from train.augment import Augment, Augmenter
 from train.calibration import choose_threshold, coverage_curve, fit_temperature, reliability
 from train.corpora import Clip, DatasetError, scan
+from train.device import pick_device
 from train.epochs import FitConfig, batches, pad
 from train.features import load_dataset
 from train.fit import ResumeError, fit
@@ -224,6 +225,17 @@ def test_a_resumed_run_equals_an_uninterrupted_one(dataset, split, tmp_path):
     state.write_bytes(b"half a file")
     with pytest.raises(ResumeError, match="cannot be resumed from"):
         quick_fit(dataset, split, state_file=state, resume=True)
+
+
+def test_a_device_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert pick_device("auto") == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert pick_device("auto") == "cuda"
+    for wrong in ("gpu", "vulkan"):
+        with pytest.raises(ConfigError, match=f"--device {wrong}: .*wanted auto, cpu, cuda or mps"):
+            pick_device(wrong)
 
 
 def test_the_temperature_undoes_overconfidence():

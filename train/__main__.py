@@ -51,6 +51,9 @@ Settings = Annotated[
 ]
 Epochs = Annotated[int | None, typer.Option(help="The same as --set epochs=.")]
 Seed = Annotated[int, typer.Option(help="Of the weights, the order and the split.")]
+Device = Annotated[
+    str, typer.Option(help="What computes: auto, cpu, cuda, mps; auto is an accelerator if any.")
+]
 Cache = Annotated[Path, typer.Option(help="Where features are kept between runs.")]
 DEFAULT = RecipeName(next(name for name, recipe in RECIPES.items() if recipe is BETTER))
 CACHE = Path(".cache/features")
@@ -78,17 +81,19 @@ def fit_command(
     ] = None,
     runs: Annotated[Path, typer.Option(help="Where the numbered run folders are.")] = Path("runs"),
     cache: Cache = CACHE,
+    device: Device = "auto",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with --run, or with the newest run.")
     ] = False,
 ) -> None:
     """Train one network; the epoch is chosen on validation speakers, test speakers are scored."""
+    from .device import pick_device
     from .session import train_run
 
     train_run(
         data, recipe=_recipe(recipe, mfcc, settings, epochs, seed), labels=_split(labels),
         speaker_pattern=speaker_pattern, noise=noise or [], run=run, runs=runs, cache=cache,
-        resume=resume,
+        resume=resume, device=pick_device(device),
     )
 
 
@@ -118,15 +123,18 @@ def evaluate_command(
         Path | None, typer.Option(help="Where the folds' run folders go [default: runs/REPORT].")
     ] = None,
     cache: Cache = CACHE,
+    device: Device = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Keep what is already done.")] = False,
 ) -> None:
     """Score a recipe: every speaker is in the test set once, and never chooses an epoch."""
+    from .device import pick_device
     from .evaluate import evaluate
 
     evaluate(
         data, protocol.value, report, recipe=_recipe(recipe, mfcc, settings, epochs, seed),
         labels=_split(labels), speaker_pattern=speaker_pattern, noise=noise or [], inner=inner,
         seeds=seeds, jobs=jobs, runs=runs or Path("runs") / report.name, cache=cache, resume=resume,
+        device=pick_device(device),
     )
 
 

@@ -69,7 +69,9 @@ class Epochs:
     ) -> None:
         self.data, self.train, self.targets = data, train, targets
         self.config, self.network = config, network
-        self.augment = Augmenter(config.augment, data.mfcc, network.std.numpy(), data.noises)
+        self.augment = Augmenter(
+            config.augment, data.mfcc, network.std.cpu().numpy(), data.noises
+        )
         self.weights = _clip_weights(data, train)
         self.lengths = [len(data.frames[i]) for i in train]
 
@@ -79,8 +81,10 @@ class Epochs:
         """One pass; returns the mean loss per clip."""
         config, network = self.config, self.network
         network.train()
+        # An epoch needs no memory of others: a resumed run draws what an uninterrupted one does.
+        torch.manual_seed(config.seed * 100_003 + epoch)
         rng = np.random.default_rng([config.seed, epoch])
-        order = random.Random(f"{config.seed}/{epoch}")  # an epoch needs no memory of others
+        order = random.Random(f"{config.seed}/{epoch}")
         groups = list(batches(self.lengths, config.batch_size, order))
         total, seen = 0.0, 0
         for step, positions in enumerate(groups):
@@ -107,17 +111,18 @@ class Epochs:
         chosen = np.array([self.train[k] for k in positions])
         clips = [self.augment(self.data.frames[i], rng) for i in chosen]
         noises = self._noises(max(map(len, clips)), rng) if network.speech is not None else []
-        x, lengths = pad([*clips, *noises])
+        device = network.mean.device
+        x, lengths = pad([*clips, *noises], device)
         heard = network.advance(x, network.silent_state(len(x)), lengths)
         logits, speech = network.classify(heard)
+        targets = torch.from_numpy(self.targets[chosen]).to(device)
         losses = cross_entropy(
-            logits[: len(clips)], torch.from_numpy(self.targets[chosen]), reduction="none",
-            label_smoothing=config.label_smoothing,
+            logits[: len(clips)], targets, reduction="none", label_smoothing=config.label_smoothing
         )
-        weights = self.weights[positions]
+        weights = self.weights[positions].to(device)
         loss = (losses * weights).sum() / weights.sum()
         if noises:
-            is_speech = torch.tensor([1.0] * len(clips) + [0.0] * len(noises))
+            is_speech = torch.tensor([1.0] * len(clips) + [0.0] * len(noises), device=device)
             each = binary_cross_entropy_with_logits(speech[:, 0], is_speech, reduction="none")
             loss = loss + (each[: len(clips)].mean() + each[len(clips) :].mean()) / 2
         return loss
@@ -153,13 +158,15 @@ def batches(lengths: list[int], batch_size: int, order: random.Random) -> Iterat
     yield from groups
 
 
-def pad(clips: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+def pad(
+    clips: list[np.ndarray], device: torch.device | str = "cpu"
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Clips `(n_frames, n_mfcc)` as `(batch, time, n_mfcc)` with zeros behind, and lengths."""
     lengths = torch.tensor([len(clip) for clip in clips])
     x = torch.zeros(len(clips), int(lengths.max()), clips[0].shape[1])
     for row, clip in zip(x, clips):
         row[: len(clip)] = torch.from_numpy(clip)
-    return x, lengths
+    return x.to(device), lengths.to(device)
 
 
 def _clip_weights(data: Dataset, indices: list[int]) -> torch.Tensor:

@@ -57,7 +57,7 @@ class Task:
 def evaluate(
     data: list[Path], protocol: str, report: Path, *, recipe: Recipe, labels: list[str] | None,
     speaker_pattern: str | None, noise: list[Path], inner: int, seeds: int, jobs: int,
-    runs: Path, cache: Path, resume: bool,
+    runs: Path, cache: Path, resume: bool, device: str,
 ) -> dict[str, Any]:
     """Run a protocol and write `report`.json, `report`.md, its split and its pictures.
 
@@ -73,7 +73,7 @@ def evaluate(
         task for task in tasks
         if not (resume and _begun(task) and (task.folder / RESULT).exists())
     ]
-    for result in _run_all(waiting, dataset, recipe, jobs, resume):
+    for result in _run_all(waiting, dataset, recipe, jobs, resume, device):
         print(
             f"Fold {result['fold'] + 1}, seed {result['seed']}: epoch {result['best_epoch']}, "
             f"validation UAR {100 * result['val_uar']:.1f}%, test UAR "
@@ -145,13 +145,14 @@ def worker() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _share(dataset: Dataset, recipe: Recipe, resume: bool) -> None:
+def _share(dataset: Dataset, recipe: Recipe, resume: bool, device: str) -> None:
     worker()
-    _shared.update(dataset=dataset, recipe=recipe, resume=resume)
+    _shared.update(dataset=dataset, recipe=recipe, resume=resume, device=device)
 
 
 def _run_all(
-    tasks: list[Task], dataset: Dataset, recipe: Recipe, jobs: int, resume: bool
+    tasks: list[Task], dataset: Dataset, recipe: Recipe, jobs: int, resume: bool,
+    device: str,
 ) -> Iterator[dict[str, Any]]:
     """The results as they come. One failure ends all: what is finished can be resumed."""
     if not tasks:
@@ -160,7 +161,7 @@ def _run_all(
     # Spawned, because torch's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with progress, ProcessPoolExecutor(
-        min(jobs, len(tasks)), context, _share, (dataset, recipe, resume)
+        min(jobs, len(tasks)), context, _share, (dataset, recipe, resume, device)
     ) as pool:
         pending = {pool.submit(_run, task) for task in tasks}
         while pending:
@@ -187,8 +188,8 @@ def _run(task: Task) -> dict[str, Any]:
     lines: list[str] = []
     result = fit(
         dataset, task.train, task.inner, dataset.labels, recipe.network,
-        replace(recipe.fit, seed=task.seed), state_file=folder / STATE, resume=True,
-        log=lines.append,
+        replace(recipe.fit, seed=task.seed), device=_shared["device"], state_file=folder / STATE,
+        resume=True, log=lines.append,
     )
     write_text(folder / "log.txt", "\n".join(lines) + "\n")
     write_text(folder / "metrics.csv", csv_of(result.history))

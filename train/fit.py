@@ -55,6 +55,7 @@ def fit(
     network_config: NetworkConfig,
     config: FitConfig,
     *,
+    device: str = "cpu",
     state_file: Path | None = None,
     resume: bool = False,
     log: Callable[[str], None] = lambda line: None,
@@ -67,29 +68,31 @@ def fit(
 
     With `state_file`, everything that the next epoch depends on is stored beside it after each
     epoch; `resume` goes on from there, and ends with the weights of an uninterrupted run. The same
-    seed gives the same weights on the same machine with the same number of threads.
+    seed gives the same weights on the same machine with the same number of threads. `device` is
+    torch's name of what computes; the network comes back to the CPU.
     """
     chosen = choose_epoch(
-        data, clips, folds, labels, network_config, config, state_file=state_file, resume=resume,
-        log=log,
+        data, clips, folds, labels, network_config, config, device=device, state_file=state_file,
+        resume=resume, log=log,
     )
     log(f"Epoch {chosen.best_epoch} is best; training on all {len(clips)} clips")
-    training = _Training(data, clips, [], labels, network_config, config)
+    training = _Training(data, clips, [], labels, network_config, config, device)
     training.run(chosen.best_epoch, state_file, resume, log)
-    return dataclasses.replace(chosen, network=training.average.module.eval())
+    return dataclasses.replace(chosen, network=training.average.module.eval().cpu())
 
 
 def choose_epoch(
     data: Dataset, clips: list[int], folds: list[list[int]], labels: list[str],
-    network_config: NetworkConfig, config: FitConfig, *, state_file: Path | None = None,
-    resume: bool = False, log: Callable[[str], None] = lambda line: None,
+    network_config: NetworkConfig, config: FitConfig, *, device: str = "cpu",
+    state_file: Path | None = None, resume: bool = False,
+    log: Callable[[str], None] = lambda line: None,
 ) -> Fit:
     """The first half of `fit`; the network is the last that was trained to choose."""
     courses = []
     for k, fold in enumerate(folds):
         file = state_file and state_file.with_name(f"choice-{k + 1}.{state_file.name}")
         rest = sorted(set(clips) - set(fold))
-        course = _Training(data, rest, fold, labels, network_config, config)
+        course = _Training(data, rest, fold, labels, network_config, config, device)
         log(f"Choosing the epoch: {len(rest)} clips to train on, {len(fold)} to validate")
         course.run(config.epochs, file, resume, log)
         courses.append(course)
@@ -115,11 +118,11 @@ class _Training:
 
     def __init__(
         self, data: Dataset, train: list[int], val: list[int], labels: list[str],
-        network_config: NetworkConfig, config: FitConfig,
+        network_config: NetworkConfig, config: FitConfig, device: str,
     ) -> None:
         self.data, self.val, self.labels, self.config = data, val, labels, config
         torch.manual_seed(config.seed)
-        self.network = network = EmotionLSTM(network_config)
+        self.network = network = EmotionLSTM(network_config).to(device)
         frames = np.concatenate([data.frames[i] for i in train])
         network.mean.copy_(torch.from_numpy(frames.mean(axis=0)))
         network.std.copy_(torch.from_numpy(frames.std(axis=0)).clamp(min=1e-3))
@@ -175,13 +178,13 @@ class _Training:
             {
                 "settings": self.settings, "history": self.history, "outputs": self.outputs,
                 "network": self.network.state_dict(), "average": self.average.state_dict(),
-                "optimizer": self.optimizer.state_dict(), "rng": torch.get_rng_state(),
+                "optimizer": self.optimizer.state_dict(),
             },
         )
 
     def _load(self, path: Path) -> None:
         try:
-            stored = torch.load(path, weights_only=True)
+            stored = torch.load(path, weights_only=True, map_location="cpu")
             before = dict(stored["settings"])
         except Exception as error:  # torch raises many kinds for a file that is not its own
             raise ResumeError(f"{path}: cannot be resumed from: {error}") from error
@@ -194,7 +197,6 @@ class _Training:
         self.network.load_state_dict(stored["network"])
         self.average.load_state_dict(stored["average"])
         self.optimizer.load_state_dict(stored["optimizer"])
-        torch.set_rng_state(stored["rng"])
         self.history, self.outputs = stored["history"], stored["outputs"]
 
 

@@ -82,7 +82,7 @@ class EmotionLSTM(nn.Module):
 
     def silent_state(self, batch: int) -> torch.Tensor:
         """The state before the first frame, `(batch, state_size)`: zeros."""
-        return torch.zeros(batch, self.config.state_size)
+        return self.mean.new_zeros(batch, self.config.state_size)
 
     def advance(
         self, mfcc: torch.Tensor, state: torch.Tensor, lengths: torch.Tensor | None = None
@@ -146,4 +146,5 @@ class EmotionLSTM(nn.Module):
 
 def _inside(lengths: torch.Tensor, longest: int) -> torch.Tensor:
     """Which of `longest` positions a clip has, bool `(batch, longest, 1)`."""
-    return torch.arange(longest)[None, :, None] < lengths[:, None, None]
+    positions = torch.arange(longest, device=lengths.device)
+    return positions[None, :, None] < lengths[:, None, None]

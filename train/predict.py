@@ -20,9 +20,11 @@ def predict(
     found = []
     with torch.no_grad():
         for start in range(0, len(order), batch_size):
-            x, lengths = pad([clips[indices[k]] for k in order[start : start + batch_size]])
+            x, lengths = pad(
+                [clips[indices[k]] for k in order[start : start + batch_size]], network.mean.device
+            )
             state = network.advance(x, network.silent_state(len(x)), lengths)
-            found.append(torch.cat(network.classify(state), dim=1).numpy())
+            found.append(torch.cat(network.classify(state), dim=1).cpu().numpy())
     out = np.empty_like(np.concatenate(found))
     out[order] = np.concatenate(found)
     return out

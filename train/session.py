@@ -39,7 +39,7 @@ LARGEST_LOSS = 0.01
 
 def train_run(
     data: list[Path], *, recipe: Recipe, labels: list[str] | None, speaker_pattern: str | None,
-    noise: list[Path], run: Path | None, runs: Path, cache: Path, resume: bool,
+    noise: list[Path], run: Path | None, runs: Path, cache: Path, resume: bool, device: str,
 ) -> Path:
     """Train on the recordings in `data` and return the run folder."""
     torch.set_num_threads(1)  # faster for so small a network, and the same weights everywhere
@@ -54,7 +54,7 @@ def train_run(
         write_json(folder / "split.json", _split_json(dataset, split))
     result = fit(
         dataset, sorted(split.train + split.val), [split.val], dataset.labels, recipe.network,
-        recipe.fit, state_file=folder / STATE, resume=resume, log=print,
+        recipe.fit, device=device, state_file=folder / STATE, resume=resume, log=print,
     )
     write_text(folder / "metrics.csv", csv_of(result.history))
     plots.curves(result.history, result.best_epoch, folder / "curves.png")
