@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import struct
@@ -32,7 +33,22 @@ def read_audio(path: str | os.PathLike[str], sample_rate: int | None = 16_000) -
     """
     path = Path(path)
     samples, rate = _decode(path)
-    wanted = rate if sample_rate is None else sample_rate
+    return _at_rate(samples, rate, rate if sample_rate is None else sample_rate, path)
+
+
+def read_audio_bytes(
+    content: bytes, sample_rate: int | None = 16_000, *, name: str = "audio in memory"
+) -> np.ndarray:
+    """`read_audio` of what a file holds; `name` is what errors call it.
+
+    A WAV may leave its length open, by zero or the largest number, as one from a pipe must.
+    """
+    path = Path(name)
+    samples, rate = _decode(path, _with_length(content))
+    return _at_rate(samples, rate, rate if sample_rate is None else sample_rate, path)
+
+
+def _at_rate(samples: np.ndarray, rate: int, wanted: int, path: Path) -> np.ndarray:
     samples = np.clip(resample(samples, rate, wanted), -1.0, 1.0)  # a filter overshoots
     if len(samples) == 0:
         raise AudioError(f"{path}: is too short: no sample is left at {wanted} Hz")
@@ -76,15 +92,16 @@ def check_file(path: Path) -> None:
         raise AudioError(f"{path}: is not a regular file")
 
 
-def _decode(path: Path) -> tuple[np.ndarray, int]:
-    """Mono float32 samples and the rate of a file."""
-    check_file(path)
+def _decode(path: Path, content: bytes | None = None) -> tuple[np.ndarray, int]:
+    """Mono float32 samples and the rate of a file, or of its `content`."""
+    if content is None:
+        check_file(path)
     try:
-        with path.open("rb") as file:
+        with path.open("rb") if content is None else io.BytesIO(content) as file:
             _check_complete(file, path)
     except OSError as error:
         raise AudioError(f"{path}: cannot be read: {reason(error)}") from error
-    samples, rate = _read(path)
+    samples, rate = _read(path, path if content is None else io.BytesIO(content))
     if len(samples) == 0:
         raise AudioError(f"{path}: holds no samples")
     if not np.isfinite(samples).all():
@@ -96,17 +113,19 @@ def _decode(path: Path) -> tuple[np.ndarray, int]:
     return samples, rate
 
 
-def _read(path: Path) -> tuple[np.ndarray, int]:
+def _read(path: Path, source: Path | BinaryIO) -> tuple[np.ndarray, int]:
     """Mono float32 samples, read piece by piece: a header may announce more than there is."""
     import soundfile
 
     pieces = [np.empty(0, np.float32)]
     try:
-        with soundfile.SoundFile(path) as sound:
+        with soundfile.SoundFile(source) as sound:
             rate, announced = sound.samplerate, sound.frames
             # soundfile seeks after every read of what can seek; a FLAC of open length cannot.
             sound.seekable = lambda: False
-            while len(piece := sound.read(PIECE, dtype="float32", always_2d=True)):
+            # No more memory than the clip fills: fresh pages cost more than decoding it.
+            size = min(PIECE, announced + 1)
+            while len(piece := sound.read(size, dtype="float32", always_2d=True)):
                 pieces.append(piece[:, 0] if piece.shape[1] == 1 else piece.mean(axis=1))
     except Exception as error:  # soundfile raises all kinds for what a file contains
         said = str(getattr(error, "error_string", error)).strip().rstrip(".")
@@ -123,15 +142,27 @@ def _read(path: Path) -> tuple[np.ndarray, int]:
 
 
 def _check_complete(file: BinaryIO, path: Path) -> None:
-    """AudioError if the file is empty or a WAV whose data end before its header says.
-
-    libsndfile reads a cut-off WAV without a word, so the RIFF chunks are walked here.
-    http://soundfile.sapp.org/doc/WaveFormat/
-    """
+    """AudioError if the file is empty or a WAV whose data end before its header says, which
+    libsndfile reads without a word."""
     size = file.seek(0, os.SEEK_END)
-    file.seek(0)
     if size == 0:
         raise AudioError(f"{path}: is empty (0 bytes)")
+    _, position, length = _wav_data(file)
+    # Programs that write to a pipe cannot know the length and put the largest value.
+    if length < 0x7FFF_F000 and position + length > size:
+        raise AudioError(
+            f"{path}: is truncated: {length} bytes of samples are announced, "
+            f"{size - position} are there"
+        )
+
+
+def _wav_data(file: BinaryIO) -> tuple[int, int, int]:
+    """Where a WAV ends by its header, where its samples begin and how many bytes they have by
+    theirs; zeros if there is no WAV or if it has no samples.
+
+    http://soundfile.sapp.org/doc/WaveFormat/
+    """
+    file.seek(0)
     riff = file.read(12)
     position = 12
     while riff[:4] == b"RIFF" and riff[8:] == b"WAVE":
@@ -142,14 +173,17 @@ def _check_complete(file: BinaryIO, path: Path) -> None:
         name, length = struct.unpack("<4sI", header)
         position += 8
         if name == b"data":
-            # Programs that write to a pipe cannot know the length and put the largest value.
-            if length < 0x7FFF_F000 and position + length > size:
-                raise AudioError(
-                    f"{path}: is truncated: {length} bytes of samples are announced, "
-                    f"{size - position} are there"
-                )
-            break
+            return 8 + struct.unpack("<I", riff[4:8])[0], position, length
         position += length + length % 2
+    return 0, 0, 0
+
+
+def _with_length(content: bytes) -> bytes:
+    """A WAV that was written to a pipe with zero for its length, with the largest instead."""
+    end, position, length = _wav_data(io.BytesIO(content))
+    if length or not position or end > position:  # something that the header knows of follows
+        return content
+    return content[: position - 4] + b"\xff" * 4 + content[position:]
 
 
 class StreamResampler:
