@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .audio import read_audio as read_audio
+    from .batch import Answer as Answer
+    from .batch import classify_many as classify_many
     from .config import MfccConfig as MfccConfig
     from .delta import delta as delta
     from .emotion_stream import EmotionStream as EmotionStream
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULE_OF = {
+    "Answer": "batch",
     "AudioError": "errors",
     "ConfigError": "errors",
     "EdgeSerError": "errors",
@@ -46,6 +49,7 @@ _MODULE_OF = {
     "SpeakerProfile": "profile",
     "StreamEvent": "emotion_stream",
     "TimelineStream": "timeline",
+    "classify_many": "batch",
     "delta": "delta",
     "mfcc": "mfcc",
     "read_audio": "audio",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import struct
@@ -32,12 +33,25 @@ def read_audio(path: str | os.PathLike[str], sample_rate: int | None = 16_000) -
     Raises AudioError, naming the file, if it is missing, no audio, truncated or empty, or if it
     holds NaN or infinity.
     """
-    file = AudioFile(path)
+    return _whole(AudioFile(path), sample_rate)
+
+
+def read_audio_bytes(
+    content: bytes, sample_rate: int | None = 16_000, *, name: str = "audio in memory"
+) -> np.ndarray:
+    """`read_audio` of what a file holds; `name` is what errors call it.
+
+    A WAV may leave its length open, by zero or the largest number, as one from a pipe must.
+    """
+    return _whole(AudioFile(name, _with_length(content)), sample_rate)
+
+
+def _whole(file: AudioFile, sample_rate: int | None) -> np.ndarray:
     wanted = file.sample_rate if sample_rate is None else sample_rate
     samples = resample(np.concatenate(list(file)), file.sample_rate, wanted)
     samples = np.clip(samples, -1.0, 1.0)  # a filter overshoots
     if len(samples) == 0:
-        raise AudioError(f"{path}: is too short: no sample is left at {wanted} Hz")
+        raise AudioError(f"{file.path}: is too short: no sample is left at {wanted} Hz")
     return samples
 
 
@@ -82,21 +96,23 @@ class AudioFile:
     """An audio file that is decoded piece by piece, so that its length costs no memory.
 
     `sample_rate` in Hz; `n_samples` per channel as the header has it, None where it leaves that
-    open. Raises AudioError, naming the file, for what cannot be used, as soon as it is met.
+    open. With `content`, that is what the file holds, and `path` what errors call it. Raises
+    AudioError, naming the file, for what cannot be used, as soon as it is met.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], content: bytes | None = None) -> None:
         self.path = path = Path(path)
-        check_file(path)
+        if content is None:
+            check_file(path)
         try:
-            with path.open("rb") as file:
+            with path.open("rb") if content is None else io.BytesIO(content) as file:
                 _check_complete(file, path)
         except OSError as error:
             raise AudioError(f"{path}: cannot be read: {reason(error)}") from error
         import soundfile
 
         with self._decoding():
-            self._sound = soundfile.SoundFile(path)
+            self._sound = soundfile.SoundFile(path if content is None else io.BytesIO(content))
         self.sample_rate: int = self._sound.samplerate
         announced = self._sound.frames
         self.n_samples = announced if announced < UNKNOWN_LENGTH else None
@@ -111,9 +127,11 @@ class AudioFile:
         """The samples, mono float32 `(n,)`, piece by piece, once."""
         # soundfile seeks after every read of what can seek; a FLAC of open length cannot.
         self._sound.seekable = lambda: False
+        # No more memory than the clip fills: fresh pages cost more than decoding it.
+        size = PIECE if self.n_samples is None else min(PIECE, self.n_samples + 1)
         read = 0
         with self._sound:
-            while len(piece := self._read()):
+            while len(piece := self._read(size)):
                 read += len(piece)
                 mono = piece[:, 0] if piece.shape[1] == 1 else piece.mean(axis=1)
                 if not np.isfinite(mono).all():
@@ -127,9 +145,9 @@ class AudioFile:
         if read == 0:
             raise AudioError(f"{self.path}: holds no samples")
 
-    def _read(self) -> np.ndarray:
+    def _read(self, size: int) -> np.ndarray:
         with self._decoding():
-            return self._sound.read(PIECE, dtype="float32", always_2d=True)
+            return self._sound.read(size, dtype="float32", always_2d=True)
 
     @contextmanager
     def _decoding(self) -> Iterator[None]:
@@ -143,15 +161,27 @@ class AudioFile:
 
 
 def _check_complete(file: BinaryIO, path: Path) -> None:
-    """AudioError if the file is empty or a WAV whose data end before its header says.
-
-    libsndfile reads a cut-off WAV without a word, so the RIFF chunks are walked here.
-    http://soundfile.sapp.org/doc/WaveFormat/
-    """
+    """AudioError if the file is empty or a WAV whose data end before its header says, which
+    libsndfile reads without a word."""
     size = file.seek(0, os.SEEK_END)
-    file.seek(0)
     if size == 0:
         raise AudioError(f"{path}: is empty (0 bytes)")
+    _, position, length = _wav_data(file)
+    # Programs that write to a pipe cannot know the length and put the largest value.
+    if length < 0x7FFF_F000 and position + length > size:
+        raise AudioError(
+            f"{path}: is truncated: {length} bytes of samples are announced, "
+            f"{size - position} are there"
+        )
+
+
+def _wav_data(file: BinaryIO) -> tuple[int, int, int]:
+    """Where a WAV ends by its header, where its samples begin and how many bytes they have by
+    theirs; zeros if there is no WAV or if it has no samples.
+
+    http://soundfile.sapp.org/doc/WaveFormat/
+    """
+    file.seek(0)
     riff = file.read(12)
     position = 12
     while riff[:4] == b"RIFF" and riff[8:] == b"WAVE":
@@ -162,14 +192,17 @@ def _check_complete(file: BinaryIO, path: Path) -> None:
         name, length = struct.unpack("<4sI", header)
         position += 8
         if name == b"data":
-            # Programs that write to a pipe cannot know the length and put the largest value.
-            if length < 0x7FFF_F000 and position + length > size:
-                raise AudioError(
-                    f"{path}: is truncated: {length} bytes of samples are announced, "
-                    f"{size - position} are there"
-                )
-            break
+            return 8 + struct.unpack("<I", riff[4:8])[0], position, length
         position += length + length % 2
+    return 0, 0, 0
+
+
+def _with_length(content: bytes) -> bytes:
+    """A WAV that was written to a pipe with zero for its length, with the largest instead."""
+    end, position, length = _wav_data(io.BytesIO(content))
+    if length or not position or end > position:  # something that the header knows of follows
+        return content
+    return content[: position - 4] + b"\xff" * 4 + content[position:]
 
 
 class StreamResampler:

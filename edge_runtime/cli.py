@@ -6,23 +6,23 @@ import csv
 import json
 import os
 import sys
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from . import __version__, cli_profile
+from . import __version__, cli_classify, cli_profile
 from .errors import ConfigError, EdgeSerError, reason
+from .terminal import complain as _complain
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from .model import Prediction
-
 app = typer.Typer(
     name="edge-ser",
     help="Tell from a voice whether it sounds angry, happy, sad or neutral; offline.",
+    epilog="Exit status: 0 all went well; 1 some input or output failed, and the others were "
+    "answered; 2 wrong command line; 130 interrupted by Ctrl-C.",
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode=None,  # rich costs more start-up than the help is worth
@@ -31,13 +31,6 @@ app = typer.Typer(
 
 
 app.add_typer(cli_profile.app, name="profile")
-
-
-class Format(str, Enum):
-    text = "text"
-    json = "json"
-    jsonl = "jsonl"
-    csv = "csv"
 
 
 def _version(wanted: bool) -> None:
@@ -56,61 +49,7 @@ def _main(
     pass
 
 
-@app.command()
-def classify(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Audio files: WAV, FLAC, OGG, MP3.")
-    ],
-    format: Annotated[Format, typer.Option(help="How to print the answers.")] = Format.text,
-    model: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="An .onnx model [default: the bundled one].")
-    ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0, max=1.0,
-            help='Answer "uncertain" below this confidence [default: the model\'s].',
-        ),
-    ] = None,
-    profile: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Who speaks: a profile that `edge-ser profile create` made."
-        ),
-    ] = None,
-) -> None:
-    """Print the emotion of each audio file.
-
-    json prints one list, jsonl one object a line, csv a header and one row a file. Files that
-    cannot be used are named on stderr, and the exit status is then 1; the others are printed.
-    """
-    from .model import EmotionModel
-
-    speaker = None
-    if profile is not None:
-        from .profile import SpeakerProfile, profile_path
-
-        speaker = SpeakerProfile.load(profile_path(profile))
-    try:
-        loaded = EmotionModel.load(model)
-    except EdgeSerError as error:
-        _complain(error)
-        raise typer.Exit(1) from None
-    answers = _Answers(format, loaded.labels)
-    failed = False
-    for path in paths:
-        try:
-            prediction = loaded.classify(path, threshold=threshold, profile=speaker)
-        except ConfigError:  # the command line's fault, not the file's
-            raise
-        except EdgeSerError as error:
-            _complain(error)
-            failed = True
-            continue
-        answers.add(path, prediction)
-    answers.close()
-    if failed:
-        raise typer.Exit(1)
+app.command()(cli_classify.classify)
 
 
 @app.command()
@@ -192,7 +131,6 @@ def _write_features(features: np.ndarray, times: np.ndarray, output: Path | None
     with replacing(output) as temporary:
         if output.suffix.lower() == ".npy":
             import numpy as np
-
             with temporary.open("wb") as file:
                 np.save(file, features)
         else:
@@ -205,44 +143,6 @@ def _write_table(features: np.ndarray, times: np.ndarray, file: TextIO) -> None:
     writer.writerow(["time", *(f"mfcc_{k}" for k in range(features.shape[1]))])
     for time, row in zip(times, features):
         writer.writerow([f"{time:.6f}", *(f"{value:.5f}" for value in row)])
-
-
-class _Answers:
-    """Prints predictions as they come; only a JSON list has to wait for the last."""
-
-    def __init__(self, format: Format, labels: tuple[str, ...]) -> None:
-        self.format = format
-        self.rows: list[dict[str, object]] = []
-        if format is Format.csv:
-            self.csv = csv.writer(sys.stdout, lineterminator="\n")
-            self.csv.writerow(["file", "label", "confidence", *labels])
-
-    def add(self, path: Path, prediction: Prediction) -> None:
-        probabilities = {name: round(p, 6) for name, p in prediction.probabilities.items()}
-        row = {
-            "file": str(path), "label": prediction.label,
-            "confidence": round(prediction.confidence, 6), "probabilities": probabilities,
-        }
-        if self.format is Format.json:
-            self.rows.append(row)
-        elif self.format is Format.jsonl:
-            print(json.dumps(row, ensure_ascii=False), flush=True)
-        elif self.format is Format.csv:
-            self.csv.writerow([*list(row.values())[:3], *probabilities.values()])
-            sys.stdout.flush()
-        else:
-            each = "  ".join(f"{name} {100 * p:3.0f}%" for name, p in probabilities.items())
-            name = " ".join(str(path).splitlines())
-            print(f"{name}: {prediction.label}  ({each})", flush=True)
-
-    def close(self) -> None:
-        if self.format is Format.json:
-            print(json.dumps(self.rows, indent=2, ensure_ascii=False))
-
-
-def _complain(error: Exception) -> None:
-    """One line on stderr, whatever the message holds."""
-    print(f"edge-ser: {' '.join(str(error).splitlines())}", file=sys.stderr)
 
 
 def main() -> None:

@@ -13,6 +13,14 @@ app = typer.Typer(
 )
 
 
+def known_profiles(incomplete: str) -> list[str]:
+    """The names that a shell may complete `incomplete` to."""
+    from .profile import profile_folder
+
+    names = sorted(path.stem for path in profile_folder().glob("*.json"))
+    return [name for name in names if name.startswith(incomplete)]
+
+
 @app.command()
 def create(
     name: Annotated[
@@ -61,7 +69,9 @@ def list_profiles() -> None:
 
 
 @app.command()
-def delete(name: Annotated[str, typer.Argument(help="Its name.")]) -> None:
+def delete(
+    name: Annotated[str, typer.Argument(help="Its name.", autocompletion=known_profiles)],
+) -> None:
     """Delete a profile."""
     from .errors import ConfigError
     from .profile import profile_path

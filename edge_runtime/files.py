@@ -6,6 +6,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
+
+from .errors import ConfigError, EdgeSerError, reason
 
 
 @contextmanager
@@ -19,3 +22,47 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def part_of(path: Path) -> Path:
+    """Where `growing` writes until all is there."""
+    return path.with_name(path.name + ".part")
+
+
+def check_free(path: Path, force: bool) -> None:
+    """ConfigError if `growing` cannot write `path`, or would replace something without `force`."""
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a directory; wanted a file")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path}: there is no folder {path.parent}; make it first")
+    if not force and path.is_file():
+        raise ConfigError(f"{path}: exists already; give --force to replace it")
+    if not force and part_of(path).exists():
+        raise ConfigError(
+            f"{part_of(path)}: exists already, with what an interrupted run left; rename it, or "
+            "give --force to replace it"
+        )
+
+
+@contextmanager
+def growing(path: Path, force: bool = False) -> Iterator[TextIO]:
+    """A text file that is filled as FILE.part, and renamed to FILE when the block ends.
+
+    After an error or an interruption FILE.part stays, with what was written. A pipe or a device is
+    written to as it is. Raises what `check_free` raises, and EdgeSerError for what cannot be
+    written.
+    """
+    check_free(path, force)
+    target = Path(os.path.realpath(path))  # a link goes on to lead there
+    special = target.exists() and not target.is_file()
+    part = target if special else part_of(target)
+    try:
+        with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            yield file
+            if not special:
+                file.flush()
+                os.fsync(file.fileno())
+        if not special:
+            os.replace(part, target)
+    except OSError as error:
+        raise EdgeSerError(f"{path}: cannot be written: {reason(error)}") from error

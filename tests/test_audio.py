@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from edge_runtime import AudioError, ConfigError, read_audio
-from edge_runtime.audio import resample
+from edge_runtime.audio import read_audio_bytes, resample
 
 TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)).astype(np.float32)
 
@@ -173,3 +173,27 @@ def test_an_absurd_rate_is_refused(tmp_path):
         read_audio(path)
     with pytest.raises(ConfigError, match="sample_rate=0"):
         resample(TONE, 16_000, 0)
+
+
+@pytest.mark.parametrize("format", ["WAV", "FLAC", "OGG", "MP3", "AIFF"])
+def test_a_file_in_memory_is_read_as_the_file(tmp_path, voice_clips, format):
+    path = tmp_path / "clip"
+    soundfile.write(path, voice_clips[0], 16_000, format=format)
+    np.testing.assert_array_equal(read_audio_bytes(path.read_bytes()), read_audio(path))
+
+
+@pytest.mark.parametrize("length", [0, 0x7FFF_F000, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_wav_from_a_pipe_need_not_know_its_length(length, channels):
+    samples = np.random.default_rng(0).integers(-9999, 9999, (1000, channels), np.int16)
+    header = b"RIFF" + struct.pack("<I", min(length + 36, 0xFFFF_FFFF)) + b"WAVEfmt "
+    header += struct.pack("<IHHIIHH", 16, 1, channels, 16_000, 32_000 * channels, 2 * channels, 16)
+    content = header + b"data" + struct.pack("<I", length) + samples.tobytes()
+    np.testing.assert_allclose(
+        read_audio_bytes(content), (samples / 32768).mean(axis=1), atol=1e-6
+    )
+
+
+def test_what_is_wrong_with_a_file_in_memory_is_told_by_its_name():
+    with pytest.raises(AudioError, match="standard input: is empty"):
+        read_audio_bytes(b"", name="standard input")

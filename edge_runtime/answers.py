@@ -1,0 +1,128 @@
+"""How answers are printed: as text for people, as JSON, JSON lines or CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import typer
+
+from .errors import ConfigError
+
+if TYPE_CHECKING:
+    from .model import Prediction
+
+# Names longer than this do not push the answers of all the others to the right.
+WIDEST_NAME = 60
+
+
+class Format(str, Enum):
+    text = "text"
+    json = "json"
+    jsonl = "jsonl"
+    csv = "csv"
+
+
+SUFFIXES = {
+    ".json": Format.json, ".jsonl": Format.jsonl, ".ndjson": Format.jsonl, ".csv": Format.csv,
+    ".txt": Format.text,
+}
+
+
+def format_of(output: Path | None, wanted: Format | None) -> Format:
+    """The format `wanted`, or that of the suffix of `output`; text if neither says."""
+    if wanted is not None or output is None or not output.suffix:
+        return wanted or Format.text
+    if output.suffix.lower() not in SUFFIXES:
+        raise ConfigError(
+            f"--output {output}: wanted a name that ends in {', '.join(SUFFIXES)}, or --format"
+        )
+    return SUFFIXES[output.suffix.lower()]
+
+
+class Answers:
+    """Writes predictions to `file` as they come, each at once and whole.
+
+    Args:
+        colours: whether the label of a text stands out by more than its place.
+        names: all the files there will be, if that is known: text is then in columns.
+    """
+
+    def __init__(
+        self, format: Format, file: TextIO, labels: tuple[str, ...], *,
+        colours: bool = False, names: Iterable[str] = (),
+    ) -> None:
+        self.count = 0
+        self._format = format
+        self._file = file
+        self._colours = colours
+        self._width = max((len(n) for n in map(_one_line, names) if len(n) <= WIDEST_NAME),
+                          default=0)
+        self._label_width = max(map(len, (*labels, "uncertain", "no speech")))
+        # What JSON holds besides ASCII is readable in UTF-8, and no JSON in other encodings.
+        self._ascii = (file.encoding or "").lower().replace("-", "") != "utf8"
+        if format is Format.csv:
+            self._write(_csv_row(["file", "label", "confidence", *labels]))
+        elif format is Format.json:
+            self._write("[")
+
+    def add(self, name: str, prediction: Prediction) -> None:
+        probabilities = {label: round(p, 6) for label, p in prediction.probabilities.items()}
+        confidence = round(prediction.confidence, 6)
+        if self._format is Format.csv:
+            line = _csv_row([name, prediction.label, confidence, *probabilities.values()])
+        elif self._format is Format.text:
+            line = self._text(name, prediction)
+        else:
+            line = self._json({
+                "file": name, "label": prediction.label, "confidence": confidence,
+                "probabilities": probabilities,
+            })
+        self._write(line)
+        # Only now: if Ctrl-C comes in between, `close` still ends a list as it must.
+        self.count += 1
+
+    def close(self) -> None:
+        """End the list of a JSON file; the others are complete after every answer."""
+        if self._format is Format.json:
+            self._write("\n]\n" if self.count else "]\n")
+
+    def _write(self, text: str) -> None:
+        """In one piece, so that no line is half there when Ctrl-C comes."""
+        if self._colours:
+            typer.echo(text, file=self._file, nl=False, color=True)
+        else:
+            self._file.write(text)
+            self._file.flush()
+
+    def _text(self, name: str, prediction: Prediction) -> str:
+        each = "  ".join(f"{x} {100 * p:3.0f}%" for x, p in prediction.probabilities.items())
+        label = prediction.label
+        if self._width:
+            label = f"{label:<{self._label_width}}"
+        if self._colours:
+            known = prediction.label in prediction.probabilities
+            label = typer.style(label, bold=True) if known else typer.style(label, dim=True)
+        return f"{_one_line(name) + ':':<{self._width + 1}} {label}  ({each})\n"
+
+    def _json(self, row: dict[str, Any]) -> str:
+        if self._format is Format.jsonl:
+            return json.dumps(row, ensure_ascii=self._ascii) + "\n"
+        text = json.dumps(row, indent=2, ensure_ascii=self._ascii).replace("\n", "\n  ")
+        return (",\n  " if self.count else "\n  ") + text
+
+
+def _csv_row(values: list[Any]) -> str:
+    line = io.StringIO()
+    # With CR LF as the end of a line csv quotes either of them in a name (RFC 4180).
+    csv.writer(line, lineterminator="\r\n").writerow(values)
+    return line.getvalue()[:-2] + "\n"
+
+
+def _one_line(name: str) -> str:
+    return " ".join(name.splitlines())

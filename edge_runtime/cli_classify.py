@@ -1,0 +1,230 @@
+"""`edge-ser classify`: the emotion of files, folders and standard input."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from .answers import Answers, Format, format_of
+from .batch import answer_all
+from .cli_profile import known_profiles
+from .errors import AudioError, ConfigError, EdgeSerError
+from .files import check_free, growing, part_of
+from .inputs import STDIN, expand
+from .pcm import Encoding, PcmFormat
+from .terminal import Progress, complain, has_colours, is_terminal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .model import EmotionModel, Prediction
+
+
+
+def classify(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help='Audio files, folders, patterns such as "calls/**/*.wav", or - for standard '
+            "input.",
+        ),
+    ],
+    format: Annotated[
+        Format | None,
+        typer.Option(help="How to write the answers [default: the suffix of --output, or text]."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write to FILE [default: standard output]."
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
+    model: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="An .onnx model [default: the bundled one].")
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P", min=0.0, max=1.0,
+            help='Answer "uncertain" below this confidence [default: the model\'s].',
+        ),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", autocompletion=known_profiles,
+            help="Who speaks: a profile that `edge-ser profile create` made.",
+        ),
+    ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "--jobs", "-j", metavar="N", min=0, help="How many files at a time; 0: one a core."
+        ),
+    ] = 1,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress bar. Errors are still told.")
+    ] = False,
+    rate: Annotated[
+        int | None,
+        typer.Option(
+            metavar="HZ", help="Standard input is raw samples (PCM), so many a second."
+        ),
+    ] = None,
+    channels: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Of raw samples, interleaved [default: 1]."),
+    ] = None,
+    encoding: Annotated[
+        Encoding | None, typer.Option(help="Of raw samples [default: s16le].")
+    ] = None,
+) -> None:
+    """Tell the emotion of audio files.
+
+    WAV, FLAC, OGG, MP3 and what else libsndfile reads, at any rate. A folder stands for the audio
+    files in it and in the folders below, without hidden ones. Each file is one answer, in the
+    order given and printed as soon as it is ready: its label, the confidence (the largest
+    probability) and the probability of every label. "no speech" and "uncertain" are answers too.
+    A file that cannot be used is one line on standard error, and the others are still answered.
+
+    json writes one list, jsonl one object a line, csv a header and a row a file. --output fills
+    FILE.part and renames it to FILE at the end. After Ctrl-C the answers so far are complete:
+    those on standard output as they are, those of --output in FILE.part.
+
+    Standard input is read to its end: a WAV, FLAC, OGG or MP3, also a WAV whose header leaves its
+    length open, or raw samples if --rate is given.
+
+    \b
+    Examples:
+      edge-ser classify clip.wav other.mp3
+      edge-ser classify recordings/ --jobs 0 -o answers.csv
+      edge-ser classify "calls/**/*.flac" --format jsonl --threshold 0.6
+      edge-ser classify --profile anna clip.wav
+      arecord -d 5 -f S16_LE -r 16000 | edge-ser classify -
+      ffmpeg -i film.mkv -f s16le -ac 1 -ar 16000 - | edge-ser classify - --rate 16000
+    """
+    raw = _raw_format(paths, rate, channels, encoding)
+    if output == Path("-"):
+        output = None
+    format = format_of(output, format)
+    if output is not None:
+        check_free(output, force)
+    from .model import EmotionModel
+
+    speaker = None
+    if profile is not None:
+        from .profile import SpeakerProfile, profile_path
+
+        speaker = SpeakerProfile.load(profile_path(profile))
+    try:
+        loaded = EmotionModel.load(model)
+    except EdgeSerError as error:
+        complain(error)
+        raise typer.Exit(1) from None
+    if speaker is not None:
+        speaker.shift(loaded)  # of another front end: not for every file
+
+    def work(name: str) -> Prediction:
+        audio = name if name != STDIN else _standard_input(raw, loaded)
+        return loaded.classify(audio, threshold=threshold, profile=speaker)
+
+    with contextlib.nullcontext(sys.stdout) if output is None else growing(output, force) as file:
+        try:
+            failed = _answer(work, paths, jobs, quiet, format, file, loaded.labels)
+        except KeyboardInterrupt:
+            _interrupted(file, output)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _answer(
+    work: Callable[[str], Prediction], paths: list[str], jobs: int, quiet: bool, format: Format,
+    file: TextIO, labels: tuple[str, ...],
+) -> bool:
+    """Write the answers to all of `paths` to `file`; whether one of them failed."""
+    shown = is_terminal(sys.stderr) and not quiet
+    colours = has_colours(file)
+    inputs: Iterable[str | AudioError] = expand(paths)
+    names: list[str] = []
+    if shown or is_terminal(file):  # people see them: how many are there, how long are the names?
+        inputs = list(inputs)
+        names = [name for name in inputs if isinstance(name, str)]
+    progress = Progress(len(inputs)) if shown and isinstance(inputs, list) else None
+    answers = Answers(
+        format, file, labels, colours=colours, names=names if is_terminal(file) else ()
+    )
+    failed = False
+    try:
+        with contextlib.closing(answer_all(work, inputs, jobs)) as done:
+            for answer in done:
+                if progress is not None:
+                    progress.clear()
+                if isinstance(answer.result, EdgeSerError):
+                    complain(answer.result)
+                    failed = True
+                else:
+                    answers.add(answer.file, answer.result)
+                if progress is not None:
+                    progress.advance()
+    finally:
+        if progress is not None:
+            progress.close()
+        answers.close()
+    return failed
+
+
+def _interrupted(file: TextIO, output: Path | None) -> None:
+    """Leave at once: a thread in the middle of a long recording is not waited for."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    file.flush()
+    if output is not None:
+        complain(EdgeSerError(f"interrupted; the answers so far are in {part_of(output)}"))
+    sys.stderr.flush()
+    os._exit(130)  # 128 + SIGINT, as shells count
+
+
+def _raw_format(
+    paths: list[str], rate: int | None, channels: int | None, encoding: Encoding | None
+) -> PcmFormat | None:
+    """What standard input holds, None for a file; ConfigError for a wrong combination."""
+    if paths.count(STDIN) > 1:
+        raise ConfigError("- is given twice, but standard input can be read only once")
+    if STDIN in paths and is_terminal(sys.stdin):
+        raise ConfigError("- is standard input, and that is a terminal: pipe audio into it")
+    if rate is None:
+        if channels is not None or encoding is not None:
+            raise ConfigError("--channels and --encoding are of raw samples: give --rate as well")
+        return None
+    if STDIN not in paths:
+        raise ConfigError("--rate is of raw samples on standard input: give - as a PATH")
+    return PcmFormat(rate, channels or 1, encoding or Encoding.s16le)
+
+
+def _standard_input(raw: PcmFormat | None, model: EmotionModel) -> np.ndarray:
+    """All of standard input as samples `(n,)` at the rate of the model."""
+    from .audio import read_audio_bytes, resample
+    from .pcm import mono
+
+    name = "standard input"
+    content = b"" if sys.stdin is None else sys.stdin.buffer.read()
+    if raw is None:
+        return read_audio_bytes(content, model.sample_rate, name=name)
+    if content[:4] in (b"RIFF", b"fLaC", b"OggS"):
+        raise AudioError(f"{name}: is an audio file and not raw samples: leave out --rate")
+    whole = len(content) - len(content) % raw.frame_bytes
+    if not whole:
+        raise AudioError(f"{name}: holds no samples: {len(content)} bytes")
+    try:
+        samples = model.mfcc.check(mono(raw.decode(content[:whole])))
+    except AudioError as error:
+        raise AudioError(f"{name}: {error}") from error
+    return resample(samples, raw.rate, model.sample_rate).clip(-1.0, 1.0)

@@ -1,0 +1,131 @@
+"""Many inputs: in order, on threads, bounded, and none stops the others."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+import soundfile
+from tiny_model import write_tiny_model
+
+from edge_runtime import (
+    Answer,
+    AudioError,
+    ConfigError,
+    EdgeSerError,
+    EmotionModel,
+    classify_many,
+)
+from edge_runtime.batch import AHEAD, answer_all
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory, voice_clips):
+    """Clips of many lengths, silence and noise among them."""
+    folder = tmp_path_factory.mktemp("clips")
+    rng = np.random.default_rng(0)
+    parts = [voice[: rng.integers(800, len(voice))] for voice in voice_clips for _ in range(6)]
+    parts += [np.zeros(5000, np.float32), rng.normal(0, 0.1, 9000).astype(np.float32)]
+    for k, samples in enumerate(parts):
+        soundfile.write(folder / f"{k:02}.wav", samples, 16_000)
+    (folder / "99.wav").write_bytes(b"no audio")
+    return folder
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 8])
+def test_answers_are_those_of_one_clip_after_the_other_in_order(clips, jobs):
+    model = EmotionModel.load()
+    names = [*map(str, sorted(clips.glob("*.wav"))), str(clips / "missing.wav")]
+    answers = list(classify_many(model, [clips, clips / "missing.wav"], jobs=jobs))
+    assert [answer.file for answer in answers] == names
+    for answer in answers[:-2]:
+        assert answer.result == model.classify(answer.file)
+    assert all(isinstance(answer.result, AudioError) for answer in answers[-2:])
+
+
+def test_eight_threads_with_one_model_give_the_answers_of_one(voice_clips):
+    model = EmotionModel.load()
+    rng = np.random.default_rng(1)
+    parts = [voice[: rng.integers(400, len(voice))] for voice in voice_clips for _ in range(10)]
+    expected = [model.classify(part) for part in parts]
+    wrong: list[int] = []
+    start = threading.Barrier(8)
+
+    def classify_all(seed: int) -> None:
+        start.wait()
+        for k in np.random.default_rng(seed).permutation(len(parts)):
+            if model.classify(parts[k]) != expected[k]:
+                wrong.append(k)
+
+    threads = [threading.Thread(target=classify_all, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_no_more_is_begun_than_a_window(jobs):
+    taken = 0
+
+    def names():
+        nonlocal taken
+        for k in range(10_000):
+            taken += 1
+            yield str(k)
+
+    answers = answer_all(int, names(), jobs)
+    for k in range(2000):
+        assert next(answers) == Answer(str(k), k)
+        assert taken <= k + 1 + AHEAD * jobs
+    answers.close()
+
+
+def test_an_answer_comes_as_soon_as_it_is_ready():
+    """The second input is worked on for ever, and a third is never found."""
+    release = threading.Event()
+
+    def work(name: str) -> str:
+        if name == "slow":
+            release.wait(30)
+        return name
+
+    def names():
+        yield "quick"
+        yield "slow"
+        release.wait(30)
+        yield "late"
+
+    started = time.monotonic()
+    answers = answer_all(work, ["quick", "slow"], 2)
+    assert next(answers).file == "quick"
+    assert time.monotonic() - started < 10
+    release.set()
+    assert [answer.file for answer in answers] == ["slow"]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_an_input_raises_is_its_answer_and_a_wrong_setting_ends_all(jobs):
+    def work(name: str) -> str:
+        if name == "memory":
+            raise MemoryError
+        raise {"bad": AudioError, "config": ConfigError}[name](name)
+
+    answers = list(answer_all(work, ["bad", AudioError("passed on"), "memory"], jobs))
+    assert [str(a.result) for a in answers] == [
+        "bad", "passed on", "memory: does not fit into the memory"
+    ]
+    assert all(isinstance(answer.result, EdgeSerError) for answer in answers)
+    with pytest.raises(ConfigError):
+        list(answer_all(work, ["bad", "config"], jobs))
+
+
+def test_wrong_arguments_are_told_before_any_work(tmp_path):
+    model = EmotionModel.load(write_tiny_model(tmp_path / "tiny.onnx"))
+    with pytest.raises(ConfigError, match="jobs=-1"):
+        classify_many(model, [], jobs=-1)
+    with pytest.raises(ConfigError, match="threshold=2"):
+        classify_many(model, [], threshold=2)

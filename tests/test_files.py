@@ -1,0 +1,58 @@
+"""Files that grow beside the one they become."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge_runtime.errors import ConfigError, EdgeSerError
+from edge_runtime.files import growing
+
+
+def test_the_file_appears_when_it_is_complete(tmp_path):
+    path = tmp_path / "answers.csv"
+    with growing(path) as file:
+        file.write("one\n")
+        assert not path.exists()
+    assert path.read_text() == "one\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_after_an_error_the_part_stays_and_the_old_file_too(tmp_path):
+    path, part = tmp_path / "answers.csv", tmp_path / "answers.csv.part"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), growing(path, force=True) as file:
+        file.write("one\n")
+        raise KeyboardInterrupt
+    assert (path.read_text(), part.read_text()) == ("old", "one\n")
+
+
+@pytest.mark.parametrize("there", ["answers.csv", "answers.csv.part"])
+def test_nothing_is_replaced_without_force(tmp_path, there):
+    (tmp_path / there).write_text("old")
+    with (
+        pytest.raises(ConfigError, match=f"{there}: exists already"),
+        growing(tmp_path / "answers.csv"),
+    ):
+        pass
+    assert (tmp_path / there).read_text() == "old"
+    with growing(tmp_path / "answers.csv", force=True) as file:
+        file.write("new")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_a_link_goes_on_to_lead_to_the_file(tmp_path):
+    link, target = tmp_path / "link.csv", tmp_path / "target.csv"
+    link.symlink_to(target)
+    with growing(link) as file:
+        file.write("new")
+    assert link.is_symlink() and target.read_text() == "new"
+
+
+def test_what_cannot_be_written_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="make it first"), growing(tmp_path / "no" / "a.csv"):
+        pass
+    with pytest.raises(ConfigError, match="is a directory"), growing(tmp_path):
+        pass
+    full = "/dev/full: cannot be written: No space left on device"
+    with pytest.raises(EdgeSerError, match=full), growing(type(tmp_path)("/dev/full")) as file:
+        file.write("new")

@@ -1,0 +1,106 @@
+"""What names on a command line stand for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from edge_runtime.errors import AudioError
+from edge_runtime.inputs import AUDIO_SUFFIXES, expand
+
+FILES = ["a.wav", "b.FLAC", "notes.txt", ".hidden.wav", "deep/er/c.mp3", "deep/d.wav",
+         ".secret/e.wav", "empty/readme.md", "x[1].wav", "Z.ogg"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    for name in FILES:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def found(*names: str) -> list[str]:
+    return [str(name) for name in expand(names)]
+
+
+def test_a_folder_is_searched_in_order_without_what_is_hidden_or_no_audio(folder):
+    inside = ["Z.ogg", "a.wav", "b.FLAC", "x[1].wav", "deep/d.wav", "deep/er/c.mp3"]
+    assert found(".") == [os.path.join(".", name) for name in inside]
+    assert found(str(folder)) == [str(folder / name) for name in inside]
+
+
+def test_what_is_named_itself_is_taken_as_it_is(folder):
+    names = ["notes.txt", ".hidden.wav", "missing.wav", "x[1].wav", "-", "a.wav", "a.wav"]
+    assert found(*names) == names
+
+
+def test_links_are_followed_but_not_in_circles(folder):
+    (folder / "deep" / "up").symlink_to(folder)
+    (folder / "deep" / "self").symlink_to(folder / "deep" / "self")
+    (folder / "deep" / "again").symlink_to(folder / "deep")
+    (folder / "deep" / "gone.wav").symlink_to(folder / "nowhere")
+    assert found("deep") == [
+        "deep/d.wav", "deep/gone.wav", "deep/er/c.mp3",
+        *(f"deep/up/{name}" for name in ("Z.ogg", "a.wav", "b.FLAC", "x[1].wav")),
+    ]
+    assert "deep/up/a.wav" in found("deep/**/*.wav")
+    (folder / "link").symlink_to(folder / "empty")
+    assert found("link/..") == found(".")[:0] + [f"link/../{name[2:]}" for name in found(".")]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["*.wav", "?.wav", "[ab].*", "deep/*.wav", "**/*.wav", "deep/**/*.mp3", "*/*.wav", "./*.wav",
+     "**/er/*", "*.txt", "[!a].wav"],
+)
+def test_a_pattern_matches_what_the_shell_matches(folder, pattern):
+    shell = subprocess.run(
+        ["bash", "-O", "globstar", "-O", "nullglob", "-c", f"printf '%s\\n' {pattern}"],
+        capture_output=True, text=True, check=True,
+    ).stdout.split()
+    if shell:
+        assert sorted(found(pattern)) == sorted(shell)
+    else:
+        assert found(pattern) == [f"{pattern}: matches no audio files"]
+
+
+def test_a_pattern_without_a_suffix_takes_audio_only_and_each_file_once(folder):
+    everything = ["Z.ogg", "a.wav", "b.FLAC", "deep/d.wav", "deep/er/c.mp3", "x[1].wav"]
+    assert sorted(found("*")) == sorted(found("**")) == everything
+    assert sorted(found("**/**/*")) == everything
+    assert found(f"{folder}/d*") == [f"{folder}/deep/d.wav", f"{folder}/deep/er/c.mp3"]
+
+
+def test_what_stands_for_no_file_is_an_error_in_its_place(folder):
+    names = list(expand(["a.wav", "empty", "no*.wav", "b.FLAC"]))
+    assert [isinstance(name, AudioError) for name in names] == [False, True, True, False]
+    assert "empty: holds no audio files" in str(names[1])
+    assert "no*.wav: matches no audio files" in str(names[2])
+
+
+@pytest.mark.skipif(os.geteuid() == 0 if hasattr(os, "geteuid") else True, reason="root may read")
+def test_a_folder_that_cannot_be_read_does_not_hide_the_others(folder):
+    (folder / "deep").chmod(0)
+    names = list(expand(["."]))
+    (folder / "deep").chmod(0o755)
+    assert "deep: cannot be searched" in str(names[-1]) and "./a.wav" in names
+
+
+def test_names_that_are_no_text_are_kept(folder):
+    name = os.fsdecode(b"\xff\xfe.wav")
+    (folder / "empty" / name).touch()
+    assert found("empty") == [os.path.join("empty", name)]
+
+
+def test_the_suffixes_are_those_of_libsndfile():
+    import soundfile
+
+    known = {f".{kind.lower()}" for kind in soundfile.available_formats()}
+    assert {".wav", ".flac", ".ogg", ".aiff", ".au", ".caf", ".w64", ".rf64", ".voc", ".avr",
+            ".nist", ".ircam"} <= known & AUDIO_SUFFIXES
+    assert not {".mat", ".txt", ".m4a"} & AUDIO_SUFFIXES
