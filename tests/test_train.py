@@ -29,7 +29,7 @@ PLAIN = Augment(0.0, 0.0, 0.0, 0.0)
 def quick_fit(dataset, split, config=QUICK, **options):
     network = NetworkConfig(hidden_size=16, fc_size=8)
     clips = sorted(split.train + split.val)
-    return fit(dataset, clips, [split.val], dataset.labels, network, config, **options)
+    return fit(dataset, clips, [split.val], network, config, **options)
 
 
 # ------------------------------------------------------------------ features
@@ -225,6 +225,24 @@ def test_a_resumed_run_equals_an_uninterrupted_one(dataset, split, tmp_path):
     state.write_bytes(b"half a file")
     with pytest.raises(ResumeError, match="cannot be resumed from"):
         quick_fit(dataset, split, state_file=state, resume=True)
+
+
+def test_auxiliary_labels_are_learnt_and_never_answered(dataset, split):
+    partial = dataclasses.replace(dataset, auxiliary=frozenset(["neutral"]))
+    assert partial.labels == ["angry", "happy", "sad"]
+    assert partial.classes == ["angry", "happy", "sad", "neutral"]
+    result = quick_fit(partial, split)
+    assert result.network.config.n_classes == 3
+    assert result.logits.shape == (len(result.unseen), 3)
+    assert {dataset.clips[i].label for i in result.unseen} == {"angry", "happy", "sad"}
+    without = [i for i in split.train + split.val if dataset.clips[i].label != "neutral"]
+    fewer = dataclasses.replace(dataset, clips=[dataset.clips[i] for i in without],
+                                frames=[dataset.frames[i] for i in without])
+    val = [k for k, i in enumerate(without) if i in set(split.val)]
+    alone = fit(fewer, list(range(len(without))), [val],
+                NetworkConfig(hidden_size=16, fc_size=8), QUICK)
+    # The clips of the auxiliary label have changed what was learnt.
+    assert not torch.equal(alone.network.fc.weight, result.network.fc.weight)
 
 
 def test_a_device_that_is_not_there_is_named(monkeypatch):

@@ -26,6 +26,12 @@ Data = Annotated[
 Labels = Annotated[
     str | None, typer.Option(help="Comma-separated labels to keep [default: all that occur].")
 ]
+Auxiliary = Annotated[
+    str | None,
+    typer.Option(
+        help="Comma-separated labels to train on as well, but never to answer; all: all others."
+    ),
+]
 SpeakerPattern = Annotated[
     str | None,
     typer.Option(help="Regular expression over the path; its first group is the speaker."),
@@ -69,6 +75,7 @@ class Protocol(str, Enum):
 def fit_command(
     data: Data,
     labels: Labels = None,
+    auxiliary: Auxiliary = None,
     speaker_pattern: SpeakerPattern = None,
     noise: Noise = None,
     recipe: RecipeChoice = DEFAULT,
@@ -92,8 +99,8 @@ def fit_command(
 
     train_run(
         data, recipe=_recipe(recipe, mfcc, settings, epochs, seed), labels=_split(labels),
-        speaker_pattern=speaker_pattern, noise=noise or [], run=run, runs=runs, cache=cache,
-        resume=resume, device=pick_device(device),
+        auxiliary=_split(auxiliary) or [], speaker_pattern=speaker_pattern, noise=noise or [],
+        run=run, runs=runs, cache=cache, resume=resume, device=pick_device(device),
     )
 
 
@@ -105,6 +112,7 @@ def evaluate_command(
         Path, typer.Option(help="Where REPORT.json and REPORT.md go (give it no suffix).")
     ],
     labels: Labels = None,
+    auxiliary: Auxiliary = None,
     speaker_pattern: SpeakerPattern = None,
     noise: Noise = None,
     recipe: RecipeChoice = DEFAULT,
@@ -132,7 +140,8 @@ def evaluate_command(
 
     evaluate(
         data, protocol.value, report, recipe=_recipe(recipe, mfcc, settings, epochs, seed),
-        labels=_split(labels), speaker_pattern=speaker_pattern, noise=noise or [], inner=inner,
+        labels=_split(labels), auxiliary=_split(auxiliary) or [],
+        speaker_pattern=speaker_pattern, noise=noise or [], inner=inner,
         seeds=seeds, jobs=jobs, runs=runs or Path("runs") / report.name, cache=cache, resume=resume,
         device=pick_device(device),
     )

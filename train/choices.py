@@ -79,7 +79,7 @@ def _score(task: tuple[str, int, Path, Path]) -> tuple[str, int, float]:
     rest = sorted(set(range(len(dataset.clips))) - set(test))
     (val,) = inner_folds(dataset.clips, rest, 1, seed=fold)
     result = choose_epoch(
-        dataset, rest, [val], dataset.labels, recipe.sized(len(dataset.labels)).network, recipe.fit
+        dataset, rest, [val], recipe.sized(len(dataset.labels)).network, recipe.fit
     )
     return name, fold, float(np.mean([row["val_uar"] for row in result.history[-LAST_EPOCHS:]]))
 

@@ -56,8 +56,8 @@ class Task:
 
 def evaluate(
     data: list[Path], protocol: str, report: Path, *, recipe: Recipe, labels: list[str] | None,
-    speaker_pattern: str | None, noise: list[Path], inner: int, seeds: int, jobs: int,
-    runs: Path, cache: Path, resume: bool, device: str,
+    auxiliary: list[str], speaker_pattern: str | None, noise: list[Path], inner: int, seeds: int,
+    jobs: int, runs: Path, cache: Path, resume: bool, device: str,
 ) -> dict[str, Any]:
     """Run a protocol and write `report`.json, `report`.md, its split and its pictures.
 
@@ -65,7 +65,7 @@ def evaluate(
     goes on with the one that is not. `inner` sets of speakers choose the epoch of each; `jobs`
     trainings run at a time, one thread each.
     """
-    dataset = open_dataset(data, labels, speaker_pattern, recipe, cache, noise)
+    dataset = open_dataset(data, labels, auxiliary, speaker_pattern, recipe, cache, noise)
     recipe = recipe.sized(len(dataset.labels))
     tasks = list(_tasks(dataset, protocol, recipe, inner, seeds, runs))
     write_json(report.with_suffix(".splits.json"), _splits_json(dataset, tasks))
@@ -81,7 +81,8 @@ def evaluate(
         )
     results = [json.loads((task.folder / RESULT).read_text(encoding="utf-8")) for task in tasks]
     about = {
-        "protocol": protocol, "labels": dataset.labels, **recipe.to_dict(), "seeds": seeds,
+        "protocol": protocol, "labels": dataset.labels,
+        "auxiliary": sorted(dataset.auxiliary), **recipe.to_dict(), "seeds": seeds,
         "inner": inner,
         "corpora": corpora_of(dataset),
     }
@@ -99,11 +100,11 @@ def _tasks(
             train = sorted(set(range(len(dataset.clips))) - set(test))
             folds = _inner(dataset, protocol, train, inner, seed * 1000 + k)
             settings = {
-                **recipe.with_settings([f"seed={seed}"]).to_dict(), "labels": dataset.labels,
+                **recipe.with_settings([f"seed={seed}"]).to_dict(), "labels": dataset.classes,
                 "noises": len(dataset.noises), "inner": inner, "test": _names(dataset, test),
             }
             folder = runs / f"fold-{k + 1:02d}-seed-{seed}"
-            yield Task(k, seed, train, folds, test, settings, folder)
+            yield Task(k, seed, train, folds, dataset.answerable(test), settings, folder)
 
 
 def _inner(
@@ -187,7 +188,7 @@ def _run(task: Task) -> dict[str, Any]:
     write_json(folder / "settings.json", task.settings)
     lines: list[str] = []
     result = fit(
-        dataset, task.train, task.inner, dataset.labels, recipe.network,
+        dataset, task.train, task.inner, recipe.network,
         replace(recipe.fit, seed=task.seed), device=_shared["device"], state_file=folder / STATE,
         resume=True, log=lines.append,
     )

@@ -35,10 +35,22 @@ class Dataset:
     noises: list[np.ndarray] = field(default_factory=list)  # features of what is no speech
     unreadable: list[str] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
+    # Labels that are trained on and never answered: their clips teach what voices do as well.
+    auxiliary: frozenset[str] = frozenset()
 
     @property
     def labels(self) -> list[str]:
-        return sorted({clip.label for clip in self.clips})
+        """What is answered."""
+        return sorted({clip.label for clip in self.clips} - self.auxiliary)
+
+    @property
+    def classes(self) -> list[str]:
+        """What is trained on: the labels, and behind them the auxiliary ones."""
+        return self.labels + sorted({clip.label for clip in self.clips} & self.auxiliary)
+
+    def answerable(self, indices: list[int]) -> list[int]:
+        """Those of these clips whose label is answered."""
+        return [i for i in indices if self.clips[i].label not in self.auxiliary]
 
 
 def load_dataset(

@@ -51,7 +51,6 @@ def fit(
     data: Dataset,
     clips: list[int],
     folds: list[list[int]],
-    labels: list[str],
     network_config: NetworkConfig,
     config: FitConfig,
     *,
@@ -64,7 +63,8 @@ def fit(
 
     For each list of clips in `folds` a network is trained on the others and answers these. The
     epoch with the best mean UAR is chosen, and the network that is returned is trained on
-    all `clips` up to that epoch: nobody's voice is wasted on choosing.
+    all `clips` up to that epoch: nobody's voice is wasted on choosing. It answers `data.labels`;
+    auxiliary ones are a part of the training alone.
 
     With `state_file`, everything that the next epoch depends on is stored beside it after each
     epoch; `resume` goes on from there, and ends with the weights of an uninterrupted run. The same
@@ -72,18 +72,19 @@ def fit(
     torch's name of what computes; the network comes back to the CPU.
     """
     chosen = choose_epoch(
-        data, clips, folds, labels, network_config, config, device=device, state_file=state_file,
+        data, clips, folds, network_config, config, device=device, state_file=state_file,
         resume=resume, log=log,
     )
     log(f"Epoch {chosen.best_epoch} is best; training on all {len(clips)} clips")
-    training = _Training(data, clips, [], labels, network_config, config, device)
+    training = _Training(data, clips, [], network_config, config, device)
     training.run(chosen.best_epoch, state_file, resume, log)
-    return dataclasses.replace(chosen, network=training.average.module.eval().cpu())
+    network = _answering(training.average.module.cpu(), len(data.labels))
+    return dataclasses.replace(chosen, network=network)
 
 
 def choose_epoch(
-    data: Dataset, clips: list[int], folds: list[list[int]], labels: list[str],
-    network_config: NetworkConfig, config: FitConfig, *, device: str = "cpu",
+    data: Dataset, clips: list[int], folds: list[list[int]], network_config: NetworkConfig,
+    config: FitConfig, *, device: str = "cpu",
     state_file: Path | None = None, resume: bool = False,
     log: Callable[[str], None] = lambda line: None,
 ) -> Fit:
@@ -92,7 +93,8 @@ def choose_epoch(
     for k, fold in enumerate(folds):
         file = state_file and state_file.with_name(f"choice-{k + 1}.{state_file.name}")
         rest = sorted(set(clips) - set(fold))
-        course = _Training(data, rest, fold, labels, network_config, config, device)
+        fold = data.answerable(fold)
+        course = _Training(data, rest, fold, network_config, config, device)
         log(f"Choosing the epoch: {len(rest)} clips to train on, {len(fold)} to validate")
         course.run(config.epochs, file, resume, log)
         courses.append(course)
@@ -103,9 +105,9 @@ def choose_epoch(
     # UAR moves in steps of a clip, so the loss decides between equal ones.
     best = max(history, key=lambda row: (row["val_uar"], -row["val_loss"]))
     epoch = int(best["epoch"])
-    unseen = [i for fold in folds for i in fold]
+    unseen = [i for fold in folds for i in data.answerable(fold)]
     outputs = np.concatenate([course.outputs[epoch - 1].numpy() for course in courses])
-    targets = np.array([labels.index(data.clips[i].label) for i in unseen])
+    targets = np.array([data.labels.index(data.clips[i].label) for i in unseen])
     logits, speech_logits = outputs[:, :-1], outputs[:, -1]
     temperature = fit_temperature(logits, targets)
     return Fit(
@@ -117,16 +119,18 @@ class _Training:
     """One network on its way: epoch after epoch, each stored so that it can be resumed."""
 
     def __init__(
-        self, data: Dataset, train: list[int], val: list[int], labels: list[str],
-        network_config: NetworkConfig, config: FitConfig, device: str,
+        self, data: Dataset, train: list[int], val: list[int], network_config: NetworkConfig,
+        config: FitConfig, device: str,
     ) -> None:
-        self.data, self.val, self.labels, self.config = data, val, labels, config
+        self.data, self.val, self.config = data, val, config
+        classes = data.classes
+        network_config = dataclasses.replace(network_config, n_classes=len(classes))
         torch.manual_seed(config.seed)
         self.network = network = EmotionLSTM(network_config).to(device)
         frames = np.concatenate([data.frames[i] for i in train])
         network.mean.copy_(torch.from_numpy(frames.mean(axis=0)))
         network.std.copy_(torch.from_numpy(frames.std(axis=0)).clamp(min=1e-3))
-        self.targets = np.array([labels.index(clip.label) for clip in data.clips])
+        self.targets = np.array([classes.index(clip.label) for clip in data.clips])
         self.optimizer = torch.optim.Adam(
             network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
@@ -138,7 +142,7 @@ class _Training:
         self.epochs = Epochs(data, train, self.targets, config, network)
         self.settings = {
             "network": dataclasses.asdict(network_config), "fit": dataclasses.asdict(config),
-            "labels": labels, "train": _names(data, train), "val": _names(data, val),
+            "labels": classes, "train": _names(data, train), "val": _names(data, val),
         }
         self.history: list[dict[str, float]] = []
         self.outputs: list[torch.Tensor] = []  # of the validation clips, after each epoch
@@ -160,14 +164,16 @@ class _Training:
                 self._save(state_file)
 
     def _validate(self, log: Callable[[str], None]) -> dict[str, float]:
+        labels = self.data.labels
         outputs = predict(self.average.module, self.data.frames, self.val)
+        outputs = np.delete(outputs, slice(len(labels), -1), axis=1)
         self.outputs.append(torch.from_numpy(outputs))
         logits, targets = outputs[:, :-1], self.targets[self.val]
         loss = float(cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets)))
         predictions = logits.argmax(axis=1)
-        result = scores(targets, predictions, self.labels)
+        result = scores(targets, predictions, labels)
         result["uar"] = _mean_over_corpora(
-            self.data, self.val, self.targets, predictions, self.labels
+            self.data, self.val, self.targets, predictions, labels
         )
         log(summary("Validation set", loss, result))
         return {"val_loss": loss, "val_uar": result["uar"], "val_accuracy": result["accuracy"]}
@@ -198,6 +204,16 @@ class _Training:
         self.average.load_state_dict(stored["average"])
         self.optimizer.load_state_dict(stored["optimizer"])
         self.history, self.outputs = stored["history"], stored["outputs"]
+
+
+def _answering(network: EmotionLSTM, n_labels: int) -> EmotionLSTM:
+    """The network without the outputs of auxiliary labels, which are behind the others."""
+    answering = EmotionLSTM(dataclasses.replace(network.config, n_classes=n_labels))
+    weights = network.state_dict()
+    for name in ("out.weight", "out.bias"):
+        weights[name] = weights[name][:n_labels]
+    answering.load_state_dict(weights)
+    return answering.eval()
 
 
 def summary(name: str, loss: float, result: dict[str, Any]) -> str:

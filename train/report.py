@@ -146,7 +146,7 @@ def _markdown(summary: dict[str, Any], name: str) -> str:
 Speaker-independent and nested: the epoch and the temperature of each fold were chosen on speakers \
 (across corpora, on corpora) left out of the training in turn, the network was then trained on all \
 of them, and the test speakers were scored once. {summary['clips']} clips, {len(labels)} classes, \
-{summary['seeds']} seeds, {len(summary['folds'])} folds.
+{summary['seeds']} seeds, {len(summary['folds'])} folds.{_auxiliary(summary)}
 
 | model | UAR % | over seeds | over speakers | 95 % interval | accuracy % |
 |---|---:|---:|---:|---:|---:|
@@ -182,6 +182,11 @@ of the clips.
 |---:|---|---:|---:|---:|
 {folds}
 """
+
+
+def _auxiliary(summary: dict[str, Any]) -> str:
+    names = ", ".join(summary["auxiliary"])
+    return f" Trained on as well, but never answered: {names}." if names else ""
 
 
 def _row(title: str, score: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import csv
 import io
 import platform
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from edge_runtime import __version__
 
 from . import plots
 from .calibration import choose_threshold, coverage_curve, coverage_markdown, reliability
-from .corpora import LICENCES, Clip, scan
+from .corpora import LICENCES, Clip, DatasetError, canonical_label, scan
 from .features import Dataset, load_dataset
 from .files import write_json, write_text
 from .fit import Fit, fit, summary
@@ -38,13 +39,15 @@ LARGEST_LOSS = 0.01
 
 
 def train_run(
-    data: list[Path], *, recipe: Recipe, labels: list[str] | None, speaker_pattern: str | None,
-    noise: list[Path], run: Path | None, runs: Path, cache: Path, resume: bool, device: str,
+    data: list[Path], *, recipe: Recipe, labels: list[str] | None, auxiliary: list[str],
+    speaker_pattern: str | None, noise: list[Path], run: Path | None, runs: Path, cache: Path,
+    resume: bool, device: str,
 ) -> Path:
     """Train on the recordings in `data` and return the run folder."""
     torch.set_num_threads(1)  # faster for so small a network, and the same weights everywhere
-    dataset = open_dataset(data, labels, speaker_pattern, recipe, cache, noise)
+    dataset = open_dataset(data, labels, auxiliary, speaker_pattern, recipe, cache, noise)
     split = make_split(dataset.clips, seed=recipe.fit.seed)
+    split = replace(split, test=dataset.answerable(split.test))
     for note in split.notes:
         print(f"Note: {note}")
     folder = _folder(run, runs, resume)
@@ -53,8 +56,8 @@ def train_run(
         write_json(folder / "settings.json", _settings(data, dataset, recipe))
         write_json(folder / "split.json", _split_json(dataset, split))
     result = fit(
-        dataset, sorted(split.train + split.val), [split.val], dataset.labels, recipe.network,
-        recipe.fit, device=device, state_file=folder / STATE, resume=resume, log=print,
+        dataset, sorted(split.train + split.val), [split.val], recipe.network, recipe.fit,
+        device=device, state_file=folder / STATE, resume=resume, log=print,
     )
     write_text(folder / "metrics.csv", csv_of(result.history))
     plots.curves(result.history, result.best_epoch, folder / "curves.png")
@@ -72,7 +75,10 @@ def train_run(
             "split": split.kind, "test": report["test"],
             "test_uar_by_corpus": report["test_uar_by_corpus"],
         },
-        clips=[[str(clip.path), clip.label] for clip in dataset.clips],
+        clips=[
+            [str(clip.path), clip.label] for clip in dataset.clips
+            if clip.label not in dataset.auxiliary
+        ],
     )
     write_json(folder / "report.json", report)
     write_text(folder / "report.md", _report_markdown(report, dataset.labels))
@@ -85,7 +91,8 @@ def train_run(
 
 def _settings(data: list[Path], dataset: Dataset, recipe: Recipe) -> dict[str, Any]:
     return {
-        "data": [str(path) for path in data], "labels": dataset.labels, **recipe.to_dict(),
+        "data": [str(path) for path in data], "labels": dataset.labels,
+        "auxiliary": sorted(dataset.auxiliary), **recipe.to_dict(),
         "versions": {
             "edge-ser": __version__, "torch": torch.__version__, "numpy": np.__version__,
             "python": platform.python_version(),
@@ -94,18 +101,32 @@ def _settings(data: list[Path], dataset: Dataset, recipe: Recipe) -> dict[str, A
 
 
 def open_dataset(
-    data: list[Path], labels: list[str] | None, speaker_pattern: str | None, recipe: Recipe,
-    cache: Path, noise: list[Path],
+    data: list[Path], labels: list[str] | None, auxiliary: list[str],
+    speaker_pattern: str | None, recipe: Recipe, cache: Path, noise: list[Path],
 ) -> Dataset:
     """Scan, compute features, and say what was found and what was left out.
 
-    `noise`: folders of recordings without speech, beside the noise that is synthesised, for
-    networks that learn to tell it from speech.
+    `labels` are answered (None: all but the auxiliary ones); `auxiliary` are trained on alone
+    (["all"]: all others). `noise`: folders of recordings without speech, beside the noise that is
+    synthesised, for networks that learn to tell it from speech.
     """
+    others = {canonical_label(label) for label in auxiliary}
+    if "all" in others and labels is None:
+        raise DatasetError("--auxiliary all: say with --labels which labels are answered")
+    wanted = None if labels is None or "all" in others else [*labels, *others]
     dataset = load_dataset(
-        scan(data, labels=labels, speaker_pattern=speaker_pattern), recipe.mfcc, cache,
+        scan(data, labels=wanted, speaker_pattern=speaker_pattern), recipe.mfcc, cache,
         recipe.silence,
     )
+    found = set(dataset.labels)
+    answered = found - others if labels is None else {canonical_label(label) for label in labels}
+    unknown = (answered | others) - found - {"all"}
+    if unknown or len(answered) < 2:
+        raise DatasetError(
+            f"the labels that occur are {', '.join(sorted(found))}; "
+            + (f"not {', '.join(sorted(unknown))}" if unknown else "two or more must be answered")
+        )
+    dataset.auxiliary = frozenset(found - answered)
     if recipe.network.speech:
         dataset.noises = noise_features(recipe.mfcc, recipe.silence, noise)
     for line in dataset.unreadable:
