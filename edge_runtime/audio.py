@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import struct
@@ -37,6 +38,16 @@ def read_audio(path: str | os.PathLike[str], sample_rate: int | None = 16_000) -
     if len(samples) == 0:
         raise AudioError(f"{path}: is too short: no sample is left at {wanted} Hz")
     return samples
+
+
+def read_channels(
+    path: str | os.PathLike[str], seconds: float = math.inf
+) -> tuple[np.ndarray, int]:
+    """The first `seconds` of an audio file as they are, and the rate of the file in Hz.
+
+    Returns float32 `(n_samples, n_channels)`, not clipped, and raises what `read_audio` raises.
+    """
+    return _decode(Path(path), seconds, mixed=False)
 
 
 def resample(samples: np.ndarray, rate: float, sample_rate: float) -> np.ndarray:
@@ -76,15 +87,17 @@ def check_file(path: Path) -> None:
         raise AudioError(f"{path}: is not a regular file")
 
 
-def _decode(path: Path) -> tuple[np.ndarray, int]:
-    """Mono float32 samples and the rate of a file."""
+def _decode(
+    path: Path, seconds: float = math.inf, mixed: bool = True
+) -> tuple[np.ndarray, int]:
+    """The float32 samples of a file, mixed to mono or `(n, channels)`, and its rate."""
     check_file(path)
     try:
         with path.open("rb") as file:
             _check_complete(file, path)
     except OSError as error:
         raise AudioError(f"{path}: cannot be read: {reason(error)}") from error
-    samples, rate = _read(path)
+    samples, rate = _read(path, seconds, mixed)
     if len(samples) == 0:
         raise AudioError(f"{path}: holds no samples")
     if not np.isfinite(samples).all():
@@ -96,30 +109,36 @@ def _decode(path: Path) -> tuple[np.ndarray, int]:
     return samples, rate
 
 
-def _read(path: Path) -> tuple[np.ndarray, int]:
-    """Mono float32 samples, read piece by piece: a header may announce more than there is."""
+def _read(path: Path, seconds: float, mixed: bool) -> tuple[np.ndarray, int]:
+    """float32 samples, read piece by piece: a header may announce more than there is."""
     import soundfile
 
-    pieces = [np.empty(0, np.float32)]
+    pieces: list[np.ndarray] = []
+    n_read = 0
     try:
         with soundfile.SoundFile(path) as sound:
             rate, announced = sound.samplerate, sound.frames
             # soundfile seeks after every read of what can seek; a FLAC of open length cannot.
             sound.seekable = lambda: False
-            while len(piece := sound.read(PIECE, dtype="float32", always_2d=True)):
-                pieces.append(piece[:, 0] if piece.shape[1] == 1 else piece.mean(axis=1))
+            wanted = UNKNOWN_LENGTH if seconds == math.inf else int(seconds * rate)
+            while n_read < wanted and len(
+                piece := sound.read(PIECE, dtype="float32", always_2d=True)
+            ):
+                n_read += len(piece)
+                if mixed:
+                    piece = piece[:, 0] if piece.shape[1] == 1 else piece.mean(axis=1)
+                pieces.append(piece)
     except Exception as error:  # soundfile raises all kinds for what a file contains
         said = str(getattr(error, "error_string", error)).strip().rstrip(".")
         raise AudioError(
             f"{path}: is not audio that can be read ({said}); wanted WAV, FLAC, OGG or MP3"
         ) from error
-    samples = np.concatenate(pieces)
-    if len(samples) < announced < UNKNOWN_LENGTH:
+    if n_read < min(announced, wanted) and announced < UNKNOWN_LENGTH:
         raise AudioError(
-            f"{path}: is truncated: {announced} samples are announced, "
-            f"{len(samples)} could be read"
+            f"{path}: is truncated: {announced} samples are announced, {n_read} could be read"
         )
-    return samples, rate
+    samples = np.concatenate(pieces) if pieces else np.empty(0, np.float32)
+    return samples[:wanted], rate
 
 
 def _check_complete(file: BinaryIO, path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from . import __version__, cli_profile
+from . import __version__, cli_bench, cli_doctor, cli_profile
 from .errors import ConfigError, EdgeSerError, reason
 
 if TYPE_CHECKING:
@@ -205,6 +205,10 @@ def _write_table(features: np.ndarray, times: np.ndarray, file: TextIO) -> None:
     writer.writerow(["time", *(f"mfcc_{k}" for k in range(features.shape[1]))])
     for time, row in zip(times, features):
         writer.writerow([f"{time:.6f}", *(f"{value:.5f}" for value in row)])
+
+
+app.command()(cli_doctor.doctor)
+app.command()(cli_bench.bench)
 
 
 class _Answers:
