@@ -7,30 +7,15 @@ medians of the wall time and of the peak memory (maximum resident set).
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-# Nothing large is imported here: on Linux the peak memory of a process begins with that of the
-# one that started it.
+from edge_runtime.machine import processor
+from edge_runtime.process_cost import process_costs
 
 HERE = Path(__file__).resolve().parent
-
-
-def measure(command: list[str]) -> tuple[float, float]:
-    """(seconds, peak MiB) of a process that must succeed."""
-    started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} failed")
-    return seconds, usage.ru_maxrss / 1024  # KiB on Linux
 
 
 def main() -> None:
@@ -54,23 +39,12 @@ def main() -> None:
             "`edge-ser classify`": [edge_ser, "classify", str(options.clip)],
             "`edge-ser --help`": [edge_ser, "--help"],
         }
-        for command in commands.values():
-            measure(command)  # fills the disk cache, and librosa's of compiled code
-        found: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
-        for _ in range(options.rounds):
-            for name, command in commands.items():
-                found[name].append(measure(command))
-    medians = {
-        name: tuple(map(statistics.median, zip(*values))) for name, values in found.items()
-    }
-    cpu = subprocess.run(
-        [sys.executable, "-c", "from benchmarks.alternate import processor; print(processor())"],
-        check=True, capture_output=True, text=True,
-    ).stdout.strip()
+        costs = process_costs(commands, options.rounds)
+    medians = {name: (cost.seconds, cost.peak_mib or 0.0) for name, cost in costs.items()}
     slow = medians["librosa + PyTorch"]
     lines = [
         "# Whole processes", "",
-        f"`python -m benchmarks.end_to_end` on {cpu}: medians of {options.rounds} "
+        f"`python -m benchmarks.end_to_end` on {processor()}: medians of {options.rounds} "
         "alternating runs.", "",
         "| process | seconds | peak MiB | faster by | smaller by |", "|---|---:|---:|---:|---:|",
         *(f"| {name} | {seconds:.2f} | {mib:.0f} | {slow[0] / seconds:.1f} | {slow[1] / mib:.1f} |"

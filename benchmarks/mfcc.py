@@ -24,9 +24,10 @@ import python_speech_features  # noqa: E402
 import scipy.fft  # noqa: E402
 
 from edge_runtime import Mfcc, MfccConfig, MfccStream, read_audio  # noqa: E402
+from edge_runtime.machine import processor  # noqa: E402
 from train.demo_corpus import PROSODIES, SAMPLE_RATE, synthesise, voices  # noqa: E402
 
-from .alternate import medians, processor  # noqa: E402
+from .alternate import medians  # noqa: E402
 
 CONFIG = MfccConfig()
 

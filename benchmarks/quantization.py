@@ -18,9 +18,10 @@ from onnx import helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from benchmarks.alternate import medians, processor
+from benchmarks.alternate import medians
 from edge_runtime import EmotionModel, MfccConfig
 from edge_runtime.card import METADATA_KEY
+from edge_runtime.machine import processor
 from edge_runtime.silence import SilenceConfig
 from export.graph import export_fp32, export_int8
 from export.parity import Answers, chunked_answers, model_answers, torch_answers

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from benchmarks.alternate import processor
+from edge_runtime.machine import processor
 from train.corpora import Clip, scan
 from train.epochs import Epochs, pad
 from train.features import Dataset, load_dataset

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import stat
 import struct
@@ -44,6 +45,24 @@ def read_audio_bytes(
     A WAV may leave its length open, by zero or the largest number, as one from a pipe must.
     """
     return _whole(AudioFile(name, _with_length(content)), sample_rate)
+
+
+def read_channels(
+    path: str | os.PathLike[str], seconds: float = math.inf
+) -> tuple[np.ndarray, int]:
+    """The first `seconds` of an audio file as they are, and the rate of the file in Hz.
+
+    Returns float32 `(n_samples, n_channels)`, not clipped, and raises what `read_audio` raises.
+    """
+    file = AudioFile(path)
+    pieces, read = [], 0
+    for piece in file.channels():
+        pieces.append(piece)
+        read += len(piece)
+        if read >= seconds * file.sample_rate:
+            break
+    end = None if seconds == math.inf else int(seconds * file.sample_rate)
+    return np.concatenate(pieces)[:end], file.sample_rate
 
 
 def _whole(file: AudioFile, sample_rate: int | None) -> np.ndarray:
@@ -125,6 +144,11 @@ class AudioFile:
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """The samples, mono float32 `(n,)`, piece by piece, once."""
+        for piece in self.channels():
+            yield piece[:, 0] if piece.shape[1] == 1 else piece.mean(axis=1)
+
+    def channels(self) -> Iterator[np.ndarray]:
+        """The same as they are in the file, float32 `(n, n_channels)`."""
         # soundfile seeks after every read of what can seek; a FLAC of open length cannot.
         self._sound.seekable = lambda: False
         # No more memory than the clip fills: fresh pages cost more than decoding it.
@@ -133,10 +157,9 @@ class AudioFile:
         with self._sound:
             while len(piece := self._read(size)):
                 read += len(piece)
-                mono = piece[:, 0] if piece.shape[1] == 1 else piece.mean(axis=1)
-                if not np.isfinite(mono).all():
+                if not np.isfinite(piece).all():
                     raise AudioError(f"{self.path}: holds samples that are NaN or infinite")
-                yield mono
+                yield piece
         if read < (self.n_samples or 0):
             raise AudioError(
                 f"{self.path}: is truncated: {self.n_samples} samples are announced, "
