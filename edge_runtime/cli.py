@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from . import __version__, cli_profile
+from . import __version__, cli_listen, cli_profile
 from .errors import ConfigError, EdgeSerError, reason
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ app = typer.Typer(
 
 
 app.add_typer(cli_profile.app, name="profile")
+app.command()(cli_listen.listen)
 
 
 class Format(str, Enum):
