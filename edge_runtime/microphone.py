@@ -83,8 +83,8 @@ def find_device(wanted: str | None) -> InputDevice:
 class Microphone:
     """Records from entering the `with` block until it ends; iterate over it for the blocks.
 
-    Up to 10 s wait in a queue for a slow reader. What does not fit is counted: `lost` holds the
-    seconds in all, `overflows` how often PortAudio itself reports to have lost some.
+    Up to 10 s wait in a queue for a slow reader. What does not fit is counted, in `lost` and
+    in the block after the gap; `overflows` is how often PortAudio reports to have lost some.
     """
 
     def __init__(self, device: str | None = None, channel: int | None = None) -> None:
@@ -97,8 +97,8 @@ class Microphone:
             )
         self.channels = channel or min(2, self.device.channels)
         self.sample_rate = self.device.rate
-        self.lost = 0.0
         self.overflows = 0
+        self._lost = 0  # samples
         self._missing = 0  # samples that did not fit since the last block that did
         self._queue: queue.Queue[tuple[np.ndarray, int]] = queue.Queue(
             round(QUEUE_SECONDS / BLOCK_SECONDS)
@@ -125,6 +125,11 @@ class Microphone:
         if self._stream is not None:
             self._stream.close()
 
+    @property
+    def lost(self) -> float:
+        """Seconds of audio that did not fit into the queue."""
+        return self._lost / self.sample_rate
+
     def __iter__(self) -> Iterator[Block]:
         while True:
             try:
@@ -145,7 +150,7 @@ class Microphone:
             self._missing = 0
         except queue.Full:
             self._missing += n_frames
-            self.lost += n_frames / self.sample_rate
+            self._lost += n_frames
 
 
 def _sounddevice() -> Any:
