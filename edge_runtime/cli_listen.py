@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
 from types import FrameType
@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .errors import AudioError, ConfigError, EdgeSerError, reason
-from .pcm import Encoding, PcmFormat, PcmReader, mono
+from .errors import AudioError, ConfigError, EdgeSerError
+from .pcm import Encoding, mono
+from .standard_input import StandardInput, raw_format
 
 if TYPE_CHECKING:
     from .event_output import JsonLines, TextLines
-    from .listen import Event, Listener
+    from .listen import Listener, ListenEvent
     from .microphone import Block, Microphone
-
-READ_BYTES = 1 << 16
-STDIN = "standard input"
 
 
 class Format(str, Enum):
@@ -133,7 +131,7 @@ def listen(
         )
 
     if source == "-":
-        stdin = _Stdin(raw)
+        stdin = StandardInput(raw)
         status = _listen(listener_at(stdin.sample_rate), stdin, channel, output, all)
     else:
         from .microphone import Microphone
@@ -149,51 +147,6 @@ def listen(
                 _report_losses(microphone)
     if status:
         raise typer.Exit(status)
-
-
-def raw_format(
-    rate: int | None, channels: int | None, encoding: Encoding | None
-) -> PcmFormat | None:
-    """What raw samples on standard input are, as the options say; None: it is a WAV."""
-    if rate is None:
-        if channels is not None or encoding is not None:
-            raise ConfigError("--channels and --encoding are for raw samples, which need --rate")
-        return None
-    return PcmFormat(rate, channels or 1, encoding or Encoding.s16le)
-
-
-class _Stdin:
-    """Standard input as blocks of samples, as they come."""
-
-    def __init__(self, raw: PcmFormat | None) -> None:
-        if sys.stdin is None or sys.stdin.isatty():
-            raise ConfigError(
-                f"{STDIN} is a terminal; pipe audio into `edge-ser listen -`, or leave the - away "
-                "for the microphone"
-            )
-        self._reader = PcmReader(raw, STDIN)
-        self._first = None
-        while self._reader.format is None:  # the rate is in the header
-            self._first = self._read()
-            if self._first is None:
-                self._reader.close()
-        self.sample_rate = self._reader.format.rate
-
-    def __iter__(self) -> Iterator[Block]:
-        block = self._first if self._first is not None else self._read()
-        while block is not None:
-            yield block
-            block = None if self._reader.ended else self._read()
-        self._reader.close()
-
-    def _read(self) -> Block | None:
-        from .microphone import Block
-
-        try:
-            data = sys.stdin.buffer.read1(READ_BYTES)  # type: ignore[union-attr]
-        except OSError as error:
-            raise AudioError(f"{STDIN}: cannot be read: {reason(error)}") from error
-        return Block(self._reader.push(data), 0.0) if data else None
 
 
 class _Interrupt:
@@ -259,7 +212,7 @@ class _Shown:
         self._all = all
         self._started = False
 
-    def print(self, events: list[Event]) -> None:
+    def print(self, events: list[ListenEvent]) -> None:
         from .model import NO_SPEECH
 
         for event in events:

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .listen import Event
+    from .listen import ListenEvent
     from .model import Prediction
 
 REDRAW_SECONDS = 0.1
@@ -25,7 +25,7 @@ class JsonLines:
     def __init__(self, updates: bool) -> None:
         self._updates = updates
 
-    def event(self, event: Event) -> None:
+    def event(self, event: ListenEvent) -> None:
         if event.kind == "update" and not self._updates:
             return
         row: dict[str, object] = {
@@ -61,7 +61,7 @@ class TextLines:
         self._now: Prediction | None = None
         self._drawn = -math.inf  # when the live line was drawn
 
-    def event(self, event: Event) -> None:
+    def event(self, event: ListenEvent) -> None:
         if event.kind in ("start", "update"):
             self._now = event.prediction
             self._drawn = -math.inf

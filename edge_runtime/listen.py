@@ -59,7 +59,7 @@ class ListenConfig:
 
 
 @dataclass(frozen=True)
-class Event:
+class ListenEvent:
     """Something that happened, from `start` to `end` in seconds since the stream began.
 
     `kind`: "start" of an utterance (once it is long enough and sounds like speech), an "update" of
@@ -137,7 +137,7 @@ class Listener:
         """Seconds since the stream began."""
         return self._begin + self._heard / self.sample_rate
 
-    def push(self, samples: np.ndarray) -> list[Event]:
+    def push(self, samples: np.ndarray) -> list[ListenEvent]:
         """Hear `samples`, mono float `(n,)` within [-1, 1]; n may be 0.
 
         Raises AudioError for samples that cannot be used; the listener is then as it was before.
@@ -147,12 +147,12 @@ class Listener:
         whole = len(pending) // self._block * self._block
         self._pending = pending[whole:].copy()
         self._heard += len(samples)
-        events: list[Event] = []
+        events: list[ListenEvent] = []
         for start in range(0, whole, self._block):
             events += self._hear(pending[start : start + self._block])
         return events
 
-    def flush(self) -> list[Event]:
+    def flush(self) -> list[ListenEvent]:
         """The end of the stream, and of the utterance that is going on; a new stream begins. The
         voice that the listener adapted to is not forgotten."""
         events = self._end_stream()
@@ -160,31 +160,31 @@ class Listener:
         self._quiet_until = 0.0
         return events
 
-    def skip(self, seconds: float) -> list[Event]:
+    def skip(self, seconds: float) -> list[ListenEvent]:
         """So much audio was lost here: ends the utterance, and reports an "overrun"."""
         events, start = self._end_stream(), self.time
         self._restart(start + seconds)
-        return [*events, Event("overrun", start, self.time, None)]
+        return [*events, ListenEvent("overrun", start, self.time, None)]
 
-    def _hear(self, block: np.ndarray) -> list[Event]:
+    def _hear(self, block: np.ndarray) -> list[ListenEvent]:
         power = float(block @ block) / len(block)
         self.level = 10.0 * math.log10(power) if power > 0 else -math.inf
         return self._advance(self._resampler.push(block), last=False)
 
-    def _end_stream(self) -> list[Event]:
+    def _end_stream(self) -> list[ListenEvent]:
         events = self._hear(self._pending) if len(self._pending) else []
         events += self._advance(self._resampler.push(self._pending[:0], last=True), last=True)
         if self._utterance is not None:
             events += self._end(self._utterance)
         return events
 
-    def _advance(self, samples: np.ndarray, last: bool) -> list[Event]:
+    def _advance(self, samples: np.ndarray, last: bool) -> list[ListenEvent]:
         """From samples at the model's rate to events."""
         self._samples = np.concatenate([self._samples, samples])
         frames = self._mfcc.push(samples)
         if last:
             frames = np.concatenate([frames, self._mfcc.flush()])
-        events: list[Event] = []
+        events: list[ListenEvent] = []
         levels, sounds = self._floor.push(frames)
         for mfcc, level, sound in zip(frames, levels.tolist(), sounds.tolist()):
             share = self._hop if self._n_frames else 0
@@ -194,7 +194,7 @@ class Listener:
             events += self._place(frame)
         return events
 
-    def _place(self, frame: Frame) -> list[Event]:
+    def _place(self, frame: Frame) -> list[ListenEvent]:
         """Give a frame to the utterance that is going on, or to one that begins, or to none."""
         self._held.append(frame)
         utterance = self._utterance
@@ -207,7 +207,7 @@ class Listener:
                     self._held.popleft()
                 return []
             utterance = self._utterance = Utterance(self._held[0].number, self._new_estimate())
-        events: list[Event] = []
+        events: list[ListenEvent] = []
         if frame.sound and frame.level > utterance.peak - RANGE_DB:
             utterance.take(list(self._held))
             self._held.clear()
@@ -226,7 +226,7 @@ class Listener:
         adaptation = self.adaptation
         return Estimate(self._model, self._shift if adaptation is None else adaptation.shift())
 
-    def _estimate(self, utterance: Utterance) -> list[Event]:
+    def _estimate(self, utterance: Utterance) -> list[ListenEvent]:
         """Whether it is time for an event, and that event."""
         if utterance.last < utterance.next_estimate or not self._is_long(utterance):
             return []
@@ -241,7 +241,7 @@ class Listener:
         utterance.started = True
         return [self._event(kind, utterance, prediction)]
 
-    def _end(self, utterance: Utterance) -> list[Event]:
+    def _end(self, utterance: Utterance) -> list[ListenEvent]:
         held = list(self._held)
         utterance.take(held[: self._margin])
         self._held = deque(held[self._margin :][-self._margin :])
@@ -253,7 +253,7 @@ class Listener:
         prediction = estimate.prediction(self._threshold)
         if prediction is None:
             return []
-        events: list[Event] = []
+        events: list[ListenEvent] = []
         if prediction.label != NO_SPEECH:
             if self.adaptation is not None:
                 self.adaptation.hear(estimate.total, estimate.count)
@@ -263,8 +263,9 @@ class Listener:
             self._quiet_until = self._at(utterance.last) + self.config.cooldown
         return [*events, self._event("end", utterance, prediction)]
 
-    def _event(self, kind: str, utterance: Utterance, prediction: Prediction) -> Event:
-        return Event(kind, self._at(utterance.first - 1), self._at(utterance.last), prediction)
+    def _event(self, kind: str, utterance: Utterance, prediction: Prediction) -> ListenEvent:
+        start, end = self._at(utterance.first - 1), self._at(utterance.last)
+        return ListenEvent(kind, start, end, prediction)
 
     def _is_long(self, utterance: Utterance) -> bool:
         return utterance.n_sound >= self._frames(self.config.min_duration)

@@ -94,7 +94,7 @@ class PcmReader:
 
         self._held += data
         if self._header and not self._read_header():
-            return np.empty((0, 1), np.float32)
+            return np.empty((0, 1 if self.format is None else self.format.channels), np.float32)
         assert self.format is not None
         size = len(self._held)
         if self.announced is not None:

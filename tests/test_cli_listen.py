@@ -19,9 +19,6 @@ from test_cli import edge_ser
 from test_microphone import DEVICES, FakePortAudioError, FakeStream
 
 from edge_runtime import EmotionModel, cli, microphone
-from edge_runtime.event_output import TextLines
-from edge_runtime.listen import Event
-from edge_runtime.model import Prediction
 
 COMMAND = [sys.executable, "-m", "edge_runtime", "listen"]
 
@@ -253,35 +250,3 @@ def test_a_profile_is_made_of_the_microphone(sounddevice, monkeypatch, capfd, sa
     ):
         assert run(monkeypatch, "profile", "create", str(tmp_path / "b.json"), *wrong) == 2
         assert message in capfd.readouterr().err
-
-
-class Terminal(io.StringIO):
-    encoding = "utf-8"
-
-    def isatty(self):
-        return True
-
-
-@pytest.mark.parametrize("no_color", ["", "1"])
-def test_a_terminal_has_a_live_line_that_fits_and_lines_that_stay(monkeypatch, no_color):
-    screen = Terminal()
-    monkeypatch.setattr(sys, "stdout", screen)
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("NO_COLOR", no_color)
-    monkeypatch.setenv("COLUMNS", "60")
-    lines = TextLines(("angry", "sad"))
-    prediction = Prediction("sad", 0.8, {"angry": 0.2, "sad": 0.8})
-    lines.heard(1.0, -30.0)
-    lines.event(Event("start", 1.0, 2.0, prediction))
-    lines.heard(2.0, -30.0)
-    lines.event(Event("end", 1.0, 3723.4, prediction))
-    lines.close()
-    text = screen.getvalue()
-    assert ("\x1b[33m" in text) == (not no_color)
-    plain = text.replace("\x1b[33m", "").replace("\x1b[0m", "")
-    drawn = plain.split("\r")
-    assert "0:01.0  █████░░░░░  listening\x1b[K" in drawn
-    assert all(len(line.replace("\x1b[K", "")) < 60 for line in drawn)
-    assert plain.count("\n") == 1
-    assert "0:01.0 – 1:02:03.4  sad" in plain
-    assert plain.endswith("\r\x1b[K")

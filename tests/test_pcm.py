@@ -88,6 +88,14 @@ def test_what_follows_the_samples_is_none_and_other_chunks_are_skipped():
     assert reader.ended
 
 
+def test_the_channels_are_known_as_soon_as_the_format_is():
+    data = written(signal(50, 2), "PCM_16")
+    reader = PcmReader()
+    assert reader.push(data[:20]).shape == (0, 1)
+    assert reader.push(data[20:38]).shape == (0, 2)
+    assert reader.push(data[38:]).shape == (50, 2)
+
+
 def test_a_last_sample_that_is_cut_off_is_dropped():
     reader = PcmReader(PcmFormat(16_000, 2, Encoding.s24le))
     assert len(read_in(reader, bytes(6 * 10 + 5), [4])) == 10
