@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from .errors import ConfigError as ConfigError
     from .errors import EdgeSerError as EdgeSerError
     from .errors import ModelError as ModelError
+    from .listen import ListenConfig as ListenConfig
+    from .listen import Listener as Listener
+    from .listen import ListenEvent as ListenEvent
     from .mfcc import Mfcc as Mfcc
     from .mfcc import mfcc as mfcc
     from .model import EmotionModel as EmotionModel
@@ -40,6 +43,9 @@ _MODULE_OF = {
     "EdgeSerError": "errors",
     "EmotionModel": "model",
     "EmotionStream": "emotion_stream",
+    "ListenConfig": "listen",
+    "ListenEvent": "listen",
+    "Listener": "listen",
     "Mfcc": "mfcc",
     "MfccConfig": "config",
     "MfccStream": "stream",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from . import __version__, cli_bench, cli_classify, cli_doctor, cli_profile
+from . import __version__, cli_bench, cli_classify, cli_doctor, cli_listen, cli_profile
 from .errors import ConfigError, EdgeSerError, reason
 from .terminal import complain as _complain
 
@@ -50,6 +50,7 @@ def _main(
 
 
 app.command()(cli_classify.classify)
+app.command()(cli_listen.listen)
 app.command()(cli_doctor.doctor)
 app.command()(cli_bench.bench)
 

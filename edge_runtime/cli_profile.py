@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    import numpy as np
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None,
@@ -27,8 +31,21 @@ def create(
         str, typer.Argument(help="What to call it, or a path that ends in .json.")
     ],
     clips: Annotated[
-        list[Path], typer.Argument(metavar="CLIP...", help="About a minute of one person's speech.")
-    ],
+        list[Path] | None,
+        typer.Argument(
+            metavar="[CLIP... | SECONDS]",
+            help="About a minute of one person's speech; with --microphone how long to record.",
+        ),
+    ] = None,
+    microphone: Annotated[
+        bool, typer.Option("--microphone", help="Record from the microphone, for 60 s.")
+    ] = False,
+    device: Annotated[
+        str | None, typer.Option(metavar="N|NAME", help="Which microphone; part of its name does.")
+    ] = None,
+    channel: Annotated[
+        int | None, typer.Option(min=1, help="Of the microphone [default: the mean of them].")
+    ] = None,
     model: Annotated[
         Path | None, typer.Option(metavar="FILE", help="An .onnx model [default: the bundled one].")
     ] = None,
@@ -36,7 +53,8 @@ def create(
 ) -> None:
     """Store the mean features of a voice, for `edge-ser classify --profile NAME`.
 
-    Recordings in different moods are better than many in one.
+    Recordings in different moods are better than many in one. `profile create NAME --microphone 90`
+    records 90 s, of which nothing but the profile is kept.
     """
     from .errors import ConfigError
     from .model import EmotionModel
@@ -45,7 +63,15 @@ def create(
     path = profile_path(name)
     if path.exists() and not force:
         raise ConfigError(f"{path}: exists already; give --force to replace it")
-    profile = SpeakerProfile.create(path.stem, EmotionModel.load(model), clips)
+    seconds = _seconds(clips, microphone)
+    if not microphone and (device is not None or channel is not None):
+        raise ConfigError("--device and --channel are for --microphone")
+    loaded = EmotionModel.load(model)
+    if microphone:
+        spoken = _record(seconds, loaded.sample_rate, device, channel)
+        profile = SpeakerProfile.create(path.stem, loaded, [spoken])
+    else:
+        profile = SpeakerProfile.create(path.stem, loaded, clips or [])
     profile.save(path)
     print(f"{path}: {profile.seconds:.0f} s of speech")
     if profile.seconds < 20:
@@ -53,6 +79,52 @@ def create(
             f"edge-ser: profile {path.stem}: {profile.seconds:.0f} s are little; about a minute is "
             "wanted", err=True,
         )
+
+
+def _seconds(clips: list[Path] | None, microphone: bool) -> float:
+    """How long to record, if at all; ConfigError for clips that do not go with that."""
+    from .errors import ConfigError
+
+    if not microphone:
+        if not clips:
+            raise ConfigError("nothing to make a profile of; give recordings, or --microphone")
+        return 0.0
+    if not clips:
+        return 60.0
+    try:
+        (seconds,) = (float(str(clip)) for clip in clips)
+    except ValueError:
+        raise ConfigError(
+            f"--microphone and {clips[0]}: give recordings or --microphone [SECONDS], not both"
+        ) from None
+    if not 1 <= seconds <= 3600:
+        raise ConfigError(f"--microphone {seconds:g} must be from 1 to 3600 seconds")
+    return seconds
+
+
+def _record(
+    seconds: float, sample_rate: int, device: str | None, channel: int | None
+) -> np.ndarray:
+    """From the microphone: float32 `(n,)` at `sample_rate` Hz; a terminal shows what is left."""
+    import numpy as np
+
+    from .audio import resample
+    from .microphone import Microphone
+    from .pcm import mono
+
+    pieces: list[np.ndarray] = []
+    with Microphone(device, channel) as source:
+        left = round(seconds * source.sample_rate)
+        for block in source:
+            pieces.append(mono(block.samples, channel)[:left])
+            left -= len(pieces[-1])
+            if sys.stderr.isatty():
+                typer.echo(f"\rspeak: {left / source.sample_rate:4.0f} s left ", nl=False, err=True)
+            if not left:
+                break
+        if sys.stderr.isatty():
+            typer.echo("", err=True)
+        return resample(np.concatenate(pieces), source.sample_rate, sample_rate)
 
 
 @app.command("list")

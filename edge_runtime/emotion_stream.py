@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .audio import StreamResampler
-from .level import Loudness
+from .estimate import Estimate
 from .stream import MfccStream
 
 if TYPE_CHECKING:
-    from .model import EmotionModel, Heard, Prediction
+    from .model import EmotionModel, Prediction
     from .profile import SpeakerProfile
 
 
@@ -51,12 +51,8 @@ class EmotionStream:
     def reset(self) -> None:
         """Forget everything: the next push begins a new clip."""
         self._resampler = StreamResampler(self.sample_rate, self._model.sample_rate)
-        self._loudness = Loudness(self._model.sample_rate)
         self._mfcc.reset()
-        self._gate = self._model.gate()
-        self._only: np.ndarray | None = None  # the first frame, for a clip of silence alone
-        self._last: Heard | None = None
-        self._waiting = np.empty((0, self._model.card.mfcc.n_mfcc), np.float32)
+        self._estimate = Estimate(self._model, self._shift)
         self._heard = 0  # samples at the model's rate
 
     def push(self, samples: np.ndarray) -> list[StreamEvent]:
@@ -75,30 +71,13 @@ class EmotionStream:
 
     def _hear(self, samples: np.ndarray, last: bool) -> list[StreamEvent]:
         self._heard += len(samples)
-        self._loudness.push(samples)
         frames = self._mfcc.push(samples)
         if last:
             frames = np.concatenate([frames, self._mfcc.flush()])
-        ready = np.concatenate([self._waiting, self._audible(frames, last)])
-        step = self._model.card.frames_per_step
-        count = len(ready) if last else len(ready) // step * step
-        self._waiting = ready[count:]
-        if count:
-            before = None if self._last is None else self._last.state
-            frames = ready[:count] if self._shift is None else ready[:count] + self._shift
-            self._last = self._model.run(frames, before)
-        if self._last is None or not (count or last):
+        self._estimate.add(frames, samples)
+        if not self._estimate.run(last) and not last:
             return []
-        prediction = self._model.judge(self._last, self._loudness.dbfs(), self._threshold)
+        prediction = self._estimate.prediction(self._threshold)
+        if prediction is None:
+            return []
         return [StreamEvent(0.0, self._heard / self._model.sample_rate, prediction, last)]
-
-    def _audible(self, frames: np.ndarray, last: bool) -> np.ndarray:
-        """The frames that the network hears, as `EmotionModel.classify` chooses them."""
-        if self._gate is None:
-            return frames
-        if self._only is None and len(frames):
-            self._only = frames[:1]
-        kept = self._gate.push(frames, last)
-        if last and self._last is None and not len(kept) + len(self._waiting):
-            return self._only if self._only is not None else kept
-        return kept

@@ -65,7 +65,7 @@ class SilenceGate:
 
     def __init__(self, config: SilenceConfig, mfcc: MfccConfig) -> None:
         self.config = config
-        self.to_level = _level_weights(mfcc)
+        self.to_level = level_weights(mfcc)
         period = mfcc.hop_length / mfcc.sample_rate
         self.margin = round(config.margin / period)
         self.decay = config.decay * period  # dB a frame
@@ -132,7 +132,7 @@ class SilenceGate:
 
 
 @functools.lru_cache(maxsize=8)  # every clip and every stream has a gate of its own
-def _level_weights(mfcc: MfccConfig) -> np.ndarray:
+def level_weights(mfcc: MfccConfig) -> np.ndarray:
     """The weights `(n_mfcc,)` by which a frame's coefficients add up to its level in dB.
 
     That is the mean over the bands of the spectrum that the coefficients hold, which is linear in

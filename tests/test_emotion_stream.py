@@ -115,7 +115,8 @@ def test_what_is_held_does_not_grow(model):
     sizes = set()
     for _ in range(20):
         stream.push(noise)
-        held = stream._last.state, stream._waiting, stream._loudness._levels._held
+        estimate = stream._estimate
+        held = estimate._last.state, estimate._waiting, estimate._loudness._levels._held
         sizes.add(sum(array.nbytes for array in held))
     assert max(sizes) - min(sizes) < 4000
 

@@ -1,0 +1,67 @@
+"""What the network makes of one stretch of audio whose frames arrive in pieces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .level import Loudness
+
+if TYPE_CHECKING:
+    from .model import EmotionModel, Heard, Prediction
+
+
+class Estimate:
+    """A running estimate that ends as the one of all frames at once, within 1e-5.
+
+    Frames of silence are dropped by a gate of its own, as `EmotionModel.classify` drops them.
+    What is held does not grow, as long as `run` is called now and then.
+    """
+
+    def __init__(self, model: EmotionModel, shift: np.ndarray | None = None) -> None:
+        """`shift` `(n_mfcc,)` is added to every frame: see `SpeakerProfile.shift`."""
+        self.total = np.zeros(model.card.mfcc.n_mfcc)  # of the frames the network heard, unshifted
+        self.count = 0  # and their number
+        self._model = model
+        self._shift = shift
+        self._gate = model.gate()
+        self._loudness = Loudness(model.sample_rate)
+        self._only: np.ndarray | None = None  # the first frame, for a clip of silence alone
+        self._waiting = np.empty((0, model.card.mfcc.n_mfcc), np.float32)
+        self._last: Heard | None = None
+
+    def add(self, frames: np.ndarray, samples: np.ndarray) -> None:
+        """The next frames `(n, n_mfcc)`, and the next samples `(m,)` at the model's rate, which
+        are for the level only and need not be those of the frames."""
+        self._loudness.push(samples)
+        if self._only is None and len(frames):
+            self._only = frames[:1]
+        kept = frames if self._gate is None else self._gate.push(frames)
+        self._waiting = np.concatenate([self._waiting, kept])
+
+    def run(self, last: bool = False) -> bool:
+        """Let the network hear what was added, `last`: to the end; whether there was anything."""
+        if last and self._gate is not None:
+            kept = self._gate.push(self._waiting[:0], last=True)
+            self._waiting = np.concatenate([self._waiting, kept])
+        if last and self._last is None and not len(self._waiting) and self._only is not None:
+            self._waiting = self._only
+        step = self._model.card.frames_per_step
+        count = len(self._waiting) if last else len(self._waiting) // step * step
+        if not count:
+            return False
+        frames, self._waiting = self._waiting[:count], self._waiting[count:]
+        self.total += frames.sum(axis=0, dtype=np.float64)
+        self.count += count
+        before = None if self._last is None else self._last.state
+        if self._shift is not None:
+            frames = frames + self._shift
+        self._last = self._model.run(frames, before)
+        return True
+
+    def prediction(self, threshold: float) -> Prediction | None:
+        """The answer as of the last `run`; None if the network has heard nothing yet."""
+        if self._last is None:
+            return None
+        return self._model.judge(self._last, self._loudness.dbfs(), threshold)

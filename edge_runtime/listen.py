@@ -1,0 +1,278 @@
+"""Emotions of what is said in an endless stream: utterances are found, and each is judged."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .adapt import VoiceAdaptation
+from .audio import StreamResampler
+from .errors import ConfigError
+from .estimate import Estimate
+from .model import NO_SPEECH
+from .noise_floor import NoiseFloor
+from .stream import MfccStream
+from .utterance import Frame, Utterance
+
+if TYPE_CHECKING:
+    from .model import EmotionModel, Prediction
+    from .profile import SpeakerProfile
+
+# Audio is heard in blocks of this length whatever was pushed, so that not even rounding depends on
+# the pushes.
+BLOCK_SECONDS = 0.1
+MARGIN_SECONDS = 0.1  # of an utterance, before its first and after its last sound
+# What is so far below the loudest of an utterance does not prolong it: a clock, the street.
+RANGE_DB = 25.0
+# After so much of nothing but noise begin anew, lest speech be judged with the noise before it.
+NOISE_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class ListenConfig:
+    """What an utterance is. All in seconds."""
+
+    pause: float = 0.8  # of no sound that ends an utterance
+    max_duration: float = 10.0  # after which an utterance ends and the next begins
+    min_duration: float = 0.5  # of sound, under which an utterance gives no event: a click, a door
+    cooldown: float = 0.0  # after an utterance with an emotion, in which no other begins
+    update: float = 0.5  # from one estimate to the next, at least
+
+    def __post_init__(self) -> None:
+        limits = {"pause": (0.2, 10), "max_duration": (1, 600), "min_duration": (0, 60),
+                  "cooldown": (0, 86_400), "update": (0.1, 60)}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            low, high = limits[field.name]
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not number or not math.isfinite(value) or not low <= value <= high:
+                raise ConfigError(f"{field.name}={value!r} must be from {low} to {high} seconds")
+        if self.min_duration > self.max_duration:
+            raise ConfigError(
+                f"min_duration={self.min_duration:g} must not exceed "
+                f"max_duration={self.max_duration:g}"
+            )
+
+
+@dataclass(frozen=True)
+class ListenEvent:
+    """Something that happened, from `start` to `end` in seconds since the stream began.
+
+    `kind`: "start" of an utterance (once it is long enough and sounds like speech), an "update" of
+    what it sounds like so far, its "end" with the final answer, or an "overrun": audio was lost
+    there. Noise has an "end" alone, whose label is "no speech".
+    """
+
+    kind: str
+    start: float
+    end: float
+    prediction: Prediction | None  # None for an overrun
+
+
+class Listener:
+    """Finds the utterances in audio that is pushed in pieces, and tells the emotion of each.
+
+    An utterance is what stands out from the background (see `NoiseFloor`) until there is a pause.
+    What is said of it at its end is what the model says of its frames at once; frames of silence
+    are dropped as in `EmotionModel.classify`. The events do not depend on the sizes of the pieces,
+    and what is held does not grow.
+
+    Args:
+        sample_rate: of what is pushed, in Hz (None: the model's).
+        threshold: confidence, 0 to 1, below which the label is "uncertain" (None: the model's).
+        profile: of the speaker, if it is known who speaks.
+        adapt: get used to the voice instead: see `VoiceAdaptation`.
+
+    >>> from edge_runtime import EmotionModel
+    >>> listener = Listener(EmotionModel.load())
+    >>> listener.push(np.zeros(16_000, np.float32)) + listener.flush()
+    []
+    """
+
+    def __init__(
+        self, model: EmotionModel, sample_rate: float | None = None,
+        config: ListenConfig | None = None, *, threshold: float | None = None,
+        profile: SpeakerProfile | None = None, adapt: bool = False,
+    ) -> None:
+        if profile is not None and adapt:
+            raise ConfigError("adapt is for a voice that is not known: give a profile or adapt")
+        self.config = config or ListenConfig()
+        self.sample_rate = model.sample_rate if sample_rate is None else sample_rate
+        self._model = model
+        self._threshold = model.check_threshold(threshold)
+        self._shift = None if profile is None else profile.shift(model)
+        self._adapt = adapt
+        self._mfcc = MfccStream(model.mfcc)
+        self._hop = model.card.mfcc.hop_length
+        self._period = self._hop / model.sample_rate
+        self._block = max(1, round(BLOCK_SECONDS * self.sample_rate))
+        self._margin = self._frames(MARGIN_SECONDS)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: the next push begins a new stream."""
+        self.adaptation = VoiceAdaptation(self._model) if self._adapt else None
+        self._restart(0.0)
+        self._quiet_until = 0.0
+
+    def _restart(self, time: float) -> None:
+        self._begin = time  # seconds from the beginning of the stream to frame 0
+        self._heard = 0  # samples at `sample_rate`
+        self._pending = np.empty(0, np.float32)  # less than a block
+        self._resampler = StreamResampler(self.sample_rate, self._model.sample_rate)
+        self._mfcc.reset()
+        self._floor = NoiseFloor(self._model.card.mfcc, self._model.card.silence)
+        self._samples = np.empty(0, np.float32)  # at the model's rate, of no frame yet
+        self._n_frames = 0
+        self._held: deque[Frame] = deque()  # not yet known to belong to an utterance
+        self._utterance: Utterance | None = None
+        self.level = -math.inf  # dBFS of the last block
+
+    @property
+    def time(self) -> float:
+        """Seconds since the stream began."""
+        return self._begin + self._heard / self.sample_rate
+
+    def push(self, samples: np.ndarray) -> list[ListenEvent]:
+        """Hear `samples`, mono float `(n,)` within [-1, 1]; n may be 0.
+
+        Raises AudioError for samples that cannot be used; the listener is then as it was before.
+        """
+        samples = self._model.mfcc.check_samples(samples).astype(np.float32, copy=False)
+        pending = np.concatenate([self._pending, samples])
+        whole = len(pending) // self._block * self._block
+        self._pending = pending[whole:].copy()
+        self._heard += len(samples)
+        events: list[ListenEvent] = []
+        for start in range(0, whole, self._block):
+            events += self._hear(pending[start : start + self._block])
+        return events
+
+    def flush(self) -> list[ListenEvent]:
+        """The end of the stream, and of the utterance that is going on; a new stream begins. The
+        voice that the listener adapted to is not forgotten."""
+        events = self._end_stream()
+        self._restart(0.0)
+        self._quiet_until = 0.0
+        return events
+
+    def skip(self, seconds: float) -> list[ListenEvent]:
+        """So much audio was lost here: ends the utterance, and reports an "overrun"."""
+        events, start = self._end_stream(), self.time
+        self._restart(start + seconds)
+        return [*events, ListenEvent("overrun", start, self.time, None)]
+
+    def _hear(self, block: np.ndarray) -> list[ListenEvent]:
+        power = float(block @ block) / len(block)
+        self.level = 10.0 * math.log10(power) if power > 0 else -math.inf
+        return self._advance(self._resampler.push(block), last=False)
+
+    def _end_stream(self) -> list[ListenEvent]:
+        events = self._hear(self._pending) if len(self._pending) else []
+        events += self._advance(self._resampler.push(self._pending[:0], last=True), last=True)
+        if self._utterance is not None:
+            events += self._end(self._utterance)
+        return events
+
+    def _advance(self, samples: np.ndarray, last: bool) -> list[ListenEvent]:
+        """From samples at the model's rate to events."""
+        self._samples = np.concatenate([self._samples, samples])
+        frames = self._mfcc.push(samples)
+        if last:
+            frames = np.concatenate([frames, self._mfcc.flush()])
+        events: list[ListenEvent] = []
+        levels, sounds = self._floor.push(frames)
+        for mfcc, level, sound in zip(frames, levels.tolist(), sounds.tolist()):
+            share = self._hop if self._n_frames else 0
+            frame = Frame(self._n_frames, mfcc, self._samples[:share], level, sound)
+            self._samples = self._samples[share:]
+            self._n_frames += 1
+            events += self._place(frame)
+        return events
+
+    def _place(self, frame: Frame) -> list[ListenEvent]:
+        """Give a frame to the utterance that is going on, or to one that begins, or to none."""
+        self._held.append(frame)
+        utterance = self._utterance
+        if utterance is None:
+            if self._at(frame.number) < self._quiet_until:
+                self._held.clear()
+                return []
+            if not frame.sound:
+                while len(self._held) > self._margin:
+                    self._held.popleft()
+                return []
+            utterance = self._utterance = Utterance(self._held[0].number, self._new_estimate())
+        events: list[ListenEvent] = []
+        if frame.sound and frame.level > utterance.peak - RANGE_DB:
+            utterance.take(list(self._held))
+            self._held.clear()
+            events = self._estimate(utterance)
+        longest = self.config.max_duration
+        if not utterance.started:
+            longest = min(longest, max(NOISE_SECONDS, 2 * self.config.min_duration))
+        if (
+            len(self._held) >= self._frames(self.config.pause)
+            or frame.number + 1 - utterance.first >= self._frames(longest)
+        ):
+            events += self._end(utterance)
+        return events
+
+    def _new_estimate(self) -> Estimate:
+        adaptation = self.adaptation
+        return Estimate(self._model, self._shift if adaptation is None else adaptation.shift())
+
+    def _estimate(self, utterance: Utterance) -> list[ListenEvent]:
+        """Whether it is time for an event, and that event."""
+        if utterance.last < utterance.next_estimate or not self._is_long(utterance):
+            return []
+        if not utterance.estimate.run():
+            return []
+        wait = self.config.update if utterance.started else min(0.5, self.config.update)
+        utterance.next_estimate = utterance.last + self._frames(wait)
+        prediction = utterance.estimate.prediction(self._threshold)
+        if prediction is None or (not utterance.started and prediction.label == NO_SPEECH):
+            return []
+        kind = "update" if utterance.started else "start"
+        utterance.started = True
+        return [self._event(kind, utterance, prediction)]
+
+    def _end(self, utterance: Utterance) -> list[ListenEvent]:
+        held = list(self._held)
+        utterance.take(held[: self._margin])
+        self._held = deque(held[self._margin :][-self._margin :])
+        self._utterance = None
+        if not self._is_long(utterance):
+            return []
+        estimate = utterance.estimate
+        estimate.run(last=True)
+        prediction = estimate.prediction(self._threshold)
+        if prediction is None:
+            return []
+        events: list[ListenEvent] = []
+        if prediction.label != NO_SPEECH:
+            if self.adaptation is not None:
+                self.adaptation.hear(estimate.total, estimate.count)
+            if not utterance.started:
+                events.append(self._event("start", utterance, prediction))
+        if prediction.label in self._model.labels:
+            self._quiet_until = self._at(utterance.last) + self.config.cooldown
+        return [*events, self._event("end", utterance, prediction)]
+
+    def _event(self, kind: str, utterance: Utterance, prediction: Prediction) -> ListenEvent:
+        start, end = self._at(utterance.first - 1), self._at(utterance.last)
+        return ListenEvent(kind, start, end, prediction)
+
+    def _is_long(self, utterance: Utterance) -> bool:
+        return utterance.n_sound >= self._frames(self.config.min_duration)
+
+    def _frames(self, seconds: float) -> int:
+        return round(seconds / self._period)
+
+    def _at(self, frame: int) -> float:
+        """The time in seconds of the middle of a frame."""
+        return self._begin + max(0, frame) * self._period

@@ -1,0 +1,51 @@
+"""A running estimate against the one of all frames at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_runtime import EmotionModel
+from edge_runtime.estimate import Estimate
+
+
+@pytest.fixture(scope="module")
+def model():
+    return EmotionModel.load()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 60), st.booleans()), min_size=1), st.booleans())
+def test_any_pieces_end_as_all_frames_at_once(model, voice_clips, pieces, shifted):
+    """Whenever the network is run on the way."""
+    shift = np.full(13, 2.0, np.float32) if shifted else np.zeros(13, np.float32)
+    frames = model.mfcc(voice_clips[0])[: sum(size for size, _ in pieces)]
+    estimate, start = Estimate(model, shift), 0
+    for size, run in pieces:
+        estimate.add(frames[start : start + size], voice_clips[0][:100])
+        start += size
+        if run:
+            estimate.run()
+    estimate.run(last=True)
+    found = estimate.prediction(0.0)
+    if not len(frames):
+        assert found is None
+        return
+    kept = model.gate().whole(frames)
+    kept = kept if len(kept) else frames[:1]
+    expected = model.run(kept + shift)
+    np.testing.assert_allclose(
+        list(found.probabilities.values()), expected.probabilities, atol=1e-5
+    )
+    assert estimate.count == len(kept)
+    np.testing.assert_allclose(estimate.total, kept.sum(axis=0), rtol=1e-4, atol=0.1)
+
+
+def test_of_silence_alone_the_first_frame_is_judged(model):
+    estimate = Estimate(model)
+    estimate.add(model.mfcc(np.zeros(16_000, np.float32)), np.zeros(16_000, np.float32))
+    assert not estimate.run() and estimate.prediction(0.0) is None
+    assert estimate.run(last=True)
+    assert estimate.prediction(0.0).label == "no speech"

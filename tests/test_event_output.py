@@ -1,0 +1,88 @@
+"""What is printed of the events of a listener."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+
+from edge_runtime import ListenEvent, Prediction
+from edge_runtime.event_output import JsonLines, TextLines
+
+PREDICTION = Prediction("sad", 0.8, {"angry": 0.2, "sad": 0.8})
+EVENTS = [
+    ListenEvent("start", 1.0, 2.0, PREDICTION), ListenEvent("update", 1.0, 2.5, PREDICTION),
+    ListenEvent("end", 1.0, 3.0, PREDICTION), ListenEvent("overrun", 4.0, 4.25, None),
+]
+
+
+@pytest.mark.parametrize("updates", [True, False])
+def test_json_has_every_event_or_all_but_the_updates(capsys, updates):
+    output = JsonLines(updates)
+    for event in EVENTS:
+        output.event(event)
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    wanted = [event for event in EVENTS if updates or event.kind != "update"]
+    assert [(row["event"], row["start"], row["end"]) for row in rows] == [
+        (event.kind, event.start, event.end) for event in wanted
+    ]
+    assert rows[0]["probabilities"] == PREDICTION.probabilities
+    assert rows[0]["label"] == "sad" and rows[0]["confidence"] == 0.8
+    assert rows[-1] == {"event": "overrun", "start": 4.0, "end": 4.25, "seconds": 0.25}
+
+
+def test_text_has_the_ends_and_the_losses(capsys):
+    output = TextLines(("angry", "sad"))
+    for event in EVENTS:
+        output.event(event)
+        output.heard(event.end, -20.0)
+    output.close()
+    first, second = capsys.readouterr().out.splitlines()
+    assert "0:03.0  sad" in first and "sad  80%" in first
+    assert "0.25 s of audio were lost" in second
+
+
+def test_a_screen_without_unicode_gets_plain_signs(monkeypatch):
+    screen = Terminal(encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    TextLines(("angry", "sad")).heard(1.0, -30.0)
+    assert "#####....." in screen.text()
+
+
+class Terminal(io.TextIOWrapper):
+    def __init__(self, encoding: str = "utf-8") -> None:
+        super().__init__(io.BytesIO(), encoding=encoding)
+
+    def isatty(self) -> bool:
+        return True
+
+    def text(self) -> str:
+        self.flush()
+        return self.buffer.getvalue().decode(self.encoding)
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_a_terminal_has_a_live_line_that_fits_and_lines_that_stay(monkeypatch, no_color):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", no_color)
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = TextLines(("angry", "sad"))
+    lines.heard(1.0, -30.0)
+    lines.event(ListenEvent("start", 1.0, 2.0, PREDICTION))
+    lines.heard(2.0, -30.0)
+    lines.event(ListenEvent("end", 1.0, 3723.4, PREDICTION))
+    lines.close()
+    text = screen.text()
+    assert ("\x1b[33m" in text) == (not no_color)
+    plain = text.replace("\x1b[33m", "").replace("\x1b[0m", "")
+    drawn = plain.split("\r")
+    assert "0:01.0  █████░░░░░  listening\x1b[K" in drawn
+    assert all(len(line.replace("\x1b[K", "")) < 60 for line in drawn)
+    assert plain.count("\n") == 1
+    assert "0:01.0 – 1:02:03.4  sad" in plain
+    assert plain.endswith("\r\x1b[K")

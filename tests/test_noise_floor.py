@@ -1,0 +1,60 @@
+"""What stands out from the background."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_runtime import MfccConfig, mfcc
+from edge_runtime.noise_floor import NoiseFloor
+
+MFCC = MfccConfig(hop_length=320)
+
+
+def noise(seconds: float, dbfs: float, seed: int = 0) -> np.ndarray:
+    samples = np.random.default_rng(seed).standard_normal(round(16_000 * seconds))
+    return (10 ** (dbfs / 20) * samples).astype(np.float32)
+
+
+@pytest.mark.parametrize("dbfs", [-70, -50, -20])
+def test_steady_noise_stands_out_for_a_second_at_most(dbfs):
+    _, sound = NoiseFloor(MFCC).push(mfcc(noise(60, dbfs), MFCC))
+    assert not sound[50:].any()
+
+
+def test_a_voice_stands_out_from_noise_and_the_gaps_do_not(voice_clips):
+    voice = voice_clips[0] / np.sqrt(np.mean(voice_clips[0] ** 2)) * 0.05  # -26 dBFS
+    gap = np.zeros(32_000, np.float32)
+    samples = np.concatenate([gap, voice, gap, voice, gap])
+    samples = (samples + noise(len(samples) / 16_000, -50)).astype(np.float32)
+    _, sound = NoiseFloor(MFCC).push(mfcc(samples, MFCC))
+    spoken = np.zeros(len(sound), bool)
+    for start in (32_000, 64_000 + len(voice)):
+        spoken[start // 320 - 1 : (start + len(voice)) // 320 + 2] = True
+    assert sound[spoken].mean() > 0.5  # a voice has gaps, too
+    assert sound[50:][~spoken[50:]].mean() < 0.02
+
+
+def test_a_noise_that_begins_is_the_background_after_five_seconds():
+    samples = np.concatenate([noise(10, -70), noise(20, -40)])
+    _, sound = NoiseFloor(MFCC).push(mfcc(samples, MFCC))
+    assert sound[510:740].all() and not sound[760:].any()
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    levels=st.lists(st.integers(-120, 0), min_size=1, max_size=400),
+    sizes=st.lists(st.integers(0, 50), min_size=1).filter(any),
+)
+def test_any_pieces_give_the_same(levels, sizes):
+    frames = np.zeros((len(levels), 13), np.float32)
+    frames[:, 0] = (np.array(levels) + 0.37) * np.sqrt(40)
+    _, whole = NoiseFloor(MFCC).push(frames)
+    floor, pieces, start, k = NoiseFloor(MFCC), [], 0, 0
+    while start < len(frames):
+        size = sizes[k % len(sizes)]
+        pieces.append(floor.push(frames[start : start + size])[1])
+        start, k = start + size, k + 1
+    np.testing.assert_array_equal(np.concatenate(pieces), whole)
