@@ -26,11 +26,14 @@ class Format(str, Enum):
     json = "json"
     jsonl = "jsonl"
     csv = "csv"
+    audacity = "audacity"
+    srt = "srt"
+    vtt = "vtt"
 
 
 SUFFIXES = {
     ".json": Format.json, ".jsonl": Format.jsonl, ".ndjson": Format.jsonl, ".csv": Format.csv,
-    ".txt": Format.text,
+    ".txt": Format.text, ".srt": Format.srt, ".vtt": Format.vtt,
 }
 
 
@@ -61,13 +64,12 @@ class Answers:
         self._format = format
         self._file = file
         self._colours = colours
-        self._width = max((len(n) for n in map(_one_line, names) if len(n) <= WIDEST_NAME),
+        self._width = max((len(n) for n in map(one_line, names) if len(n) <= WIDEST_NAME),
                           default=0)
         self._label_width = max(map(len, (*labels, "uncertain", "no speech")))
-        # What JSON holds besides ASCII is readable in UTF-8, and no JSON in other encodings.
-        self._ascii = (file.encoding or "").lower().replace("-", "") != "utf8"
+        self._ascii = is_ascii(file)
         if format is Format.csv:
-            self._write(_csv_row(["file", "label", "confidence", *labels]))
+            self._write(csv_row(["file", "label", "confidence", *labels]))
         elif format is Format.json:
             self._write("[")
 
@@ -75,7 +77,7 @@ class Answers:
         probabilities = {label: round(p, 6) for label, p in prediction.probabilities.items()}
         confidence = round(prediction.confidence, 6)
         if self._format is Format.csv:
-            line = _csv_row([name, prediction.label, confidence, *probabilities.values()])
+            line = csv_row([name, prediction.label, confidence, *probabilities.values()])
         elif self._format is Format.text:
             line = self._text(name, prediction)
         else:
@@ -108,7 +110,7 @@ class Answers:
         if self._colours:
             known = prediction.label in prediction.probabilities
             label = typer.style(label, bold=True) if known else typer.style(label, dim=True)
-        return f"{_one_line(name) + ':':<{self._width + 1}} {label}  ({each})\n"
+        return f"{one_line(name) + ':':<{self._width + 1}} {label}  ({each})\n"
 
     def _json(self, row: dict[str, Any]) -> str:
         if self._format is Format.jsonl:
@@ -117,12 +119,19 @@ class Answers:
         return (",\n  " if self.count else "\n  ") + text
 
 
-def _csv_row(values: list[Any]) -> str:
+def is_ascii(file: TextIO) -> bool:
+    """Whether JSON is to hold ASCII alone: more is readable in UTF-8, and no JSON in others."""
+    return (file.encoding or "").lower().replace("-", "") != "utf8"
+
+
+def csv_row(values: list[Any]) -> str:
+    """A line of CSV with its end, valid whatever the values hold."""
     line = io.StringIO()
     # With CR LF as the end of a line csv quotes either of them in a name (RFC 4180).
     csv.writer(line, lineterminator="\r\n").writerow(values)
     return line.getvalue()[:-2] + "\n"
 
 
-def _one_line(name: str) -> str:
+def one_line(name: str) -> str:
+    """A name as text for people shows it."""
     return " ".join(name.splitlines())

@@ -74,6 +74,11 @@ def _whole(file: AudioFile, sample_rate: int | None) -> np.ndarray:
     return samples
 
 
+def in_pieces(samples: np.ndarray) -> Iterator[np.ndarray]:
+    """Samples `(n,)` in such pieces as a file is read in."""
+    return (samples[k : k + PIECE] for k in range(0, len(samples), PIECE))
+
+
 def resample(samples: np.ndarray, rate: float, sample_rate: float) -> np.ndarray:
     """`samples` `(n,)` at `rate` Hz, band-limited and resampled to `sample_rate` Hz by soxr's HQ.
 

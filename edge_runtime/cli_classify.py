@@ -15,11 +15,19 @@ import typer
 from .answers import Answers, Format, format_of
 from .batch import answer_all
 from .cli_profile import known_profiles
+from .cli_timeline import (
+    Recording,
+    TimelineOptions,
+    check_options,
+    open_file,
+    write_timelines,
+)
 from .errors import AudioError, ConfigError, EdgeSerError
 from .files import check_free, growing, part_of
 from .inputs import STDIN, expand
 from .pcm import Encoding, PcmFormat
 from .terminal import Progress, complain, has_colours, is_terminal
+from .timeline_output import OF_ONE_RECORDING, Timelines
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,6 +73,27 @@ def classify(
             help="Who speaks: a profile that `edge-ser profile create` made.",
         ),
     ] = None,
+    timeline: Annotated[
+        bool,
+        typer.Option(
+            "--timeline", "-t",
+            help="Long recordings: segments from when to when, and where nobody speaks.",
+        ),
+    ] = False,
+    window: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="What is heard at once for a timeline [default: 3]."),
+    ] = None,
+    hop: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="From one window to the next [default: 1]."),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Draw the timeline of one recording: .png, .svg or .pdf."
+        ),
+    ] = None,
     jobs: Annotated[
         int,
         typer.Option(
@@ -100,6 +129,10 @@ def classify(
     FILE.part and renames it to FILE at the end. After Ctrl-C the answers so far are complete:
     those on standard output as they are, those of --output in FILE.part.
 
+    --timeline answers a recording of any length by segments: start and end in seconds, and "no
+    speech" for the pauses. audacity writes a label track, srt and vtt subtitles. --plot draws
+    waveform, MFCC and probabilities on one sheet.
+
     Standard input is read to its end: a WAV, FLAC, OGG or MP3, also a WAV whose header leaves its
     length open, or raw samples if --rate is given.
 
@@ -109,6 +142,8 @@ def classify(
       edge-ser classify recordings/ --jobs 0 -o answers.csv
       edge-ser classify "calls/**/*.flac" --format jsonl --threshold 0.6
       edge-ser classify --profile anna clip.wav
+      edge-ser classify --timeline call.mp3 -o call.srt
+      edge-ser classify call.mp3 --plot call.png
       arecord -d 5 -f S16_LE -r 16000 | edge-ser classify -
       ffmpeg -i film.mkv -f s16le -ac 1 -ar 16000 - | edge-ser classify - --rate 16000
     """
@@ -116,6 +151,10 @@ def classify(
     if output == Path("-"):
         output = None
     format = format_of(output, format)
+    timeline = timeline or plot is not None
+    _check_timeline(timeline, format, jobs, window, hop)
+    if plot is not None:
+        check_free(plot, force)
     if output is not None:
         check_free(output, force)
     from .model import EmotionModel
@@ -137,13 +176,49 @@ def classify(
         audio = name if name != STDIN else _standard_input(raw, loaded)
         return loaded.classify(audio, threshold=threshold, profile=speaker)
 
+    def recording(name: str) -> Recording:
+        if name != STDIN:
+            return open_file(name)
+        from .audio import in_pieces
+
+        samples = _standard_input(raw, loaded)
+        seconds = len(samples) / loaded.sample_rate
+        return Recording(in_pieces(samples), loaded.sample_rate, seconds)
+
+    if timeline:
+        inputs = list(expand(paths))
+        window = 3.0 if window is None else window
+        hop = min(1.0, window) if hop is None else hop
+        options = TimelineOptions(window, hop, threshold, speaker, plot)
+        check_options(format, options, len(inputs))
+
     with contextlib.nullcontext(sys.stdout) if output is None else growing(output, force) as file:
         try:
-            failed = _answer(work, paths, jobs, quiet, format, file, loaded.labels)
+            if timeline:
+                failed = write_timelines(
+                    loaded, inputs, Timelines(format, file, loaded.labels), recording, options,
+                    is_terminal(sys.stderr) and not quiet,
+                )
+            else:
+                failed = _answer(work, paths, jobs, quiet, format, file, loaded.labels)
         except KeyboardInterrupt:
             _interrupted(file, output)
     if failed:
         raise typer.Exit(1)
+
+
+def _check_timeline(
+    timeline: bool, format: Format, jobs: int, window: float | None, hop: float | None
+) -> None:
+    """ConfigError for what goes only with --timeline, or not with it."""
+    if timeline and jobs != 1:
+        raise ConfigError(
+            f"--jobs {jobs} is for clips; a timeline is made of one recording after the other"
+        )
+    if not timeline and format in OF_ONE_RECORDING:
+        raise ConfigError(f"--format {format.value} needs --timeline")
+    if not timeline and (window is not None or hop is not None):
+        raise ConfigError("--window and --hop are of --timeline: give that as well")
 
 
 def _answer(

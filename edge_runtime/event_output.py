@@ -10,13 +10,15 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from .terminal import Paint, bar, can_hold, clock
+
 if TYPE_CHECKING:
     from .listen import ListenEvent
     from .model import Prediction
 
 REDRAW_SECONDS = 0.1
 QUIETEST_DBFS = -60.0  # the left end of the level meter
-COLOURS = (31, 33, 32, 34, 35, 36)  # of the labels, in their order: red, yellow, green, blue...
+METER = 10  # characters of a bar
 
 
 class JsonLines:
@@ -52,12 +54,9 @@ class TextLines:
     """A line for each utterance; on a terminal, below them, one of what is going on."""
 
     def __init__(self, labels: tuple[str, ...]) -> None:
-        self._labels = labels
-        terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-        self._live = terminal
-        self._colours = terminal and not os.environ.get("NO_COLOR")
-        self._full, self._empty = ("█", "░") if _can_print("█░–") else ("#", ".")
-        self._dash = "–" if _can_print("█░–") else "-"
+        self._live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+        self._paint = Paint(labels, sys.stdout)
+        self._dash = "–" if can_hold("–", sys.stdout) else "-"
         self._now: Prediction | None = None
         self._drawn = -math.inf  # when the live line was drawn
 
@@ -66,31 +65,31 @@ class TextLines:
             self._now = event.prediction
             self._drawn = -math.inf
             return
-        when = f"{_clock(event.start)} {self._dash} {_clock(event.end)}"
+        when = f"{clock(event.start)} {self._dash} {clock(event.end)}"
         if event.prediction is None:
             self._print(f"{when}  {event.end - event.start:.2f} s of audio were lost")
             return
         self._now = None
         label, each = event.prediction.label, _each(event.prediction)
-        self._print(f"{when}  {self._coloured(label, f'{label:<9}')}  ({each})")
+        self._print(f"{when}  {self._paint(f'{label:<9}', label)}  ({each})")
 
     def heard(self, seconds: float, level: float) -> None:
         """So much was heard, and its last 0.1 s were `level` dBFS loud."""
         if not self._live or time.monotonic() - self._drawn < REDRAW_SECONDS:
             return
         self._drawn = time.monotonic()
-        loud = self._bar((level - QUIETEST_DBFS) / -QUIETEST_DBFS)
-        head = f"{_clock(seconds)}  {loud}  "
+        loud = bar((level - QUIETEST_DBFS) / -QUIETEST_DBFS, METER, sys.stdout)
+        head = f"{clock(seconds)}  {loud}  "
         label, tail = "", "listening"
         if self._now is not None:
             label = f"{self._now.label:<9}"
-            tail = f" {self._bar(self._now.confidence)}  {_each(self._now)}"
+            tail = f" {bar(self._now.confidence, METER, sys.stdout)}  {_each(self._now)}"
         room = shutil.get_terminal_size().columns - 1  # a full line would wrap
         head = head[:room]
         label = label[: room - len(head)]
         tail = tail[: room - len(head) - len(label)]
         if self._now is not None:
-            label = self._coloured(self._now.label, label)
+            label = self._paint(label, self._now.label)
         sys.stdout.write(f"\r{head}{label}{tail}\x1b[K")
         sys.stdout.flush()
 
@@ -104,31 +103,6 @@ class TextLines:
         print(f"\r\x1b[K{line}" if self._live else line, flush=True)
         self._drawn = -math.inf
 
-    def _bar(self, share: float, width: int = 10) -> str:
-        full = round(width * min(max(share, 0.0), 1.0))
-        return self._full * full + self._empty * (width - full)
-
-    def _coloured(self, label: str, text: str) -> str:
-        if not self._colours or label not in self._labels:
-            return text
-        colour = COLOURS[self._labels.index(label) % len(COLOURS)]
-        return f"\x1b[{colour}m{text}\x1b[0m"
-
 
 def _each(prediction: Prediction) -> str:
     return "  ".join(f"{name} {100 * p:3.0f}%" for name, p in prediction.probabilities.items())
-
-
-def _clock(seconds: float) -> str:
-    """1:02:03.4, or 2:03.4 within the first hour."""
-    tenths = round(10 * seconds)
-    hours, minutes, rest = tenths // 36_000, tenths // 600 % 60, tenths % 600 / 10
-    return f"{hours}:{minutes:02}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
-
-
-def _can_print(text: str) -> bool:
-    try:
-        text.encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .audio import PIECE, AudioFile, read_audio, resample
+from .audio import AudioFile, in_pieces, read_audio, resample
 from .card import METADATA_KEY, ModelCard
 from .errors import AudioError, ConfigError, ModelError, reason
 from .level import Loudness
@@ -174,7 +174,7 @@ class EmotionModel:
         pieces: Iterable[np.ndarray]
         if isinstance(audio, np.ndarray):
             audio = self.mfcc.check(audio)
-            pieces = (audio[k : k + PIECE] for k in range(0, len(audio), PIECE))
+            pieces = in_pieces(audio)
         else:
             pieces = file = AudioFile(audio)
             if sample_rate is not None:

@@ -134,12 +134,12 @@ class _Training:
         self.optimizer = torch.optim.Adam(
             network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        steps = config.average_epochs * -(-len(train) // config.batch_size)
+        self.epochs = Epochs(data, train, self.targets, config, network)
+        steps = config.average_epochs * self.epochs.n_batches
         self.average = average = AveragedModel(
             network, multi_avg_fn=get_ema_multi_avg_fn(math.exp(-1 / steps)), use_buffers=False
         )
         self.optimizer.register_step_post_hook(lambda *_: average.update_parameters(network))
-        self.epochs = Epochs(data, train, self.targets, config, network)
         self.settings = {
             "network": dataclasses.asdict(network_config), "fit": dataclasses.asdict(config),
             "labels": classes, "train": _names(data, train), "val": _names(data, val),

@@ -1,0 +1,107 @@
+"""How timelines are written: as text for people, or in a format of other programs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, TextIO
+
+from .answers import Format, csv_row, is_ascii, one_line
+from .prediction import NO_SPEECH
+from .segments import Shares
+from .terminal import Paint, bar, clock
+from .timeline_formats import VTT_HEADER, as_audacity, as_srt, as_vtt
+
+if TYPE_CHECKING:
+    from .segments import Segment
+
+BAR = 20  # characters of a bar that stand for a probability of 1
+
+# Formats of files that are about one recording, which they do not name.
+OF_ONE_RECORDING = (Format.audacity, Format.srt, Format.vtt)
+
+
+class Timelines:
+    """Writes the segments of one recording after the other to `file`, each at once and whole."""
+
+    def __init__(self, format: Format, file: TextIO, labels: tuple[str, ...]) -> None:
+        self._format, self._file = format, file
+        self._paint = Paint(labels, file)
+        self._ascii = is_ascii(file)
+        self._count = 0  # recordings
+        self._name = ""
+        self._shares = Shares()
+        self._rows: list[dict[str, Any]] = []  # of the recording, for a JSON list
+        self._cues = 0
+        if format is Format.csv:
+            self._write(csv_row(["file", "start", "end", "label", "confidence", *labels]))
+        elif format is Format.json:
+            self._write("[")
+        elif format is Format.vtt:
+            self._write(VTT_HEADER + "\n")
+
+    def begin(self, name: str) -> None:
+        """The segments that follow are of the recording `name`."""
+        self._name, self._shares, self._rows = name, Shares(), []
+        if self._format is Format.text:
+            self._write(f"{one_line(name)}\n")
+
+    def add(self, segment: Segment) -> None:
+        self._shares.add(segment)
+        probabilities = {name: round(p, 6) for name, p in segment.probabilities.items()}
+        row: dict[str, Any] = {
+            "start": round(segment.start, 3), "end": round(segment.end, 3), "label": segment.label,
+            "confidence": round(segment.confidence, 6), "probabilities": probabilities,
+        }
+        if self._format is Format.text:
+            self._write(self._text(segment))
+        elif self._format is Format.json:
+            self._rows.append(row)
+        elif self._format is Format.jsonl:
+            text = json.dumps({"file": self._name, **row}, ensure_ascii=self._ascii)
+            self._write(text + "\n")
+        elif self._format is Format.csv:
+            values = list(row.values())[:-1]
+            self._write(csv_row([self._name, *values, *probabilities.values()]))
+        elif self._format is Format.audacity:
+            self._write(as_audacity(segment) + "\n")
+        elif segment.label != NO_SPEECH:  # a subtitle where there is something to say
+            self._cues += 1
+            cue = as_srt(segment, self._cues) if self._format is Format.srt else as_vtt(segment)
+            self._write(cue + "\n")
+
+    def end(self) -> None:
+        """The recording is over."""
+        shares, seconds = self._shares.shares(), self._shares.total()
+        if self._format is Format.text:
+            each = ", ".join(f"{label} {100 * share:.0f}%" for label, share in shares.items())
+            self._write(f"  {clock(seconds):>9} in all: {each or 'nothing'}\n")
+        elif self._format is Format.json:
+            about = {
+                "file": self._name, "seconds": round(seconds, 3),
+                "shares": {label: round(share, 6) for label, share in shares.items()},
+                "segments": self._rows,
+            }
+            text = json.dumps(about, indent=2, ensure_ascii=self._ascii).replace("\n", "\n  ")
+            self._write((",\n  " if self._count else "\n  ") + text)
+        self._count += 1
+
+    def close(self) -> None:
+        """Nothing follows."""
+        if self._format is Format.json:
+            self._write("\n]\n" if self._count else "]\n")
+
+    def _text(self, segment: Segment) -> str:
+        times = f"  {clock(segment.start):>9}  {clock(segment.end):>9}"
+        label = self._paint(f"{segment.label:<10}", segment.label)
+        if segment.label == NO_SPEECH:
+            return f"{times}  {'':{BAR}}  {label}\n"
+        confidence = bar(segment.confidence, BAR, self._file)
+        return (
+            f"{times}  {self._paint(confidence, segment.label)}  {label} "
+            f"{100 * segment.confidence:3.0f}%\n"
+        )
+
+    def _write(self, text: str) -> None:
+        """In one piece, so that no line is half there when Ctrl-C comes."""
+        self._file.write(text)
+        self._file.flush()

@@ -1,0 +1,125 @@
+"""`edge-ser classify --timeline` as it is called."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+from edge_runtime import EmotionModel
+
+RATE = 16_000
+
+
+def edge_ser(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "edge_runtime", "classify", *map(str, arguments)],
+        capture_output=True, **{"text": True, **options},
+    )
+
+
+@pytest.fixture(scope="module")
+def call(tmp_path_factory, voice_clips):
+    """Voices with pauses between them."""
+    path = tmp_path_factory.mktemp("calls") / "a call.wav"
+    pause = np.zeros(2 * RATE, np.float32)
+    soundfile.write(path, np.concatenate([x for clip in voice_clips for x in (clip, pause)]), RATE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def segments(call):
+    return list(EmotionModel.load().timeline(call))
+
+
+def test_every_format_says_what_python_says(call, segments):
+    def answer(format):
+        done = edge_ser("--timeline", "--format", format, call)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    expected = [(round(s.start, 3), round(s.end, 3), s.label) for s in segments]
+    rows = [json.loads(line) for line in answer("jsonl").splitlines()]
+    assert [(row["start"], row["end"], row["label"]) for row in rows] == expected
+    assert {row["file"] for row in rows} == {str(call)}
+    (whole,) = json.loads(answer("json"))
+    assert [(r["start"], r["end"], r["label"]) for r in whole["segments"]] == expected
+    assert sum(whole["shares"].values()) == pytest.approx(1, abs=1e-5)
+    assert whole["seconds"] == pytest.approx(segments[-1].end, abs=1e-3)
+    table = list(csv.DictReader(io.StringIO(answer("csv"))))
+    assert [(float(r["start"]), float(r["end"]), r["label"]) for r in table] == expected
+    track = [line.split("\t") for line in answer("audacity").splitlines()]
+    assert [(round(float(a), 3), round(float(b), 3), label) for a, b, label in track] == expected
+    spoken = [s for s in segments if s.label != "no speech"]
+    srt = answer("srt").strip().split("\n\n")
+    assert [cue.splitlines()[0] for cue in srt] == [str(k + 1) for k in range(len(spoken))]
+    vtt = answer("vtt")
+    assert vtt.startswith("WEBVTT\n\n") and vtt.count(" --> ") == len(spoken)
+    text = answer("text").splitlines()
+    assert text[0] == str(call) and " in all: " in text[-1] and len(text) == len(segments) + 2
+
+
+def test_a_file_gets_the_format_of_its_name_and_the_window_asked_for(call, tmp_path):
+    out = tmp_path / "call.srt"
+    done = edge_ser("-t", call, "-o", out, "--window", 2, "--hop", 0.5)
+    assert (done.returncode, done.stdout) == (0, "")
+    expected = [s for s in EmotionModel.load().timeline(call, window=2.0, hop=0.5)
+                if s.label != "no speech"]
+    assert out.read_text().count(" --> ") == len(expected)
+    again = edge_ser("-t", call, "-o", out)
+    assert again.returncode == 2 and "exists already" in again.stderr
+
+
+def test_a_plot_is_drawn_beside_the_answer(call, tmp_path):
+    picture = tmp_path / "call.png"
+    done = edge_ser(call, "--plot", picture)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert " in all: " in done.stdout
+    content = picture.read_bytes()
+    assert content.startswith(b"\x89PNG")
+    again = edge_ser(call, "--plot", picture)
+    assert again.returncode == 2 and "--force" in again.stderr
+    assert picture.read_bytes() == content
+
+
+def test_standard_input_is_a_recording_too(call, segments):
+    done = edge_ser("-t", "--format", "jsonl", "-", input=call.read_bytes(), text=False)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["label"] for row in rows] == [s.label for s in segments]
+
+
+def test_a_bad_recording_does_not_stop_the_others(call, segments, tmp_path):
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"no audio")
+    done = edge_ser("-t", "--format", "json", bad, call, tmp_path / "missing.wav")
+    assert done.returncode == 1
+    (answer,) = json.loads(done.stdout)
+    assert len(answer["segments"]) == len(segments)
+    assert len(done.stderr.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["--format", "srt"], "--format srt needs --timeline"),
+        (["--hop", "1"], "--window and --hop are of --timeline"),
+        (["-t", "--window", "0"], "window=0.0 must be above 0"),
+        (["-t", "--hop", "5"], "hop=5.0 must be from 0.05 to the window's 3 seconds"),
+        (["-t", "--jobs", "2"], "one recording after the other"),
+        (["--plot", "a.gif"], "wanted a name that ends in"),
+        (["-t", "--format", "vtt", "CALL"], "is of one recording, and 2 are given"),
+        (["--plot", "PLOT", "CALL"], "draws one recording, and 2 are given"),
+    ],
+    ids=str,
+)
+def test_what_does_not_go_together_is_a_wrong_command_line(call, tmp_path, arguments, said):
+    places = {"CALL": call, "PLOT": tmp_path / "a.png"}
+    done = edge_ser(*(places.get(a, a) for a in arguments), call)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr and len(done.stderr.splitlines()) == 1

@@ -1,0 +1,67 @@
+"""Timelines as text, line by line."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from edge_runtime.answers import Format
+from edge_runtime.prediction import NO_SPEECH
+from edge_runtime.segments import Segment
+from edge_runtime.timeline_output import Timelines
+
+LABELS = ("happy", "sad")
+SAD = Segment(3661.25, 3663.0, "sad", 0.75, {"happy": 0.25, "sad": 0.75})
+PAUSE = Segment(3663.0, 3664.75, NO_SPEECH, 0.5, {"happy": 0.5, "sad": 0.5})
+
+
+class Terminal(io.StringIO):
+    def __init__(self, encoding="utf-8"):
+        super().__init__()
+        self.name_of_encoding = encoding
+
+    @property
+    def encoding(self):
+        return self.name_of_encoding
+
+    def isatty(self):
+        return True
+
+
+def written(file, format=Format.text, names=("a.wav",)):
+    out = Timelines(format, file, LABELS)
+    for name in names:
+        out.begin(name)
+        out.add(SAD)
+        out.add(PAUSE)
+        out.end()
+    out.close()
+    return file.getvalue()
+
+
+def test_text_has_a_line_a_segment_and_the_shares_of_the_time(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    lines = written(Terminal()).splitlines()
+    assert lines[0] == "a.wav"
+    assert lines[1] == "  1:01:01.2  1:01:03.0  " + "█" * 15 + "░" * 5 + "  sad         75%"
+    assert lines[2].split() == ["1:01:03.0", "1:01:04.8", "no", "speech"]
+    assert lines[3] == "     0:03.5 in all: sad 50%, no speech 50%"
+
+
+def test_a_terminal_has_colours_by_label_and_ascii_where_it_holds_no_more(monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    text = written(Terminal("ascii"))
+    assert text.isascii()
+    assert "\x1b[33m" + "#" * 15 + "." * 5 + "\x1b[0m" in text
+    assert "\x1b" not in written(io.StringIO())
+
+
+@pytest.mark.parametrize("names", [(), ("a.wav",), ("a.wav", "ü.wav")], ids=str)
+def test_a_list_is_json_for_any_number_of_recordings(names):
+    found = json.loads(written(Terminal(), Format.json, names))
+    assert [row["file"] for row in found] == list(names)
+    ascii_only = written(Terminal("latin-1"), Format.json, names)
+    assert ascii_only.isascii() and json.loads(ascii_only) == found
