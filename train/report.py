@@ -185,8 +185,10 @@ of the clips.
 
 
 def _auxiliary(summary: dict[str, Any]) -> str:
-    names = ", ".join(summary["auxiliary"])
-    return f" Trained on as well, but never answered: {names}." if names else ""
+    labels, corpora = ", ".join(summary["auxiliary"]), ", ".join(summary["also"])
+    return (f" Trained on as well, but never answered: {labels}." if labels else "") + (
+        f" Corpora that were trained on as well, but never tested: {corpora}." if corpora else ""
+    )
 
 
 def _row(title: str, score: dict[str, Any]) -> str:
