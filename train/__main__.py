@@ -23,10 +23,6 @@ app = typer.Typer(
 Data = Annotated[
     list[Path], typer.Option("--data", help="A folder of recordings or a manifest; repeatable.")
 ]
-Also = Annotated[
-    list[Path] | None,
-    typer.Option(help="Recordings of other corpora to train on as well, never tested; repeatable."),
-]
 Labels = Annotated[
     str | None, typer.Option(help="Comma-separated labels to keep [default: all that occur].")
 ]
@@ -78,7 +74,6 @@ class Protocol(str, Enum):
 @app.command("fit")
 def fit_command(
     data: Data,
-    also: Also = None,
     labels: Labels = None,
     auxiliary: Auxiliary = None,
     speaker_pattern: SpeakerPattern = None,
@@ -103,9 +98,9 @@ def fit_command(
     from .session import train_run
 
     train_run(
-        data, also=also or [], recipe=_recipe(recipe, mfcc, settings, epochs, seed),
-        labels=_split(labels), auxiliary=_split(auxiliary) or [],
-        speaker_pattern=speaker_pattern, noise=noise or [], run=run, runs=runs, cache=cache, resume=resume, device=pick_device(device),
+        data, recipe=_recipe(recipe, mfcc, settings, epochs, seed), labels=_split(labels),
+        auxiliary=_split(auxiliary) or [], speaker_pattern=speaker_pattern, noise=noise or [],
+        run=run, runs=runs, cache=cache, resume=resume, device=pick_device(device),
     )
 
 
@@ -116,7 +111,6 @@ def evaluate_command(
     report: Annotated[
         Path, typer.Option(help="Where REPORT.json and REPORT.md go (give it no suffix).")
     ],
-    also: Also = None,
     labels: Labels = None,
     auxiliary: Auxiliary = None,
     speaker_pattern: SpeakerPattern = None,
@@ -145,8 +139,8 @@ def evaluate_command(
     from .evaluate import evaluate
 
     evaluate(
-        data, protocol.value, report, also=also or [],
-        recipe=_recipe(recipe, mfcc, settings, epochs, seed), labels=_split(labels),
+        data, protocol.value, report, recipe=_recipe(recipe, mfcc, settings, epochs, seed),
+        labels=_split(labels),
         auxiliary=_split(auxiliary) or [], speaker_pattern=speaker_pattern, noise=noise or [],
         inner=inner,
         seeds=seeds, jobs=jobs, runs=runs or Path("runs") / report.name, cache=cache, resume=resume,

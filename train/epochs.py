@@ -72,8 +72,9 @@ class Epochs:
         self.augment = Augmenter(
             config.augment, data.mfcc, network.std.cpu().numpy(), data.noises
         )
-        self.own = [i for i in train if not data.is_supporting(i)]
-        self.supporting = [i for i in train if data.is_supporting(i)]
+        self.train = train
+        self.weights = _clip_weights(data, train)
+        self.lengths = [len(data.frames[i]) for i in train]
 
     def run(
         self, epoch: int, optimizer: torch.optim.Optimizer, log: Callable[[str], None]
@@ -85,42 +86,30 @@ class Epochs:
         torch.manual_seed(config.seed * 100_003 + epoch)
         rng = np.random.default_rng([config.seed, epoch])
         order = random.Random(f"{config.seed}/{epoch}")
-        # Other corpora may be ten times as large: each epoch hears no more of them than of its own.
-        drawn = order.sample(self.supporting, min(len(self.supporting), len(self.own)))
-        clips = self.own + drawn
-        weights = _clip_weights(self.data, clips)
-        groups = list(batches([len(self.data.frames[i]) for i in clips], config.batch_size, order))
+        groups = list(batches(self.lengths, config.batch_size, order))
         total, seen = 0.0, 0
         for step, positions in enumerate(groups):
-            chosen = [clips[k] for k in positions]
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * _rate(epoch - 1 + step / len(groups), config)
             optimizer.zero_grad()
-            loss = self._loss(chosen, weights[positions], rng)
+            loss = self._loss(positions, rng)
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
             optimizer.step()
             total += loss.item() * len(positions)
             if step % config.log_interval == 0:
                 log(
-                    f"Train Epoch: {epoch} [{seen}/{len(clips)} "
-                    f"({100 * seen / len(clips):.0f}%)]\tLoss: {loss.item():.6f}"
+                    f"Train Epoch: {epoch} [{seen}/{len(self.train)} "
+                    f"({100 * seen / len(self.train):.0f}%)]\tLoss: {loss.item():.6f}"
                 )
             seen += len(positions)
-        return total / len(clips)
+        return total / len(self.train)
 
-    @property
-    def n_batches(self) -> int:
-        """Of one pass."""
-        clips = len(self.own) + min(len(self.supporting), len(self.own))
-        return -(-clips // self.config.batch_size)
-
-    def _loss(
-        self, chosen: list[int], weights: torch.Tensor, rng: np.random.Generator
-    ) -> torch.Tensor:
+    def _loss(self, positions: list[int], rng: np.random.Generator) -> torch.Tensor:
         """The loss of a batch: of its emotions and, if the network has that output, of telling
         its speech from noise."""
         config, network = self.config, self.network
+        chosen = [self.train[k] for k in positions]
         clips = [self.augment(self.data.frames[i], rng) for i in chosen]
         noises = self._noises(max(map(len, clips)), rng) if network.speech is not None else []
         device = network.mean.device
@@ -131,7 +120,7 @@ class Epochs:
         losses = cross_entropy(
             logits[: len(clips)], targets, reduction="none", label_smoothing=config.label_smoothing
         )
-        weights = weights.to(device)
+        weights = self.weights[positions].to(device)
         loss = (losses * weights).sum() / weights.sum()
         if noises:
             is_speech = torch.tensor([1.0] * len(clips) + [0.0] * len(noises), device=device)

@@ -55,7 +55,7 @@ class Task:
 
 
 def evaluate(
-    data: list[Path], protocol: str, report: Path, *, also: list[Path], recipe: Recipe,
+    data: list[Path], protocol: str, report: Path, *, recipe: Recipe,
     labels: list[str] | None, auxiliary: list[str], speaker_pattern: str | None,
     noise: list[Path], inner: int, seeds: int, jobs: int, runs: Path, cache: Path, resume: bool,
     device: str,
@@ -66,7 +66,7 @@ def evaluate(
     goes on with the one that is not. `inner` sets of speakers choose the epoch of each; `jobs`
     trainings run at a time, one thread each.
     """
-    dataset = open_dataset(data, also, labels, auxiliary, speaker_pattern, recipe, cache, noise)
+    dataset = open_dataset(data, labels, auxiliary, speaker_pattern, recipe, cache, noise)
     recipe = recipe.sized(len(dataset.labels))
     tasks = list(_tasks(dataset, protocol, recipe, inner, seeds, runs))
     write_json(report.with_suffix(".splits.json"), _splits_json(dataset, tasks))
@@ -83,8 +83,7 @@ def evaluate(
     results = [json.loads((task.folder / RESULT).read_text(encoding="utf-8")) for task in tasks]
     about = {
         "protocol": protocol, "labels": dataset.labels, "auxiliary": sorted(dataset.auxiliary),
-        "also": sorted(dataset.supporting), **recipe.to_dict(), "seeds": seeds, "inner": inner,
-        "corpora": corpora_of(dataset),
+        **recipe.to_dict(), "seeds": seeds, "inner": inner, "corpora": corpora_of(dataset),
     }
     summary = summarize(about, results)
     write_report(summary, report)
@@ -95,18 +94,13 @@ def evaluate(
 def _tasks(
     dataset: Dataset, protocol: str, recipe: Recipe, inner: int, seeds: int, runs: Path
 ) -> Iterator[Task]:
-    own = dataset.own()
-    others = sorted(set(range(len(dataset.clips))) - set(own))
     for seed in range(recipe.fit.seed, recipe.fit.seed + seeds):
-        for k, fold in enumerate(PROTOCOLS[protocol]([dataset.clips[i] for i in own])):
-            test = [own[i] for i in fold]
-            train = sorted(set(own) - set(test))
+        for k, test in enumerate(PROTOCOLS[protocol](dataset.clips)):
+            train = sorted(set(range(len(dataset.clips))) - set(test))
             folds = _inner(dataset, protocol, train, inner, seed * 1000 + k)
-            train += others
             settings = {
                 **recipe.with_settings([f"seed={seed}"]).to_dict(), "labels": dataset.classes,
-                "noises": len(dataset.noises), "inner": inner,
-                "also": sorted(dataset.supporting), "test": _names(dataset, test),
+                "noises": len(dataset.noises), "inner": inner, "test": _names(dataset, test),
             }
             folder = runs / f"fold-{k + 1:02d}-seed-{seed}"
             yield Task(k, seed, train, folds, dataset.answerable(test), settings, folder)

@@ -37,15 +37,6 @@ class Dataset:
     duplicates: list[str] = field(default_factory=list)
     # Labels that are trained on and never answered: their clips teach what voices do as well.
     auxiliary: frozenset[str] = frozenset()
-    # Corpora that are trained on and never tested: what they teach is not what is asked for.
-    supporting: frozenset[str] = frozenset()
-
-    def is_supporting(self, i: int) -> bool:
-        return self.clips[i].corpus in self.supporting
-
-    def own(self) -> list[int]:
-        """The clips that may be tested."""
-        return [i for i in range(len(self.clips)) if not self.is_supporting(i)]
 
     @property
     def labels(self) -> list[str]:

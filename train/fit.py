@@ -135,7 +135,7 @@ class _Training:
             network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         self.epochs = Epochs(data, train, self.targets, config, network)
-        steps = config.average_epochs * self.epochs.n_batches
+        steps = config.average_epochs * -(-len(train) // config.batch_size)
         self.average = average = AveragedModel(
             network, multi_avg_fn=get_ema_multi_avg_fn(math.exp(-1 / steps)), use_buffers=False
         )

@@ -185,10 +185,8 @@ of the clips.
 
 
 def _auxiliary(summary: dict[str, Any]) -> str:
-    labels, corpora = ", ".join(summary["auxiliary"]), ", ".join(summary["also"])
-    return (f" Trained on as well, but never answered: {labels}." if labels else "") + (
-        f" Corpora that were trained on as well, but never tested: {corpora}." if corpora else ""
-    )
+    labels = ", ".join(summary["auxiliary"])
+    return f" Trained on as well, but never answered: {labels}." if labels else ""
 
 
 def _row(title: str, score: dict[str, Any]) -> str:

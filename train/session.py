@@ -39,14 +39,15 @@ LARGEST_LOSS = 0.01
 
 
 def train_run(
-    data: list[Path], *, also: list[Path], recipe: Recipe, labels: list[str] | None,
+    data: list[Path], *, recipe: Recipe, labels: list[str] | None,
     auxiliary: list[str], speaker_pattern: str | None, noise: list[Path], run: Path | None,
     runs: Path, cache: Path, resume: bool, device: str,
 ) -> Path:
     """Train on the recordings in `data` and return the run folder."""
     torch.set_num_threads(1)  # faster for so small a network, and the same weights everywhere
-    dataset = open_dataset(data, also, labels, auxiliary, speaker_pattern, recipe, cache, noise)
-    split = _split(dataset, recipe.fit.seed)
+    dataset = open_dataset(data, labels, auxiliary, speaker_pattern, recipe, cache, noise)
+    split = make_split(dataset.clips, seed=recipe.fit.seed)
+    split = replace(split, test=dataset.answerable(split.test))
     for note in split.notes:
         print(f"Note: {note}")
     folder = _folder(run, runs, resume)
@@ -88,15 +89,6 @@ def train_run(
     return folder
 
 
-def _split(dataset: Dataset, seed: int) -> Split:
-    """Of the corpora's own clips; those of others are all trained on."""
-    own = dataset.own()
-    split = make_split([dataset.clips[i] for i in own], seed=seed)
-    train, val, test = ([own[i] for i in part] for part in (split.train, split.val, split.test))
-    others = sorted(set(range(len(dataset.clips))) - set(own))
-    return replace(split, train=train + others, val=val, test=dataset.answerable(test))
-
-
 def _settings(data: list[Path], dataset: Dataset, recipe: Recipe) -> dict[str, Any]:
     return {
         "data": [str(path) for path in data], "labels": dataset.labels,
@@ -109,15 +101,14 @@ def _settings(data: list[Path], dataset: Dataset, recipe: Recipe) -> dict[str, A
 
 
 def open_dataset(
-    data: list[Path], also: list[Path], labels: list[str] | None, auxiliary: list[str],
+    data: list[Path], labels: list[str] | None, auxiliary: list[str],
     speaker_pattern: str | None, recipe: Recipe, cache: Path, noise: list[Path],
 ) -> Dataset:
     """Scan, compute features, and say what was found and what was left out.
 
-    `also`: recordings of other corpora that are trained on and never tested. `labels` are answered
-    (None: all of `data` but the auxiliary ones); `auxiliary` are trained on alone (["all"]: all
-    others), as are labels that `also` alone has. `noise`: folders of recordings without speech,
-    beside the noise that is synthesised, for networks that learn to tell it from speech.
+    `labels` are answered (None: all but the auxiliary ones); `auxiliary` are trained on alone
+    (["all"]: all others). `noise`: folders of recordings without speech, beside the noise that is
+    synthesised, for networks that learn to tell it from speech.
     """
     others = {canonical_label(label) for label in auxiliary}
     if "all" in others and labels is None:
@@ -132,16 +123,8 @@ def open_dataset(
             f"the labels that occur are {', '.join(sorted(found))}; "
             + (f"not {', '.join(sorted(unknown))}" if unknown else "two or more must be answered")
         )
-    if also:
-        own = {clip.corpus for clip in clips}
-        more = scan(also, speaker_pattern=speaker_pattern)
-        both = own & {clip.corpus for clip in more}
-        if both:
-            raise DatasetError(f"--also: {', '.join(sorted(both))} is among --data as well")
-        clips += [clip for clip in more if wanted is None or clip.label in answered | others]
     dataset = load_dataset(clips, recipe.mfcc, cache, recipe.silence)
-    dataset.auxiliary = frozenset({clip.label for clip in clips} - answered)
-    dataset.supporting = frozenset(clip.corpus for clip in clips) - own if also else frozenset()
+    dataset.auxiliary = frozenset(found - answered)
     if recipe.network.speech:
         dataset.noises = noise_features(recipe.mfcc, recipe.silence, noise)
     for line in dataset.unreadable:
