@@ -13,11 +13,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from .answers import Answers, Format, format_of
-from .batch import answer_all
 from .cli_profile import known_profiles
 from .errors import AudioError, ConfigError, EdgeSerError
-from .files import check_free, growing, part_of
-from .inputs import STDIN, expand
 from .pcm import Encoding, PcmFormat
 from .terminal import Progress, complain, has_colours, is_terminal
 
@@ -25,6 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from .model import EmotionModel, Prediction
+
+STDIN = "-"  # the file of this name is ./-
 
 
 
@@ -112,6 +111,8 @@ def classify(
       arecord -d 5 -f S16_LE -r 16000 | edge-ser classify -
       ffmpeg -i film.mkv -f s16le -ac 1 -ar 16000 - | edge-ser classify - --rate 16000
     """
+    from .files import check_free, growing
+
     raw = _raw_format(paths, rate, channels, encoding)
     if output == Path("-"):
         output = None
@@ -151,6 +152,9 @@ def _answer(
     file: TextIO, labels: tuple[str, ...],
 ) -> bool:
     """Write the answers to all of `paths` to `file`; whether one of them failed."""
+    from .batch import answer_all
+    from .inputs import expand
+
     shown = is_terminal(sys.stderr) and not quiet
     colours = has_colours(file)
     inputs: Iterable[str | AudioError] = expand(paths)
@@ -184,6 +188,8 @@ def _answer(
 
 def _interrupted(file: TextIO, output: Path | None) -> None:
     """Leave at once: a thread in the middle of a long recording is not waited for."""
+    from .files import part_of
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     file.flush()
     if output is not None:

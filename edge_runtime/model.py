@@ -30,6 +30,11 @@ LARGEST_STATE = 1 << 20
 
 OUTPUTS = ("logits", "probabilities", "speech", "new_state")
 
+# glibc keeps freed memory for the next clip once a block as large as this was freed, up to twice
+# its size; else it returns and asks for the same pages clip by clip, a third of the whole time.
+# https://man7.org/linux/man-pages/man3/mallopt.3.html (M_TRIM_THRESHOLD, dynamic adjustment)
+KEPT_BYTES = 4 << 20
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -67,6 +72,7 @@ class EmotionModel:
         self._session = session
         self.mfcc = Mfcc(card.mfcc)
         self._silent_state = np.zeros(self.inputs()["state"][1], np.float32)
+        np.empty(KEPT_BYTES, np.uint8)  # freed at once, and no page of it is ever there
 
     @classmethod
     def load(

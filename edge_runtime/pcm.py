@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from .errors import AudioError, ConfigError
 
@@ -88,19 +88,21 @@ class PcmReader:
     def push(self, data: bytes) -> np.ndarray:
         """The samples that `data` completes, float32 `(n, channels)`.
 
-        AudioError for a header that is not that of a WAV that can be read.
+        AudioError for a header that is not that of a WAV that can be read, and for NaN.
         """
         import numpy as np
 
         self._held += data
         if self._header and not self._read_header():
-            return np.empty((0, 1), np.float32)
+            return np.empty((0, 1 if self.format is None else self.format.channels), np.float32)
         assert self.format is not None
         size = len(self._held)
         if self.announced is not None:
             size = min(size, self.announced - self.n_bytes)
         size -= size % self.format.frame_bytes
         samples = self.format.decode(self._held[:size])
+        if self.format.encoding.value.startswith("f") and not np.isfinite(samples).all():
+            raise AudioError(f"{self._name}: holds samples that are NaN or infinite")
         self.n_bytes += size
         self._held = b"" if self.ended else self._held[size:]
         return samples
@@ -124,7 +126,7 @@ class PcmReader:
     def _read_header(self) -> bool:
         """Walk through the chunks up to the samples; whether they have been reached."""
         if not self._begun:
-            if not self._held or not b"RIFF".startswith(self._held[:4]):
+            if not b"RIFF".startswith(self._held[:4]):
                 self._refuse_begin()
             if len(self._held) < 12:
                 return False
@@ -153,9 +155,7 @@ class PcmReader:
                 self.format = self._wav_format(self._held[8 : 8 + length])
             self._skip = 8 + length + length % 2
 
-    def _refuse_begin(self) -> None:
-        if not self._held:
-            return
+    def _refuse_begin(self) -> NoReturn:
         raise AudioError(
             f"{self._name}: begins with {self._held[:4]!r}, which is no WAV; wanted a WAV "
             "(`ffmpeg -i FILE -f wav - | ...`), or raw samples and their --rate"
