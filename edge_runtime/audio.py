@@ -125,14 +125,18 @@ def _read(path: Path, source: Path | BinaryIO) -> tuple[np.ndarray, int]:
             sound.seekable = lambda: False
             # No more memory than the clip fills: fresh pages cost more than decoding it.
             size = min(PIECE, announced + 1)
-            while len(piece := sound.read(size, dtype="float32", always_2d=True)):
+            # What libsndfile makes of 16 bits, in a fraction of its time.
+            whole = sound.subtype == "PCM_16"
+            kind = "int16" if whole else "float32"
+            while len(piece := sound.read(size, dtype=kind, always_2d=True)):
+                piece = piece * np.float32(2**-15) if whole else piece
                 pieces.append(piece[:, 0] if piece.shape[1] == 1 else piece.mean(axis=1))
     except Exception as error:  # soundfile raises all kinds for what a file contains
         said = str(getattr(error, "error_string", error)).strip().rstrip(".")
         raise AudioError(
             f"{path}: is not audio that can be read ({said}); wanted WAV, FLAC, OGG or MP3"
         ) from error
-    samples = np.concatenate(pieces)
+    samples = np.concatenate(pieces) if len(pieces) > 2 else pieces[-1]
     if len(samples) < announced < UNKNOWN_LENGTH:
         raise AudioError(
             f"{path}: is truncated: {announced} samples are announced, "
