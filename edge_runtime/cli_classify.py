@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -21,6 +22,7 @@ from .terminal import Progress, complain, has_colours, is_terminal
 if TYPE_CHECKING:
     import numpy as np
 
+    from .batch import Answer
     from .model import EmotionModel, Prediction
 
 STDIN = "-"  # the file of this name is ./-
@@ -111,6 +113,7 @@ def classify(
       arecord -d 5 -f S16_LE -r 16000 | edge-ser classify -
       ffmpeg -i film.mkv -f s16le -ac 1 -ar 16000 - | edge-ser classify - --rate 16000
     """
+    from .batch import answer_all
     from .files import check_free, growing
 
     raw = _raw_format(paths, rate, channels, encoding)
@@ -134,41 +137,42 @@ def classify(
     if speaker is not None:
         speaker.shift(loaded)  # of another front end: not for every file
 
-    def work(name: str) -> Prediction:
-        audio = name if name != STDIN else _standard_input(raw, loaded)
-        return loaded.classify(audio, threshold=threshold, profile=speaker)
-
+    work = functools.partial(loaded.classify, threshold=threshold, profile=speaker)
+    here = {STDIN: lambda: work(_standard_input(raw, loaded))}
+    inputs, progress, names = _inputs(paths, quiet, output is None)
     with contextlib.nullcontext(sys.stdout) if output is None else growing(output, force) as file:
+        answers = Answers(format, file, loaded.labels, colours=has_colours(file), names=names)
         try:
-            failed = _answer(work, paths, jobs, quiet, format, file, loaded.labels)
+            failed = _write(answer_all(work, inputs, jobs, here), answers, progress)
         except KeyboardInterrupt:
             _interrupted(file, output)
     if failed:
         raise typer.Exit(1)
 
 
-def _answer(
-    work: Callable[[str], Prediction], paths: list[str], jobs: int, quiet: bool, format: Format,
-    file: TextIO, labels: tuple[str, ...],
-) -> bool:
-    """Write the answers to all of `paths` to `file`; whether one of them failed."""
-    from .batch import answer_all
+def _inputs(
+    paths: list[str], quiet: bool, printed: bool
+) -> tuple[Iterable[str | AudioError], Progress | None, list[str]]:
+    """The inputs that `paths` stand for, and if people watch a bar, and the names for columns."""
     from .inputs import expand
 
-    shown = is_terminal(sys.stderr) and not quiet
-    colours = has_colours(file)
-    inputs: Iterable[str | AudioError] = expand(paths)
-    names: list[str] = []
-    if shown or is_terminal(file):  # people see them: how many are there, how long are the names?
-        inputs = list(inputs)
-        names = [name for name in inputs if isinstance(name, str)]
-    progress = Progress(len(inputs)) if shown and isinstance(inputs, list) else None
-    answers = Answers(
-        format, file, labels, colours=colours, names=names if is_terminal(file) else ()
-    )
+    has_bar = is_terminal(sys.stderr) and not quiet
+    has_columns = printed and is_terminal(sys.stdout)
+    found = expand(paths)
+    if not has_bar and not has_columns:
+        return found, None, []  # as they are found: there may be a million
+    inputs = list(found)
+    names = [name for name in inputs if isinstance(name, str)] if has_columns else []
+    return inputs, Progress(len(inputs)) if has_bar else None, names
+
+
+def _write(
+    done: Generator[Answer[Prediction], None, None], answers: Answers, progress: Progress | None
+) -> bool:
+    """Write all answers and complain of what was no input; whether anything was not."""
     failed = False
     try:
-        with contextlib.closing(answer_all(work, inputs, jobs)) as done:
+        with contextlib.closing(done):
             for answer in done:
                 if progress is not None:
                     progress.clear()
@@ -187,7 +191,7 @@ def _answer(
 
 
 def _interrupted(file: TextIO, output: Path | None) -> None:
-    """Leave at once: a thread in the middle of a long recording is not waited for."""
+    """Leave at once: whatever is in the middle of a long recording is not waited for."""
     from .files import part_of
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)

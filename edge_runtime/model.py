@@ -100,6 +100,10 @@ class EmotionModel:
         except ConfigError as error:
             raise ModelError(f"{path}: the front end of its model card: {error}") from error
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy for another process is loaded from the same file."""
+        return EmotionModel.load, (self.path,)
+
     def __repr__(self) -> str:
         def shapes(values: dict[str, list[Any]]) -> str:
             return ", ".join(f"{n} ({', '.join(map(str, shape))})" for n, shape in values.items())
