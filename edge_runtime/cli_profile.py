@@ -9,7 +9,8 @@ import typer
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None,
-    help="Speaker profiles: what a device that hears the same few people knows about each.",
+    help="Make, list and delete profiles of speakers: what a device that hears the same few people "
+    "knows about each.",
 )
 
 
@@ -34,9 +35,16 @@ def create(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a profile of that name.")] = False,
 ) -> None:
-    """Store the mean features of a voice, for `edge-ser classify --profile NAME`.
+    """Make a profile of a voice.
 
-    Recordings in different moods are better than many in one.
+    What is stored is the mean of the features over the recordings, for `edge-ser classify
+    --profile NAME`. Recordings in different moods are better than many in one. Profiles are kept
+    in $EDGE_SER_PROFILES, else where the system keeps a user's data.
+
+    \b
+    Examples:
+      edge-ser profile create anna anna-1.wav anna-2.wav
+      edge-ser profile create ./anna.json anna-*.wav --force
     """
     from .errors import ConfigError
     from .model import EmotionModel
