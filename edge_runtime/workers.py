@@ -13,7 +13,7 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from .errors import AudioError, EdgeSerError
@@ -29,8 +29,8 @@ _BEGIN = (
 class Workers(Generic[T]):
     """`work`, called in one process for each thread that calls this.
 
-    `work` and what it returns must be such as pickle takes. An EdgeSerError is raised here as
-    there; a process that dies of an input is an AudioError, and the next input gets another.
+    `work` and what it returns must be such as pickle takes. A process that dies of an input is an
+    AudioError, and the next input gets another.
     """
 
     def __init__(self, work: Callable[[str], T]) -> None:
@@ -40,24 +40,23 @@ class Workers(Generic[T]):
         self._closed = False
         self._processes: list[subprocess.Popen[bytes]] = []
 
-    def __call__(self, name: str) -> T:
+    def __call__(self, names: Sequence[str]) -> list[T | EdgeSerError]:
+        """What `work` returns for each of `names`, or the EdgeSerError that it raises."""
         process: subprocess.Popen[bytes] | None = getattr(self._own, "process", None)
         if process is None:
             process = self._own.process = self._start()
         assert process.stdin is not None and process.stdout is not None
         try:
-            pickle.dump(name, process.stdin)
+            pickle.dump(names, process.stdin)
             process.stdin.flush()
-            result = pickle.load(process.stdout)
+            return pickle.load(process.stdout)
         except (OSError, EOFError, pickle.UnpicklingError):
             self._own.process = None
             process.kill()
-            raise AudioError(
-                f"{name}: the process that was to read it ended with status {process.wait()}"
-            ) from None
-        if isinstance(result, Exception):
-            raise result
-        return result
+        if len(names) > 1:  # which of them was it?
+            return [result for name in names for result in self([name])]
+        status = process.wait()
+        return [AudioError(f"{names[0]}: the process that was to read it ended with {status}")]
 
     def close(self) -> None:
         """End all processes, whatever they do."""
@@ -75,7 +74,7 @@ class Workers(Generic[T]):
         )
         with self._lock:
             if self._closed:
-                raise AudioError("nobody waits for this answer")
+                raise EdgeSerError("nobody waits for this answer")
             process = subprocess.Popen(
                 [sys.executable, "-c", _BEGIN], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 **apart,
@@ -87,21 +86,25 @@ class Workers(Generic[T]):
         return process
 
 
+def attempt(work: Callable[[str], T], name: str) -> T | EdgeSerError:
+    """What `work` returns for `name`, or the EdgeSerError that it raises."""
+    try:
+        return work(name)
+    except EdgeSerError as error:
+        return error
+    except MemoryError:
+        return AudioError(f"{name}: does not fit into the memory")
+
+
 def serve() -> None:
-    """What a worker does: receive the function, then call it for name after name."""
+    """What a worker does: receive the function, then call it for names after names."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nobody else's output gets among the answers
     try:
         work = pickle.load(sys.stdin.buffer)
         while True:
-            name = pickle.load(sys.stdin.buffer)
-            try:
-                result = work(name)
-            except EdgeSerError as error:
-                result = error
-            except MemoryError:
-                result = AudioError(f"{name}: does not fit into the memory")
-            pickle.dump(result, answers)
+            names = pickle.load(sys.stdin.buffer)
+            pickle.dump([attempt(work, name) for name in names], answers)
             answers.flush()
     except (EOFError, BrokenPipeError):  # we are no longer wanted
         os._exit(0)
