@@ -22,11 +22,15 @@ class Network(nn.Module):
         return self.out(torch.relu(self.fc(hidden.mean(dim=1))))
 
 
-if __name__ == "__main__":
-    samples, rate = librosa.load(sys.argv[2], sr=16_000)
+def classify(network: Network, clip: str) -> list[float]:
+    """The probabilities of the four classes."""
+    samples, rate = librosa.load(clip, sr=16_000)
     mfcc = librosa.feature.mfcc(y=samples, sr=rate, n_mfcc=13, n_fft=512, hop_length=320, n_mels=40)
+    with torch.no_grad():
+        return network(torch.from_numpy(mfcc.T.copy())[None]).softmax(dim=-1)[0].tolist()
+
+
+if __name__ == "__main__":
     network = Network().eval()
     network.load_state_dict(torch.load(sys.argv[1], weights_only=True))
-    with torch.no_grad():
-        probabilities = network(torch.from_numpy(mfcc.T.copy())[None]).softmax(dim=-1)[0]
-    print(probabilities.tolist())
+    print(classify(network, sys.argv[2]))

@@ -1,15 +1,19 @@
-"""Many inputs, one answer each: in order, on several threads, and none stops the others."""
+"""Many inputs, one answer each: in order, in several processes, and none stops the others."""
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
+import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .errors import AudioError, ConfigError, EdgeSerError
 from .inputs import expand
+from .workers import Workers, attempt
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -19,9 +23,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Inputs for each thread that are begun before the oldest has been answered: enough that a long
+# Inputs for each job that are begun before the oldest has been answered: enough that a long
 # recording does not leave the others idle, and no more is held for a million files.
-AHEAD = 16
+AHEAD = 32
+
+# A process is given as many inputs at a time as it answers within this, since every exchange with
+# it costs a tenth of a short clip.
+EXCHANGE_SECONDS = 0.03
+MOST_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -43,8 +52,8 @@ def classify_many(
     """The emotion of each of many files, folders (searched) and patterns (`calls/**/*.wav`).
 
     Args:
-        jobs: how many threads work at a time, 0 for as many as there are cores; memory holds as
-            many clips. The numbers are those of one thread.
+        jobs: how many processes work at a time, each with a model of its own that is loaded from
+            `model.path`; 0 for as many as there are cores. They need a moment to start.
         threshold, profile: as for `EmotionModel.classify`.
     Answers come in the order of the inputs and as soon as they are ready; a file that cannot be
     used is an `Answer` whose result is an EdgeSerError. Raises ConfigError for a wrong argument.
@@ -61,57 +70,92 @@ def classify_many(
     if profile is not None:
         profile.shift(model)  # of another front end: not for every file
     return answer_all(
-        lambda path: model.classify(path, threshold=threshold, profile=profile),
+        functools.partial(model.classify, threshold=threshold, profile=profile),
         expand(paths), jobs,
     )
 
 
 def answer_all(
-    work: Callable[[str], T], inputs: Iterable[str | AudioError], jobs: int = 1
+    work: Callable[[str], T], inputs: Iterable[str | AudioError], jobs: int = 1,
+    here: Mapping[str, Callable[[], T]] | None = None,
 ) -> Generator[Answer[T], None, None]:
     """What `work` returns for each of `inputs`, or the EdgeSerError that it raised.
 
-    `inputs` are names, or errors that are passed on. ConfigError is nobody's input's fault: it is
-    raised, and ends everything. `jobs` as for `classify_many`.
+    Args:
+        work: what more than one job does in other processes, so that pickle must take it.
+        inputs: names, or errors that are passed on.
+        jobs: as for `classify_many`.
+        here: inputs that are answered in this process, and how.
+    ConfigError is no input's fault: it is raised, and ends everything.
     """
     if jobs < 0:
         raise ConfigError(f"jobs={jobs!r} must be 0 (as many as there are cores) or more")
-
-    def answer(name: str | AudioError) -> Answer[T]:
-        if isinstance(name, AudioError):
-            return Answer("", name)
-        try:
-            return Answer(name, work(name))
-        except ConfigError:
-            raise
-        except EdgeSerError as error:
-            return Answer(name, error)
-        except MemoryError:
-            return Answer(name, AudioError(f"{name}: does not fit into the memory"))
-
     jobs = jobs or _cores()
     if jobs == 1:
-        return (answer(name) for name in inputs)
-    return _on_threads(answer, inputs, jobs)
+        return _in_turn(work, inputs, here or {})
+    return _in_processes(work, inputs, jobs, here or {})
 
 
-def _on_threads(
-    answer: Callable[[str | AudioError], Answer[T]], inputs: Iterable[str | AudioError], jobs: int
+def _in_turn(
+    work: Callable[[str], T], inputs: Iterable[str | AudioError],
+    here: Mapping[str, Callable[[], T]],
 ) -> Generator[Answer[T], None, None]:
-    """`map` on threads: decoding, numpy and onnxruntime let go of the interpreter's lock."""
+    for name in inputs:
+        yield from _answers(lambda names: [attempt(work, name) for name in names], [name], here)
+
+
+def _in_processes(
+    work: Callable[[str], T], inputs: Iterable[str | AudioError], jobs: int,
+    here: Mapping[str, Callable[[], T]],
+) -> Generator[Answer[T], None, None]:
+    """A thread for each process keeps it busy."""
     from concurrent.futures import ThreadPoolExecutor
 
+    at_once = 1
+
+    def answers(names: list[str | AudioError]) -> list[Answer[T]]:
+        nonlocal at_once
+        started = time.monotonic()
+        done = _answers(workers, names, here)
+        each = (time.monotonic() - started) / len(names)
+        at_once = max(1, min(MOST_AT_ONCE, 2 * len(names), int(EXCHANGE_SECONDS / (each + 1e-9))))
+        return done
+
+    workers = Workers(work)
     pool = ThreadPoolExecutor(jobs)
-    waiting: deque[Future[Answer[T]]] = deque()
+    waiting: deque[tuple[int, Future[list[Answer[T]]]]] = deque()
+    inputs, held = iter(inputs), 0
     try:
-        for name in inputs:
-            waiting.append(pool.submit(answer, name))
-            while waiting and (len(waiting) >= AHEAD * jobs or waiting[0].done()):
-                yield waiting.popleft().result()
+        while names := list(itertools.islice(inputs, at_once)):
+            waiting.append((len(names), pool.submit(answers, names)))
+            held += len(names)
+            while waiting and (held > (AHEAD - MOST_AT_ONCE) * jobs or waiting[0][1].done()):
+                held -= waiting[0][0]
+                yield from waiting.popleft()[1].result()
         while waiting:
-            yield waiting.popleft().result()
-    finally:  # also when nobody wants the rest: what has begun is not waited for
+            yield from waiting.popleft()[1].result()
+    finally:  # also when nobody wants the rest
         pool.shutdown(wait=False, cancel_futures=True)
+        workers.close()
+
+
+def _answers(
+    work: Callable[[list[str]], list[T | EdgeSerError]], inputs: list[str | AudioError],
+    here: Mapping[str, Callable[[], T]],
+) -> list[Answer[T]]:
+    """The answers to `inputs`; ConfigError if one of them is that."""
+    there = [name for name in inputs if isinstance(name, str) and name not in here]
+    results = iter(work(there) if there else [])
+    answers: list[Answer[T]] = []
+    for name in inputs:
+        if isinstance(name, AudioError):
+            answers.append(Answer("", name))
+            continue
+        result = attempt(lambda name: here[name](), name) if name in here else next(results)
+        if isinstance(result, ConfigError):
+            raise result
+        answers.append(Answer(name, result))
+    return answers
 
 
 def _cores() -> int:

@@ -63,7 +63,16 @@ def info(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
 ) -> None:
-    """Tell what a model is: labels, front end, corpora, licence, scores, inputs and outputs."""
+    """Tell what a model is and what it is worth.
+
+    Its labels, front end, size, inputs and outputs, the corpora it was trained on, its scores and
+    its licence: all that the file says of itself.
+
+    \b
+    Examples:
+      edge-ser info
+      edge-ser info my.onnx --json | jq .scores
+    """
     from .info import as_text, describe
     from .model import EmotionModel
 
@@ -92,11 +101,17 @@ def mfcc(
         bool, typer.Option("--psf", help="Begin with python_speech_features' conventions.")
     ] = False,
 ) -> None:
-    """Write the MFCC of a clip, for models of other makers.
+    """Write the MFCC of a clip, for other models.
 
     The defaults are librosa.feature.mfcc(sr=16000, n_mfcc=13, n_fft=512, hop_length=160,
     n_mels=40) without its clamp (top_db=80 gives that). A table has the times of the frames'
     centres in seconds as its first column.
+
+    \b
+    Examples:
+      edge-ser mfcc clip.wav -o features.npy
+      edge-ser mfcc clip.wav --set n_mels=80 --set top_db=80 > features.csv
+      edge-ser mfcc clip.wav --psf
     """
     if output is not None and output.suffix.lower() not in (".npy", ".csv"):
         raise ConfigError(f"--output {output}: wanted a name that ends in .npy or .csv")

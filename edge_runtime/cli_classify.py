@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from .answers import Answers, Format, format_of
-from .batch import answer_all
 from .cli_profile import known_profiles
-from .cli_timeline import (
-    Recording,
-    TimelineOptions,
-    check_options,
-    open_file,
-    write_timelines,
-)
+from .cli_timeline import TimelineOptions, check_options, write_timelines
 from .errors import AudioError, ConfigError, EdgeSerError
-from .files import check_free, growing, part_of
-from .inputs import STDIN, expand
 from .pcm import Encoding, PcmFormat
 from .terminal import Progress, complain, has_colours, is_terminal
 from .timeline_output import OF_ONE_RECORDING, Timelines
@@ -32,8 +24,10 @@ from .timeline_output import OF_ONE_RECORDING, Timelines
 if TYPE_CHECKING:
     import numpy as np
 
+    from .batch import Answer
     from .model import EmotionModel, Prediction
 
+STDIN = "-"  # the file of this name is ./-
 
 
 def classify(
@@ -147,6 +141,9 @@ def classify(
       arecord -d 5 -f S16_LE -r 16000 | edge-ser classify -
       ffmpeg -i film.mkv -f s16le -ac 1 -ar 16000 - | edge-ser classify - --rate 16000
     """
+    from .batch import answer_all
+    from .files import check_free, growing
+
     raw = _raw_format(paths, rate, channels, encoding)
     if output == Path("-"):
         output = None
@@ -172,35 +169,30 @@ def classify(
     if speaker is not None:
         speaker.shift(loaded)  # of another front end: not for every file
 
-    def work(name: str) -> Prediction:
-        audio = name if name != STDIN else _standard_input(raw, loaded)
-        return loaded.classify(audio, threshold=threshold, profile=speaker)
-
-    def recording(name: str) -> Recording:
-        if name != STDIN:
-            return open_file(name)
-        from .audio import in_pieces
-
-        samples = _standard_input(raw, loaded)
-        seconds = len(samples) / loaded.sample_rate
-        return Recording(in_pieces(samples), loaded.sample_rate, seconds)
-
+    work = functools.partial(loaded.classify, threshold=threshold, profile=speaker)
+    samples_of_stdin = functools.partial(_standard_input, raw, loaded)
     if timeline:
-        inputs = list(expand(paths))
+        from .inputs import expand
+
+        recordings = list(expand(paths))
         window = 3.0 if window is None else window
         hop = min(1.0, window) if hop is None else hop
         options = TimelineOptions(window, hop, threshold, speaker, plot)
-        check_options(format, options, len(inputs))
-
+        check_options(format, options, len(recordings))
     with contextlib.nullcontext(sys.stdout) if output is None else growing(output, force) as file:
         try:
             if timeline:
                 failed = write_timelines(
-                    loaded, inputs, Timelines(format, file, loaded.labels), recording, options,
-                    is_terminal(sys.stderr) and not quiet,
+                    loaded, recordings, Timelines(format, file, loaded.labels),
+                    {STDIN: samples_of_stdin}, options, is_terminal(sys.stderr) and not quiet,
                 )
             else:
-                failed = _answer(work, paths, jobs, quiet, format, file, loaded.labels)
+                inputs, progress, names = _inputs(paths, quiet, output is None)
+                answers = Answers(
+                    format, file, loaded.labels, colours=has_colours(file), names=names
+                )
+                here = {STDIN: lambda: work(samples_of_stdin())}
+                failed = _write(answer_all(work, inputs, jobs, here), answers, progress)
         except KeyboardInterrupt:
             _interrupted(file, output)
     if failed:
@@ -221,25 +213,29 @@ def _check_timeline(
         raise ConfigError("--window and --hop are of --timeline: give that as well")
 
 
-def _answer(
-    work: Callable[[str], Prediction], paths: list[str], jobs: int, quiet: bool, format: Format,
-    file: TextIO, labels: tuple[str, ...],
+def _inputs(
+    paths: list[str], quiet: bool, printed: bool
+) -> tuple[Iterable[str | AudioError], Progress | None, list[str]]:
+    """The inputs that `paths` stand for, and if people watch a bar, and the names for columns."""
+    from .inputs import expand
+
+    has_bar = is_terminal(sys.stderr) and not quiet
+    has_columns = printed and is_terminal(sys.stdout)
+    found = expand(paths)
+    if not has_bar and not has_columns:
+        return found, None, []  # as they are found: there may be a million
+    inputs = list(found)
+    names = [name for name in inputs if isinstance(name, str)] if has_columns else []
+    return inputs, Progress(len(inputs)) if has_bar else None, names
+
+
+def _write(
+    done: Generator[Answer[Prediction], None, None], answers: Answers, progress: Progress | None
 ) -> bool:
-    """Write the answers to all of `paths` to `file`; whether one of them failed."""
-    shown = is_terminal(sys.stderr) and not quiet
-    colours = has_colours(file)
-    inputs: Iterable[str | AudioError] = expand(paths)
-    names: list[str] = []
-    if shown or is_terminal(file):  # people see them: how many are there, how long are the names?
-        inputs = list(inputs)
-        names = [name for name in inputs if isinstance(name, str)]
-    progress = Progress(len(inputs)) if shown and isinstance(inputs, list) else None
-    answers = Answers(
-        format, file, labels, colours=colours, names=names if is_terminal(file) else ()
-    )
+    """Write all answers and complain of what was no input; whether anything was not."""
     failed = False
     try:
-        with contextlib.closing(answer_all(work, inputs, jobs)) as done:
+        with contextlib.closing(done):
             for answer in done:
                 if progress is not None:
                     progress.clear()
@@ -258,7 +254,9 @@ def _answer(
 
 
 def _interrupted(file: TextIO, output: Path | None) -> None:
-    """Leave at once: a thread in the middle of a long recording is not waited for."""
+    """Leave at once: whatever is in the middle of a long recording is not waited for."""
+    from .files import part_of
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     file.flush()
     if output is not None:

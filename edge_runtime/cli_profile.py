@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None,
-    help="Speaker profiles: what a device that hears the same few people knows about each.",
+    help="Make, list and delete profiles of speakers: what a device that hears the same few people "
+    "knows about each.",
 )
 
 
@@ -51,10 +52,18 @@ def create(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a profile of that name.")] = False,
 ) -> None:
-    """Store the mean features of a voice, for `edge-ser classify --profile NAME`.
+    """Make a profile of a voice.
 
-    Recordings in different moods are better than many in one. `profile create NAME --microphone 90`
-    records 90 s, of which nothing but the profile is kept.
+    What is stored is the mean of the features over the recordings, for `edge-ser classify
+    --profile NAME`. Recordings in different moods are better than many in one. Profiles are kept
+    in $EDGE_SER_PROFILES, else where the system keeps a user's data. Of what the microphone hears
+    nothing else is kept.
+
+    \b
+    Examples:
+      edge-ser profile create anna anna-1.wav anna-2.wav
+      edge-ser profile create anna --microphone 90
+      edge-ser profile create ./anna.json anna-*.wav --force
     """
     from .errors import ConfigError
     from .model import EmotionModel

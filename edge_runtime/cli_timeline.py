@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,13 +41,19 @@ class TimelineOptions:
     plot: Path | None
 
 
-def open_file(name: str) -> Recording:
+def _of_file(name: str) -> Recording:
     """An audio file that is read piece by piece."""
     from .audio import AudioFile
 
     file = AudioFile(name)
     seconds = None if file.n_samples is None else file.n_samples / file.sample_rate
     return Recording(file, file.sample_rate, seconds)
+
+
+def _of_samples(samples: np.ndarray, sample_rate: int) -> Recording:
+    from .audio import in_pieces
+
+    return Recording(in_pieces(samples), sample_rate, len(samples) / sample_rate)
 
 
 def check_options(format: Format, options: TimelineOptions, n_inputs: int) -> None:
@@ -70,16 +76,23 @@ def check_options(format: Format, options: TimelineOptions, n_inputs: int) -> No
 
 def write_timelines(
     model: EmotionModel, inputs: list[str | AudioError], out: Timelines,
-    open_recording: Callable[[str], Recording], options: TimelineOptions, show_progress: bool,
+    here: Mapping[str, Callable[[], np.ndarray]], options: TimelineOptions, show_progress: bool,
 ) -> bool:
-    """Write the segments of all recordings; whether one of them failed."""
+    """Write the segments of all recordings; whether one of them failed.
+
+    `here`: the names that are no files, and what gives their samples at the rate of the model.
+    """
     failed = False
     try:
         for name in inputs:
             try:
                 if isinstance(name, AudioError):
                     raise name
-                _write_one(model, name, out, open_recording(name), options, show_progress)
+                if name in here:
+                    recording = _of_samples(here[name](), model.sample_rate)
+                else:
+                    recording = _of_file(name)
+                _write_one(model, name, out, recording, options, show_progress)
             except ConfigError:
                 raise
             except EdgeSerError as error:

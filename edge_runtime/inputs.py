@@ -19,8 +19,6 @@ AUDIO_SUFFIXES = frozenset([
     ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64", ".sph", ".nist", ".voc", ".avr", ".ircam",
 ])
 
-STDIN = "-"  # the file of this name is ./-
-
 _MAGIC = re.compile(r"[*?[]")
 
 
@@ -41,7 +39,7 @@ def expand(names: Iterable[str | os.PathLike[str]]) -> Iterator[str | AudioError
         if os.path.isdir(name):
             files: Iterable[str | AudioError] = _search(name)
             wanted = "holds no audio files; wanted WAV, FLAC, OGG or MP3"
-        elif name != STDIN and _MAGIC.search(name) and not os.path.lexists(name):
+        elif _MAGIC.search(name) and not os.path.lexists(name):
             files = _matches(name)
             wanted = "matches no audio files"
         else:

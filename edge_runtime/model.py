@@ -31,6 +31,11 @@ FILE_HAS_RATE = "sample_rate is for arrays of samples; a file holds its own"
 
 OUTPUTS = ("logits", "probabilities", "speech", "new_state")
 
+# glibc keeps freed memory for the next clip once a block as large as this was freed, up to twice
+# its size; else it returns and asks for the same pages clip by clip, a third of the whole time.
+# https://man7.org/linux/man-pages/man3/mallopt.3.html (M_TRIM_THRESHOLD, dynamic adjustment)
+KEPT_BYTES = 4 << 20
+
 
 class Heard(NamedTuple):
     """What the network makes of the frames so far."""
@@ -55,6 +60,7 @@ class EmotionModel:
         self._session = session
         self.mfcc = Mfcc(card.mfcc)
         self._silent_state = np.zeros(self.inputs()["state"][1], np.float32)
+        np.empty(KEPT_BYTES, np.uint8)  # freed at once, and no page of it is ever there
 
     @classmethod
     def load(
@@ -81,6 +87,10 @@ class EmotionModel:
             return cls(session, card, path)
         except ConfigError as error:
             raise ModelError(f"{path}: the front end of its model card: {error}") from error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy for another process is loaded from the same file."""
+        return EmotionModel.load, (self.path,)
 
     def __repr__(self) -> str:
         def shapes(values: dict[str, list[Any]]) -> str:

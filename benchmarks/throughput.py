@@ -1,0 +1,135 @@
+"""`python -m benchmarks.throughput --data FOLDER`: warm clips per second, as a Markdown table.
+
+Each candidate is a process that has loaded its model and classified all clips once before. They
+take turns; a round is all clips. The processes of `--jobs 2` start anew in each round, and are
+timed from when they have become warm. Wall time is what a user waits for, CPU time is what the
+candidate works: on a machine that others use as well only the second is steady.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from .alternate import processor
+
+WARM_UP = 64  # answers of `--jobs 2` that are not timed
+
+Round = Callable[[], tuple[int, float, float]]  # clips, seconds, CPU seconds (0: not known)
+
+
+def timed(classify: Callable[[str], object], files: list[str]) -> Round:
+    def run() -> tuple[int, float, float]:
+        wall, cpu = time.perf_counter(), time.process_time()
+        for file in files:
+            classify(file)
+        return len(files), time.perf_counter() - wall, time.process_time() - cpu
+
+    return run
+
+
+def edge_ser(files: list[str]) -> Round:
+    from edge_runtime import EmotionModel
+
+    return timed(EmotionModel.load().classify, files)
+
+
+def edge_ser_jobs(files: list[str]) -> Round:
+    from edge_runtime import EmotionModel, classify_many
+
+    model = EmotionModel.load()
+
+    def run() -> tuple[int, float, float]:
+        answers = classify_many(model, files[:WARM_UP] + 2 * files, jobs=2)
+        for _ in range(WARM_UP):
+            next(answers)
+        wall = time.perf_counter()
+        count = sum(1 for _ in answers)
+        return count, time.perf_counter() - wall, 0.0
+
+    return run
+
+
+def librosa_torch(files: list[str]) -> Round:
+    import torch
+
+    from .librosa_torch import Network, classify
+
+    torch.set_num_threads(1)  # two are slower for so small a network
+    network = Network().eval()
+    return timed(lambda file: classify(network, file), files)
+
+
+CANDIDATES = {
+    "librosa + PyTorch, 1 thread": librosa_torch,
+    "edge-ser, 1 thread": edge_ser,
+    "edge-ser, --jobs 2": edge_ser_jobs,
+}
+
+
+def serve(candidate: str, folder: str, count: int) -> None:
+    """Do a round for every line on stdin, and print clips per second and per CPU second."""
+    files = sorted(map(str, Path(folder).rglob("*.wav")))
+    files = files[:: max(1, len(files) // count)][:count]
+    run = CANDIDATES[candidate](files)
+    run()
+    print(len(files), flush=True)
+    for _ in sys.stdin:
+        clips, wall, cpu = run()
+        print(clips / wall, clips / cpu if cpu else 0.0, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True, help="a folder of WAV files")
+    parser.add_argument("--clips", type=int, default=100, help="in a round, spread over all")
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--serve", choices=CANDIDATES, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        serve(options.serve, options.data, options.clips)
+        return
+    command = [
+        sys.executable, "-m", "benchmarks.throughput", "--data", options.data,
+        "--clips", str(options.clips), "--serve",
+    ]
+    processes = {
+        name: subprocess.Popen(
+            [*command, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for name in CANDIDATES
+    }
+    n_clips = [int(process.stdout.readline()) for process in processes.values()][0]  # type: ignore
+    found: dict[str, list[tuple[float, ...]]] = {name: [] for name in processes}
+    for _ in range(options.rounds):
+        for name, process in processes.items():
+            process.stdin.write("\n")  # type: ignore[union-attr]
+            process.stdin.flush()  # type: ignore[union-attr]
+            rates = process.stdout.readline().split()  # type: ignore[union-attr]
+            found[name].append(tuple(map(float, rates)))
+    for process in processes.values():
+        process.communicate()
+    slow = found["librosa + PyTorch, 1 thread"]
+    print(f"{n_clips} clips on {processor()}: medians of {options.rounds} alternating rounds; the")
+    print("factors are medians over the rounds.\n")
+    print("| | clips per second | faster by | clips per CPU second | by |")
+    print("|---|---:|---:|---:|---:|")
+    for name, rates in found.items():
+        cells = []
+        for k in (0, 1):
+            factor = statistics.median(a[k] / b[k] for a, b in zip(rates, slow))
+            rate = statistics.median(rate[k] for rate in rates)
+            cells.append(f"{rate:.0f} | {factor:.1f}" if rate else " | ")
+        print(f"| {name} | {' | '.join(cells)} |")
+    gain = statistics.median(
+        b[0] / a[0] for a, b in zip(found["edge-ser, 1 thread"], found["edge-ser, --jobs 2"])
+    )
+    print(f"\n`--jobs 2` is {gain:.2f} times as fast as one thread.")
+
+
+main()
