@@ -177,7 +177,7 @@ emulator=$(qemu-aarch64-static --version | sed -n 's/.*version \([0-9.]*\).*/\1/
 instructions="not available: qemu $emulator is here without plugins, which would count them"
 if qemu-aarch64-static --help | grep -q -- -plugin; then instructions="not counted"; fi
 machine=$("${enter[@]}" python3 -c \
-  'import platform as p; print(p.machine(), "glibc", p.libc_ver()[1], sep=", ")')
+  'import platform as p; print(f"{p.machine()}, glibc {p.libc_ver()[1]}")')
 cat > "$REPORT.tmp" <<MARKDOWN
 # 64-bit ARM
 
@@ -202,7 +202,7 @@ The same clips there and here; differences of UAR in percentage points:
 
 $(grep '^|' "$WORK/parity.md")
 
-Tests of \`edge_runtime\` there: $(tail -1 "$WORK/tests.log" | tr -d '='); from
+Tests of \`edge_runtime\` there: $(tail -1 "$WORK/tests.log"); of
 $(echo $chosen | sed 's/tests\///g').
 MARKDOWN
 mv "$REPORT.tmp" "$REPORT"

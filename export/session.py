@@ -132,17 +132,14 @@ def write_parity(links: list[Link], sizes: dict[str, int], report: Path) -> bool
                                              "links": as_json(links)})
     table = as_markdown(links)
     rows = "\n".join(f"| {name} | {size:,} |" for name, size in sizes.items())
+    files = f"\n| file | bytes |\n|---|---:|\n{rows}\n" if sizes else ""
     write_text(report.with_suffix(".md"), f"""# Parity, link by link
 
 Clips one at a time, training clips included: this compares implementations and scores none.
 Differences are those of the second from the first; of accuracy and UAR in percentage points.
 
 {table}
-
-| file | bytes |
-|---|---:|
-{rows}
-""")
+{files}""")
     print(table)
     print("\n".join(f"{name}: {size:,} bytes" for name, size in sizes.items()))
     return holds
