@@ -19,11 +19,11 @@ RUN    ?=
 TORCH  := torch==2.13.0
 PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup train export classify test lint node bench bench-mfcc bench-training clean help fuzz
+.PHONY: setup train export classify test lint node bench bench-mfcc bench-training arm64 clean help fuzz
 .DEFAULT_GOAL := help
 
 help:
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(PY):
 	$(PYTHON) -m venv $(VENV)
@@ -72,6 +72,11 @@ bench-mfcc: $(VENV)/full ## the front end beside librosa and others
 
 bench-training: $(VENV)/full ## seconds per epoch on DATA beside a straightforward loop
 	$(PY) -m benchmarks.training --data '$(DATA)'
+
+arm64: ## the wheel in an emulated 64-bit ARM system: tests, sizes, the same answers? (as root)
+	@deploy/arm64.sh --check
+	@$(MAKE) --no-print-directory setup
+	PY=$(PY) deploy/arm64.sh $(if $(filter file,$(origin DATA)),,$(DATA))
 
 clean: ## remove caches and build products; runs, models and .venv stay
 	rm -rf .cache .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info

@@ -274,7 +274,12 @@ def _session(path: Path, threads: int) -> Any:
         raise ModelError(f"{path}: is a directory; wanted an .onnx file") from None
     except (OSError, ValueError) as error:
         raise ModelError(f"{path}: cannot be read: {reason(error)}") from error
-    import onnxruntime
+    try:
+        import onnxruntime
+    except ImportError as error:
+        from .supported import why_no_onnxruntime
+
+        raise ModelError(f"{path}: cannot be run: {why_no_onnxruntime(error)}") from error
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

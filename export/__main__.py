@@ -65,6 +65,32 @@ def parity(
         raise typer.Exit(1)
 
 
+@app.command()
+def device(
+    measured: Annotated[
+        Path, typer.Argument(help="What `python -m edge_runtime.measure` wrote there.")
+    ],
+    data: Annotated[
+        list[Path],
+        typer.Option(help="Where the clips are here: a folder or a manifest; repeatable."),
+    ],
+    model: Annotated[
+        Path | None, typer.Option(help="The model used there [default: the bundled one].")
+    ] = None,
+    report: Annotated[
+        Path, typer.Option(help="A report that `parity` wrote, or a new one, without suffix.")
+    ] = Path("parity"),
+) -> None:
+    """Compare what another machine makes of clips with this one; fails if a limit does not hold.
+
+    Its row is added to REPORT, or replaced there; the other rows stay.
+    """
+    from .device import compare_device
+
+    if not compare_device(measured, data, model, report):
+        raise typer.Exit(1)
+
+
 def main() -> Any:
     try:
         app()

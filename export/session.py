@@ -66,7 +66,7 @@ def export_run(
         )
     links = _links(network, int8, dataset)
     files = [path for path in (fp32, int8, waveform) if path.exists()]
-    holds = _write_parity(links, files, out / "parity")
+    holds = write_parity(links, _sizes(files), out / "parity")
     table = as_markdown(links)
     write_text(out / CARD, card_markdown(card, int8.stat().st_size, table))
     if not holds:
@@ -100,7 +100,7 @@ def check_model(model: Path, data: list[Path], report: Path, cache: Path) -> boo
     links = _links(network, model, dataset)
     files = [path for path in (model.with_name(FP32), model, model.with_name(WAVEFORM))
              if path.exists()]
-    return _write_parity(links, files, report)
+    return write_parity(links, _sizes(files), report)
 
 
 def _links(network: EmotionLSTM | None, model: Path, dataset: Dataset) -> list[Link]:
@@ -120,25 +120,26 @@ def _links(network: EmotionLSTM | None, model: Path, dataset: Dataset) -> list[L
     return links
 
 
-def _write_parity(links: list[Link], files: list[Path], report: Path) -> bool:
-    """Print the links and write them to `report`.json and .md; True if all hold."""
-    sizes = {path.name: path.stat().st_size for path in files}
+def _sizes(files: list[Path]) -> dict[str, int]:
+    return {path.name: path.stat().st_size for path in files}
+
+
+def write_parity(links: list[Link], sizes: dict[str, int], report: Path) -> bool:
+    """Print the links and the `sizes` of the models in bytes, and write them to `report`.json and
+    .md; True if all hold."""
     holds = all(link.holds for link in links)
     write_json(report.with_suffix(".json"), {"sizes": sizes, "holds": holds,
                                              "links": as_json(links)})
     table = as_markdown(links)
     rows = "\n".join(f"| {name} | {size:,} |" for name, size in sizes.items())
+    files = f"\n| file | bytes |\n|---|---:|\n{rows}\n" if sizes else ""
     write_text(report.with_suffix(".md"), f"""# Parity, link by link
 
-Every clip, one at a time, training clips included: this compares implementations and scores none.
+Clips one at a time, training clips included: this compares implementations and scores none.
 Differences are those of the second from the first; of accuracy and UAR in percentage points.
 
 {table}
-
-| file | bytes |
-|---|---:|
-{rows}
-""")
+{files}""")
     print(table)
     print("\n".join(f"{name}: {size:,} bytes" for name, size in sizes.items()))
     return holds

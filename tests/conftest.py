@@ -7,25 +7,29 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from edge_runtime import MfccConfig, read_audio
-from train.corpora import scan
 from train.demo_corpus import PROSODIES, synthesise, voices, write_corpus
-from train.features import load_dataset
-from train.splits import make_split
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPORA = Path(os.environ.get("EDGE_SER_CORPORA", ROOT.parent / "shared" / "corpora"))
 
 # The same draws in every run, so that a failure belongs to a change; HYPOTHESIS_PROFILE=search
-# draws others each time (`make fuzz`).
+# draws others each time (`make fuzz`), and =slow waits for an emulator (`make arm64`).
 settings.register_profile("same", derandomize=True)
+settings.register_profile(
+    "slow", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("search", derandomize=False, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
-torch.set_num_threads(1)  # as in training; two threads are slower for so small a network
+try:
+    import torch
+except ModuleNotFoundError:  # on a device, where the tests of edge_runtime run without it
+    pass
+else:
+    torch.set_num_threads(1)  # as in training; two threads are slower for so small a network
 
 
 @pytest.fixture(scope="session")
@@ -63,9 +67,14 @@ def feature_cache(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def dataset(demo_corpus, feature_cache):
+    from train.corpora import scan
+    from train.features import load_dataset
+
     return load_dataset(scan([demo_corpus / "manifest.csv"]), TRAINING_MFCC, feature_cache)
 
 
 @pytest.fixture(scope="session")
 def split(dataset):
+    from train.splits import make_split
+
     return make_split(dataset.clips)

@@ -1,0 +1,211 @@
+#!/usr/bin/env bash
+# The wheel on 64-bit ARM, as on a Raspberry Pi: a Debian arm64 system in a folder, emulated, in
+# which the wheel is installed with the published aarch64 packages, tested, measured and compared
+# with this machine. Needs root, debootstrap and qemu-user-static. Repeatable at any time: the
+# system and what was downloaded are kept, everything else is made anew.
+#
+#   deploy/arm64.sh [FOLDER...]    folders of labelled recordings to compare on [default: samples]
+#   deploy/arm64.sh --check        only whether this machine has what it takes
+#
+#   WORK=.cache/arm64              where the system, the packages and the answers are kept
+#   SUITE=bookworm                 the Debian release, that of Raspberry Pi OS
+#   CLIPS=160                      how many recordings at most, evenly spread; emulation is slow
+#   REPORT=reports/arm64.md        what is written at the end
+#   PY=.venv/bin/python            with everything installed: `make setup`
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+stop() { echo "arm64: $*" >&2; exit 1; }
+step() { echo; echo "== $* ($((SECONDS / 60)) min $((SECONDS % 60)) s)"; }
+
+[ "$(id -u)" = 0 ] || stop "needs root, to mount and to enter another system: run it with sudo"
+for tool in debootstrap qemu-aarch64-static update-binfmts unshare; do
+  command -v "$tool" >/dev/null || stop "$tool is missing:" \
+    "apt-get install debootstrap qemu-user-static binfmt-support util-linux"
+done
+if [ "${1:-}" = --check ]; then exit; fi
+
+WORK=$(realpath -m "${WORK:-.cache/arm64}")
+SUITE=${SUITE:-bookworm}
+CLIPS=${CLIPS:-160}
+REPORT=${REPORT:-reports/arm64.md}
+PY=${PY:-.venv/bin/python}
+ROOT="$WORK/$SUITE"
+if [ $# = 0 ]; then set -- samples; fi
+"$PY" -c 'import torch, sklearn' 2>/dev/null || stop "$PY cannot compare answers: run make setup"
+
+# In a mount namespace of its own: whatever way this ends, the kernel undoes the mounts.
+if [ -z "${ARM64_ALONE:-}" ]; then
+  ARM64_ALONE=yes exec unshare --mount --propagation private "$0" "$@"
+fi
+
+# The kernel hands aarch64 programs to the emulator.
+mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
+[ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || update-binfmts --enable qemu-aarch64 ||
+  stop "the kernel lets nobody register the emulator for aarch64 programs"
+
+# Nothing of this machine's environment gets in; packages come from $WORK alone.
+enter=(chroot "$ROOT" /usr/bin/env -i QEMU_CPU=cortex-a72 HOME=/root LANG=C.UTF-8
+  PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1
+  PATH=/opt/edge-ser/bin:/usr/sbin:/usr/bin:/sbin:/bin)
+
+mkdir -p "$WORK/wheels" "$WORK/debs"
+if [ ! -d "$ROOT" ]; then
+  step "a Debian $SUITE arm64 system in $ROOT: some minutes, once"
+  rm -rf "$ROOT.partial"  # of an interruption
+  debootstrap --arch=arm64 --variant=minbase --include=python3-venv --cache-dir="$WORK/debs" \
+    "$SUITE" "$ROOT.partial" > "$WORK/debootstrap.log" 2>&1 ||
+    stop "debootstrap failed: see $WORK/debootstrap.log"
+  mv "$ROOT.partial" "$ROOT"
+fi
+mount -t proc proc "$ROOT/proc"
+mount -t tmpfs tmpfs "$ROOT/tmp"
+# onnxruntime reads here what the processor is, and crashes where it finds that of another family:
+# it is told of a Raspberry Pi 4, which is what the emulator plays.
+mount -t tmpfs tmpfs "$ROOT/sys"
+mkdir -p "$ROOT/sys/devices/system/cpu"
+echo 0-3 | tee "$ROOT/sys/devices/system/cpu/possible" > "$ROOT/sys/devices/system/cpu/present"
+for core in 0 1 2 3; do
+  printf '%s\n' "processor : $core" "Features : fp asimd evtstrm crc32 cpuid" \
+    "CPU implementer : 0x41" "CPU architecture: 8" "CPU variant : 0x0" "CPU part : 0xd08" \
+    "CPU revision : 3" ""
+done > "$ROOT/sys/cpuinfo"
+mount --bind "$ROOT/sys/cpuinfo" "$ROOT/proc/cpuinfo"
+
+step "the wheel, and the published aarch64 packages that it asks for"
+rm -f "$WORK"/wheels/edge_ser-*.whl
+"$PY" -m pip wheel --quiet --no-deps --wheel-dir "$WORK/wheels" .
+version=$("${enter[@]}" python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+platforms=()
+for glibc in 17 24 26 27 28 31 34; do platforms+=(--platform "manylinux_2_${glibc}_aarch64"); done
+# onnx makes the small models of the tests.
+"$PY" -m pip download --quiet --dest "$WORK/wheels" --only-binary :all: \
+  --python-version "$version" "${platforms[@]}" --platform manylinux2014_aarch64 \
+  "$WORK"/wheels/edge_ser-*.whl pytest hypothesis onnx
+mkdir -p "$ROOT/wheels"
+mount --bind "$WORK/wheels" "$ROOT/wheels"
+
+step "installing there"
+rm -rf "$ROOT/opt/edge-ser"
+"${enter[@]}" python3 -m venv /opt/edge-ser
+"${enter[@]}" sh -c 'pip install --quiet /wheels/edge_ser-*.whl'
+sizes=$("${enter[@]}" python3 - <<'PYTHON'
+from importlib.metadata import distributions
+from pathlib import Path
+
+def size(distribution):
+    paths = map(Path, map(distribution.locate_file, distribution.files or []))
+    return sum(path.stat().st_size for path in paths if path.is_file())
+
+found = [(size(d), d.name, d.version) for d in distributions()]
+found = sorted((each for each in found if each[1] not in ("pip", "setuptools")), reverse=True)
+for in_bytes, name, version in found:
+    print(f"| {name} | {version} | {in_bytes / 2**20:.1f} |")
+print(f"| all | | {sum(found[0] for found in found) / 2**20:.1f} |")
+PYTHON
+)
+
+step "what a process takes there"
+# (seconds of processor time, peak MiB) of a command: medians of three runs after one that warms up.
+# Measured by a small process on this side: the peak of a process begins with that of the one that
+# started it. Processor time, because a wall clock counts what else the machine does.
+cost() {
+  python3 - "$@" <<'PYTHON'
+import os, statistics, subprocess, sys
+
+def run():
+    process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"{' '.join(sys.argv[1:])} failed")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+run()
+print(*map(statistics.median, zip(*(run() for _ in range(3)))))
+PYTHON
+}
+cp -r samples tests train pyproject.toml "$ROOT/tmp/"  # not edge_runtime: that is the wheel's
+clip=samples/sad/speaker01-1.wav
+many=$(printf "$clip %.0s" {1..101})
+costs=""
+for command in "--help" "classify $clip" "classify $many"; do
+  there=$(cost "${enter[@]}" sh -c "cd /tmp && edge-ser $command")
+  here=$(cost sh -c "$PY -m edge_runtime $command")
+  costs+="$there $here"$'\n'
+done
+costs=$(python3 - "$costs" <<'PYTHON'
+import sys
+
+names = ("`edge-ser --help`", "`edge-ser classify`, one clip", "`edge-ser classify`, 101 clips")
+rows = [list(map(float, line.split())) for line in sys.argv[1].splitlines()]
+for name, (seconds, mib, native, native_mib) in zip(names, rows):
+    print(f"| {name} | {seconds:.2f} | {mib:.0f} | {native:.2f} | {native_mib:.0f} |")
+more, native = ((rows[2][k] - rows[1][k]) / 100 for k in (0, 2))
+print(f"| each further clip | {more:.3f} | | {native:.3f} | |")
+PYTHON
+)
+
+step "the same clips there and here"
+mkdir "$ROOT/tmp/clips"
+"$PY" - "$CLIPS" "$ROOT/tmp/clips" "$@" <<'PYTHON'
+import shutil, sys
+from pathlib import Path
+from edge_runtime import EmotionModel
+from train.corpora import scan
+
+limit, folder, data = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
+clips = [clip for clip in scan(data) if clip.label in EmotionModel.load().labels]
+for k, clip in enumerate(clips[:: -(-len(clips) // limit)]):
+    shutil.copy(clip.path, folder / f"{k:04}{clip.path.suffix}")
+PYTHON
+"${enter[@]}" sh -c 'cd / && python3 -m edge_runtime.measure --out /tmp/measured.npz /tmp/clips/*'
+cp "$ROOT/tmp/measured.npz" "$WORK/measured.npz"
+rm -f "$WORK"/parity.json "$WORK"/parity.md
+data=(); for folder in "$@"; do data+=(--data "$folder"); done
+holds=yes
+"$PY" -m export device "$WORK/measured.npz" "${data[@]}" --report "$WORK/parity" || holds=no
+
+step "the tests of edge_runtime there"
+# Those that import nothing but what a device has, onnx for small models, and pytest.
+"${enter[@]}" pip install --quiet pytest hypothesis onnx
+device='^ *(import|from) (torch|librosa|python_speech_features|sklearn|train|export|benchmarks)\b'
+chosen=$(grep -L -E "$device" tests/test_*.py)
+"${enter[@]}" sh -c "cd /tmp && HYPOTHESIS_PROFILE=slow python3 -m pytest -p no:cacheprovider \
+  $(echo $chosen)" | tee "$WORK/tests.log" || holds=no
+
+emulator=$(qemu-aarch64-static --version | sed -n 's/.*version \([0-9.]*\).*/\1/p')
+instructions="not available: qemu $emulator is here without plugins, which would count them"
+if qemu-aarch64-static --help | grep -q -- -plugin; then instructions="not counted"; fi
+machine=$("${enter[@]}" python3 -c \
+  'import platform as p; print(f"{p.machine()}, glibc {p.libc_ver()[1]}")')
+cat > "$REPORT.tmp" <<MARKDOWN
+# 64-bit ARM
+
+\`make arm64\`: the wheel in a Debian $SUITE arm64 system ($machine, Python $version) that
+qemu $emulator emulates on $(uname -m) as a Cortex-A72, with the published aarch64 packages.
+Seconds are of processor time; the emulator's tell nothing about a device. Its peak memory holds
+the emulator and the code that it translated as well.
+
+| process | seconds, emulated | peak MiB, emulated | seconds here | peak MiB here |
+|---|---:|---:|---:|---:|
+$costs
+
+Instructions per clip: $instructions.
+
+What \`pip install\` of the wheel brings:
+
+| package | version | MiB on disk |
+|---|---|---:|
+$sizes
+
+The same clips there and here; differences of UAR in percentage points:
+
+$(grep '^|' "$WORK/parity.md")
+
+Tests of \`edge_runtime\` there: $(tail -1 "$WORK/tests.log"); of
+$(echo $chosen | sed 's/tests\///g').
+MARKDOWN
+mv "$REPORT.tmp" "$REPORT"
+step "done: $REPORT"
+cat "$REPORT"
+[ "$holds" = yes ] || stop "a test failed or an answer differs: see above"
