@@ -10,6 +10,8 @@ from .prediction import NO_SPEECH
 SHORTEST_PAUSE = 0.5
 # Shorter sounds between two pauses are clicks and doors.
 SHORTEST_SOUND = 0.2
+# Shorter emotions right before or after another are the edges of windows.
+SHORTEST_EMOTION = 0.5
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,7 @@ class Joined:
         return ended
 
     def rest(self) -> list[Segment]:
-        if len(self._open) > 1 and _too_short(self._open[-1]):
-            self._absorb(len(self._open) - 1)
+        self._settle(len(self._open) - 1)
         return self._open
 
     def _append(self, piece: Segment) -> None:
@@ -54,26 +55,36 @@ class Joined:
             self._open[-1] = _together(self._open[-1], piece)
             return
         self._open.append(piece)
-        # The one before is complete now.
-        middle = len(self._open) - 2
-        if middle >= 0 and _too_short(self._open[middle]):
-            self._absorb(middle)
+        self._settle(len(self._open) - 2)  # the one before is complete now
 
-    def _absorb(self, index: int) -> None:
-        """Give the time of a segment to the one before, or at the beginning to the one after."""
+    def _settle(self, index: int) -> None:
+        """Give the time of a segment that is too short to the one before or after."""
+        if index < 0 or len(self._open) == 1:
+            return
+        segment = self._open[index]
+        seconds = segment.end - segment.start + 1e-9
+        before = self._open[index - 1] if index > 0 else None
+        after = self._open[index + 1] if index + 1 < len(self._open) else None
+        if segment.label == NO_SPEECH:
+            to_before, short = before is not None, seconds < SHORTEST_PAUSE
+        elif seconds < SHORTEST_SOUND:
+            to_before, short = before is not None, True
+        else:
+            to_before = before is not None and before.label != NO_SPEECH
+            beside = to_before or (after is not None and after.label != NO_SPEECH)
+            short = beside and seconds < SHORTEST_EMOTION
+        if short:
+            self._give(index, to_before)
+
+    def _give(self, index: int, to_before: bool) -> None:
         short = self._open.pop(index)
-        if index == 0:
-            self._open[0] = replace(self._open[0], start=short.start)
+        if not to_before:
+            self._open[index] = replace(self._open[index], start=short.start)
             return
         self._open[index - 1] = replace(self._open[index - 1], end=short.end)
         if index < len(self._open) and self._open[index - 1].label == self._open[index].label:
             after = self._open.pop(index)
             self._open[index - 1] = _together(self._open[index - 1], after)
-
-
-def _too_short(segment: Segment) -> bool:
-    least = SHORTEST_PAUSE if segment.label == NO_SPEECH else SHORTEST_SOUND
-    return segment.end - segment.start < least - 1e-9
 
 
 def _together(a: Segment, b: Segment) -> Segment:

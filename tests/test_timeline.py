@@ -225,3 +225,21 @@ def test_shares_add_up():
     assert Shares().shares() == {}
 
 
+
+
+def test_the_edges_of_windows_are_no_segments():
+    def joined(*pieces):
+        together, ended, start = Joined(), [], 0.0
+        for label, seconds in pieces:
+            probabilities = {"a": float(label == "a"), "b": float(label != "a")}
+            ended += together.add(Segment(start, start + seconds, label, 1.0, probabilities))
+            start += seconds
+        return [(s.label, round(s.end - s.start, 2)) for s in [*ended, *together.rest()]]
+
+    assert joined(("a", 3.0), ("b", 0.3), (NO_SPEECH, 2.0)) == [("a", 3.3), (NO_SPEECH, 2.0)]
+    assert joined((NO_SPEECH, 2.0), ("b", 0.3), ("a", 3.0)) == [(NO_SPEECH, 2.0), ("a", 3.3)]
+    assert joined(("a", 3.0), ("b", 0.3)) == [("a", 3.3)]
+    # A word alone is a word, a click alone is none.
+    alone = ((NO_SPEECH, 2.0), ("b", 0.3), (NO_SPEECH, 2.0))
+    assert [label for label, _ in joined(*alone)] == [NO_SPEECH, "b", NO_SPEECH]
+    assert joined((NO_SPEECH, 2.0), ("b", 0.1), (NO_SPEECH, 2.0)) == [(NO_SPEECH, 4.1)]
