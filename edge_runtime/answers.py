@@ -31,6 +31,9 @@ class Format(str, Enum):
     vtt = "vtt"
 
 
+# Formats of files that are about one recording, which they do not name.
+OF_ONE_RECORDING = (Format.audacity, Format.srt, Format.vtt)
+
 SUFFIXES = {
     ".json": Format.json, ".jsonl": Format.jsonl, ".ndjson": Format.jsonl, ".csv": Format.csv,
     ".txt": Format.text, ".srt": Format.srt, ".vtt": Format.vtt,

@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from .answers import Answers, Format, format_of
+from .answers import OF_ONE_RECORDING, Answers, Format, format_of
 from .cli_profile import known_profiles
-from .cli_timeline import TimelineOptions, check_options, write_timelines
 from .errors import AudioError, ConfigError, EdgeSerError
 from .pcm import Encoding, PcmFormat
 from .terminal import Progress, complain, has_colours, is_terminal
-from .timeline_output import OF_ONE_RECORDING, Timelines
 
 if TYPE_CHECKING:
     import numpy as np
@@ -172,7 +170,9 @@ def classify(
     work = functools.partial(loaded.classify, threshold=threshold, profile=speaker)
     samples_of_stdin = functools.partial(_standard_input, raw, loaded)
     if timeline:
+        from .cli_timeline import TimelineOptions, check_options, write_timelines
         from .inputs import expand
+        from .timeline_output import Timelines
 
         recordings = list(expand(paths))
         window = 3.0 if window is None else window

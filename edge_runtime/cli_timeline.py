@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .answers import Format
+from .answers import OF_ONE_RECORDING, Format
 from .errors import AudioError, ConfigError, EdgeSerError
 from .terminal import Progress, complain, is_terminal
-from .timeline_output import OF_ONE_RECORDING, Timelines
 
 if TYPE_CHECKING:
     import numpy as np
 
     from .model import EmotionModel
     from .profile import SpeakerProfile
+    from .timeline_output import Timelines
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 BAR = 20  # characters of a bar that stand for a probability of 1
 
-# Formats of files that are about one recording, which they do not name.
-OF_ONE_RECORDING = (Format.audacity, Format.srt, Format.vtt)
-
 
 class Timelines:
     """Writes the segments of one recording after the other to `file`, each at once and whole."""

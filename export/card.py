@@ -32,7 +32,8 @@ probability of speech of {card.speech_above:.2f} or {card.speech_above_dbfs:g} d
 |---|---:|---:|---:|---|---|
 {corpora}
 
-These are all clips that were used, those of the validation and test speakers included.
+These are all clips that were used, those of the validation and test speakers included. What is
+trained on and not among the labels is never answered.
 
 ## Scores
 
@@ -59,14 +60,16 @@ def _scores(card: ModelCard) -> str:
     if not test:
         return "None recorded."
     recalls = ", ".join(f"{label} {100 * r:.1f} %" for label, r in test["recall"].items())
-    by_corpus = "".join(
-        f"\n- {corpus}: UAR {100 * uar:.1f} %"
-        for corpus, uar in card.scores.get("test_uar_by_corpus", {}).items()
-    )
+    parts = {
+        **card.scores.get("test_uar_by_corpus", {}),
+        **{f"speakers, {group}": uar
+           for group, uar in card.scores.get("test_uar_by_group", {}).items()},
+    }
+    by_part = "".join(f"\n- {part}: UAR {100 * uar:.1f} %" for part, uar in parts.items())
     return f"""PyTorch network, {test['clips']} test clips, {_meaning(card)}: \
 UAR {100 * test['uar']:.1f} %, accuracy \
 {100 * test['accuracy']:.1f} %; recall: {recalls}.
-{by_corpus}"""
+{by_part}"""
 
 
 def _meaning(card: ModelCard) -> str:

@@ -93,6 +93,25 @@ SCHEMES = (
     ),
 )
 
+# Who speaks, as the corpora's own pages tell; RAVDESS gives even numbers to women.
+_WOMEN = {
+    "emodb": {"08", "09", "13", "14", "16"}, "tess": {"OAF", "YAF"},
+    "ravdess": {f"{number:02d}" for number in range(2, 25, 2)},
+}
+
+
+def speaker_group(speaker: str | None) -> str:
+    """"women" or "men" where the corpus tells it of its speakers, else "not known".
+
+    >>> speaker_group("ravdess/07"), speaker_group("nemo/SM0")
+    ('men', 'not known')
+    """
+    corpus, _, name = (speaker or "").partition("/")
+    if corpus not in _WOMEN:
+        return "not known"
+    return "women" if name in _WOMEN[corpus] else "men"
+
+
 LICENCES = {scheme.corpus: scheme.licence for scheme in SCHEMES}
 
 # Corpora name the same emotion by adjective or noun; the adjective is what is shown.

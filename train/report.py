@@ -11,6 +11,7 @@ from scipy.special import softmax
 
 from . import plots
 from .calibration import choose_threshold, coverage_curve, coverage_markdown, reliability
+from .corpora import speaker_group
 from .files import write_json, write_text
 from .metrics import confusion_markdown, scores
 
@@ -70,6 +71,7 @@ def _scores(results: list[dict[str, Any]], variant: str, labels: list[str]) -> d
             by_corpus[str(corpus)].append(scores(targets[mine], answers[mine], labels)["uar"])
     counts = np.stack([np.mean(c, axis=0) for c in by_speaker.values()])  # (speakers, C, C)
     speaker_uars = [_uar(c) for c in counts]
+    groups = [speaker_group(speaker) for speaker in by_speaker]
     low, high = _bootstrap(counts)
     recall = _recalls(confusion)
     return {
@@ -79,6 +81,10 @@ def _scores(results: list[dict[str, Any]], variant: str, labels: list[str]) -> d
         "uar_interval": [low, high],
         "uar_by_speaker": dict(zip(by_speaker, speaker_uars)),
         "uar_by_corpus": {corpus: float(np.mean(values)) for corpus, values in by_corpus.items()},
+        "uar_by_group": {
+            group: _uar(np.sum([c for c, g in zip(counts, groups) if g == group], axis=0))
+            for group in sorted(set(groups))
+        },
         "accuracy": float(np.mean(accuracies)),
         "recall": {label: float(r) for label, r in zip(labels, recall) if np.isfinite(r)},
         "confusion": confusion.tolist(),
@@ -135,6 +141,9 @@ def _markdown(summary: dict[str, Any], name: str) -> str:
             f"| {100 * summary['profile']['uar_by_corpus'][corpus]:.1f} |"
             for corpus, uar in int8["uar_by_corpus"].items()
         ) + "\n"
+    by_group = ", ".join(
+        f"{group} {100 * uar:.1f} %" for group, uar in int8["uar_by_group"].items()
+    )
     folds = "\n".join(
         f"| {f['seed']} | {', '.join(f['test_speakers'])} | {f['best_epoch']} of {f['epochs']} "
         f"| {100 * f['val_uar']:.1f} | {100 * f['uar']['int8']:.1f} |"
@@ -152,7 +161,7 @@ of them, and the test speakers were scored once. {summary['clips']} clips, {len(
 |---|---:|---:|---:|---:|---:|
 {rows}
 
-The interval is a bootstrap over speakers. The file has {size:,} bytes.
+The interval is a bootstrap over speakers. UAR by speakers: {by_group}. The file has {size:,} bytes.
 {by_corpus}
 | label | recall % |
 |---|---:|

@@ -19,7 +19,7 @@ from edge_runtime import __version__
 
 from . import plots
 from .calibration import choose_threshold, coverage_curve, coverage_markdown, reliability
-from .corpora import LICENCES, Clip, DatasetError, canonical_label, scan
+from .corpora import LICENCES, Clip, DatasetError, canonical_label, scan, speaker_group
 from .features import Dataset, load_dataset
 from .files import write_json, write_text
 from .fit import Fit, fit, summary
@@ -74,6 +74,7 @@ def train_run(
         scores={
             "split": split.kind, "test": report["test"],
             "test_uar_by_corpus": report["test_uar_by_corpus"],
+            "test_uar_by_group": report["test_uar_by_group"],
         },
         clips=[
             [str(clip.path), clip.label] for clip in dataset.clips
@@ -202,11 +203,16 @@ def _report(dataset: Dataset, split: Split, result: Fit) -> dict[str, Any]:
     logits = predict(result.network, dataset.frames, split.test)[:, :-1]
     predictions = logits.argmax(axis=1)
     test = scores(targets, predictions, labels)
-    of_corpus = np.array([dataset.clips[i].corpus for i in split.test])
-    by_corpus = {
-        str(corpus): scores(targets[of_corpus == corpus], predictions[of_corpus == corpus], labels)
-        for corpus in np.unique(of_corpus)
-    }
+    clips = [dataset.clips[i] for i in split.test]
+
+    def by(kinds: list[str]) -> dict[str, float]:
+        """The UAR of the test clips of each kind."""
+        masks = {kind: np.array(kinds) == kind for kind in sorted(set(kinds))}
+        return {
+            kind: scores(targets[mask], predictions[mask], labels)["uar"]
+            for kind, mask in masks.items()
+        }
+
     loss = float(cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets)))
     print(summary("Test set", loss, test))
     # The threshold is chosen on the speakers that chose the epoch; what it costs and brings is
@@ -225,7 +231,8 @@ def _report(dataset: Dataset, split: Split, result: Fit) -> dict[str, Any]:
         "parameters": result.network.n_parameters(), "best_epoch": result.best_epoch,
         "epochs": len(result.history), "temperature": result.temperature,
         "val_uar": result.history[result.best_epoch - 1]["val_uar"], "test": test,
-        "test_uar_by_corpus": {corpus: score["uar"] for corpus, score in by_corpus.items()},
+        "test_uar_by_corpus": by([clip.corpus for clip in clips]),
+        "test_uar_by_group": by([speaker_group(clip.speaker) for clip in clips]),
         "test_speakers": sorted({str(dataset.clips[i].speaker) for i in split.test}),
         "calibration": calibration,
         "duplicates": dataset.duplicates, "unreadable": dataset.unreadable,
@@ -250,6 +257,9 @@ def _report_markdown(report: dict[str, Any], labels: list[str]) -> str:
     by_corpus = ", ".join(
         f"{corpus} {100 * uar:.1f} %" for corpus, uar in report["test_uar_by_corpus"].items()
     )
+    by_group = ", ".join(
+        f"{group} {100 * uar:.1f} %" for group, uar in report["test_uar_by_group"].items()
+    )
     notes = "".join(f"\n- Note: {note}" for note in report["notes"])
     return f"""# Training report
 
@@ -262,7 +272,7 @@ to choose the epoch and then to train on, {report['clips']['test']} to score{not
 - Parameters: {report['parameters']:,}
 - Epoch {report['best_epoch']} of {report['epochs']}, validation UAR {100 * report['val_uar']:.1f} %
 - Test UAR {100 * test['uar']:.1f} %, accuracy {100 * test['accuracy']:.1f} %; recall: {recalls}
-- Test UAR by corpus: {by_corpus}
+- Test UAR by corpus: {by_corpus}; by speakers: {by_group}
 - Expected calibration error {report['calibration']['ece']:.3f}; below a confidence of \
 {report['calibration']['threshold']:.2f} the answer is "uncertain"
 - Left out: {len(report['duplicates'])} duplicates, {len(report['unreadable'])} unreadable
