@@ -15,6 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from .errors import AudioError, ConfigError, reason
+from .pcm import OPEN_LENGTH
 
 # Rates that a resampler can be built for at reasonable cost; what lies outside is a damaged header.
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
@@ -201,7 +202,7 @@ def _check_complete(file: BinaryIO, path: Path) -> None:
         raise AudioError(f"{path}: is empty (0 bytes)")
     _, position, length = _wav_data(file)
     # Programs that write to a pipe cannot know the length and put the largest value.
-    if length < 0x7FFF_F000 and position + length > size:
+    if length < OPEN_LENGTH and position + length > size:
         raise AudioError(
             f"{path}: is truncated: {length} bytes of samples are announced, "
             f"{size - position} are there"

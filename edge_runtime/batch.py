@@ -90,7 +90,10 @@ def answer_all(
     """
     if jobs < 0:
         raise ConfigError(f"jobs={jobs!r} must be 0 (as many as there are cores) or more")
-    jobs = jobs or _cores()
+    if jobs == 0:
+        from .machine import usable_cores
+
+        jobs = usable_cores()
     if jobs == 1:
         return _in_turn(work, inputs, here or {})
     return _in_processes(work, inputs, jobs, here or {})
@@ -156,10 +159,3 @@ def _answers(
             raise result
         answers.append(Answer(name, result))
     return answers
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

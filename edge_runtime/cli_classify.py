@@ -17,6 +17,7 @@ from .answers import OF_ONE_RECORDING, Answers, Format, format_of
 from .cli_profile import known_profiles
 from .errors import AudioError, ConfigError, EdgeSerError
 from .pcm import Encoding, PcmFormat
+from .standard_input import raw_format
 from .terminal import Progress, complain, has_colours, is_terminal
 
 if TYPE_CHECKING:
@@ -273,13 +274,10 @@ def _raw_format(
         raise ConfigError("- is given twice, but standard input can be read only once")
     if STDIN in paths and is_terminal(sys.stdin):
         raise ConfigError("- is standard input, and that is a terminal: pipe audio into it")
-    if rate is None:
-        if channels is not None or encoding is not None:
-            raise ConfigError("--channels and --encoding are of raw samples: give --rate as well")
-        return None
-    if STDIN not in paths:
+    raw = raw_format(rate, channels, encoding)
+    if raw is not None and STDIN not in paths:
         raise ConfigError("--rate is of raw samples on standard input: give - as a PATH")
-    return PcmFormat(rate, channels or 1, encoding or Encoding.s16le)
+    return raw
 
 
 def _standard_input(raw: PcmFormat | None, model: EmotionModel) -> np.ndarray:

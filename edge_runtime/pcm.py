@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 # Programs that write to a pipe cannot know the length and put the largest value, or zero.
-UNKNOWN_LENGTH = 0x7FFF_F000
+OPEN_LENGTH = 0x7FFF_F000
 MOST_CHANNELS = 64
 
 
@@ -143,7 +143,7 @@ class PcmReader:
             if name == b"data":
                 if self.format is None:
                     raise AudioError(f"{self._name}: is a WAV whose samples come before its format")
-                self.announced = length if 0 < length < UNKNOWN_LENGTH else None
+                self.announced = length if 0 < length < OPEN_LENGTH else None
                 self._held = self._held[8:]
                 self._header = False
                 return True

@@ -22,7 +22,7 @@ def raw_format(
     """What raw samples on standard input are, as the options say; None: it is a WAV."""
     if rate is None:
         if channels is not None or encoding is not None:
-            raise ConfigError("--channels and --encoding are for raw samples, which need --rate")
+            raise ConfigError("--channels and --encoding are of raw samples: give --rate as well")
         return None
     return PcmFormat(rate, channels or 1, encoding or Encoding.s16le)
 

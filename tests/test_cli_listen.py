@@ -94,7 +94,7 @@ def test_adaptation_is_reported_on_stderr(samples):
     [
         (["-"], b"", 1, "is empty"),
         (["-"], b"fLaC" + bytes(99), 1, "no WAV"),
-        (["-", "--channels", "2"], b"", 2, "need --rate"),
+        (["-", "--channels", "2"], b"", 2, "give --rate as well"),
         (["--rate", "16000"], b"", 2, "listen -"),
         (["clip.wav"], b"", 2, "edge-ser classify"),
         (["-", "--device", "2"], b"", 2, "--device"),
