@@ -90,6 +90,7 @@ def mfcc(
             help="A .npy array (frames, coefficients) or a .csv table [default: csv on stdout].",
         ),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -115,6 +116,10 @@ def mfcc(
     """
     if output is not None and output.suffix.lower() not in (".npy", ".csv"):
         raise ConfigError(f"--output {output}: wanted a name that ends in .npy or .csv")
+    if output is not None:
+        from .files import check_free
+
+        check_free(output, force)
     from .audio import read_audio
     from .config import MfccConfig
     from .mfcc import Mfcc

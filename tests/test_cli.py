@@ -133,6 +133,16 @@ def test_mfcc_writes_what_the_library_computes(clips, tmp_path):
         )
 
 
+def test_mfcc_replaces_a_file_only_when_told(clips, tmp_path):
+    path = tmp_path / "f.csv"
+    path.write_text("of great value")
+    refused = edge_ser("mfcc", clips[0], "-o", path)
+    assert refused.returncode == 2 and "--force" in refused.stderr
+    assert path.read_text() == "of great value"
+    assert edge_ser("mfcc", clips[0], "-o", path, "--force").returncode == 0
+    assert path.read_text().startswith("time,")
+
+
 def test_mfcc_refuses_another_kind_of_file(clips, tmp_path):
     result = edge_ser("mfcc", clips[0], "-o", tmp_path / "f.xls")
     assert result.returncode == 2
