@@ -15,7 +15,7 @@ import typer
 from .errors import ConfigError
 
 if TYPE_CHECKING:
-    from .model import Prediction
+    from .prediction import Prediction
 
 # Names longer than this do not push the answers of all the others to the right.
 WIDEST_NAME = 60

@@ -18,7 +18,8 @@ from .workers import Workers, attempt
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from .model import EmotionModel, Prediction
+    from .model import EmotionModel
+    from .prediction import Prediction
     from .profile import SpeakerProfile
 
 T = TypeVar("T")

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from .batch import Answer
-    from .model import EmotionModel, Prediction
+    from .model import EmotionModel
+    from .prediction import Prediction
 
 STDIN = "-"  # the file of this name is ./-
 

@@ -213,7 +213,7 @@ class _Shown:
         self._started = False
 
     def print(self, events: list[ListenEvent]) -> None:
-        from .model import NO_SPEECH
+        from .prediction import NO_SPEECH
 
         for event in events:
             noise = event.prediction is not None and event.prediction.label == NO_SPEECH

@@ -17,7 +17,8 @@ from .finding import Finding, Severity
 from .recording import MEASURED_SECONDS, Recording, measure_recording
 
 if TYPE_CHECKING:
-    from .model import EmotionModel, Prediction
+    from .model import EmotionModel
+    from .prediction import Prediction
 
 # Share of samples in peaks cut flat: 0 to 4 % of the answers changed at 0.3 %, 0 to 14 % at 1 %,
 # 6 to 22 % at 10 %.
@@ -287,7 +288,7 @@ def _telephone(r: Recording) -> bool:
 
 
 def _answer(prediction: Prediction, findings: list[Finding]) -> Finding:
-    from .model import NO_SPEECH, UNCERTAIN
+    from .prediction import NO_SPEECH, UNCERTAIN
 
     found = f"{prediction.label} ({100 * prediction.confidence:.0f} %)"
     worst = {finding.severity for finding in findings}

@@ -12,7 +12,8 @@ from .estimate import Estimate
 from .stream import MfccStream
 
 if TYPE_CHECKING:
-    from .model import EmotionModel, Prediction
+    from .model import EmotionModel
+    from .prediction import Prediction
     from .profile import SpeakerProfile
 
 

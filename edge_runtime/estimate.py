@@ -9,7 +9,8 @@ import numpy as np
 from .level import Loudness
 
 if TYPE_CHECKING:
-    from .model import EmotionModel, Heard, Prediction
+    from .model import EmotionModel, Heard
+    from .prediction import Prediction
 
 
 class Estimate:

@@ -14,7 +14,7 @@ from .terminal import Paint, bar, can_hold, clock
 
 if TYPE_CHECKING:
     from .listen import ListenEvent
-    from .model import Prediction
+    from .prediction import Prediction
 
 REDRAW_SECONDS = 0.1
 QUIETEST_DBFS = -60.0  # the left end of the level meter

@@ -13,13 +13,14 @@ from .adapt import VoiceAdaptation
 from .audio import StreamResampler
 from .errors import ConfigError
 from .estimate import Estimate
-from .model import NO_SPEECH
 from .noise_floor import NoiseFloor
+from .prediction import NO_SPEECH
 from .stream import MfccStream
 from .utterance import Frame, Utterance
 
 if TYPE_CHECKING:
-    from .model import EmotionModel, Prediction
+    from .model import EmotionModel
+    from .prediction import Prediction
     from .profile import SpeakerProfile
 
 # Audio is heard in blocks of this length whatever was pushed, so that not even rounding depends on

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime import Prediction
 from edge_runtime.answers import Answers, Format, format_of
 from edge_runtime.errors import ConfigError
-from edge_runtime.model import Prediction
 
 NAMES = ["plain.wav", 'a "quoted", name.wav', "two\nlines\r.wav", "tab\t;.wav", "\u2028ünï 语.wav",
          "cr\r.wav", os.fsdecode(b"\xff.wav"), "=1+1.wav"]
