@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 
 from .errors import ConfigError
+from .prediction import NO_SPEECH
+from .terminal import one_line
 
 if TYPE_CHECKING:
     from .prediction import Prediction
@@ -113,6 +115,8 @@ class Answers:
         if self._colours:
             known = prediction.label in prediction.probabilities
             label = typer.style(label, bold=True) if known else typer.style(label, dim=True)
+        if prediction.label == NO_SPEECH:  # what it would sound like is no news
+            return f"{one_line(name) + ':':<{self._width + 1}} {label.rstrip()}\n"
         return f"{one_line(name) + ':':<{self._width + 1}} {label}  ({each})\n"
 
     def _json(self, row: dict[str, Any]) -> str:
@@ -133,8 +137,3 @@ def csv_row(values: list[Any]) -> str:
     # With CR LF as the end of a line csv quotes either of them in a name (RFC 4180).
     csv.writer(line, lineterminator="\r\n").writerow(values)
     return line.getvalue()[:-2] + "\n"
-
-
-def one_line(name: str) -> str:
-    """A name as text for people shows it."""
-    return " ".join(name.splitlines())

@@ -139,7 +139,9 @@ class AudioFile:
         import soundfile
 
         with self._decoding():
-            self._sound = soundfile.SoundFile(path if content is None else io.BytesIO(content))
+            # As bytes: names on old disks need not be text.
+            name = path if os.name == "nt" else os.fsencode(path)
+            self._sound = soundfile.SoundFile(name if content is None else io.BytesIO(content))
         self.sample_rate: int = self._sound.samplerate
         announced = self._sound.frames
         self.n_samples = announced if announced < UNKNOWN_LENGTH else None

@@ -17,8 +17,8 @@ from .answers import OF_ONE_RECORDING, Answers, Format, format_of
 from .cli_profile import known_profiles
 from .errors import AudioError, ConfigError, EdgeSerError
 from .pcm import Encoding, PcmFormat
-from .standard_input import raw_format
-from .terminal import Progress, complain, has_colours, is_terminal
+from .standard_input import AUDIO_FILES, raw_format
+from .terminal import Interruption, Progress, complain, has_colours, is_terminal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .batch import Answer
     from .model import EmotionModel
     from .prediction import Prediction
+    from .timeline_output import Timelines
 
 STDIN = "-"  # the file of this name is ./-
 
@@ -142,7 +143,7 @@ def classify(
       ffmpeg -i film.mkv -f s16le -ac 1 -ar 16000 - | edge-ser classify - --rate 16000
     """
     from .batch import answer_all
-    from .files import check_free, growing
+    from .files import NothingWrittenError, check_free, growing
 
     raw = _raw_format(paths, rate, channels, encoding)
     if output == Path("-"):
@@ -183,18 +184,24 @@ def classify(
         check_options(format, options, len(recordings))
     with contextlib.nullcontext(sys.stdout) if output is None else growing(output, force) as file:
         try:
-            if timeline:
-                failed = write_timelines(
-                    loaded, recordings, Timelines(format, file, loaded.labels),
-                    {STDIN: samples_of_stdin}, options, is_terminal(sys.stderr) and not quiet,
-                )
-            else:
-                inputs, progress, names = _inputs(paths, quiet, output is None)
-                answers = Answers(
-                    format, file, loaded.labels, colours=has_colours(file), names=names
-                )
-                here = {STDIN: lambda: work(samples_of_stdin())}
-                failed = _write(answer_all(work, inputs, jobs, here), answers, progress)
+            answers: Answers | Timelines
+            with Interruption() as interruption:
+                if timeline:
+                    answers = Timelines(format, file, loaded.labels)
+                    failed = write_timelines(
+                        loaded, recordings, answers, {STDIN: samples_of_stdin}, options,
+                        is_terminal(sys.stderr) and not quiet, interruption,
+                    )
+                else:
+                    inputs, progress, names = _inputs(paths, quiet, output is None)
+                    answers = Answers(
+                        format, file, loaded.labels, colours=has_colours(file), names=names
+                    )
+                    here = {STDIN: lambda: work(samples_of_stdin())}
+                    done = answer_all(work, inputs, jobs, here)
+                    failed = _write(done, answers, progress, interruption)
+            if failed and not answers.count and output is not None:
+                raise NothingWrittenError  # rather keep what FILE held before
         except KeyboardInterrupt:
             _interrupted(file, output)
     if failed:
@@ -232,13 +239,15 @@ def _inputs(
 
 
 def _write(
-    done: Generator[Answer[Prediction], None, None], answers: Answers, progress: Progress | None
+    done: Generator[Answer[Prediction], None, None], answers: Answers, progress: Progress | None,
+    interruption: Interruption,
 ) -> bool:
     """Write all answers and complain of what was no input; whether anything was not."""
     failed = False
     try:
         with contextlib.closing(done):
             for answer in done:
+                interruption.check()
                 if progress is not None:
                     progress.clear()
                 if isinstance(answer.result, EdgeSerError):
@@ -290,7 +299,7 @@ def _standard_input(raw: PcmFormat | None, model: EmotionModel) -> np.ndarray:
     content = b"" if sys.stdin is None else sys.stdin.buffer.read()
     if raw is None:
         return read_audio_bytes(content, model.sample_rate, name=name)
-    if content[:4] in (b"RIFF", b"fLaC", b"OggS"):
+    if content[:4] in AUDIO_FILES:
         raise AudioError(f"{name}: is an audio file and not raw samples: leave out --rate")
     whole = len(content) - len(content) % raw.frame_bytes
     if not whole:

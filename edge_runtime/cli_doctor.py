@@ -15,6 +15,7 @@ import typer
 
 from .errors import EdgeSerError
 from .finding import Finding, Severity, verdict
+from .terminal import one_line
 
 if TYPE_CHECKING:
     from .doctor import Examination
@@ -100,11 +101,11 @@ class _Report:
         values = dataclasses.asdict(examination)
         self.clips.append({"file": str(values.pop("path")), **values})
         if not self.as_json:
-            print(" ".join(str(examination.path).splitlines()))
+            print(one_line(str(examination.path)))
             print("\n".join(map(as_text, examination.findings)), flush=True)
 
     def unreadable(self, path: Path, error: Exception) -> None:
-        said = " ".join(str(error).splitlines())
+        said = one_line(str(error))
         self.clips.append({"file": str(path), "error": said})
         print(f"edge-ser: {said if str(path) in said else f'{path}: {said}'}", file=sys.stderr)
 

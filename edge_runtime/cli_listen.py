@@ -218,7 +218,7 @@ class _Shown:
         for event in events:
             noise = event.prediction is not None and event.prediction.label == NO_SPEECH
             if self._all or self._started or not noise:
-                self._output.event(event)
+                self._output.event(event, shown=self._all or not noise)
             if event.kind in ("start", "end"):
                 self._started = event.kind == "start"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from .answers import OF_ONE_RECORDING, Format
 from .errors import AudioError, ConfigError, EdgeSerError
-from .terminal import Progress, complain, is_terminal
+from .terminal import Interruption, Progress, complain, is_terminal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,6 +77,7 @@ def check_options(format: Format, options: TimelineOptions, n_inputs: int) -> No
 def write_timelines(
     model: EmotionModel, inputs: list[str | AudioError], out: Timelines,
     here: Mapping[str, Callable[[], np.ndarray]], options: TimelineOptions, show_progress: bool,
+    interruption: Interruption,
 ) -> bool:
     """Write the segments of all recordings; whether one of them failed.
 
@@ -92,7 +93,7 @@ def write_timelines(
                     recording = _of_samples(here[name](), model.sample_rate)
                 else:
                     recording = _of_file(name)
-                _write_one(model, name, out, recording, options, show_progress)
+                _write_one(model, name, out, recording, options, show_progress, interruption)
             except ConfigError:
                 raise
             except EdgeSerError as error:
@@ -105,7 +106,7 @@ def write_timelines(
 
 def _write_one(
     model: EmotionModel, name: str, out: Timelines, recording: Recording, options: TimelineOptions,
-    show_progress: bool,
+    show_progress: bool, interruption: Interruption,
 ) -> None:
     from .timeline import TimelineStream
 
@@ -127,6 +128,7 @@ def _write_one(
     out.begin(name)
     try:
         for piece in recording.pieces:
+            interruption.check()
             if sheet is not None:
                 sheet.hear(piece)
             segments = stream.push(piece)

@@ -27,7 +27,8 @@ class JsonLines:
     def __init__(self, updates: bool) -> None:
         self._updates = updates
 
-    def event(self, event: ListenEvent) -> None:
+    def event(self, event: ListenEvent, shown: bool = True) -> None:
+        """Every event, whether people want it `shown` or not: each start has its end."""
         if event.kind == "update" and not self._updates:
             return
         row: dict[str, object] = {
@@ -60,7 +61,7 @@ class TextLines:
         self._now: Prediction | None = None
         self._drawn = -math.inf  # when the live line was drawn
 
-    def event(self, event: ListenEvent) -> None:
+    def event(self, event: ListenEvent, shown: bool = True) -> None:
         if event.kind in ("start", "update"):
             self._now = event.prediction
             self._drawn = -math.inf
@@ -70,6 +71,9 @@ class TextLines:
             self._print(f"{when}  {event.end - event.start:.2f} s of audio were lost")
             return
         self._now = None
+        self._drawn = -math.inf
+        if not shown:
+            return
         label, each = event.prediction.label, _each(event.prediction)
         self._print(f"{when}  {self._paint(f'{label:<9}', label)}  ({each})")
 

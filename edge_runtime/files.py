@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,15 +15,21 @@ from .errors import ConfigError, EdgeSerError, reason
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to it when the block ends without an error."""
+    """A temporary path beside `path`, renamed to it when the block ends without an error.
+
+    Raises EdgeSerError for what cannot be written.
+    """
     temporary = path.with_name(f".{os.getpid()}.tmp")  # short, whatever the name
     try:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        raise EdgeSerError(f"{path}: cannot be written: {reason(error)}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def part_of(path: Path) -> Path:
@@ -44,17 +52,22 @@ def check_free(path: Path, force: bool) -> None:
         )
 
 
+class NothingWrittenError(Exception):
+    """Raised inside a block of `growing` that has nothing worth keeping."""
+
+
 @contextmanager
 def growing(path: Path, force: bool = False) -> Iterator[TextIO]:
     """A text file that is filled as FILE.part, and renamed to FILE when the block ends.
 
-    After an error or an interruption FILE.part stays, with what was written. A pipe or a device is
-    written to as it is. Raises what `check_free` raises, and EdgeSerError for what cannot be
+    After an error or an interruption FILE.part stays, with what was written; after a
+    NothingWrittenError, which ends here, FILE is as it was before. A pipe or a device is written to
+    as it is. Raises what `check_free` raises, and EdgeSerError for what cannot be
     written.
     """
     check_free(path, force)
-    target = Path(os.path.realpath(path))  # a link goes on to lead there
-    special = target.exists() and not target.is_file()
+    special = path.exists() and not path.is_file()
+    target = path if special else Path(os.path.realpath(path))  # a link goes on to lead there
     part = target if special else part_of(target)
     try:
         with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
@@ -63,6 +76,11 @@ def growing(path: Path, force: bool = False) -> Iterator[TextIO]:
                 file.flush()
                 os.fsync(file.fileno())
         if not special:
+            if target.exists():
+                shutil.copymode(target, part)  # who may read it is not ours to change
             os.replace(part, target)
+    except NothingWrittenError:
+        if not special:
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise EdgeSerError(f"{path}: cannot be written: {reason(error)}") from error

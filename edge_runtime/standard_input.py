@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 READ_BYTES = 1 << 16
 NAME = "standard input"
+AUDIO_FILES = (b"RIFF", b"fLaC", b"OggS")  # how they begin
 
 
 def raw_format(
@@ -40,6 +41,7 @@ class StandardInput:
                 f"{NAME} is a terminal; pipe audio into `edge-ser listen -`, or leave the - away "
                 "for the microphone"
             )
+        self._raw = raw is not None
         self._reader = PcmReader(raw, NAME)
         self._first = None
         while self._reader.format is None:  # the rate is in the header
@@ -62,4 +64,6 @@ class StandardInput:
             data = sys.stdin.buffer.read1(READ_BYTES)  # type: ignore[union-attr]
         except OSError as error:
             raise AudioError(f"{NAME}: cannot be read: {reason(error)}") from error
+        if self._raw and self._reader.n_bytes == 0 and data[:4] in AUDIO_FILES:
+            raise AudioError(f"{NAME}: is an audio file and not raw samples: leave out --rate")
         return Block(self._reader.push(data), 0.0) if data else None

@@ -5,19 +5,32 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import sys
 import time
 from typing import TextIO
 
 import typer
 
+NOTE_WIDTH = 26  # the longest note is "100000 times real time"
+
 # Work that is done sooner needs no bar.
 MOMENT = 1.0  # seconds
 
 
+def one_line(text: str) -> str:
+    """Text as a terminal can show it: in one line, and without what would steer the terminal.
+
+    >>> one_line("a\\nname \\x1b[31m")
+    'a name \\\\x1b[31m'
+    """
+    line = " ".join(text.splitlines())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
 def complain(error: Exception) -> None:
     """One line on stderr, whatever the message holds."""
-    print(f"edge-ser: {' '.join(str(error).splitlines())}", file=sys.stderr)
+    print(f"edge-ser: {one_line(str(error))}", file=sys.stderr)
 
 
 def has_colours(file: TextIO) -> bool:
@@ -83,6 +96,38 @@ def is_terminal(file: TextIO | None) -> bool:
     return file is not None and file.isatty()
 
 
+def _columns(file: TextIO) -> int:
+    """The width of the terminal that `file` is."""
+    try:
+        columns = os.get_terminal_size(file.fileno()).columns
+    except (OSError, ValueError):
+        columns = 0
+    return columns or shutil.get_terminal_size().columns  # some terminals do not know theirs
+
+
+class Interruption:
+    """Ctrl-C, noticed even where Python swallows it: while an object is cleaned up, for one.
+
+    In a `with` block an interruption raises KeyboardInterrupt as ever; `check` raises it again.
+    """
+
+    def __enter__(self) -> Interruption:
+        self._seen = False
+        self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def check(self) -> None:
+        if self._seen:
+            raise KeyboardInterrupt
+
+    def _note(self, *_: object) -> None:
+        self._seen = True
+        raise KeyboardInterrupt
+
+
 class Progress:
     """A bar on stderr with the time left, once there has been work for a moment.
 
@@ -91,10 +136,14 @@ class Progress:
     """
 
     def __init__(self, length: int, *, show_pos: bool = True) -> None:
-        width = max(0, min(36, shutil.get_terminal_size().columns - 42))
+        # Label, share and time left, and the count or the note: a line that wraps would stay.
+        room = _columns(sys.stderr) - 38
+        self._has_note = not show_pos and room > NOTE_WIDTH + 5
+        show_pos = show_pos and room > 2 * len(str(length)) + 6
+        room -= NOTE_WIDTH if self._has_note else 2 * len(str(length)) + 3 if show_pos else 0
         self._bar = typer.progressbar(
-            length=length, show_pos=show_pos, width=width, file=sys.stderr, label="edge-ser",
-            item_show_func=lambda note: note,
+            length=length, show_pos=show_pos, width=max(1, min(36, room)), file=sys.stderr,
+            label="edge-ser", item_show_func=lambda note: note,
         )
         self._started = time.monotonic()
         self._visible = False
@@ -107,7 +156,7 @@ class Progress:
             self._drawn = False
 
     def advance(self, steps: int = 1, note: str | None = None) -> None:
-        self._bar.current_item = note
+        self._bar.current_item = note if self._has_note else None
         self._bar.make_step(steps)
         self._visible = self._visible or time.monotonic() - self._started > MOMENT
         if self._visible:

@@ -30,15 +30,16 @@ LEAST_SOUND = 0.3
 # By how much another emotion must be more probable than the one before to end its segment.
 HYSTERESIS = 0.1
 
-LONGEST_WINDOW = 60.0  # seconds: what is held while it is waited for
+# Seconds. A shorter window never holds enough; a longer one is all held while it is waited for.
+SHORTEST_WINDOW, LONGEST_WINDOW = 0.5, 60.0
 
 
 class TimelineStream:
     """Segments of audio that arrives in pieces, at `sample_rate` Hz (None: the model's).
 
     Args:
-        window: seconds that the network hears at once, up to 60.
-        hop: seconds from one window to the next, up to `window`.
+        window: seconds that the network hears at once, 0.5 to 60.
+        hop: seconds from one window to the next, 0.05 to `window`.
         threshold: confidence, 0 to 1, below which a step is "uncertain" (None: the model's).
         profile: of the speaker, if it is known who speaks.
         watch: is called with every step, cut where sound begins or ends, before steps are joined
@@ -203,9 +204,9 @@ class TimelineStream:
 
 def check_window(window: float, hop: float) -> None:
     """ConfigError for a window or a hop that cannot be used."""
-    if not 0 < window <= LONGEST_WINDOW:
+    if not SHORTEST_WINDOW <= window <= LONGEST_WINDOW:
         raise ConfigError(
-            f"window={window!r} must be above 0 and at most {LONGEST_WINDOW:g} seconds"
+            f"window={window!r} must be from {SHORTEST_WINDOW:g} to {LONGEST_WINDOW:g} seconds"
         )
     if not 0.05 <= hop <= window:
         raise ConfigError(f"hop={hop!r} must be from 0.05 to the window's {window:g} seconds")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TextIO
 
-from .answers import Format, csv_row, is_ascii, one_line
+from .answers import Format, csv_row, is_ascii
 from .prediction import NO_SPEECH
 from .segments import Shares
-from .terminal import Paint, bar, clock
+from .terminal import Paint, bar, clock, one_line
 from .timeline_formats import VTT_HEADER, as_audacity, as_srt, as_vtt
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Timelines:
         self._format, self._file = format, file
         self._paint = Paint(labels, file)
         self._ascii = is_ascii(file)
-        self._count = 0  # recordings
+        self.count = 0  # recordings
         self._name = ""
         self._shares = Shares()
         self._rows: list[dict[str, Any]] = []  # of the recording, for a JSON list
@@ -79,19 +79,19 @@ class Timelines:
                 "segments": self._rows,
             }
             text = json.dumps(about, indent=2, ensure_ascii=self._ascii).replace("\n", "\n  ")
-            self._write((",\n  " if self._count else "\n  ") + text)
-        self._count += 1
+            self._write((",\n  " if self.count else "\n  ") + text)
+        self.count += 1
 
     def close(self) -> None:
         """Nothing follows."""
         if self._format is Format.json:
-            self._write("\n]\n" if self._count else "]\n")
+            self._write("\n]\n" if self.count else "]\n")
 
     def _text(self, segment: Segment) -> str:
         times = f"  {clock(segment.start):>9}  {clock(segment.end):>9}"
-        label = self._paint(f"{segment.label:<10}", segment.label)
         if segment.label == NO_SPEECH:
-            return f"{times}  {'':{BAR}}  {label}\n"
+            return f"{times}  {'':{BAR}}  {segment.label}\n"
+        label = self._paint(f"{segment.label:<10}", segment.label)
         confidence = bar(segment.confidence, BAR, self._file)
         return (
             f"{times}  {self._paint(confidence, segment.label)}  {label} "

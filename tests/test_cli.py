@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import shutil
 import subprocess
 import sys
 
@@ -226,3 +228,29 @@ def test_info_tells_what_a_model_is(tmp_path):
         result = edge_ser("info", str(tmp_path / wrong))
         assert result.returncode == 1 and len(result.stderr.splitlines()) == 1
         assert wrong in result.stderr
+
+
+def test_an_interruption_at_the_very_start_is_status_130():
+    code = (
+        "import sys, edge_runtime.__main__ as entry\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == 'edge_runtime.cli': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "entry.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text there")
+def test_names_that_are_no_text_and_names_that_steer_a_terminal(clips, tmp_path):
+    for name in (b"bad\xff.wav", b"esc\x1b[31m.wav"):
+        path = os.path.join(os.fsencode(tmp_path), name)
+        shutil.copy(clips[0], path)
+        done = subprocess.run(
+            [sys.executable, "-m", "edge_runtime", "classify", path, path + b".missing"],
+            capture_output=True,
+        )
+        assert done.returncode == 1 and len(done.stdout.splitlines()) == 1
+        assert b"\x1b" not in done.stdout + done.stderr

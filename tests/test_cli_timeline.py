@@ -109,7 +109,7 @@ def test_a_bad_recording_does_not_stop_the_others(call, segments, tmp_path):
     [
         (["--format", "srt"], "--format srt needs --timeline"),
         (["--hop", "1"], "--window and --hop are of --timeline"),
-        (["-t", "--window", "0"], "window=0.0 must be above 0"),
+        (["-t", "--window", "0"], "window=0.0 must be from 0.5 to 60 seconds"),
         (["-t", "--hop", "5"], "hop=5.0 must be from 0.05 to the window's 3 seconds"),
         (["-t", "--jobs", "2"], "one recording after the other"),
         (["--plot", "a.gif"], "wanted a name that ends in"),
@@ -123,3 +123,15 @@ def test_what_does_not_go_together_is_a_wrong_command_line(call, tmp_path, argum
     done = edge_ser(*(places.get(a, a) for a in arguments), call)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_a_good_old_file_is_not_given_for_nothing(call, tmp_path):
+    out, bad = tmp_path / "old.csv", tmp_path / "bad.wav"
+    out.write_text("of great value")
+    bad.write_bytes(b"no audio")
+    for more in ((), ("-t",)):
+        done = edge_ser(*more, bad, "-o", out, "--force")
+        assert done.returncode == 1
+        assert out.read_text() == "of great value" and len(list(tmp_path.iterdir())) == 2
+    assert edge_ser("-t", bad, call, "-o", out, "--force").returncode == 1
+    assert out.read_text().startswith("file,start,end")
