@@ -152,3 +152,22 @@ def test_the_bundled_model_is_small_and_says_what_it_is(voice_clips):
     }
     first = [model.classify(clip) for clip in voice_clips]
     assert [model.classify(clip) for clip in voice_clips] == first
+
+
+def test_a_batch_of_windows_of_one_length_is_its_windows_one_by_one(voice_clips):
+    model = EmotionModel.load()
+    frames = [model.mfcc(clip)[:60] for clip in voice_clips]
+    batch = np.stack(frames)
+    state = np.zeros((len(batch), model.inputs()["state"][1]), np.float32)
+    names = ["logits", "probabilities", "speech", "new_state"]
+    together = model._session.run(names, {"mfcc": batch, "state": state})
+    for k, clip in enumerate(frames):
+        alone = model.run(clip)
+        for found, expected in zip(together, alone):
+            np.testing.assert_allclose(found[k], expected, rtol=1e-5, atol=1e-5)
+    # And on from where each of them has come to.
+    more = np.stack([clip[:20] for clip in frames])
+    (again,) = model._session.run(["probabilities"], {"mfcc": more, "state": together[3]})
+    for k, clip in enumerate(frames):
+        expected = model.run(clip[:20], together[3][k]).probabilities
+        np.testing.assert_allclose(again[k], expected, atol=1e-5)
