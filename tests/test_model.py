@@ -156,7 +156,8 @@ def test_the_bundled_model_is_small_and_says_what_it_is(voice_clips):
 
 def test_a_batch_of_windows_of_one_length_is_its_windows_one_by_one(voice_clips):
     model = EmotionModel.load()
-    frames = [model.mfcc(clip)[:60] for clip in voice_clips]
+    length = min(len(model.mfcc(clip)) for clip in voice_clips) // 2 * 2
+    frames = [model.mfcc(clip)[:length] for clip in voice_clips]
     batch = np.stack(frames)
     state = np.zeros((len(batch), model.inputs()["state"][1]), np.float32)
     names = ["logits", "probabilities", "speech", "new_state"]
@@ -164,7 +165,7 @@ def test_a_batch_of_windows_of_one_length_is_its_windows_one_by_one(voice_clips)
     for k, clip in enumerate(frames):
         alone = model.run(clip)
         for found, expected in zip(together, alone):
-            np.testing.assert_allclose(found[k], expected, rtol=1e-5, atol=1e-5)
+            np.testing.assert_allclose(found[k], expected, rtol=1e-5, atol=1e-4)
     # And on from where each of them has come to.
     more = np.stack([clip[:20] for clip in frames])
     (again,) = model._session.run(["probabilities"], {"mfcc": more, "state": together[3]})
