@@ -101,7 +101,8 @@ def _markdown(done: dict[str, dict[str, float]]) -> str:
 `python -m train choices`: UAR of the validation speakers, RAVDESS, 8 classes, one seed, mean of \
 the last {LAST_EPOCHS} epochs. One change at a time; the test speakers of the folds are not heard. \
 The same variations trained a second time with other draws differed by up to 2.5 points, and their \
-differences by up to 4, so that smaller ones say nothing. Differences are over the folds that a variation was trained on.
+differences by up to 4, so that smaller ones say nothing. Differences are over the \
+folds that a variation was trained on.
 
 | variation | UAR % | difference | folds |
 |---|---:|---:|---|
