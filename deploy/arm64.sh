@@ -60,6 +60,9 @@ if [ ! -d "$ROOT" ]; then
 fi
 mount -t proc proc "$ROOT/proc"
 mount -t tmpfs tmpfs "$ROOT/tmp"
+mkdir -p "$ROOT/dev/pts"
+mount -t devpts -o newinstance,ptmxmode=0666 devpts "$ROOT/dev/pts"  # terminals, for the tests
+ln -sf pts/ptmx "$ROOT/dev/ptmx"
 # onnxruntime reads here what the processor is, and crashes where it finds that of another family:
 # it is told of a Raspberry Pi 4, which is what the emulator plays.
 mount -t tmpfs tmpfs "$ROOT/sys"

@@ -77,6 +77,7 @@ def test_a_file_gets_the_format_of_its_name_and_the_window_asked_for(call, tmp_p
 
 
 def test_a_plot_is_drawn_beside_the_answer(call, tmp_path):
+    pytest.importorskip("matplotlib")
     picture = tmp_path / "call.png"
     done = edge_ser(call, "--plot", picture)
     assert (done.returncode, done.stderr) == (0, "")

@@ -12,6 +12,8 @@ from edge_runtime.plot import COLUMNS, DRAWN_STEPS, Sheet, _Columns, _extremes, 
 from edge_runtime.prediction import NO_SPEECH
 from edge_runtime.segments import Segment
 
+pytest.importorskip("matplotlib")
+
 
 @pytest.fixture(scope="module")
 def model():
