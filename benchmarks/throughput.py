@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .alternate import processor
+from edge_runtime.machine import processor
 
 WARM_UP = 64  # answers of `--jobs 2` that are not timed
 
