@@ -14,7 +14,7 @@ import typer
 
 from .errors import ConfigError
 from .prediction import NO_SPEECH
-from .terminal import one_line
+from .terminal import one_line, percentages
 
 if TYPE_CHECKING:
     from .prediction import Prediction
@@ -79,7 +79,7 @@ class Answers:
             self._write("[")
 
     def add(self, name: str, prediction: Prediction) -> None:
-        probabilities = {label: round(p, 6) for label, p in prediction.probabilities.items()}
+        probabilities = rounded(prediction.probabilities)
         confidence = round(prediction.confidence, 6)
         if self._format is Format.csv:
             line = csv_row([name, prediction.label, confidence, *probabilities.values()])
@@ -108,7 +108,7 @@ class Answers:
             self._file.flush()
 
     def _text(self, name: str, prediction: Prediction) -> str:
-        each = "  ".join(f"{x} {100 * p:3.0f}%" for x, p in prediction.probabilities.items())
+        each = percentages(prediction.probabilities)
         label = prediction.label
         if self._width:
             label = f"{label:<{self._label_width}}"
@@ -129,6 +129,11 @@ class Answers:
 def is_ascii(file: TextIO) -> bool:
     """Whether JSON is to hold ASCII alone: more is readable in UTF-8, and no JSON in others."""
     return (file.encoding or "").lower().replace("-", "") != "utf8"
+
+
+def rounded(probabilities: dict[str, float]) -> dict[str, float]:
+    """Probabilities with as many digits as mean something."""
+    return {label: round(p, 6) for label, p in probabilities.items()}
 
 
 def csv_row(values: list[Any]) -> str:

@@ -10,7 +10,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from .terminal import Paint, bar, can_hold, clock
+from .answers import rounded
+from .terminal import Paint, bar, can_hold, clock, percentages
 
 if TYPE_CHECKING:
     from .listen import ListenEvent
@@ -39,9 +40,7 @@ class JsonLines:
         else:
             row["label"] = event.prediction.label
             row["confidence"] = round(event.prediction.confidence, 6)
-            row["probabilities"] = {
-                name: round(p, 6) for name, p in event.prediction.probabilities.items()
-            }
+            row["probabilities"] = rounded(event.prediction.probabilities)
         print(json.dumps(row, ensure_ascii=False), flush=True)
 
     def heard(self, seconds: float, level: float) -> None:
@@ -74,7 +73,7 @@ class TextLines:
         self._drawn = -math.inf
         if not shown:
             return
-        label, each = event.prediction.label, _each(event.prediction)
+        label, each = event.prediction.label, percentages(event.prediction.probabilities)
         self._print(f"{when}  {self._paint(f'{label:<9}', label)}  ({each})")
 
     def heard(self, seconds: float, level: float) -> None:
@@ -87,7 +86,8 @@ class TextLines:
         label, tail = "", "listening"
         if self._now is not None:
             label = f"{self._now.label:<9}"
-            tail = f" {bar(self._now.confidence, METER, sys.stdout)}  {_each(self._now)}"
+            meter = bar(self._now.confidence, METER, sys.stdout)
+            tail = f" {meter}  {percentages(self._now.probabilities)}"
         room = shutil.get_terminal_size().columns - 1  # a full line would wrap
         head = head[:room]
         label = label[: room - len(head)]
@@ -106,7 +106,3 @@ class TextLines:
     def _print(self, line: str) -> None:
         print(f"\r\x1b[K{line}" if self._live else line, flush=True)
         self._drawn = -math.inf
-
-
-def _each(prediction: Prediction) -> str:
-    return "  ".join(f"{name} {100 * p:3.0f}%" for name, p in prediction.probabilities.items())

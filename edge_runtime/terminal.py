@@ -79,6 +79,15 @@ def can_hold(text: str, file: TextIO) -> bool:
     return True
 
 
+def percentages(probabilities: dict[str, float]) -> str:
+    """Each label with its probability.
+
+    >>> percentages({"happy": 0.052, "sad": 0.948})
+    'happy   5%  sad  95%'
+    """
+    return "  ".join(f"{label} {100 * p:3.0f}%" for label, p in probabilities.items())
+
+
 def clock(seconds: float) -> str:
     """Hours if there are any, minutes, and seconds to a tenth.
 

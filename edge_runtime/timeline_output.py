@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TextIO
 
-from .answers import Format, csv_row, is_ascii
+from .answers import Format, csv_row, is_ascii, rounded
 from .prediction import NO_SPEECH
 from .segments import Shares
 from .terminal import Paint, bar, clock, one_line
@@ -44,7 +44,7 @@ class Timelines:
 
     def add(self, segment: Segment) -> None:
         self._shares.add(segment)
-        probabilities = {name: round(p, 6) for name, p in segment.probabilities.items()}
+        probabilities = rounded(segment.probabilities)
         row: dict[str, Any] = {
             "start": round(segment.start, 3), "end": round(segment.end, 3), "label": segment.label,
             "confidence": round(segment.confidence, 6), "probabilities": probabilities,
