@@ -36,16 +36,12 @@ class Estimate:
         """The next frames `(n, n_mfcc)`, and the next samples `(m,)` at the model's rate, which
         are for the level only and need not be those of the frames."""
         self._loudness.push(samples)
-        if self._only is None and len(frames):
-            self._only = frames[:1]
-        kept = frames if self._gate is None else self._gate.push(frames)
-        self._waiting = np.concatenate([self._waiting, kept])
+        self._pass(frames)
 
     def run(self, last: bool = False) -> bool:
         """Let the network hear what was added, `last`: to the end; whether there was anything."""
         if last and self._gate is not None:
-            kept = self._gate.push(self._waiting[:0], last=True)
-            self._waiting = np.concatenate([self._waiting, kept])
+            self._pass(self._waiting[:0], last=True)
         if last and self._last is None and not len(self._waiting) and self._only is not None:
             self._waiting = self._only
         step = self._model.card.frames_per_step
@@ -60,6 +56,15 @@ class Estimate:
             frames = frames + self._shift
         self._last = self._model.run(frames, before)
         return True
+
+    def _pass(self, frames: np.ndarray, last: bool = False) -> None:
+        """Let the frames that are not silent wait for the network."""
+        if self._gate is not None:
+            frames, kept = self._gate.decide(frames, last)
+            if self._only is None and len(frames):
+                self._only = frames[:1]
+            frames = frames[kept]
+        self._waiting = np.concatenate([self._waiting, frames])
 
     def prediction(self, threshold: float) -> Prediction | None:
         """The answer as of the last `run`; None if the network has heard nothing yet."""

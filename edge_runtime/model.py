@@ -249,10 +249,7 @@ class EmotionModel:
     def _audible(self, frames: np.ndarray) -> np.ndarray:
         """The frames that the network hears; of a clip of nothing but silence its first."""
         gate = self.gate()
-        if gate is None:
-            return frames
-        kept = gate.whole(frames)
-        return kept if len(kept) else frames[:1]
+        return frames if gate is None else gate.whole(frames)
 
     def _samples(
         self, audio: str | os.PathLike[str] | np.ndarray, rate: float | None

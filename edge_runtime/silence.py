@@ -2,7 +2,8 @@
 
 A frame is loud if its level is within `range_db` of the loudest so far, and kept if a loud frame is
 near. The rule looks back without bound and ahead by twice the margin only, so that a stream keeps
-the frames that the whole clip keeps.
+the frames that the whole clip keeps. How loud the frames are says as much of the microphone as of
+the voice: the levels of what is kept can be those below the loudest.
 """
 
 from __future__ import annotations
@@ -27,9 +28,12 @@ class SilenceConfig:
     floor_db: float = -80.0  # below this a frame is silent in any case
     margin: float = 0.1  # seconds kept on either side of a loud frame
     decay: float = 1.0  # dB per second by which the loudest frame is forgotten
+    relative: bool = False  # the level of the loudest so far is taken off the frames
 
     def __post_init__(self) -> None:
-        for field in fields(self):
+        if not isinstance(self.relative, bool):
+            raise ConfigError(f"relative={self.relative!r} must be True or False")
+        for field in fields(self)[:-1]:
             value = getattr(self, field.name)
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if not number or not math.isfinite(value):
@@ -38,20 +42,22 @@ class SilenceConfig:
             if not low <= getattr(self, name) <= high:
                 raise ConfigError(f"{name}={getattr(self, name)!r} must be from {low} to {high}")
 
-    def to_dict(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Any) -> SilenceConfig:
         """The inverse of `to_dict`; ConfigError for keys that are missing or unknown."""
         names = {field.name for field in fields(cls)}
+        if isinstance(values, dict):  # earlier models do not name it
+            values = {"relative": False, **values}
         if not isinstance(values, dict) or set(values) != names:
             raise ConfigError(f"wanted an object with {', '.join(sorted(names))}; got {values!r}")
         return cls(**values)
 
 
 class SilenceGate:
-    """Lets the frames of a clip through that are not silent.
+    """Lets the frames of a clip through that are not silent, their level relative if wanted.
 
     Frames may be pushed in any pieces; what comes out, one after the other, is the same.
 
@@ -66,6 +72,7 @@ class SilenceGate:
     def __init__(self, config: SilenceConfig, mfcc: MfccConfig) -> None:
         self.config = config
         self.to_level = level_weights(mfcc)
+        self.per_db = coefficients_per_db(mfcc)
         period = mfcc.hop_length / mfcc.sample_rate
         self.margin = round(config.margin / period)
         self.decay = config.decay * period  # dB a frame
@@ -86,7 +93,8 @@ class SilenceGate:
         return decided[kept]
 
     def decide(self, frames: np.ndarray, last: bool = False) -> tuple[np.ndarray, np.ndarray]:
-        """Those frames `(n, n_mfcc)` that are decided upon, and whether each is kept, bool `(n,)`.
+        """Those frames `(n, n_mfcc)` that are decided upon, and whether each is kept, bool `(n,)`;
+        with `relative`, less the level of the loudest.
 
         Every frame is decided upon once and in order, up to two margins after it was pushed.
         """
@@ -102,8 +110,12 @@ class SilenceGate:
         ready = end if last else max(self._decided, end - 2 * self.margin)
         if ready == self._decided:
             return np.empty((0, self._n_mfcc), np.float32), np.empty(0, bool)
-        kept = self._kept()[self._decided - self._first : ready - self._first]
-        decided = self._held[self._decided - self._first : ready - self._first]
+        now = slice(self._decided - self._first, ready - self._first)
+        loudest = self._loudest()
+        kept = self._kept(loudest)[now]
+        decided = self._held[now]
+        if self.config.relative:
+            decided = decided - (loudest[now, np.newaxis] * self.per_db).astype(np.float32)
         self._decided = ready
         drop = max(0, ready - self.margin - self._first)
         self._held, self._levels = self._held[drop:], self._levels[drop:]
@@ -111,17 +123,21 @@ class SilenceGate:
         return decided, kept
 
     def whole(self, frames: np.ndarray) -> np.ndarray:
-        """The frames of a clip that are kept."""
+        """The frames of a clip that are kept; of nothing but silence the first."""
         self.reset()
-        out = self.push(frames, last=True)
+        decided, kept = self.decide(frames, last=True)
         self.reset()
-        return out
+        return decided[kept] if kept.any() else decided[:1]
 
-    def _kept(self) -> np.ndarray:
+    def _loudest(self) -> np.ndarray:
+        """The level in dB of the loudest frame up to a margin behind each held frame."""
+        n = len(self._held)
+        ahead = np.minimum(np.arange(n) + self.margin, n - 1)
+        return self._peaks[ahead] - self.decay * (self._first + np.arange(n))
+
+    def _kept(self, loudest: np.ndarray) -> np.ndarray:
         """Which of the held frames are near a loud one, as far as is known yet."""
         n, margin = len(self._held), self.margin
-        ahead = np.minimum(np.arange(n) + margin, n - 1)
-        loudest = self._peaks[ahead] - self.decay * (self._first + np.arange(n))
         loud = (self._levels > loudest - self.config.range_db) & (
             self._levels > self.config.floor_db
         )
@@ -136,7 +152,15 @@ def level_weights(mfcc: MfccConfig) -> np.ndarray:
     """The weights `(n_mfcc,)` by which a frame's coefficients add up to its level in dB.
 
     That is the mean over the bands of the spectrum that the coefficients hold, which is linear in
-    them; for the orthonormal DCT it is c0 alone.
+    them; for the orthonormal DCT it is c0 alone, and where c0 is the energy, that.
     """
+    weights = np.linalg.pinv(cepstra_of(mfcc)).mean(axis=1)
+    return weights / (weights @ coefficients_per_db(mfcc))
+
+
+@functools.lru_cache(maxsize=8)
+def coefficients_per_db(mfcc: MfccConfig) -> np.ndarray:
+    """What the coefficients `(n_mfcc,)` of a frame gain when it gets 1 dB louder."""
+    # The log mel spectrum is in bel, or in nepers of power.
     unit = 10.0 if mfcc.convention == "librosa" else 10.0 / math.log(10.0)
-    return unit * np.linalg.pinv(cepstra_of(mfcc)).mean(axis=1)
+    return cepstra_of(mfcc).sum(axis=0) / unit

@@ -31,8 +31,8 @@ WAVEFORM = "model.waveform.onnx"  # int8 weights as well
 
 INT8_WEIGHTS = "int8 weights with a scale for each output, float32 arithmetic"
 
-# Below this level, 60 dB under full scale, the loudest 30 ms of a clip are no voice.
-SPEECH_ABOVE_DBFS = -60.0
+# Below this level, 70 dB under full scale, the loudest 30 ms of a clip are no voice.
+SPEECH_ABOVE_DBFS = -70.0
 
 
 def export_run(

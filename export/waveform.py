@@ -20,7 +20,7 @@ from edge_runtime.silence import SilenceGate
 from train.network import EmotionLSTM
 
 # The constants of the front end, by their names in the graph.
-FRONT_END = ("bins", "time", "window", "bands", "cepstra", "to_level")
+FRONT_END = ("bins", "time", "window", "bands", "cepstra", "to_level", "per_db")
 
 # Steps of the doubling that gives each frame the loudest before it: clips of up to 2^17 frames, 43
 # minutes at 20 ms.
@@ -56,7 +56,8 @@ class Waveform(nn.Module):
         if card.silence is not None:
             gate = SilenceGate(card.silence, config)
             self.margin, self.decay = gate.margin, gate.decay
-            self.register_buffer("to_level", torch.tensor(gate.to_level, dtype=torch.float32))
+            for name, values in (("to_level", gate.to_level), ("per_db", gate.per_db)):
+                self.register_buffer(name, torch.tensor(values, dtype=torch.float32))
 
     def forward(self, waveform: torch.Tensor) -> tuple[torch.Tensor, ...]:
         mfcc = frames = self.mfcc(waveform)
@@ -93,7 +94,7 @@ class Waveform(nn.Module):
         return (torch.cat([self.cosine[point], self.sine[point]]) * self.window).unsqueeze(1)
 
     def audible(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The frames that `SilenceGate` keeps, moved to the front, and how many they are."""
+        """The frames as `SilenceGate` lets them through, moved to the front, and how many."""
         n, margin = frames.shape[1], self.margin
         index = torch.cumsum(torch.ones_like(frames[:, :, 0]), dim=1) - 1  # (B, T)
         levels = frames @ self.to_level
@@ -103,9 +104,10 @@ class Waveform(nn.Module):
             peaks = torch.maximum(peaks, earlier)
         ahead = torch.cat([peaks, peaks[:, -1:].expand(-1, margin)], dim=1)[:, margin:]
         silence = self.card.silence
-        loud = (levels > ahead - self.decay * index - silence.range_db) & (
-            levels > silence.floor_db
-        )
+        loudest = ahead - self.decay * index
+        loud = (levels > loudest - silence.range_db) & (levels > silence.floor_db)
+        if silence.relative:
+            frames = frames - loudest.unsqueeze(2) * self.per_db
         # Near a loud frame: the largest of its surroundings.
         around = pad(loud.to(frames.dtype).unsqueeze(1), (margin, margin))
         kept = nn.functional.max_pool1d(around, 2 * margin + 1, stride=1).squeeze(1)

@@ -104,8 +104,8 @@ BETTER_NETWORK = NetworkConfig(
 )
 
 
-@pytest.fixture(scope="module")
-def with_waveform(dataset, tmp_path_factory):
+@pytest.fixture(scope="module", params=[False, True], ids=["levels", "relative levels"])
+def with_waveform(dataset, tmp_path_factory, request):
     """An untrained network of the better kind: fp32, int8 and waveform graphs."""
     folder = tmp_path_factory.mktemp("waveform")
     torch.manual_seed(1)
@@ -113,9 +113,10 @@ def with_waveform(dataset, tmp_path_factory):
     for parameter in network.parameters():
         torch.nn.init.uniform_(parameter, -0.3, 0.3)
     config = dataclasses.replace(TRAINING_MFCC, n_mels=16, fmax=4000.0)
-    network.mean[0], network.std[:] = -150.0, 15.0
+    network.mean[0], network.std[:] = (-40.0 if request.param else -150.0), 15.0
+    silence = SilenceConfig(relative=request.param)
     save_checkpoint(
-        folder, network, config, SilenceConfig(), dataset.labels, temperature=1.3, corpora=[],
+        folder, network, config, silence, dataset.labels, temperature=1.3, corpora=[],
         licence="MIT", scores={}, clips=[],
     )
     network, stored = load_checkpoint(folder)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_runtime import ConfigError, MfccConfig, mfcc
-from edge_runtime.silence import SilenceConfig, SilenceGate
+from edge_runtime import ConfigError, Mfcc, MfccConfig, mfcc
+from edge_runtime.silence import SilenceConfig, SilenceGate, level_weights
 
 MFCC = MfccConfig(hop_length=320)
 
@@ -41,7 +41,9 @@ def test_any_pieces_keep_what_the_rule_says(levels, chunks):
     frames = frames_of(levels)
     expected = frames[kept_by_definition(levels)]
     gate = SilenceGate(SilenceConfig(), MFCC)
-    np.testing.assert_array_equal(gate.whole(frames), expected)
+    np.testing.assert_array_equal(
+        gate.whole(frames), expected if len(expected) else frames[:1]
+    )
     out, start, k = [], 0, 0
     while start < len(frames):
         size = chunks[k % len(chunks)]
@@ -58,7 +60,41 @@ def test_silence_around_speech_is_dropped_and_speech_is_not(voice_clips):
     surrounded = gate.whole(mfcc(np.pad(clip, 32_000), MFCC))
     assert len(alone) > 0.7 * len(mfcc(clip, MFCC))
     assert len(surrounded) <= len(alone) + 12
-    assert len(gate.whole(mfcc(np.zeros(16_000, np.float32), MFCC))) == 0
+    silence = mfcc(np.zeros(16_000, np.float32), MFCC)
+    np.testing.assert_array_equal(gate.whole(silence), silence[:1])
+    assert len(gate.push(silence, last=True)) == 0
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    gain=st.floats(-20, 20), chunks=st.lists(st.integers(0, 60), min_size=1).filter(any),
+    convention=st.sampled_from([MFCC, MfccConfig.python_speech_features()]),
+)
+def test_relative_levels_do_not_know_the_gain_nor_the_pieces(
+    voice_clips, gain, chunks, convention
+):
+    config = SilenceConfig(relative=True, floor_db=-200)
+    noise = np.random.default_rng(0).standard_normal(16_000) * 0.01  # no band at its floor
+    clip, front = voice_clips[1][:16_000] + noise, Mfcc(convention)
+    gate = SilenceGate(config, convention)
+    expected = gate.whole(front(clip))
+    louder = front(clip * 10 ** (gain / 20))
+    np.testing.assert_allclose(gate.whole(louder), expected, atol=2e-3)
+    out, start, k = [], 0, 0
+    while start < len(louder):
+        out.append(gate.push(louder[start : start + chunks[k % len(chunks)]]))
+        start, k = start + chunks[k % len(chunks)], k + 1
+    out.append(gate.push(louder[:0], last=True))
+    np.testing.assert_allclose(np.concatenate(out), gate.whole(louder), atol=1e-5)
+
+
+def test_levels_are_relative_to_the_loudest_up_to_a_margin_ahead():
+    levels = [-30.0] * 20 + [-20.0] + [-30.0] * 20
+    gate = SilenceGate(SilenceConfig(relative=True), MFCC)
+    found = gate.whole(frames_of(levels)) @ level_weights(MFCC)
+    expected = np.array(levels) + 20.0 + 0.02 * (np.arange(41) - 20)
+    np.testing.assert_allclose(found[15:], expected[15:], atol=1e-3)  # they know of the loud one
+    np.testing.assert_allclose(found[:15], 0.0, atol=0.02 * gate.margin + 1e-3)
 
 
 def test_what_is_held_does_not_grow():

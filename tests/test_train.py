@@ -12,6 +12,7 @@ import torch
 from conftest import TRAINING_MFCC
 
 from edge_runtime import ConfigError, MfccConfig, mfcc, read_audio
+from edge_runtime.silence import coefficients_per_db, level_weights
 from train.augment import Augment, Augmenter
 from train.calibration import choose_threshold, coverage_curve, fit_temperature, reliability
 from train.corpora import Clip, DatasetError, scan
@@ -23,7 +24,7 @@ from train.metrics import scores
 from train.network import EmotionLSTM, NetworkConfig
 
 QUICK = FitConfig(epochs=4)
-PLAIN = Augment(0.0, 0.0, 0.0, 0.0)
+PLAIN = Augment(offset=0.0, speed=0.0, vocal_tract=0.0)
 
 
 def quick_fit(dataset, split, config=QUICK, **options):
@@ -164,8 +165,32 @@ def test_added_noise_is_what_adding_the_samples_gives(voice_clips):
     assert min(errors) < 0.45 * np.abs(noisy - plain).mean()
 
 
+def test_a_telephone_is_what_the_filter_and_its_noise_give(voice_clips):
+    """At the level of the clip itself, as the augmentation leaves it."""
+    from scipy.signal import butter, sosfilt
+
+    config = dataclasses.replace(TRAINING_MFCC, fmax=4000.0, n_mels=16)
+    samples = voice_clips[0]
+    change = Augmenter(
+        dataclasses.replace(PLAIN, telephone=1.0), config, np.ones(13, np.float32), []
+    )
+    plain = mfcc(samples, config)
+    heard = change(plain, np.random.default_rng(0))
+    band = butter(4, (300, 3400), "bandpass", fs=16_000, output="sos")
+    noise = np.random.default_rng(0).standard_normal(len(samples)) * 1e-3
+    true = mfcc((sosfilt(band, samples) + noise).astype(np.float32), config)
+    level = level_weights(config)
+    true -= (true @ level).max() * coefficients_per_db(config).astype(np.float32)
+    loudest = (plain @ level).max() * coefficients_per_db(config).astype(np.float32)
+    assert (heard @ level).max() == pytest.approx((plain @ level).max(), abs=1e-3)
+    loud = slice(10, -10)
+    before = np.abs(plain - loudest - true)[loud].mean()
+    assert np.abs(heard - loudest - true)[loud].mean() < 0.6 * before
+    assert not np.array_equal(heard, change(plain, np.random.default_rng(1)))
+
+
 def test_augmentation_that_needs_librosas_convention_says_so():
-    with pytest.raises(ConfigError, match="set both to 0"):
+    with pytest.raises(ConfigError, match="vocal_tract=0.1 .* set it to 0"):
         Augmenter(
             Augment(), MfccConfig.python_speech_features(), np.ones(13, np.float32), []
         )

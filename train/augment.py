@@ -26,12 +26,17 @@ class Augment:
     vocal_tract: deviation of the logarithm of the factor by which the frequencies are multiplied,
         as a longer or shorter vocal tract does. Jaitly and Hinton 2013, "Vocal Tract Length
         Perturbation (VTLP) improves speech recognition".
+    telephone: share of the clips that are heard through a narrow band: from 200 to 400 Hz up to
+        3 to 3.6 kHz, with a floor of noise 25 to 60 dB below the loudest band.
     noise: share of the clips that noise is added to, 5 to 30 dB below their mean power.
+
+    Noise and telephone leave the loudest frame at its level.
     """
 
     offset: float = 0.15
     speed: float = 0.15
     vocal_tract: float = 0.1
+    telephone: float = 0.0
     noise: float = 0.0
 
     def __post_init__(self) -> None:
@@ -40,8 +45,9 @@ class Augment:
                 raise ConfigError(f"{name}={getattr(self, name)} must be 0 or more")
         if not 0 <= self.speed < 1:
             raise ConfigError(f"speed={self.speed} must be from 0 to less than 1")
-        if not 0 <= self.noise <= 1:
-            raise ConfigError(f"noise={self.noise} must be from 0 to 1")
+        for name in ("telephone", "noise"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name}={getattr(self, name)} must be from 0 to 1")
 
 
 class Augmenter:
@@ -56,11 +62,11 @@ class Augmenter:
     def __init__(
         self, how: Augment, config: MfccConfig, std: np.ndarray, noises: list[np.ndarray]
     ) -> None:
-        if config.convention != "librosa" and (how.vocal_tract or how.noise):
-            raise ConfigError(
-                f"vocal_tract={how.vocal_tract} and noise={how.noise} need librosa's convention of "
-                "MFCC: set both to 0"
-            )
+        for name in ("vocal_tract", "telephone", "noise"):
+            if config.convention != "librosa" and getattr(how, name):
+                raise ConfigError(
+                    f"{name}={getattr(how, name)} needs librosa's convention of MFCC: set it to 0"
+                )
         self.how, self.std, self.noises = how, std, noises
         cepstra = cepstra_of(config)  # (n_mels, n_mfcc), from bel
         self._to_cepstra = cepstra.astype(np.float32)
@@ -81,6 +87,8 @@ class Augmenter:
             frames = frames @ (self._to_mel @ self._warped(factor) @ self._to_cepstra)
         if how.noise > 0 and self.noises and rng.random() < how.noise:
             frames = self._with_noise(frames, rng)
+        if how.telephone > 0 and rng.random() < how.telephone:
+            frames = self._by_telephone(frames, rng)
         if how.offset > 0:
             frames = frames + how.offset * self.std * rng.standard_normal(len(self.std)).astype("f")
         return frames
@@ -104,11 +112,28 @@ class Augmenter:
         noise = self.noises[rng.integers(len(self.noises))]
         start = rng.integers(len(noise))
         noise = np.take(noise, np.arange(start, start + len(frames)), axis=0, mode="wrap")
-        speech_power, noise_power = 10 ** (frames @ self._to_mel), 10 ** (noise @ self._to_mel)
+        speech, noise_power = frames @ self._to_mel, 10 ** (noise @ self._to_mel)  # bel, power
+        speech_power = 10**speech
         ratio = 10 ** (rng.uniform(5, 30) / 10)
         gain = speech_power.mean() / max(noise_power.mean() * ratio, 1e-20)
         mixed = np.log10(1 + gain * noise_power / np.maximum(speech_power, 1e-20))
-        return frames + mixed.astype(np.float32) @ self._to_cepstra
+        return self._as_loud(frames, speech, mixed.astype(np.float32))
+
+    def _by_telephone(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        hz = np.maximum(mel_to_hz(self._mels, htk=self._htk), 1.0)
+        low, high = rng.uniform(200, 400), rng.uniform(3000, 3600)
+        octaves = np.maximum(0, np.log2(low / hz)) + np.maximum(0, np.log2(hz / high))
+        bands = frames @ self._to_mel  # bel
+        passed = bands - (rng.uniform(1.2, 4.8) * octaves).astype(np.float32)
+        floor = bands.max() - rng.uniform(2.5, 6.0)
+        heard = np.log10(10**passed + 10**floor).astype(np.float32)
+        return self._as_loud(frames, bands, heard - bands)
+
+    def _as_loud(self, frames: np.ndarray, bands: np.ndarray, change: np.ndarray) -> np.ndarray:
+        """Frames whose `bands` are changed, with the loudest as loud as before: their levels may be
+        relative to it."""
+        louder = (bands + change).mean(axis=1).max() - bands.mean(axis=1).max()
+        return frames + (change - louder) @ self._to_cepstra
 
 
 def _resample(frames: np.ndarray, n_frames: int) -> np.ndarray:

@@ -73,8 +73,8 @@ def load_dataset(
             text = str(error)
             unreadable.append(text if str(clip.path) in text else f"{clip.path}: {text}")
             continue
-        if gate is not None and len(kept := gate.whole(frames)):
-            frames = kept
+        if gate is not None:
+            frames = gate.whole(frames)
         by_content[content].append((clip, frames, seconds))
     dataset = Dataset([], [], [], config, [], unreadable)
     for copies in by_content.values():

@@ -31,9 +31,7 @@ def noise_features(
     for folder in folders:
         found += _recordings(folder, config.sample_rate)
     features = [extractor(samples) for samples in found]
-    if gate is None:
-        return features
-    return [kept if len(kept := gate.whole(frames)) else frames[:1] for frames in features]
+    return features if gate is None else [gate.whole(frames) for frames in features]
 
 
 def _recordings(folder: Path, sample_rate: int) -> list[np.ndarray]:
