@@ -34,7 +34,7 @@ STATE = "state.pt"  # and choice-1.state.pt, …
 
 # The probability of speech below which a model answers "no speech", unless more than this share of
 # the validation speakers' clips would be lost by that.
-SPEECH_ABOVE = 0.9
+SPEECH_ABOVE = 0.97
 LARGEST_LOSS = 0.01
 
 
