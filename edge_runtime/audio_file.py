@@ -20,6 +20,8 @@ from .pcm import MOST_CHANNELS
 from .supported import why_no_soundfile
 
 PIECE = 1 << 18  # samples of up to two channels that are decoded at once, fewer of more
+# Of what is compressed: a piece with an error in it is lost, and should be no more than a second.
+COMPRESSED, COMPRESSED_PIECE = ("FLAC", "OGG", "MP3"), 1 << 14
 
 # Encoders that write to a pipe leave the length open; libsndfile then reports the largest there is.
 UNKNOWN_LENGTH = 1 << 60
@@ -71,6 +73,7 @@ class AudioFile:
     ) -> None:
         self.path = path = Path(path)
         self._limits = limits
+        self.sample_rate = self._n_read = 0  # Hz, and samples per channel that were read
         self._missing = ""  # what the header announces and the file lacks
         if content is None:
             check_file(path)
@@ -105,7 +108,7 @@ class AudioFile:
         soundfile = load_soundfile()
         with self._decoding():
             self._sound = soundfile.SoundFile(source, closefd=False)
-        self.sample_rate: int = self._sound.samplerate
+        self.sample_rate = self._sound.samplerate
         self.kind = f"{self._sound.format} {self._sound.subtype}"
         frames = self._sound.frames
         self.n_samples = frames if frames < UNKNOWN_LENGTH else None
@@ -133,19 +136,19 @@ class AudioFile:
         # soundfile seeks after every read of what can seek; a FLAC of open length cannot.
         self._sound.seekable = lambda: False
         # No more memory than the clip fills: fresh pages cost more than decoding it.
-        size = max(1, 2 * PIECE // max(2, self._sound.channels))
+        size = COMPRESSED_PIECE if self._sound.format in COMPRESSED else PIECE
+        size = 2 * size // max(2, self._sound.channels)
         size = size if self.n_samples is None else min(size, self.n_samples + 1)
-        read = 0
         with self._file, self._sound:
             while len(piece := self._read(size)):
-                read += len(piece)
-                self._limits.check_samples(self.path, read, self.sample_rate)
+                self._n_read += len(piece)
+                self._limits.check_samples(self.path, self._n_read, self.sample_rate)
                 yield piece
-        if read < (self.n_samples or 0):
-            self._missing = f"{self.n_samples} samples are announced, {read} could be read"
+        if self._n_read < (self.n_samples or 0):
+            self._missing = f"{self.n_samples} samples are announced, {self._n_read} could be read"
         if self._missing:
             raise AudioError(f"{self.path}: is truncated: {self._missing}")
-        if read == 0:
+        if self._n_read == 0:
             raise AudioError(f"{self.path}: holds no samples")
 
     def _read(self, size: int) -> np.ndarray:
@@ -164,6 +167,14 @@ class AudioFile:
             yield
         except Exception as error:  # soundfile raises all kinds for what a file contains
             said = str(getattr(error, "error_string", error)).strip().rstrip(".")
+            if self.sample_rate:  # it was opened
+                seconds = self._n_read / self.sample_rate
+                raise AudioError(
+                    f"{self.path}: is truncated or damaged: it cannot be read beyond "
+                    f"{seconds:.2f} s ({said})"
+                ) from error
+            if self._missing:
+                raise AudioError(f"{self.path}: is truncated: {self._missing}") from error
             raise AudioError(
                 f"{self.path}: is not audio that can be read ({said}); wanted WAV, FLAC, OGG or MP3"
             ) from error
