@@ -16,7 +16,7 @@ _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 @dataclass(frozen=True)
 class AudioLimits:
-    """What a file may be at most. A whole clip of half an hour takes about 400 MB of memory.
+    """What a file may be at most. A whole clip of half an hour takes about 350 MB of memory.
 
     Files beyond are an AudioError, where the header tells it before anything is decoded.
     """
