@@ -14,6 +14,9 @@ CLIP   ?= samples/sad/speaker01-1.wav
 MODEL  ?=
 # The run that `make export` exports (empty: the newest).
 RUN    ?=
+# How many damaged files `make fuzz` tries, of which seed (empty: another one each time).
+INPUTS ?= 1000000
+SEED   ?=
 
 # Pinned, so that the same seed gives the same weights wherever the targets below are made.
 TORCH  := torch==2.13.0
@@ -54,8 +57,9 @@ export: $(VENV)/full ## the newest run, or RUN, as ONNX files with their parity 
 test: $(VENV)/full lint ## the linter and all tests
 	$(PY) -m pytest
 
-fuzz: $(VENV)/full ## the property tests on other draws than those of `make test`
+fuzz: $(VENV)/full ## other draws than those of `make test`: the property tests, then INPUTS files
 	HYPOTHESIS_PROFILE=search $(PY) -m pytest -m hypothesis
+	$(PY) -m tests.fuzz --sweeps --count $(INPUTS) $(if $(SEED),--seed $(SEED))
 
 lint: $(VENV)/full ## ruff and mypy
 	$(PY) -m ruff check .

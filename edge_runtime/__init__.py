@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .errors import ConfigError as ConfigError
     from .errors import EdgeSerError as EdgeSerError
     from .errors import ModelError as ModelError
+    from .limits import AudioLimits as AudioLimits
     from .listen import ListenConfig as ListenConfig
     from .listen import Listener as Listener
     from .listen import ListenEvent as ListenEvent
@@ -39,6 +40,7 @@ __version__ = "0.1.0"
 _MODULE_OF = {
     "Answer": "batch",
     "AudioError": "errors",
+    "AudioLimits": "limits",
     "ConfigError": "errors",
     "EdgeSerError": "errors",
     "EmotionModel": "model",

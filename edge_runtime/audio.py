@@ -2,79 +2,65 @@
 
 from __future__ import annotations
 
-import io
-import math
 import os
-import stat
-import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 import numpy as np
 
-from .errors import AudioError, ConfigError, reason
-from .pcm import OPEN_LENGTH
-
-# Rates that a resampler can be built for at reasonable cost; what lies outside is a damaged header.
-LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
-
-PIECE = 1 << 18  # samples per channel that are decoded at once
-
-# Encoders that write to a pipe leave the length open; libsndfile then reports the largest there is.
-UNKNOWN_LENGTH = 1 << 60
+from .audio_file import PIECE, AudioFile
+from .errors import AudioError, ConfigError
+from .limits import HIGHEST_RATE, LOWEST_RATE, AudioLimits
 
 
-def read_audio(path: str | os.PathLike[str], sample_rate: int | None = 16_000) -> np.ndarray:
+class Audio(Protocol):
+    """Samples that come piece by piece, mono float32 `(n,)`, and what errors call them."""
+
+    path: Path
+    sample_rate: int  # Hz
+    n_samples: int | None  # per channel; None where nothing tells
+
+    def __iter__(self) -> Iterator[np.ndarray]: ...
+
+
+def read_audio(
+    path: str | os.PathLike[str], sample_rate: int | None = 16_000, *,
+    limits: AudioLimits | None = None,
+) -> np.ndarray:
     """The samples of an audio file, mono, at `sample_rate` Hz (None: at the rate of the file).
 
     Reads what libsndfile reads: WAV of 8 to 32 bits and float, FLAC, OGG, MP3 and others.
-    Channels are averaged. Resampling is soxr's "HQ".
+    Channels are averaged. Resampling is soxr's "HQ". A WAV may leave its length open, by zero or
+    the largest number, as one from a pipe must; it is read to the end of the file.
+    `limits`: how long and how large it may be (None: the defaults of `AudioLimits`).
     Returns float32 `(n_samples,)` within [-1, 1].
-    Raises AudioError, naming the file, if it is missing, no audio, truncated or empty, or if it
-    holds NaN or infinity.
+    Raises AudioError, naming the file, if it is missing, no audio, truncated (as far as its header
+    announces a length: OGG and MP3 may have none), empty or beyond a limit, or if it holds NaN,
+    infinity or values far above full scale.
     """
-    return _whole(AudioFile(path), sample_rate)
+    return whole(AudioFile(path, limits=limits or AudioLimits()), sample_rate)
 
 
 def read_audio_bytes(
-    content: bytes, sample_rate: int | None = 16_000, *, name: str = "audio in memory"
+    content: bytes, sample_rate: int | None = 16_000, *, name: str = "audio in memory",
+    limits: AudioLimits | None = None,
 ) -> np.ndarray:
-    """`read_audio` of what a file holds; `name` is what errors call it.
-
-    A WAV may leave its length open, by zero or the largest number, as one from a pipe must.
-    """
-    return _whole(AudioFile(name, _with_length(content)), sample_rate)
+    """`read_audio` of what a file holds; `name` is what errors call it."""
+    return whole(AudioFile(name, content, limits or AudioLimits()), sample_rate)
 
 
-def read_channels(
-    path: str | os.PathLike[str], seconds: float = math.inf
-) -> tuple[np.ndarray, int]:
-    """The first `seconds` of an audio file as they are, and the rate of the file in Hz.
-
-    Returns float32 `(n_samples, n_channels)`, not clipped, and raises what `read_audio` raises.
-    """
-    file = AudioFile(path)
-    pieces, read = [], 0
-    for piece in file.channels():
-        pieces.append(piece)
-        read += len(piece)
-        if read >= seconds * file.sample_rate:
-            break
-    end = None if seconds == math.inf else int(seconds * file.sample_rate)
-    return np.concatenate(pieces)[:end], file.sample_rate
-
-
-def _whole(file: AudioFile, sample_rate: int | None) -> np.ndarray:
-    wanted = file.sample_rate if sample_rate is None else sample_rate
-    pieces = list(file)
+def whole(audio: Audio, sample_rate: int | None) -> np.ndarray:
+    """All samples at `sample_rate` Hz (None: their own), float32 `(n,)` within [-1, 1]."""
+    wanted = audio.sample_rate if sample_rate is None else sample_rate
+    resampler = StreamResampler(audio.sample_rate, wanted)
+    pieces = [resampler.push(piece) for piece in audio]
+    pieces.append(resampler.push(np.empty(0, np.float32), last=True))
+    pieces = [piece for piece in pieces if len(piece)]
+    if not pieces:
+        raise AudioError(f"{audio.path}: is too short: no sample is left at {wanted} Hz")
     samples = np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
-    samples = resample(samples, file.sample_rate, wanted)
-    samples = np.clip(samples, -1.0, 1.0)  # a filter overshoots
-    if len(samples) == 0:
-        raise AudioError(f"{file.path}: is too short: no sample is left at {wanted} Hz")
-    return samples
+    return np.clip(samples, -1.0, 1.0, out=samples)  # a filter overshoots
 
 
 def in_pieces(samples: np.ndarray) -> Iterator[np.ndarray]:
@@ -103,142 +89,6 @@ def check_rates(*rates: float) -> None:
             raise ConfigError(
                 f"sample_rate={rate!r} must be from {LOWEST_RATE} to {HIGHEST_RATE} Hz"
             )
-
-
-def check_file(path: Path) -> None:
-    """AudioError unless there is a regular file: a pipe or a device could keep us waiting."""
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        raise AudioError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise AudioError(f"{path}: cannot be read: {reason(error)}") from error
-    if stat.S_ISDIR(mode):
-        raise AudioError(f"{path}: is a directory; give the audio files in it")
-    if not stat.S_ISREG(mode):
-        raise AudioError(f"{path}: is not a regular file")
-
-
-class AudioFile:
-    """An audio file that is decoded piece by piece, so that its length costs no memory.
-
-    `sample_rate` in Hz; `n_samples` per channel as the header has it, None where it leaves that
-    open. With `content`, that is what the file holds, and `path` what errors call it. Raises
-    AudioError, naming the file, for what cannot be used, as soon as it is met.
-    """
-
-    def __init__(self, path: str | os.PathLike[str], content: bytes | None = None) -> None:
-        self.path = path = Path(path)
-        if content is None:
-            check_file(path)
-        try:
-            with path.open("rb") if content is None else io.BytesIO(content) as file:
-                _check_complete(file, path)
-        except OSError as error:
-            raise AudioError(f"{path}: cannot be read: {reason(error)}") from error
-        import soundfile
-
-        with self._decoding():
-            # As bytes: names on old disks need not be text.
-            name = path if os.name == "nt" else os.fsencode(path)
-            self._sound = soundfile.SoundFile(name if content is None else io.BytesIO(content))
-        self.sample_rate: int = self._sound.samplerate
-        announced = self._sound.frames
-        self.n_samples = announced if announced < UNKNOWN_LENGTH else None
-        if not LOWEST_RATE <= self.sample_rate <= HIGHEST_RATE:
-            self._sound.close()
-            raise AudioError(
-                f"{path}: claims {self.sample_rate} samples per second; wanted {LOWEST_RATE} to "
-                f"{HIGHEST_RATE}"
-            )
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        """The samples, mono float32 `(n,)`, piece by piece, once."""
-        for piece in self.channels():
-            yield piece[:, 0] if piece.shape[1] == 1 else piece.mean(axis=1)
-
-    def channels(self) -> Iterator[np.ndarray]:
-        """The same as they are in the file, float32 `(n, n_channels)`."""
-        # soundfile seeks after every read of what can seek; a FLAC of open length cannot.
-        self._sound.seekable = lambda: False
-        # No more memory than the clip fills: fresh pages cost more than decoding it.
-        size = PIECE if self.n_samples is None else min(PIECE, self.n_samples + 1)
-        read = 0
-        with self._sound:
-            while len(piece := self._read(size)):
-                read += len(piece)
-                if not np.isfinite(piece).all():
-                    raise AudioError(f"{self.path}: holds samples that are NaN or infinite")
-                yield piece
-        if read < (self.n_samples or 0):
-            raise AudioError(
-                f"{self.path}: is truncated: {self.n_samples} samples are announced, "
-                f"{read} could be read"
-            )
-        if read == 0:
-            raise AudioError(f"{self.path}: holds no samples")
-
-    def _read(self, size: int) -> np.ndarray:
-        # What libsndfile makes of 16 bits, in a fraction of its time.
-        whole = self._sound.subtype == "PCM_16"
-        with self._decoding():
-            piece = self._sound.read(size, dtype="int16" if whole else "float32", always_2d=True)
-        return piece * np.float32(2**-15) if whole else piece
-
-    @contextmanager
-    def _decoding(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # soundfile raises all kinds for what a file contains
-            said = str(getattr(error, "error_string", error)).strip().rstrip(".")
-            raise AudioError(
-                f"{self.path}: is not audio that can be read ({said}); wanted WAV, FLAC, OGG or MP3"
-            ) from error
-
-
-def _check_complete(file: BinaryIO, path: Path) -> None:
-    """AudioError if the file is empty or a WAV whose data end before its header says, which
-    libsndfile reads without a word."""
-    size = file.seek(0, os.SEEK_END)
-    if size == 0:
-        raise AudioError(f"{path}: is empty (0 bytes)")
-    _, position, length = _wav_data(file)
-    # Programs that write to a pipe cannot know the length and put the largest value.
-    if length < OPEN_LENGTH and position + length > size:
-        raise AudioError(
-            f"{path}: is truncated: {length} bytes of samples are announced, "
-            f"{size - position} are there"
-        )
-
-
-def _wav_data(file: BinaryIO) -> tuple[int, int, int]:
-    """Where a WAV ends by its header, where its samples begin and how many bytes they have by
-    theirs; zeros if there is no WAV or if it has no samples.
-
-    http://soundfile.sapp.org/doc/WaveFormat/
-    """
-    file.seek(0)
-    riff = file.read(12)
-    position = 12
-    while riff[:4] == b"RIFF" and riff[8:] == b"WAVE":
-        file.seek(position)
-        header = file.read(8)
-        if len(header) < 8:
-            break
-        name, length = struct.unpack("<4sI", header)
-        position += 8
-        if name == b"data":
-            return 8 + struct.unpack("<I", riff[4:8])[0], position, length
-        position += length + length % 2
-    return 0, 0, 0
-
-
-def _with_length(content: bytes) -> bytes:
-    """A WAV that was written to a pipe with zero for its length, with the largest instead."""
-    end, position, length = _wav_data(io.BytesIO(content))
-    if length or not position or end > position:  # something that the header knows of follows
-        return content
-    return content[: position - 4] + b"\xff" * 4 + content[position:]
 
 
 class StreamResampler:

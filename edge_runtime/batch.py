@@ -18,6 +18,7 @@ from .workers import Workers, attempt
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from .limits import AudioLimits
     from .model import EmotionModel
     from .prediction import Prediction
     from .profile import SpeakerProfile
@@ -49,13 +50,14 @@ def classify_many(
     jobs: int = 1,
     threshold: float | None = None,
     profile: SpeakerProfile | None = None,
+    limits: AudioLimits | None = None,
 ) -> Iterator[Answer[Prediction]]:
     """The emotion of each of many files, folders (searched) and patterns (`calls/**/*.wav`).
 
     Args:
         jobs: how many processes work at a time, each with a model of its own that is loaded from
             `model.path`; 0 for as many as there are cores. They need a moment to start.
-        threshold, profile: as for `EmotionModel.classify`.
+        threshold, profile, limits: as for `EmotionModel.classify`.
     Answers come in the order of the inputs and as soon as they are ready; a file that cannot be
     used is an `Answer` whose result is an EdgeSerError. Raises ConfigError for a wrong argument.
 
@@ -71,7 +73,7 @@ def classify_many(
     if profile is not None:
         profile.shift(model)  # of another front end: not for every file
     return answer_all(
-        functools.partial(model.classify, threshold=threshold, profile=profile),
+        functools.partial(model.classify, threshold=threshold, profile=profile, limits=limits),
         expand(paths), jobs,
     )
 

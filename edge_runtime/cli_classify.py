@@ -7,7 +7,7 @@ import functools
 import os
 import signal
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -16,15 +16,16 @@ import typer
 from .answers import OF_ONE_RECORDING, Answers, Format, format_of
 from .cli_profile import known_profiles
 from .errors import AudioError, ConfigError, EdgeSerError
+from .limits import limits_of
 from .pcm import Encoding, PcmFormat
-from .standard_input import AUDIO_FILES, raw_format
+from .standard_input import NAME, all_of_stdin, raw_format
 from .terminal import Interruption, Progress, complain, has_colours, is_terminal
 
 if TYPE_CHECKING:
     import numpy as np
 
     from .batch import Answer
-    from .model import EmotionModel
+    from .limits import AudioLimits
     from .prediction import Prediction
     from .timeline_output import Timelines
 
@@ -89,6 +90,20 @@ def classify(
             metavar="FILE", help="Draw the timeline of one recording: .png, .svg or .pdf."
         ),
     ] = None,
+    longest: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Refuse what is longer [default: 1800; with --timeline a day].",
+        ),
+    ] = None,
+    largest: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Refuse larger files; 500M or 2G [default: 1G; with --timeline 32G].",
+        ),
+    ] = None,
     jobs: Annotated[
         int,
         typer.Option(
@@ -146,6 +161,8 @@ def classify(
     from .files import NothingWrittenError, check_free, growing
 
     raw = _raw_format(paths, rate, channels, encoding)
+    limits = limits_of(longest, largest, timeline or plot is not None)
+    held = limits_of(longest, largest or "1G", timeline or plot is not None)  # of standard input
     if output == Path("-"):
         output = None
     format = format_of(output, format)
@@ -170,8 +187,9 @@ def classify(
     if speaker is not None:
         speaker.shift(loaded)  # of another front end: not for every file
 
-    work = functools.partial(loaded.classify, threshold=threshold, profile=speaker)
-    samples_of_stdin = functools.partial(_standard_input, raw, loaded)
+    work = functools.partial(
+        loaded.classify, threshold=threshold, profile=speaker, limits=limits
+    )
     if timeline:
         from .cli_timeline import TimelineOptions, check_options, write_timelines
         from .inputs import expand
@@ -180,7 +198,7 @@ def classify(
         recordings = list(expand(paths))
         window = 3.0 if window is None else window
         hop = min(1.0, window) if hop is None else hop
-        options = TimelineOptions(window, hop, threshold, speaker, plot)
+        options = TimelineOptions(window, hop, threshold, speaker, plot, limits)
         check_options(format, options, len(recordings))
     with contextlib.nullcontext(sys.stdout) if output is None else growing(output, force) as file:
         try:
@@ -189,7 +207,8 @@ def classify(
                 if timeline:
                     answers = Timelines(format, file, loaded.labels)
                     failed = write_timelines(
-                        loaded, recordings, answers, {STDIN: samples_of_stdin}, options,
+                        loaded, recordings, answers, {STDIN: lambda: all_of_stdin(raw, held)},
+                        options,
                         is_terminal(sys.stderr) and not quiet, interruption,
                     )
                 else:
@@ -197,7 +216,9 @@ def classify(
                     answers = Answers(
                         format, file, loaded.labels, colours=has_colours(file), names=names
                     )
-                    here = {STDIN: lambda: work(samples_of_stdin())}
+                    here = {
+                        STDIN: lambda: _clip_of_stdin(raw, held, work, loaded.sample_rate)
+                    }
                     done = answer_all(work, inputs, jobs, here)
                     failed = _write(done, answers, progress, interruption)
             if failed and not answers.count and output is not None:
@@ -290,22 +311,15 @@ def _raw_format(
     return raw
 
 
-def _standard_input(raw: PcmFormat | None, model: EmotionModel) -> np.ndarray:
-    """All of standard input as samples `(n,)` at the rate of the model."""
-    from .audio import read_audio_bytes, resample
-    from .pcm import mono
+def _clip_of_stdin(
+    raw: PcmFormat | None, limits: AudioLimits, work: Callable[[np.ndarray], Prediction],
+    sample_rate: int,
+) -> Prediction:
+    """The answer of `work` to all of standard input, at the rate of the model."""
+    from .audio import whole
 
-    name = "standard input"
-    content = b"" if sys.stdin is None else sys.stdin.buffer.read()
-    if raw is None:
-        return read_audio_bytes(content, model.sample_rate, name=name)
-    if content[:4] in AUDIO_FILES:
-        raise AudioError(f"{name}: is an audio file and not raw samples: leave out --rate")
-    whole = len(content) - len(content) % raw.frame_bytes
-    if not whole:
-        raise AudioError(f"{name}: holds no samples: {len(content)} bytes")
     try:
-        samples = model.mfcc.check(mono(raw.decode(content[:whole])))
+        return work(whole(all_of_stdin(raw, limits), sample_rate))
     except AudioError as error:
-        raise AudioError(f"{name}: {error}") from error
-    return resample(samples, raw.rate, model.sample_rate).clip(-1.0, 1.0)
+        said = str(error)
+        raise AudioError(said if said.startswith(NAME) else f"{NAME}: {said}") from error

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,46 +15,23 @@ from .errors import AudioError, ConfigError, EdgeSerError
 from .terminal import Interruption, Progress, complain, is_terminal
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from .audio import Audio
+    from .limits import AudioLimits
     from .model import EmotionModel
     from .profile import SpeakerProfile
     from .timeline_output import Timelines
 
 
 @dataclass(frozen=True)
-class Recording:
-    """Samples piece by piece, mono float `(n,)`; `seconds` is None where nothing tells."""
-
-    pieces: Iterable[np.ndarray]
-    sample_rate: float
-    seconds: float | None
-
-
-@dataclass(frozen=True)
 class TimelineOptions:
-    """What `TimelineStream` takes, and where a sheet is drawn to."""
+    """What `TimelineStream` takes, where a sheet is drawn to, and what is too much."""
 
     window: float
     hop: float
     threshold: float | None
     profile: SpeakerProfile | None
     plot: Path | None
-
-
-def _of_file(name: str) -> Recording:
-    """An audio file that is read piece by piece."""
-    from .audio import AudioFile
-
-    file = AudioFile(name)
-    seconds = None if file.n_samples is None else file.n_samples / file.sample_rate
-    return Recording(file, file.sample_rate, seconds)
-
-
-def _of_samples(samples: np.ndarray, sample_rate: int) -> Recording:
-    from .audio import in_pieces
-
-    return Recording(in_pieces(samples), sample_rate, len(samples) / sample_rate)
+    limits: AudioLimits
 
 
 def check_options(format: Format, options: TimelineOptions, n_inputs: int) -> None:
@@ -76,23 +54,23 @@ def check_options(format: Format, options: TimelineOptions, n_inputs: int) -> No
 
 def write_timelines(
     model: EmotionModel, inputs: list[str | AudioError], out: Timelines,
-    here: Mapping[str, Callable[[], np.ndarray]], options: TimelineOptions, show_progress: bool,
+    here: Mapping[str, Callable[[], Audio]], options: TimelineOptions, show_progress: bool,
     interruption: Interruption,
 ) -> bool:
     """Write the segments of all recordings; whether one of them failed.
 
-    `here`: the names that are no files, and what gives their samples at the rate of the model.
+    `here`: the names that are no files, and what gives their samples. A recording that breaks off
+    has failed, but the segments of what was heard are written.
     """
+    from .audio_file import AudioFile
+
     failed = False
     try:
         for name in inputs:
             try:
                 if isinstance(name, AudioError):
                     raise name
-                if name in here:
-                    recording = _of_samples(here[name](), model.sample_rate)
-                else:
-                    recording = _of_file(name)
+                recording = here[name]() if name in here else AudioFile(name, limits=options.limits)
                 _write_one(model, name, out, recording, options, show_progress, interruption)
             except ConfigError:
                 raise
@@ -105,7 +83,7 @@ def write_timelines(
 
 
 def _write_one(
-    model: EmotionModel, name: str, out: Timelines, recording: Recording, options: TimelineOptions,
+    model: EmotionModel, name: str, out: Timelines, recording: Audio, options: TimelineOptions,
     show_progress: bool, interruption: Interruption,
 ) -> None:
     from .timeline import TimelineStream
@@ -121,27 +99,33 @@ def _write_one(
         watch=sheet.add_step if sheet is not None else lambda step: None,
     )
     progress = None
-    if show_progress and recording.seconds:
-        progress = Progress(round(recording.seconds), show_pos=False)
+    if show_progress and recording.n_samples:
+        progress = Progress(round(recording.n_samples / recording.sample_rate), show_pos=False)
+    pieces = iter(recording)
+    first = next(pieces)  # nothing is written of what cannot be read at all
+    failed = None
     started = time.monotonic()
     done = 0
     out.begin(name)
     try:
-        for piece in recording.pieces:
-            interruption.check()
-            if sheet is not None:
-                sheet.hear(piece)
-            segments = stream.push(piece)
-            if progress is not None and segments and is_terminal(sys.stdout):
-                progress.clear()
-            for segment in segments:
-                out.add(segment)
+        try:
+            for piece in itertools.chain([first], pieces):
+                interruption.check()
                 if sheet is not None:
-                    sheet.add(segment)
-            if progress is not None:
-                speed = stream.seconds / max(time.monotonic() - started, 1e-3)
-                progress.advance(int(stream.seconds) - done, f"{speed:.0f} times real time")
-                done = int(stream.seconds)
+                    sheet.hear(piece)
+                segments = stream.push(piece)
+                if progress is not None and segments and is_terminal(sys.stdout):
+                    progress.clear()
+                for segment in segments:
+                    out.add(segment)
+                    if sheet is not None:
+                        sheet.add(segment)
+                if progress is not None:
+                    speed = stream.seconds / max(time.monotonic() - started, 1e-3)
+                    progress.advance(int(stream.seconds) - done, f"{speed:.0f} times real time")
+                    done = int(stream.seconds)
+        except AudioError as error:
+            failed = error
         for segment in stream.flush():
             out.add(segment)
             if sheet is not None:
@@ -152,3 +136,5 @@ def _write_one(
         out.end()
     if sheet is not None and options.plot is not None:
         sheet.save(options.plot)
+    if failed is not None:
+        raise failed

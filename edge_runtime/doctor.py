@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .finding import Finding, Severity
+from .limits import AudioLimits
 from .recording import MEASURED_SECONDS, Recording, measure_recording
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Examination:
 
     path: Path
     recording: Recording
-    prediction: Prediction | None  # of the file as it is; None without a model
+    prediction: Prediction | None  # of the file as it is; None without one, or if it is too long
     findings: tuple[Finding, ...]
 
 
@@ -82,7 +83,8 @@ def examine(path: str | os.PathLike[str], model: EmotionModel | None = None) -> 
     offset: 0.14 % of full scale, -20 dB relative to the speech
     """
     recording = measure_recording(path, model)
-    prediction = None if model is None else model.classify(path)
+    short = recording.seconds <= AudioLimits().longest
+    prediction = model.classify(path) if model is not None and short else None
     findings = [
         _format(recording), _channels(recording), _length(recording), _level(recording, model),
         _clipping(recording), _offset(recording), _noise(recording), _bandwidth(recording, model),

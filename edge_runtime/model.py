@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .audio import AudioFile, in_pieces, read_audio, resample
+from .audio import in_pieces, read_audio, resample
+from .audio_file import AudioFile
 from .card import METADATA_KEY, ModelCard
 from .errors import AudioError, ConfigError, ModelError, reason
 from .level import Loudness
+from .limits import TIMELINE_LIMITS, AudioLimits
 from .mfcc import Mfcc
 from .prediction import NO_SPEECH, UNCERTAIN, Prediction
 from .silence import SilenceGate
@@ -126,6 +128,7 @@ class EmotionModel:
         *,
         threshold: float | None = None,
         profile: SpeakerProfile | None = None,
+        limits: AudioLimits | None = None,
     ) -> Prediction:
         """The emotion of one clip.
 
@@ -135,10 +138,11 @@ class EmotionModel:
             threshold: confidence, 0 to 1, below which the label is "uncertain" (None: what the
                 model stores).
             profile: of the speaker, if it is known who speaks.
+            limits: how long and how large a file may be (None: the defaults of `AudioLimits`).
         Raises AudioError if there is nothing to classify, ConfigError for a wrong argument.
         """
         threshold = self.check_threshold(threshold)
-        samples = self._samples(audio, sample_rate)
+        samples = self._samples(audio, sample_rate, limits)
         try:
             frames = self._audible(self.mfcc(samples))
             heard = self.run(frames if profile is None else frames + profile.shift(self))
@@ -170,11 +174,12 @@ class EmotionModel:
     def timeline(
         self, audio: str | os.PathLike[str] | np.ndarray, sample_rate: float | None = None, *,
         window: float = 3.0, hop: float = 1.0, threshold: float | None = None,
-        profile: SpeakerProfile | None = None,
+        profile: SpeakerProfile | None = None, limits: AudioLimits = TIMELINE_LIMITS,
     ) -> Iterator[Segment]:
         """A long recording as segments, each as soon as it has ended; see `TimelineStream`.
 
-        A file is read piece by piece, so that its length costs no memory.
+        A file is read piece by piece, so that its length costs no memory. If it cannot be read to
+        its end, AudioError follows the segments of what was heard.
 
         >>> for segment in EmotionModel.load().timeline("samples/sad/speaker01-1.wav"):
         ...     assert segment.end > segment.start
@@ -186,9 +191,9 @@ class EmotionModel:
             audio = self.mfcc.check(audio)
             pieces = in_pieces(audio)
         else:
-            pieces = file = AudioFile(audio)
             if sample_rate is not None:
                 raise ConfigError(FILE_HAS_RATE)
+            pieces = file = AudioFile(audio, limits=limits)
             sample_rate = file.sample_rate
         stream = TimelineStream(
             self, sample_rate, window=window, hop=hop, threshold=threshold, profile=profile
@@ -252,12 +257,13 @@ class EmotionModel:
         return frames if gate is None else gate.whole(frames)
 
     def _samples(
-        self, audio: str | os.PathLike[str] | np.ndarray, rate: float | None
+        self, audio: str | os.PathLike[str] | np.ndarray, rate: float | None,
+        limits: AudioLimits | None = None,
     ) -> np.ndarray:
         if not isinstance(audio, np.ndarray):
             if rate is not None:
                 raise ConfigError(FILE_HAS_RATE)
-            return read_audio(audio, self.sample_rate)
+            return read_audio(audio, self.sample_rate, limits=limits)
         samples = self.mfcc.check(audio)
         return samples if rate is None else resample(samples, rate, self.sample_rate)
 

@@ -15,9 +15,16 @@ from .errors import AudioError, ConfigError
 if TYPE_CHECKING:
     import numpy as np
 
-# Programs that write to a pipe cannot know the length and put the largest value, or zero.
-OPEN_LENGTH = 0x7FFF_F000
 MOST_CHANNELS = 64
+
+
+def is_open(length: int) -> bool:
+    """Whether a length of 32 bits says that nobody knew it.
+
+    Programs that write to a pipe put zero, or about the largest number with a sign or without:
+    sox 0x7FFFF000, arecord 0x80000000, ffmpeg 0xFFFFFFFF.
+    """
+    return length == 0 or 0x7FFF_0000 <= length <= 0x8000_1000 or length >= 0xFFFF_0000
 
 
 class Encoding(str, Enum):
@@ -143,7 +150,7 @@ class PcmReader:
             if name == b"data":
                 if self.format is None:
                     raise AudioError(f"{self._name}: is a WAV whose samples come before its format")
-                self.announced = length if 0 < length < OPEN_LENGTH else None
+                self.announced = None if is_open(length) else length
                 self._held = self._held[8:]
                 self._header = False
                 return True

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .audio import read_channels, resample
+from .audio import resample
+from .audio_file import AudioFile
 from .config import MfccConfig
 from .level import Loudness
 from .mfcc import Mfcc
@@ -91,8 +92,11 @@ def measure_recording(
     Raises AudioError if it cannot be read.
     """
     path = Path(path)
-    channels, rate = read_channels(path, MEASURED_SECONDS)
-    kind, seconds = _kind(path, len(channels), rate)
+    file = AudioFile(path)
+    rate = file.sample_rate
+    channels = _beginning(file)
+    whole = len(channels) < int(MEASURED_SECONDS * rate) or file.n_samples is None
+    seconds = (len(channels) if whole else file.n_samples or 0) / rate
     mean = channels.mean(axis=0, dtype=np.float64)  # (n_channels,)
     powers = (np.einsum("ij,ij->j", channels, channels, dtype=np.float64) / len(channels)) - mean**2
     mixed = channels.mean(axis=1) if channels.shape[1] > 1 else channels[:, 0]
@@ -113,7 +117,7 @@ def measure_recording(
     period = front.config.hop_length / front.config.sample_rate
     spectra = np.concatenate(list(_spectra(voice - voice.mean(), rate)))
     return Recording(
-        format=kind, sample_rate=rate, channels=channels.shape[1], seconds=seconds,
+        format=file.kind, sample_rate=rate, channels=channels.shape[1], seconds=seconds,
         measured_seconds=len(channels) / rate,
         peak_dbfs=_decibels(float(np.abs(channels).max()) ** 2),
         rms_dbfs=_decibels(float(np.mean(voice**2, dtype=np.float64)) - float(voice.mean()) ** 2),
@@ -152,13 +156,15 @@ def clipped_share(samples: np.ndarray) -> float:
     return count / len(samples)
 
 
-def _kind(path: Path, n_read: int, rate: int) -> tuple[str, float]:
-    """Format and encoding, and seconds as far as the header knows them."""
-    import soundfile
-
-    about = soundfile.info(str(path))
-    known = n_read < int(MEASURED_SECONDS * rate) or about.frames > 1 << 59
-    return f"{about.format} {about.subtype}", (n_read if known else about.frames) / rate
+def _beginning(file: AudioFile) -> np.ndarray:
+    """The first MEASURED_SECONDS, float32 `(n_samples, n_channels)`, not clipped."""
+    pieces, left = [], int(MEASURED_SECONDS * file.sample_rate)
+    for piece in file.channels():
+        pieces.append(piece[:left])
+        left -= len(pieces[-1])
+        if not left:
+            break
+    return np.concatenate(pieces)
 
 
 def _front_end(model: EmotionModel | None) -> tuple[Mfcc, SilenceGate]:

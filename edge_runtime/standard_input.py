@@ -1,15 +1,20 @@
-"""Audio from standard input, while it comes."""
+"""Audio from standard input: all of it, or while it comes."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import AudioError, ConfigError, reason
 from .pcm import Encoding, PcmFormat, PcmReader
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from .audio import Audio
+    from .limits import AudioLimits
     from .microphone import Block
 
 READ_BYTES = 1 << 16
@@ -26,6 +31,60 @@ def raw_format(
             raise ConfigError("--channels and --encoding are of raw samples: give --rate as well")
         return None
     return PcmFormat(rate, channels or 1, encoding or Encoding.s16le)
+
+
+def all_of_stdin(raw: PcmFormat | None, limits: AudioLimits) -> Audio:
+    """Standard input to its end: a file of any kind, or what `raw` says.
+
+    It is held in memory, and no more is read than `limits` allow. Raises AudioError for what
+    cannot be used.
+    """
+    from .audio_file import AudioFile
+
+    most = limits.largest
+    if raw is not None:
+        most = min(most, limits.longest * raw.rate * raw.frame_bytes)
+    more = 1 if raw is None else raw.frame_bytes  # tells that there is more
+    stdin = None if sys.stdin is None else sys.stdin.buffer
+    try:
+        size = int(most) + more if most < sys.maxsize else -1
+        content = b"" if stdin is None else stdin.read(size)
+    except OSError as error:
+        raise AudioError(f"{NAME}: cannot be read: {reason(error)}") from error
+    if raw is None:
+        return AudioFile(NAME, content, limits)
+    return RawAudio(content, raw, limits)
+
+
+class RawAudio:
+    """Raw samples in memory, as `AudioFile` has those of files; what is half a sample is dropped.
+
+    Raises AudioError for what cannot be used.
+    """
+
+    def __init__(self, content: bytes, format: PcmFormat, limits: AudioLimits) -> None:
+        self.path = Path(NAME)
+        self.sample_rate = format.rate
+        self.n_samples: int | None = len(content) // format.frame_bytes
+        self._content, self._format = content, format
+        if content[:4] in AUDIO_FILES:
+            raise AudioError(f"{NAME}: is an audio file and not raw samples: leave out --rate")
+        if not self.n_samples:
+            raise AudioError(f"{NAME}: holds no samples: {len(content)} bytes")
+        limits.check_samples(NAME, self.n_samples, self.sample_rate)
+        limits.check_size(NAME, len(content))
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """The samples, mono float32 `(n,)`, piece by piece."""
+        from .audio_file import PIECE, check_values
+        from .pcm import mono
+
+        size = self._format.frame_bytes
+        whole = len(self._content) - len(self._content) % size
+        for start in range(0, whole, PIECE * size):
+            piece = self._format.decode(self._content[start : min(start + PIECE * size, whole)])
+            check_values(piece, self.path)
+            yield mono(piece)
 
 
 class StandardInput:

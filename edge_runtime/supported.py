@@ -26,3 +26,13 @@ def why_no_onnxruntime(error: ImportError) -> str:
         f"onnxruntime cannot be imported ({' '.join(str(error).split())}); run "
         "`pip install --force-reinstall onnxruntime`"
     )
+
+
+def why_no_soundfile(error: Exception) -> str:
+    """The same of `import soundfile`, which is an OSError without its library."""
+    if isinstance(error, ModuleNotFoundError) and error.name == "soundfile":
+        return "soundfile is not installed; run `pip install soundfile`"
+    return (
+        f"soundfile or its library libsndfile cannot be loaded ({' '.join(str(error).split())}); "
+        "run `pip install --force-reinstall soundfile`, or on Debian `apt-get install libsndfile1`"
+    )

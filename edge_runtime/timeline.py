@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .audio import StreamResampler
-from .errors import ConfigError
+from .errors import AudioError, ConfigError
 from .level import Levels, to_dbfs
 from .prediction import NO_SPEECH, UNCERTAIN, Prediction
 from .segments import Joined, Segment
@@ -109,10 +109,19 @@ class TimelineStream:
         return segments
 
     def all(self, pieces: Iterable[np.ndarray]) -> Iterator[Segment]:
-        """The segments of a recording that comes in pieces, each as soon as it has ended."""
-        for samples in pieces:
-            yield from self.push(samples)
+        """The segments of a recording that comes in pieces, each as soon as it has ended.
+
+        An AudioError of `pieces` is raised after the segments of what came before it.
+        """
+        failed = None
+        try:
+            for samples in pieces:
+                yield from self.push(samples)
+        except AudioError as error:
+            failed = error
         yield from self.flush()
+        if failed is not None:
+            raise failed
 
     def _hear(self, samples: np.ndarray, last: bool) -> list[Segment]:
         self._heard += len(samples)

@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from edge_runtime import AudioError, Mfcc, MfccConfig, read_audio
-from edge_runtime.audio import check_file
+from edge_runtime.audio_file import check_file
 from edge_runtime.errors import reason
 from edge_runtime.silence import SilenceConfig, SilenceGate
 

@@ -1,0 +1,89 @@
+"""How long a recording and how large a file may be: what strangers send costs no more than that."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, fields
+
+from .errors import AudioError, ConfigError
+
+# Rates that a resampler can be built for at reasonable cost; what lies outside is a damaged header.
+LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
+
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+@dataclass(frozen=True)
+class AudioLimits:
+    """What a file may be at most. A whole clip of half an hour takes about 350 MB of memory.
+
+    Files beyond are an AudioError, where the header tells it before anything is decoded.
+    """
+
+    longest: float = 1800.0  # seconds
+    largest: float = 1 << 30  # bytes; math.inf: any size
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not number or not value > 0:
+                raise ConfigError(f"{field.name}={value!r} must be a number above 0")
+
+    def check_size(self, name: object, size: float) -> None:
+        """AudioError for a file of `size` bytes that is too large."""
+        if size > self.largest:
+            raise AudioError(
+                f"{name}: is larger than {size_text(self.largest)}, the limit (largest="
+                f"{self.largest}): cut it, or raise the limit (--largest, AudioLimits)"
+            )
+
+    def check_samples(self, name: object, n_samples: float, sample_rate: float) -> None:
+        """AudioError for so many samples per channel that they last too long."""
+        if n_samples > self.longest * sample_rate:
+            raise AudioError(
+                f"{name}: is longer than {self.longest:g} s, the limit (longest="
+                f"{self.longest:g}): use --timeline, which reads piece by piece, cut it, or raise "
+                "the limit (--longest, AudioLimits)"
+            )
+
+
+NO_LIMITS = AudioLimits(math.inf, math.inf)
+
+# A timeline is made piece by piece, so that length costs time alone: a day at most, and what that
+# takes in stereo at 48 kHz and 24 bits.
+TIMELINE_LIMITS = AudioLimits(longest=24 * 3600.0, largest=32 << 30)
+
+
+def limits_of(longest: float | None, largest: str | None, timeline: bool) -> AudioLimits:
+    """The limits that options of a command line set; None leaves the default."""
+    default = TIMELINE_LIMITS if timeline else AudioLimits()
+    return AudioLimits(
+        default.longest if longest is None else longest,
+        default.largest if largest is None else parse_size(largest),
+    )
+
+
+def parse_size(text: str) -> float:
+    """Bytes: a number, with K, M or G for 2^10, 2^20 or 2^30; ConfigError for anything else.
+
+    >>> parse_size("500M") == 500 * 2**20, parse_size("123")
+    (True, 123.0)
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?|inf)\s*([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise ConfigError(f"size {text!r} must be a number of bytes, such as 100M or 2G")
+    return float(match[1]) * _UNITS[match[2].upper()]
+
+
+def size_text(size: float) -> str:
+    """
+    >>> size_text(1 << 30), size_text(1500), size_text(math.inf)
+    ('1 GiB', '1.46 KiB', 'inf bytes')
+    """
+    if math.isfinite(size):
+        for unit in "GMK":
+            if size >= _UNITS[unit]:
+                return f"{size / _UNITS[unit]:.3g} {unit}iB"
+    return f"{size:g} bytes"
