@@ -6,16 +6,16 @@ import io
 import math
 import os
 import stat
-import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import numpy as np
 
 from .errors import AudioError, ConfigError, reason
 from .pcm import OPEN_LENGTH
+from .wav import Header, Pcm16File, read_header, with_length
 
 # Rates that a resampler can be built for at reasonable cost; what lies outside is a damaged header.
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
@@ -45,7 +45,7 @@ def read_audio_bytes(
 
     A WAV may leave its length open, by zero or the largest number, as one from a pipe must.
     """
-    return _whole(AudioFile(name, _with_length(content)), sample_rate)
+    return _whole(AudioFile(name, with_length(content)), sample_rate)
 
 
 def read_channels(
@@ -71,7 +71,7 @@ def _whole(file: AudioFile, sample_rate: int | None) -> np.ndarray:
     pieces = list(file)
     samples = np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
     samples = resample(samples, file.sample_rate, wanted)
-    samples = np.clip(samples, -1.0, 1.0)  # a filter overshoots
+    np.clip(samples, -1.0, 1.0, out=samples)  # a filter overshoots
     if len(samples) == 0:
         raise AudioError(f"{file.path}: is too short: no sample is left at {wanted} Hz")
     return samples
@@ -132,16 +132,20 @@ class AudioFile:
         if content is None:
             check_file(path)
         try:
-            with path.open("rb") if content is None else io.BytesIO(content) as file:
-                _check_complete(file, path)
+            file = path.open("rb") if content is None else io.BytesIO(content)
+            try:
+                header = read_header(file)
+                _check_complete(file.seek(0, os.SEEK_END), header, path)
+                plain = Pcm16File.open(file, header)
+            except BaseException:
+                file.close()
+                raise
         except OSError as error:
             raise AudioError(f"{path}: cannot be read: {reason(error)}") from error
-        import soundfile
-
-        with self._decoding():
-            # As bytes: names on old disks need not be text.
-            name = path if os.name == "nt" else os.fsencode(path)
-            self._sound = soundfile.SoundFile(name if content is None else io.BytesIO(content))
+        self._sound: Any = plain
+        if plain is None:
+            file.close()
+            self._sound = self._decoder(content)
         self.sample_rate: int = self._sound.samplerate
         announced = self._sound.frames
         self.n_samples = announced if announced < UNKNOWN_LENGTH else None
@@ -159,16 +163,12 @@ class AudioFile:
 
     def channels(self) -> Iterator[np.ndarray]:
         """The same as they are in the file, float32 `(n, n_channels)`."""
-        # soundfile seeks after every read of what can seek; a FLAC of open length cannot.
-        self._sound.seekable = lambda: False
         # No more memory than the clip fills: fresh pages cost more than decoding it.
         size = PIECE if self.n_samples is None else min(PIECE, self.n_samples + 1)
         read = 0
-        with self._sound:
+        with closing(self._sound):
             while len(piece := self._read(size)):
                 read += len(piece)
-                if not np.isfinite(piece).all():
-                    raise AudioError(f"{self.path}: holds samples that are NaN or infinite")
                 yield piece
         if read < (self.n_samples or 0):
             raise AudioError(
@@ -183,7 +183,23 @@ class AudioFile:
         whole = self._sound.subtype == "PCM_16"
         with self._decoding():
             piece = self._sound.read(size, dtype="int16" if whole else "float32", always_2d=True)
-        return piece * np.float32(2**-15) if whole else piece
+        if whole:
+            return piece * np.float32(2**-15)
+        if not np.isfinite(piece).all():
+            raise AudioError(f"{self.path}: holds samples that are NaN or infinite")
+        return piece
+
+    def _decoder(self, content: bytes | None) -> Any:
+        """libsndfile at the file, or at its content."""
+        import soundfile
+
+        with self._decoding():
+            # As bytes: names on old disks need not be text.
+            name = self.path if os.name == "nt" else os.fsencode(self.path)
+            sound = soundfile.SoundFile(name if content is None else io.BytesIO(content))
+        # soundfile seeks after every read of what can seek; a FLAC of open length cannot.
+        sound.seekable = lambda: False
+        return sound
 
     @contextmanager
     def _decoding(self) -> Iterator[None]:
@@ -196,49 +212,17 @@ class AudioFile:
             ) from error
 
 
-def _check_complete(file: BinaryIO, path: Path) -> None:
-    """AudioError if the file is empty or a WAV whose data end before its header says, which
+def _check_complete(size: int, header: Header | None, path: Path) -> None:
+    """AudioError if the file is empty or a WAV whose samples end before its header says, which
     libsndfile reads without a word."""
-    size = file.seek(0, os.SEEK_END)
     if size == 0:
         raise AudioError(f"{path}: is empty (0 bytes)")
-    _, position, length = _wav_data(file)
     # Programs that write to a pipe cannot know the length and put the largest value.
-    if length < OPEN_LENGTH and position + length > size:
+    if header and header.n_bytes < OPEN_LENGTH and header.start + header.n_bytes > size:
         raise AudioError(
-            f"{path}: is truncated: {length} bytes of samples are announced, "
-            f"{size - position} are there"
+            f"{path}: is truncated: {header.n_bytes} bytes of samples are announced, "
+            f"{size - header.start} are there"
         )
-
-
-def _wav_data(file: BinaryIO) -> tuple[int, int, int]:
-    """Where a WAV ends by its header, where its samples begin and how many bytes they have by
-    theirs; zeros if there is no WAV or if it has no samples.
-
-    http://soundfile.sapp.org/doc/WaveFormat/
-    """
-    file.seek(0)
-    riff = file.read(12)
-    position = 12
-    while riff[:4] == b"RIFF" and riff[8:] == b"WAVE":
-        file.seek(position)
-        header = file.read(8)
-        if len(header) < 8:
-            break
-        name, length = struct.unpack("<4sI", header)
-        position += 8
-        if name == b"data":
-            return 8 + struct.unpack("<I", riff[4:8])[0], position, length
-        position += length + length % 2
-    return 0, 0, 0
-
-
-def _with_length(content: bytes) -> bytes:
-    """A WAV that was written to a pipe with zero for its length, with the largest instead."""
-    end, position, length = _wav_data(io.BytesIO(content))
-    if length or not position or end > position:  # something that the header knows of follows
-        return content
-    return content[: position - 4] + b"\xff" * 4 + content[position:]
 
 
 class StreamResampler:
