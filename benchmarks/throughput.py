@@ -4,11 +4,15 @@ Each candidate is a process that has loaded its model and classified all clips o
 take turns; a round is all clips. The processes of `--jobs 2` start anew in each round, and are
 timed from when they have become warm. Wall time is what a user waits for, CPU time is what the
 candidate works: on a machine that others use as well only the second is steady.
+
+One thread is one thread: numpy's BLAS, OpenMP, MKL and PyTorch are all told so. Left alone, BLAS
+has a thread for every core that spins beside librosa's mel filters: twice the CPU time, no gain.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -18,6 +22,10 @@ from pathlib import Path
 
 from edge_runtime.machine import processor
 
+ONE_THREAD = {
+    f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL", "NUMBA")
+}
+REPORT = Path("reports/throughput.md")
 WARM_UP = 64  # answers of `--jobs 2` that are not timed
 
 Round = Callable[[], tuple[int, float, float]]  # clips, seconds, CPU seconds (0: not known)
@@ -60,7 +68,8 @@ def librosa_torch(files: list[str]) -> Round:
 
     from .librosa_torch import Network, classify
 
-    torch.set_num_threads(1)  # two are slower for so small a network
+    torch.set_num_threads(1)
+    torch.set_num_interop_threads(1)
     network = Network().eval()
     return timed(lambda file: classify(network, file), files)
 
@@ -89,6 +98,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="a folder of WAV files")
     parser.add_argument("--clips", type=int, default=100, help="in a round, spread over all")
     parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--out", type=Path, default=REPORT)
     parser.add_argument("--serve", choices=CANDIDATES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -100,7 +110,8 @@ def main() -> None:
     ]
     processes = {
         name: subprocess.Popen(
-            [*command, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [*command, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, **ONE_THREAD},
         )
         for name in CANDIDATES
     }
@@ -115,21 +126,29 @@ def main() -> None:
     for process in processes.values():
         process.communicate()
     slow = found["librosa + PyTorch, 1 thread"]
-    print(f"{n_clips} clips on {processor()}: medians of {options.rounds} alternating rounds; the")
-    print("factors are medians over the rounds.\n")
-    print("| | clips per second | faster by | clips per CPU second | by |")
-    print("|---|---:|---:|---:|---:|")
+    lines = [
+        "# Clips per second of a process that is warm", "",
+        f"`python -m benchmarks.throughput` on {processor()}: {n_clips} clips, medians of "
+        f"{options.rounds} alternating rounds; the factors are medians over the rounds. All "
+        "libraries are held to one thread a process.", "",
+        "| | clips per second | faster by | clips per CPU second | by |",
+        "|---|---:|---:|---:|---:|",
+    ]
     for name, rates in found.items():
         cells = []
         for k in (0, 1):
             factor = statistics.median(a[k] / b[k] for a, b in zip(rates, slow))
             rate = statistics.median(rate[k] for rate in rates)
             cells.append(f"{rate:.0f} | {factor:.1f}" if rate else " | ")
-        print(f"| {name} | {' | '.join(cells)} |")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     gain = statistics.median(
         b[0] / a[0] for a, b in zip(found["edge-ser, 1 thread"], found["edge-ser, --jobs 2"])
     )
-    print(f"\n`--jobs 2` is {gain:.2f} times as fast as one thread.")
+    lines += ["", f"`--jobs 2` is {gain:.2f} times as fast as one thread.", ""]
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text("\n".join(lines), encoding="utf-8")
+    print("\n".join(lines))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -18,6 +18,7 @@ from .terminal import one_line, percentages
 
 if TYPE_CHECKING:
     from .prediction import Prediction
+    from .segments import Segment
 
 # Names longer than this do not push the answers of all the others to the right.
 WIDEST_NAME = 60
@@ -80,7 +81,7 @@ class Answers:
 
     def add(self, name: str, prediction: Prediction) -> None:
         probabilities = rounded(prediction.probabilities)
-        confidence = round(prediction.confidence, 6)
+        confidence = confidence_of(prediction)
         if self._format is Format.csv:
             line = csv_row([name, prediction.label, confidence, *probabilities.values()])
         elif self._format is Format.text:
@@ -134,6 +135,12 @@ def is_ascii(file: TextIO) -> bool:
 def rounded(probabilities: dict[str, float]) -> dict[str, float]:
     """Probabilities with as many digits as mean something."""
     return {label: round(p, 6) for label, p in probabilities.items()}
+
+
+def confidence_of(answer: Prediction | Segment) -> float | None:
+    """The confidence with as many digits; None where the label is no emotion: it would be that of
+    an emotion which the label does not name."""
+    return round(answer.confidence, 6) if answer.label in answer.probabilities else None
 
 
 def csv_row(values: list[Any]) -> str:

@@ -18,6 +18,7 @@ from .errors import AudioError, EdgeSerError, reason
 from .limits import HIGHEST_RATE, LOWEST_RATE, NO_LIMITS, AudioLimits
 from .pcm import MOST_CHANNELS
 from .supported import why_no_soundfile
+from .wav import Pcm16File
 
 PIECE = 1 << 18  # samples of up to two channels that are decoded at once, fewer of more
 # Of what is compressed: a piece with an error in it is lost, and should be no more than a second.
@@ -101,13 +102,15 @@ class AudioFile:
             if length is not None and length > there:
                 self._missing = f"{length} bytes of samples are announced, {there} are there"
             open_at = announced.zero_at
-        file.seek(0)
-        # Windows' libsndfile knows nothing of Python's descriptors.
-        native = isinstance(file, io.FileIO) and open_at is None and os.name != "nt"
-        source = file.fileno() if native else _Virtual(file, open_at)
-        soundfile = load_soundfile()
-        with self._decoding():
-            self._sound = soundfile.SoundFile(source, closefd=False)
+        self._sound: Any = Pcm16File.open(file, announced, size)
+        if self._sound is None:
+            file.seek(0)
+            # Windows' libsndfile knows nothing of Python's descriptors.
+            native = isinstance(file, io.FileIO) and open_at is None and os.name != "nt"
+            source = file.fileno() if native else _Virtual(file, open_at)
+            soundfile = load_soundfile()
+            with self._decoding():
+                self._sound = soundfile.SoundFile(source, closefd=False)
         self.sample_rate = self._sound.samplerate
         self.kind = f"{self._sound.format} {self._sound.subtype}"
         frames = self._sound.frames

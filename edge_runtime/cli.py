@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, NoReturn, TextIO
 
 import typer
 
@@ -22,7 +23,8 @@ app = typer.Typer(
     name="edge-ser",
     help="Tell from a voice whether it sounds angry, happy, sad or neutral; offline.",
     epilog="Exit status: 0 all went well; 1 some input or output failed, and the others were "
-    "answered; 2 wrong command line; 130 interrupted by Ctrl-C.",
+    "answered; 2 wrong command line; 130 interrupted by Ctrl-C; 141 nobody read the output to its "
+    "end.",
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode=None,  # rich costs more start-up than the help is worth
@@ -168,6 +170,16 @@ def _write_table(features: np.ndarray, times: np.ndarray, file: TextIO) -> None:
         writer.writerow([f"{time:.6f}", *(f"{value:.5f}" for value in row)])
 
 
+def _asked_for(arguments: list[str]) -> typer.Typer:
+    """The application with the command that `arguments` begin with, or all of it: what typer makes
+    of the others takes longer than the network."""
+    wanted = copy.copy(app)
+    for command in app.registered_commands:
+        if command.callback is not None and arguments[:1] == [command.callback.__name__]:
+            wanted.registered_commands, wanted.registered_groups = [command], []
+    return wanted
+
+
 def main() -> None:
     """The entry point; a setting out of range is a wrong command line, exit status 2."""
     if sys.stdout is None:  # closed by the caller
@@ -176,7 +188,7 @@ def main() -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         try:
-            app()
+            _asked_for(sys.argv[1:])()
         finally:
             sys.stdout.flush()
     except ConfigError as error:
@@ -185,9 +197,24 @@ def main() -> None:
     except EdgeSerError as error:
         _complain(error)
         sys.exit(1)
-    except OSError as error:  # a full disk, or a reader that has gone: `| head`
-        if not isinstance(error, BrokenPipeError):
-            _complain(EdgeSerError(f"cannot write the answers: {reason(error)}"))
-        # What is left in the buffer could not be written at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            _nobody_reads()
+        _complain(EdgeSerError(f"cannot write the answers: {reason(error)}"))  # a full disk
+        _drop_output()
         sys.exit(1)
+    except SystemExit as left:
+        if isinstance(left.__context__, BrokenPipeError):  # which typer has made of it
+            _nobody_reads()
+        raise
+
+
+def _nobody_reads() -> NoReturn:
+    """Whoever read the output has had enough, as `| head` has: no error, and no success."""
+    _drop_output()
+    sys.exit(141)  # 128 + SIGPIPE, as of the programs which that signal ends
+
+
+def _drop_output() -> None:
+    """What is left in the buffer could not be written at exit either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

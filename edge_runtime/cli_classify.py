@@ -135,7 +135,8 @@ def classify(
     probability) and the probability of every label. "no speech" and "uncertain" are answers too.
     A file that cannot be used is one line on standard error, and the others are still answered.
 
-    json writes one list, jsonl one object a line, csv a header and a row a file. --output fills
+    json writes one list, jsonl one object a line, csv a header and a row a file; "no speech" and
+    "uncertain" have no confidence there (null, or nothing). --output fills
     FILE.part and renames it to FILE at the end. After Ctrl-C the answers so far are complete:
     those on standard output as they are, those of --output in FILE.part.
 

@@ -39,6 +39,8 @@ class Announced:
     length: int | None  # bytes; None where it leaves that open, as what is written to a pipe must
     # Where a length of 4 bytes stands that is zero, though samples follow; else None.
     zero_at: int | None = None
+    # Of a little-endian WAV: each of its chunks that say how the samples are written.
+    formats: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,9 @@ def announced_samples(file: BinaryIO, name: object) -> Announced | None:
     kind, form = begin[:4], begin[8:12]
     if kind in (b"RIFF", b"RIFX", b"RF64", b"BW64") and form == b"WAVE":
         order = ">" if kind == b"RIFX" else "<"
-        found = _find(file, _Chunks(f"{order}4sI", 12, 2, b"data"), name, b"fmt ")
-        return found and _of_wave(file, begin, order, found, name)
+        formats: list[bytes] = []
+        found = _find(file, _Chunks(f"{order}4sI", 12, 2, b"data"), name, formats)
+        return found and _of_wave(file, begin, order, found, formats, name)
     if kind == b"FORM" and form in (b"AIFF", b"AIFC", b"8SVX", b"16SV"):
         aiff = form.startswith(b"AIF")
         found = _find(file, _Chunks(">4sI", 12, 2, b"SSND" if aiff else b"BODY"), name)
@@ -83,12 +86,13 @@ def announced_samples(file: BinaryIO, name: object) -> Announced | None:
 
 
 def _find(
-    file: BinaryIO, layout: _Chunks, name: object, wanted: bytes = b""
-) -> tuple[int, int, bytes] | None:
-    """Where the samples begin, how many bytes the header of their chunk says they have, and how
-    the chunk `wanted` began that came before."""
+    file: BinaryIO, layout: _Chunks, name: object, formats: list[bytes] | None = None
+) -> tuple[int, int] | None:
+    """Where the samples begin, and how many bytes the header of their chunk says they have.
+
+    What chunks of the name "fmt " hold that come before is appended to `formats`."""
     size = struct.calcsize(layout.header)
-    position, content = layout.first, b""
+    position = layout.first
     for _ in range(MOST_CHUNKS):
         file.seek(position)
         header = file.read(size)
@@ -98,9 +102,9 @@ def _find(
         position += size
         length = max(0, length - layout.included)
         if chunk == layout.samples:
-            return position, length, content
-        if chunk == wanted:
-            content = file.read(min(length, 16))
+            return position, length
+        if formats is not None and chunk == b"fmt ":
+            formats.append(file.read(min(length, 64)))
         position += length + -length % layout.align
         if position >= 1 << 62:  # farther than a file can reach
             return None
@@ -108,11 +112,12 @@ def _find(
 
 
 def _of_wave(
-    file: BinaryIO, begin: bytes, order: str, found: tuple[int, int, bytes], name: object
+    file: BinaryIO, begin: bytes, order: str, found: tuple[int, int], formats: list[bytes],
+    name: object,
 ) -> Announced:
-    position, length, format = found
-    if len(format) == 16:
-        kind, channels, _, _, frame, bits = struct.unpack(f"{order}HHIIHH", format)
+    position, length = found
+    if formats and len(formats[-1]) >= 16:
+        kind, channels, _, _, frame, bits = struct.unpack(f"{order}HHIIHH", formats[-1][:16])
         # PCM, float, and either of them as extensible. libsndfile would guess which is right.
         if kind in (1, 3, 0xFFFE) and frame != channels * -(-bits // 8):
             raise AudioError(
@@ -124,7 +129,8 @@ def _of_wave(
         length = struct.unpack("<Q", begin[28:36])[0]
         return Announced(position, None if length in (0, OPEN_64) else length)
     if length:
-        return Announced(position, None if is_open(length) else length)
+        plain = tuple(formats) if begin[:4] == b"RIFF" else ()
+        return Announced(position, None if is_open(length) else length, formats=plain)
     end = 8 + struct.unpack(f"{order}I", begin[4:8])[0]
     follows = position < end < file.seek(0, os.SEEK_END) + 2 and not is_open(end - 8)
     # Something that the header knows of follows an empty clip.

@@ -10,7 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from .answers import rounded
+from .answers import confidence_of, rounded
 from .terminal import Paint, bar, can_hold, clock, percentages
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class JsonLines:
             row["seconds"] = round(event.end - event.start, 3)
         else:
             row["label"] = event.prediction.label
-            row["confidence"] = round(event.prediction.confidence, 6)
+            row["confidence"] = confidence_of(event.prediction)
             row["probabilities"] = rounded(event.prediction.probabilities)
         print(json.dumps(row, ensure_ascii=False), flush=True)
 

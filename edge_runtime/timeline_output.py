@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TextIO
 
-from .answers import Format, csv_row, is_ascii, rounded
+from .answers import Format, confidence_of, csv_row, is_ascii, rounded
 from .prediction import NO_SPEECH
 from .segments import Shares
 from .terminal import Paint, bar, clock, one_line
@@ -47,7 +47,7 @@ class Timelines:
         probabilities = rounded(segment.probabilities)
         row: dict[str, Any] = {
             "start": round(segment.start, 3), "end": round(segment.end, 3), "label": segment.label,
-            "confidence": round(segment.confidence, 6), "probabilities": probabilities,
+            "confidence": confidence_of(segment), "probabilities": probabilities,
         }
         if self._format is Format.text:
             self._write(self._text(segment))

@@ -48,6 +48,19 @@ def test_csv_gives_every_name_back_that_is_text():
     assert all(row[1:] == ["low", "0.75", "0.75", "0.25"] for row in rows[1:])
 
 
+@pytest.mark.parametrize("label", ["uncertain", "no speech"])
+def test_what_is_no_emotion_has_no_confidence_but_the_probabilities_of_all(label):
+    file = io.StringIO()
+    for format in (Format.jsonl, Format.csv):
+        Answers(format, file, ("low", "high")).add(
+            "a.wav", Prediction(label, 0.75, PREDICTION.probabilities)
+        )
+    line, _, row = file.getvalue().splitlines()
+    assert json.loads(line) == {"file": "a.wav", "label": label, "confidence": None,
+                                "probabilities": PREDICTION.probabilities}
+    assert row == f"a.wav,{label},,0.75,0.25"
+
+
 def test_json_is_what_a_list_of_all_answers_would_be():
     rows = json.loads(written(Format.json, "utf-8"))
     assert written(Format.json, "ascii").decode() == json.dumps(rows, indent=2) + "\n"

@@ -165,6 +165,18 @@ def test_an_output_that_cannot_be_written_is_no_traceback(clips, arguments, redi
 
 
 @pytest.mark.parametrize(
+    "command", ["classify {0} {0}", "classify --format json {0}", "mfcc {0}", "--help"]
+)
+def test_a_reader_that_has_enough_is_status_141_without_a_word(clips, command):
+    command = command.format(f"'{clips[0]}'")
+    done = subprocess.run(
+        ["bash", "-c", f"'{sys.executable}' -m edge_runtime {command} | exec 0<&-; "
+         "echo ${PIPESTATUS[0]}"], capture_output=True, text=True, cwd=ROOT, timeout=120,
+    )
+    assert (done.stdout, done.stderr) == ("141\n", "")
+
+
+@pytest.mark.parametrize(
     "setting",
     ["n_fft=100000000000", 'window=[["a"],1]', f"hop_length={10**20}", f"lifter={'9' * 400}",
      "window=hunn", "sample_rate=100", "n_fft"],

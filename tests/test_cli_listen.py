@@ -150,7 +150,7 @@ def test_a_reader_that_has_gone_ends_it_quietly(samples):
     with contextlib.suppress(BrokenPipeError):
         process.stdin.write(np.tile(samples, 3).astype("<f4").tobytes())
         process.stdin.close()
-    assert process.wait(timeout=60) == 1
+    assert process.wait(timeout=60) == 141
     assert process.stderr.read() == b""
     process.stderr.close()
 

@@ -131,9 +131,10 @@ def _command_line(path: Path, said: str) -> None:
 def run(*arguments: str) -> tuple[int, str, str]:
     """Exit status, standard output and error of the command line, in this process; what is built
     at the first call, model and parser, is kept."""
-    command, loaded, app, load = parser(), model(), cli.app, EmotionModel.load
+    command, loaded, wanted, load = parser(), model(), cli._asked_for, EmotionModel.load
     streams = sys.argv, sys.stdout, sys.stderr
-    cli.app, EmotionModel.load = command, lambda path=None: loaded  # type: ignore
+    cli._asked_for = lambda arguments: command  # type: ignore
+    EmotionModel.load = lambda path=None: loaded  # type: ignore
     out, error = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
     sys.argv, sys.stdout, sys.stderr = ["edge-ser", *arguments], out, error
     try:
@@ -142,7 +143,7 @@ def run(*arguments: str) -> tuple[int, str, str]:
     except SystemExit as exit:
         status = exit.code if isinstance(exit.code, int) else 0
     finally:
-        cli.app, EmotionModel.load = app, load  # type: ignore
+        cli._asked_for, EmotionModel.load = wanted, load  # type: ignore
         sys.argv, sys.stdout, sys.stderr = streams
         for stream in (out, error):
             stream.flush()

@@ -1,0 +1,28 @@
+"""Every benchmark starts, in a process of its own as people start it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NO_PROGRAMS = ("__init__", "alternate")
+PROGRAMS = sorted(
+    path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem not in NO_PROGRAMS
+)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_benchmark_starts(name):
+    if name == "librosa_torch":  # takes its files by position, and imports all it needs at once
+        command = ["-c", "import benchmarks.librosa_torch"]
+    else:
+        command = ["-m", f"benchmarks.{name}", "--help"]
+    done = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, cwd=ROOT, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert name == "librosa_torch" or done.stdout.startswith("usage:")
