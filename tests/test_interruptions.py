@@ -25,7 +25,9 @@ from train.recipe import BETTER
 from train.runs import RunError, begin, load_checkpoint, run_folder, save_checkpoint
 from train.session import train_run
 
-TINY = BETTER.with_settings(["epochs=3", "hidden_size=8", "fc_size=8", "stem_size=8"])
+TINY = BETTER.with_settings(
+    ["epochs=3", "hidden_size=8", "fc_size=8", "stem_size=8", "speech=false"]
+)
 
 
 def train(corpus: Path, cache: Path, run: Path, resume: bool = False, recipe=TINY) -> Path:
@@ -67,7 +69,7 @@ def test_a_killed_training_resumed_equals_an_uninterrupted_one(
     process = subprocess.Popen(
         command("train", "fit", "--data", demo_corpus / "manifest.csv", "--run", run, "--cache",
                 feature_cache, "--epochs", 3, "--set", "hidden_size=8", "--set", "fc_size=8",
-                "--set", "stem_size=8"),
+                "--set", "stem_size=8", "--set", "speech=false"),
         cwd=ROOT, stdout=subprocess.DEVNULL,
     )
     try:
@@ -182,7 +184,7 @@ def test_a_limit_of_the_file_size_is_an_error_of_one_line(demo_corpus, tmp_path)
     resource = pytest.importorskip("resource")
     done = subprocess.run(
         command("train", "fit", "--data", demo_corpus / "manifest.csv", "--run", tmp_path / "run",
-                "--cache", tmp_path / "cache", "--epochs", 1),
+                "--cache", tmp_path / "cache", "--epochs", 1, "--set", "speech=false"),
         cwd=ROOT, capture_output=True, text=True, timeout=100,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
     )
