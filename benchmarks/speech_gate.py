@@ -16,8 +16,9 @@ import numpy as np
 
 from edge_runtime import EmotionModel, read_audio
 from edge_runtime.prediction import NO_SPEECH
-from train.corpora import AUDIO_SUFFIXES, scan
+from train.corpora import scan
 from train.files import write_text
+from train.folders import audio_files
 
 
 def mixed(speech: np.ndarray, noise: np.ndarray, decibels: float) -> np.ndarray:
@@ -42,7 +43,7 @@ def main() -> None:
     def silent(samples: np.ndarray) -> bool:
         return model.classify(samples).label == NO_SPEECH
 
-    files = sorted(p for p in options.noise.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
+    files = audio_files(options.noise)
     noises = [read_audio(file) for file in files]
     heard: dict[str, list[bool]] = defaultdict(list)
     for file, samples in zip(files, noises):

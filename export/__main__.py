@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from edge_runtime import EdgeSerError
+from train.command import run
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode=None,
@@ -92,12 +91,7 @@ def device(
 
 
 def main() -> Any:
-    try:
-        app()
-    except EdgeSerError as error:
-        sys.exit(f"export: {error}")
-    except OSError as error:
-        sys.exit(f"export: {error.filename or ''}: {error.strerror or error}")
+    run(app, "export")
 
 
 main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from onnx import helper, numpy_helper
 from torch import nn
 
 from edge_runtime.card import METADATA_KEY, ModelCard
-from edge_runtime.files import replacing
 from edge_runtime.model import OUTPUTS
+from train.files import write_bytes
 from train.network import EmotionLSTM
 
 from .waveform import FRONT_END, Waveform
@@ -61,16 +62,16 @@ def _export(
     module: nn.Module, example: tuple[torch.Tensor, ...], inputs: list[str], outputs: list[str],
     dynamic: dict[str, dict[int, str]], card: ModelCard, path: Path,
 ) -> None:
-    with replacing(path) as temporary:
-        with warnings.catch_warnings():
-            # The exporter that keeps an LSTM one ONNX node is the older one, and says so; and it
-            # warns of every shape that it follows.
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                module.eval(), example, str(temporary), dynamo=False, opset_version=OPSET,
-                input_names=inputs, output_names=outputs, dynamic_axes=dynamic,
-            )
-        _finish(temporary, card)
+    made = io.BytesIO()
+    with warnings.catch_warnings():
+        # The exporter that keeps an LSTM one ONNX node is the older one, and says so; and it
+        # warns of every shape that it follows.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module.eval(), example, made, dynamo=False, opset_version=OPSET,
+            input_names=inputs, output_names=outputs, dynamic_axes=dynamic,
+        )
+    _write(onnx.load_from_string(made.getvalue()), card, path)
 
 
 def export_waveform(network: EmotionLSTM, card: ModelCard, path: Path) -> None:
@@ -118,9 +119,7 @@ def export_int8(fp32: Path, card: ModelCard, path: Path) -> None:
     nodes = [*dequantize, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
-    with replacing(path) as temporary:
-        onnx.save(model, str(temporary))
-        _finish(temporary, card)
+    _write(model, card, path)
 
 
 def quantize(weights: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
@@ -146,9 +145,8 @@ def _weight_axes(graph: onnx.GraphProto) -> dict[str, int]:
     return {name: axis for name, axis in axes.items() if name not in FRONT_END}
 
 
-def _finish(path: Path, card: ModelCard) -> None:
-    """Put the card in, take out what differs from run to run or is not used, and check."""
-    model = onnx.load(str(path))
+def _write(model: onnx.ModelProto, card: ModelCard, path: Path) -> None:
+    """Put the card in, take out what differs from run to run or is not used, check, and write."""
     used = {node.domain for node in model.graph.node} | {""}
     kept = [opset for opset in model.opset_import if opset.domain in used]
     del model.opset_import[:]
@@ -159,4 +157,4 @@ def _finish(path: Path, card: ModelCard) -> None:
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, {METADATA_KEY: card.to_json()})
     onnx.checker.check_model(model, full_check=True)
-    path.write_bytes(model.SerializeToString(deterministic=True))
+    write_bytes(path, model.SerializeToString(deterministic=True))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,10 @@ from edge_runtime.card import ModelCard
 from edge_runtime.files import replacing
 from edge_runtime.model import BUNDLED_MODEL
 from edge_runtime.silence import SilenceConfig
-from train.corpora import Clip, scan
+from train.clip import Clip
+from train.corpora import scan
 from train.features import Dataset, load_dataset
-from train.files import write_json, write_text
+from train.files import alone_in, write_json, write_text
 from train.network import EmotionLSTM
 from train.runs import CHECKPOINT, RunError, load_checkpoint, newest_run
 
@@ -28,6 +28,7 @@ from .parity import Link, as_json, as_markdown, compare, librosa_link, waveform_
 
 FP32, INT8, CARD = "model.fp32.onnx", "model.int8.onnx", "MODEL_CARD.md"
 WAVEFORM = "model.waveform.onnx"  # int8 weights as well
+UNFINISHED = ".export"  # where an export is made
 
 INT8_WEIGHTS = "int8 weights with a scale for each output, float32 arithmetic"
 
@@ -38,25 +39,17 @@ SPEECH_ABOVE_DBFS = -70.0
 def export_run(
     run: Path | None, runs: Path, out: Path | None, name: str, cache: Path, bundle: bool
 ) -> bool:
-    """Export a run; True if every parity limit holds. The files are written either way, except
-    that a model beyond its limits is renamed `*.failed.onnx`, so that nobody ships it."""
+    """Export a run; True if every parity limit holds.
+
+    All files are made before any is put in its place, so that an earlier export stays until the
+    new one is complete. Where a limit does not hold it stays for good, and the new files are called
+    `*.failed.*`, so that nobody ships them.
+    """
     torch.set_num_threads(1)
     run = run or newest_run(runs, CHECKPOINT)
     out = out or run
-    out.mkdir(parents=True, exist_ok=True)
     network, stored = load_checkpoint(run)
-    fp32, int8, waveform = out / FP32, out / INT8, out / WAVEFORM
     card = make_card(network, stored, name, INT8_WEIGHTS)
-    export_fp32(network, replace(card, quantization="none (float32)"), fp32)
-    export_int8(fp32, card, int8)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            export_waveform(network, card, Path(folder) / WAVEFORM)
-            export_int8(Path(folder) / WAVEFORM, card, waveform)
-    except ConfigError as error:
-        waveform.unlink(missing_ok=True)
-        print(f"No {WAVEFORM}: {error}")
-
     clips = [Clip(Path(path), label) for path, label in stored["clips"]]
     dataset = load_dataset(clips, card.mfcc, cache, card.silence)
     if dataset.unreadable:
@@ -64,26 +57,56 @@ def export_run(
             f"{len(dataset.unreadable)} clips of the run cannot be read any more, such as "
             f"{dataset.unreadable[0]}; parity is checked on all of them"
         )
-    links = _links(network, int8, dataset)
-    files = [path for path in (fp32, int8, waveform) if path.exists()]
-    holds = write_parity(links, _sizes(files), out / "parity")
-    table = as_markdown(links)
-    write_text(out / CARD, card_markdown(card, int8.stat().st_size, table))
+    with alone_in(out):
+        folder = out / UNFINISHED
+        shutil.rmtree(folder, ignore_errors=True)  # of an export that was killed
+        try:
+            holds = _export_to(folder, network, card, dataset)
+            _put_in_place(folder, out, holds)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
     if not holds:
-        for path in files:
-            path.replace(path.with_suffix(".failed.onnx"))
-        print("The exported model does not answer as the trained one: see the table.")
+        print(
+            "The exported model does not answer as the trained one: see the table. Its files are "
+            f"{out}/*.failed.*; what was exported before is as it was."
+        )
         return False
     if bundle:
         for source, target in (
-            (int8, BUNDLED_MODEL), (out / CARD, BUNDLED_MODEL.with_name(CARD)),
-            (waveform, BUNDLED_MODEL.with_name("edge_ser.waveform.onnx")),
+            (INT8, BUNDLED_MODEL), (CARD, BUNDLED_MODEL.with_name(CARD)),
+            (WAVEFORM, BUNDLED_MODEL.with_name("edge_ser.waveform.onnx")),
         ):
             with replacing(target) as temporary:
-                shutil.copyfile(source, temporary)
+                shutil.copyfile(out / source, temporary)
         print(f"Bundled: {BUNDLED_MODEL}")
-    print(f"Try it: edge-ser classify --model {int8} clip.wav")
+    print(f"Try it: edge-ser classify --model {out / INT8} clip.wav")
     return True
+
+
+def _export_to(folder: Path, network: EmotionLSTM, card: ModelCard, dataset: Dataset) -> bool:
+    """Write the models, their card and the parity report to `folder`; True if parity holds."""
+    fp32, int8, waveform = folder / FP32, folder / INT8, folder / WAVEFORM
+    export_fp32(network, replace(card, quantization="none (float32)"), fp32)
+    export_int8(fp32, card, int8)
+    try:
+        export_waveform(network, card, waveform)
+        export_int8(waveform, card, waveform)
+    except ConfigError as error:
+        print(f"No {WAVEFORM}: {error}")
+    links = _links(network, int8, dataset)
+    files = [path for path in (fp32, int8, waveform) if path.exists()]
+    holds = write_parity(links, _sizes(files), folder / "parity")
+    write_text(folder / CARD, card_markdown(card, int8.stat().st_size, as_markdown(links)))
+    return holds
+
+
+def _put_in_place(folder: Path, out: Path, holds: bool) -> None:
+    """Move the files of an export, the model that is run last."""
+    files = sorted(folder.iterdir(), key=lambda path: path.name == INT8)
+    if holds and not (folder / WAVEFORM).exists():
+        (out / WAVEFORM).unlink(missing_ok=True)  # of another front end
+    for path in files:
+        path.replace(out / (path.name if holds else f"{path.stem}.failed{path.suffix}"))
 
 
 def check_model(model: Path, data: list[Path], report: Path, cache: Path) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from edge_runtime import EdgeSerError
+from edge_runtime import ConfigError
 
+from .command import run
 from .recipe import BETTER, RECIPES, Recipe
 
 app = typer.Typer(
@@ -182,7 +182,10 @@ def demo_corpus_command(
 
 
 def _split(labels: str | None) -> list[str] | None:
-    return [label for label in labels.split(",") if label.strip()] if labels else None
+    found = [label for label in (labels or "").split(",") if label.strip()]
+    if labels is not None and not found:
+        raise ConfigError(f"{labels!r}: wanted labels with commas between them")
+    return found or None
 
 
 def _recipe(
@@ -195,12 +198,7 @@ def _recipe(
 
 
 def main() -> None:
-    try:
-        app()
-    except EdgeSerError as error:
-        sys.exit(f"train: {error}")
-    except OSError as error:
-        sys.exit(f"train: {error.filename or ''}: {error.strerror or error}")
+    run(app, "train")
 
 
 if __name__ == "__main__":  # not in the workers that evaluate starts

@@ -13,33 +13,24 @@ No list of labels stands in the code: what the folders, names or the manifest sa
 
 from __future__ import annotations
 
-import csv
 import os
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge_runtime.errors import EdgeSerError
-
-AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"}
-SPLITS = ("train", "val", "test")
-
-
-class DatasetError(EdgeSerError):
-    """A dataset that nothing can be trained on."""
-
-
-@dataclass(frozen=True)
-class Clip:
-    """One recording. `speaker` is None where nothing tells who speaks."""
-
-    path: Path
-    label: str
-    speaker: str | None = None
-    split: str | None = None
-    corpus: str = ""
+from .clip import (
+    ADJECTIVES,
+    SPLITS,
+    Clip,
+    DatasetError,
+    canonical_label,
+    check_label,
+    plain,
+)
+from .folders import audio_files
+from .manifest import read_manifest
 
 
 @dataclass(frozen=True)
@@ -114,18 +105,6 @@ def speaker_group(speaker: str | None) -> str:
 
 LICENCES = {scheme.corpus: scheme.licence for scheme in SCHEMES}
 
-# Corpora name the same emotion by adjective or noun; the adjective is what is shown.
-_ADJECTIVES = {
-    "anger": "angry", "happiness": "happy", "joy": "happy", "sadness": "sad", "fear": "fearful",
-    "surprise": "surprised", "calmness": "calm",
-}
-
-
-def canonical_label(text: str) -> str:
-    """Lower case, without blanks around it, the adjective for the noun: "Anger " → "angry"."""
-    label = unicodedata.normalize("NFC", text).strip().lower()
-    return _ADJECTIVES.get(label, label)
-
 
 def scan(
     roots: Iterable[str | os.PathLike[str]],
@@ -139,19 +118,26 @@ def scan(
         labels: keep these only (None: all that occur).
         speaker_pattern: a regular expression that is searched for in the path below the root;
             its first group is the speaker. For recordings of one's own.
-    Raises DatasetError if a root is missing, nothing was found, or there is but one label.
+    Raises DatasetError if a root is missing, nothing was found, or there is but one label. Labels
+    and speakers that differ in capitals, blanks or Unicode forms alone are the same.
     """
     clips: list[Clip] = []
+    roots = list(roots)
     speaker = None if speaker_pattern is None else _speaker_expression(speaker_pattern)
     for root in map(Path, roots):
         if not root.exists():
             raise DatasetError(f"{root}: no such folder or manifest")
         manifest = root if root.is_file() else root / "manifest.csv"
-        found = _read_manifest(manifest) if manifest.is_file() else _scan_folder(root)
+        # A manifest that cannot be followed is an error, and no folder without one.
+        if os.path.lexists(manifest):
+            found = read_manifest(manifest)
+        else:
+            found = [_from_path(file, root) for file in audio_files(root)]
         if speaker is not None:
             base = root.parent if root.is_file() else root
             found = [_with_speaker(clip, base, speaker) for clip in found]
         clips.extend(found)
+    clips = _one_spelling(clips)
     seen = sorted({clip.label for clip in clips})
     if labels is not None:
         wanted = {canonical_label(label) for label in labels}
@@ -161,6 +147,8 @@ def scan(
                 f"no clip is labelled {', '.join(sorted(missing))}; found: {', '.join(seen) or '-'}"
             )
         clips = [clip for clip in clips if clip.label in wanted]
+    for clip in {clip.label: clip for clip in reversed(clips)}.values():
+        check_label(clip)
     names = ", ".join(map(str, roots))
     if not clips:
         raise DatasetError(
@@ -175,45 +163,33 @@ def scan(
     return clips
 
 
-def _scan_folder(root: Path) -> list[Clip]:
-    files = sorted(
-        Path(folder, name)
-        for folder, names in _folders(root)
-        for name in names
-        if Path(name).suffix.lower() in AUDIO_SUFFIXES and not name.startswith(".")
-    )
-    return [_from_path(file, root) for file in files]
-
-
-def _folders(root: Path) -> Iterator[tuple[str, list[str]]]:
-    """Each folder once with its files, links to folders followed, loops of them not."""
-    seen: set[str] = set()
-    for folder, below, names in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:
-            below.clear()
-            continue
-        seen.add(real)
-        yield folder, names
-
-
 def _from_path(file: Path, root: Path) -> Clip:
-    folders = [part for part in file.relative_to(root).parts[:-1]]
-    split = next((part.lower() for part in folders if part.lower() in SPLITS), None)
-    folder_label = canonical_label(file.parent.resolve().name)
+    folders = [part.lower() for part in file.relative_to(root).parts[:-1]]
+    split = next((part for part in folders if part in SPLITS), None)
+    # By the names that a person sees: what a link is called, not where it leads.
+    written = Path(os.path.abspath(file.parent)).name
+    folder_label = canonical_label(written)
+    inside = not folders or folder_label not in SPLITS  # a folder of its own
     for scheme in SCHEMES:
         named = scheme.parse(file.stem)
         if named is not None:
             label, speaker = named
             # Who sorted a corpus into folders of their own may have relabelled it on the way.
-            if split is not None or folder_label in _labels_of(scheme):
-                label = folder_label
+            if inside and (split is not None or folder_label in _labels_of(scheme)):
+                return Clip(file, folder_label, speaker, split, scheme.corpus, written)
             return Clip(file, label, speaker, split, scheme.corpus)
-    return Clip(file, folder_label, None, split, root.resolve().name)
+    if not inside:
+        raise DatasetError(
+            f"{file}: lies in {written!r}, but in no folder that is its label; wanted "
+            "{train,test}/{label}/*.wav"
+        )
+    # Bytes that are no text would get into the model's card.
+    corpus = Path(os.path.abspath(root)).name.encode(errors="backslashreplace").decode()
+    return Clip(file, folder_label, None, split, corpus, written)
 
 
 def _labels_of(scheme: NamingScheme) -> set[str]:
-    return set((scheme.codes or _ADJECTIVES).values()) | {"neutral"}
+    return set((scheme.codes or ADJECTIVES).values()) | {"neutral"}
 
 
 def _speaker_expression(pattern: str) -> re.Pattern[str]:
@@ -230,38 +206,28 @@ def _with_speaker(clip: Clip, base: Path, speaker: re.Pattern[str]) -> Clip:
     match = speaker.search(Path(os.path.relpath(clip.path, base)).as_posix())
     if match is None or not match[1]:
         return clip
-    return Clip(clip.path, clip.label, f"{clip.corpus}/{match[1]}", clip.split, clip.corpus)
+    return replace(clip, speaker=f"{clip.corpus}/{plain(match[1])}")
 
 
-def _read_manifest(manifest: Path) -> list[Clip]:
-    """`path,label[,speaker][,split][,corpus]`; paths are relative to the manifest's folder."""
-    try:
-        with manifest.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
-            rows = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{manifest}: is not a manifest that can be read: {error}") from error
-    lacking = {"path", "label"}.difference(reader.fieldnames)
-    if lacking:
-        raise DatasetError(
-            f"{manifest}: has no column {', '.join(sorted(lacking))}; "
-            "wanted a first line path,label,speaker,split"
-        )
-    clips = []
-    for line, row in rows:
-        path, label = (row["path"] or "").strip(), canonical_label(row["label"] or "")
-        split = (row.get("split") or "").strip().lower() or None
-        if not path or not label:
-            raise DatasetError(f"{manifest}, line {line}: path or label is empty")
-        if split not in (None, *SPLITS):
-            raise DatasetError(
-                f"{manifest}, line {line}: split={split!r} must be {', '.join(SPLITS)} or empty"
-            )
-        corpus = (row.get("corpus") or "").strip() or manifest.stem
-        speaker = (row.get("speaker") or "").strip()
-        clips.append(
-            Clip(manifest.parent / path, label, f"{corpus}/{speaker}" if speaker else None,
-                 split, corpus)
-        )
-    return clips
+def _one_spelling(clips: list[Clip]) -> list[Clip]:
+    """Speakers that differ in nothing but capitals are one: else she could be trained on and tested
+    at once."""
+    first: dict[str, str] = {}
+    return [
+        clip if clip.speaker is None
+        else replace(clip, speaker=first.setdefault(clip.speaker.casefold(), clip.speaker))
+        for clip in clips
+    ]
+
+
+def spellings(clips: Iterable[Clip]) -> list[str]:
+    """A line for each label that is written in several ways, which count as one class."""
+    written: dict[str, Counter[str]] = defaultdict(Counter)
+    for clip in clips:
+        if clip.written is not None:
+            written[clip.label][clip.written] += 1
+    return [
+        f"{', '.join(f'{text!r} ({count})' for text, count in sorted(ways.items()))} are one "
+        f"label, {label!r}"
+        for label, ways in sorted(written.items()) if len(ways) > 1
+    ]

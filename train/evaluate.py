@@ -14,6 +14,7 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,15 @@ from tqdm import tqdm
 from edge_runtime import EmotionModel
 
 from . import plots
+from .clip import DatasetError
 from .features import Dataset
-from .files import write_json, write_text
+from .files import alone_in, write_json, write_text
 from .fit import fit
 from .predict import predict
 from .recipe import Recipe
 from .report import summarize, write_report
-from .runs import load_checkpoint, save_checkpoint
-from .session import STATE, corpora_of, csv_of, licence_of, open_dataset
+from .runs import SETTINGS, STATE, RunError, load_checkpoint, read_json, save_checkpoint
+from .session import corpora_of, csv_of, left_out_of, licence_of, open_dataset, say
 from .splits import actor_folds, inner_folds, leave_corpus_out, leave_one_speaker_out
 
 PROTOCOLS = {
@@ -69,26 +71,44 @@ def evaluate(
     dataset = open_dataset(data, labels, auxiliary, speaker_pattern, recipe, cache, noise)
     recipe = recipe.sized(len(dataset.labels))
     tasks = list(_tasks(dataset, protocol, recipe, inner, seeds, runs))
+    notes = [*dataset.notes, *_notes(dataset, tasks)]
+    for note in notes:
+        say(f"Note: {note}")
+    with alone_in(runs):
+        results = _results(tasks, dataset, recipe, runs, jobs, resume, device)
+    about = {
+        "protocol": protocol, "labels": dataset.labels, "auxiliary": sorted(dataset.auxiliary),
+        **recipe.to_dict(), "seeds": seeds, "inner": inner, "corpora": corpora_of(dataset),
+        "notes": notes, "left_out": left_out_of(dataset), "unreadable": dataset.unreadable,
+        "duplicates": dataset.duplicates,
+    }
+    summary = summarize(about, results)
+    # Not before: until all is done, the report and the splits of an earlier time stay together.
     write_json(report.with_suffix(".splits.json"), _splits_json(dataset, tasks))
-    waiting = [
-        task for task in tasks
-        if not (resume and _begun(task) and (task.folder / RESULT).exists())
-    ]
+    write_report(summary, report)
+    print(f"UAR {100 * summary['int8']['uar']:.1f}% (int8): {report.with_suffix('.md')}")
+    if left_out_of(dataset):
+        print(f"Left out: {left_out_of(dataset)}; the report names them")
+    return summary
+
+
+def _results(
+    tasks: list[Task], dataset: Dataset, recipe: Recipe, runs: Path, jobs: int, resume: bool,
+    device: str,
+) -> list[dict[str, Any]]:
+    """What all tasks found, those that were finished before included."""
+    if not resume and any((task.folder / RESULT).exists() or any(task.folder.glob(f"*{STATE}"))
+                          for task in tasks):
+        raise RunError(f"{runs}: holds trainings already; give --resume to keep them and go on, "
+                       "or another --runs")
+    waiting = [task for task in tasks if not _done(task)]
     for result in _run_all(waiting, dataset, recipe, jobs, resume, device):
         print(
             f"Fold {result['fold'] + 1}, seed {result['seed']}: epoch {result['best_epoch']}, "
             f"validation UAR {100 * result['val_uar']:.1f}%, test UAR "
             f"{100 * result['uar']['int8']:.1f}%", flush=True,
         )
-    results = [json.loads((task.folder / RESULT).read_text(encoding="utf-8")) for task in tasks]
-    about = {
-        "protocol": protocol, "labels": dataset.labels, "auxiliary": sorted(dataset.auxiliary),
-        **recipe.to_dict(), "seeds": seeds, "inner": inner, "corpora": corpora_of(dataset),
-    }
-    summary = summarize(about, results)
-    write_report(summary, report)
-    print(f"UAR {100 * summary['int8']['uar']:.1f}% (int8): {report.with_suffix('.md')}")
-    return summary
+    return [read_json(task.folder / RESULT) for task in tasks]
 
 
 def _tasks(
@@ -96,8 +116,16 @@ def _tasks(
 ) -> Iterator[Task]:
     for seed in range(recipe.fit.seed, recipe.fit.seed + seeds):
         for k, test in enumerate(PROTOCOLS[protocol](dataset.clips)):
+            if not dataset.answerable(test):
+                continue  # speakers of auxiliary labels alone
             train = sorted(set(range(len(dataset.clips))) - set(test))
             folds = _inner(dataset, protocol, train, inner, seed * 1000 + k)
+            if not folds:
+                raise DatasetError(
+                    f"fold {k + 1}: {', '.join(_speakers(dataset, test))} being tested, no "
+                    "speakers are left who could choose the epoch besides those trained on; more "
+                    "speakers are needed"
+                )
             settings = {
                 **recipe.with_settings([f"seed={seed}"]).to_dict(), "labels": dataset.classes,
                 "noises": len(dataset.noises), "inner": inner, "test": _names(dataset, test),
@@ -110,22 +138,39 @@ def _inner(
     dataset: Dataset, protocol: str, train: list[int], n_folds: int, seed: int
 ) -> list[list[int]]:
     """Who chooses the epoch: speakers, or where another corpus is asked for, other corpora."""
-    if protocol == "leave-corpus-out":
-        folds = leave_corpus_out([dataset.clips[i] for i in train])
-        if len(folds) > 1:
-            return [[train[i] for i in fold] for fold in folds]
-    return inner_folds(dataset.clips, train, n_folds, seed)
+    folds: list[list[int]] = []
+    inside = [dataset.clips[i] for i in train]
+    if protocol == "leave-corpus-out" and len({clip.corpus for clip in inside}) > 1:
+        folds = [[train[i] for i in fold] for fold in leave_corpus_out(inside)]
+    if len(folds) < 2:
+        folds = inner_folds(dataset.clips, train, n_folds, seed, dataset.labels)
+    return [fold for fold in folds if dataset.answerable(fold)]
+
+
+def _notes(dataset: Dataset, tasks: list[Task]) -> list[str]:
+    """Labels that some test speakers have and nobody else: no network can answer them."""
+    alone: dict[str, list[str]] = {}
+    for task in tasks:
+        trained = {dataset.clips[i].label for i in task.train}
+        for label in sorted({dataset.clips[i].label for i in task.test} - trained):
+            where = ", ".join(_speakers(dataset, task.test))
+            if where not in alone.setdefault(label, []):
+                alone[label].append(where)
+    return [
+        f"{label!r} is in no training clip when {'; '.join(folds)} is tested, and counts as wrong "
+        "there: more speakers of it are needed"
+        for label, folds in sorted(alone.items())
+    ]
 
 
 def _begun(task: Task) -> bool:
     """Whether its folder is of this very training: folds of another recipe would be mixed into
     this one's score."""
-    settings = task.folder / "settings.json"
-    if not settings.exists():
-        return False
-    return json.loads(settings.read_text(encoding="utf-8")) == json.loads(
-        json.dumps(task.settings)
-    )
+    return read_json(task.folder / SETTINGS) == json.loads(json.dumps(task.settings))
+
+
+def _done(task: Task) -> bool:
+    return _begun(task) and isinstance(read_json(task.folder / RESULT), dict)
 
 
 _shared: dict[str, Any] = {}  # in a worker: what all of its tasks need
@@ -170,7 +215,13 @@ def _run_all(
                 if future.exception() is not None:
                     pool.shutdown(wait=False, cancel_futures=True)
                 progress.update()
-                yield future.result()
+                try:
+                    yield future.result()
+                except BrokenProcessPool as error:
+                    raise RunError(
+                        "a process that was training has been killed, perhaps for want of memory; "
+                        "--resume goes on with it, and fewer --jobs need less"
+                    ) from error
 
 
 def _run(task: Task) -> dict[str, Any]:
@@ -184,7 +235,7 @@ def _run(task: Task) -> dict[str, Any]:
     if not (_shared["resume"] and _begun(task)):
         for state in folder.glob(f"*{STATE}"):  # those of the choice as well
             state.unlink()
-    write_json(folder / "settings.json", task.settings)
+    write_json(folder / SETTINGS, task.settings)
     lines: list[str] = []
     result = fit(
         dataset, task.train, task.inner, recipe.network,

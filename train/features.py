@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
-import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,8 @@ from edge_runtime.audio_file import check_file
 from edge_runtime.errors import reason
 from edge_runtime.silence import SilenceConfig, SilenceGate
 
-from .corpora import Clip, DatasetError
+from .clip import Clip, DatasetError
+from .files import write_bytes
 
 # Raised when the numbers of the front end change, so that no cached array outlives them.
 CACHE_VERSION = 1
@@ -37,6 +38,7 @@ class Dataset:
     duplicates: list[str] = field(default_factory=list)
     # Labels that are trained on and never answered: their clips teach what voices do as well.
     auxiliary: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()  # what is worth knowing of the labels
 
     @property
     def labels(self) -> list[str]:
@@ -59,48 +61,96 @@ def load_dataset(
     """The features of all clips that can be read, each recording once, without their silence.
 
     Copies of a recording, by the hash of its decoded samples, are dropped: one that lies in both
-    training and test would make the score a lie. Copies with different labels are all dropped.
-    Raises DatasetError if fewer than two classes remain.
+    training and test would make the score a lie. Copies with different labels or speakers are all
+    dropped. Raises DatasetError if fewer than two classes remain, or if more than half of the clips
+    cannot be read: then something is wrong with the paths or the disk.
     """
     extractor = Mfcc(config)
     gate = None if silence is None else SilenceGate(silence, config)
     unreadable: list[str] = []
     by_content: dict[str, list[tuple[Clip, np.ndarray, float]]] = defaultdict(list)
+    clips, again = _listed_once(clips)
     for clip in tqdm(clips, desc="features", unit="clip", disable=None, leave=False):
         try:
             frames, content, seconds = _cached_frames(clip.path, extractor, cache)
+            if gate is not None:
+                gate.reset()
+                frames = gate.push(frames, last=True)
+                if not len(frames):
+                    raise AudioError(f"{clip.path}: holds nothing but silence")
         except AudioError as error:
             text = str(error)
             unreadable.append(text if str(clip.path) in text else f"{clip.path}: {text}")
             continue
-        if gate is not None:
-            frames = gate.whole(frames)
         by_content[content].append((clip, frames, seconds))
-    dataset = Dataset([], [], [], config, [], unreadable)
+    dataset = Dataset([], [], [], config, [], unreadable, again)
     for copies in by_content.values():
-        first = copies[0]
-        others = ", ".join(str(clip.path) for clip, _, _ in copies[1:])
-        if len({clip.label for clip, _, _ in copies}) > 1:
-            dataset.duplicates.append(
-                f"{first[0].path}: the same recording has another label in {others}; all left out"
-            )
-            continue
-        if others:
-            dataset.duplicates.append(f"{first[0].path}: the same recording as {others}; kept once")
-        dataset.clips.append(first[0])
-        dataset.frames.append(first[1])
-        dataset.seconds.append(first[2])
-    if len(dataset.labels) < 2:
+        if len(copies) > 1:
+            said, copies = _one_of([clip for clip, _, _ in copies]), copies[:1]
+            dataset.duplicates.append(said[0])
+            if said[1] is None:
+                continue
+            copies = [(said[1], *copies[0][1:])]
+        clip, frames, seconds = copies[0]
+        dataset.clips.append(clip)
+        dataset.frames.append(frames)
+        dataset.seconds.append(seconds)
+    few = len(dataset.labels) < 2
+    if few or len(unreadable) > len(clips) / 2:
+        conflicts = [line for line in dataset.duplicates if LEFT_OUT in line]
         raise DatasetError(
-            f"of {len(clips)} clips, {len(unreadable)} cannot be read and {len(dataset.clips)} "
-            f"remain, of {len(dataset.labels)} class; two classes are needed"
-            + "".join(f"\n  {line}" for line in unreadable[:5])
+            f"of {len(clips):,} clips, {len(unreadable):,} cannot be read and "
+            f"{len(dataset.clips):,} remain, of {len(dataset.labels)} class"
+            + ("; two classes are needed" if few else "es; mend the paths, or take these out of "
+               "the data")
+            + "".join(f"; {line}" for line in (unreadable + conflicts)[:5])
         )
     return dataset
 
 
+LEFT_OUT = "all left out"
+
+
+def _listed_once(clips: list[Clip]) -> tuple[list[Clip], list[str]]:
+    """The clips without those that are the same file once more, as when a folder and its parent
+    are both given, and a line that tells their number."""
+    seen: set[tuple[str, str, str]] = set()
+    once: list[Clip] = []
+    again: list[Clip] = []
+    for clip in clips:
+        key = os.path.realpath(clip.path), clip.label, _name_of_speaker(clip)
+        (again if key in seen else once).append(clip)
+        seen.add(key)
+    if not again:
+        return once, []
+    return once, [f"{again[0].path}: is listed more than once, as {len(again):,} entries are; "
+                  "counted once"]
+
+
+def _one_of(copies: list[Clip]) -> tuple[str, Clip | None]:
+    """What is said of clips that are one recording, and which of them is kept, if any."""
+    others = ", ".join(str(clip.path) for clip in copies[1:])
+    speakers = {_name_of_speaker(clip) for clip in copies} - {""}
+    for what, differ in (
+        ("label", len({clip.label for clip in copies}) > 1), ("speaker", len(speakers) > 1)
+    ):
+        if differ:
+            text = f"the same recording has another {what} in {others}; {LEFT_OUT}"
+            return f"{copies[0].path}: {text}", None
+    kept = next((clip for clip in copies if clip.speaker is not None), copies[0])
+    others = ", ".join(str(clip.path) for clip in copies if clip is not kept)
+    where = "" if len({clip.split for clip in copies}) < 2 else f", in {kept.split or 'no split'}"
+    return f"{kept.path}: the same recording as {others}; kept once{where}", kept
+
+
+def _name_of_speaker(clip: Clip) -> str:
+    """Without the corpus, which is called after the folder that was given."""
+    return "" if clip.speaker is None else clip.speaker.partition("/")[2]
+
+
 def _cached_frames(path: Path, extractor: Mfcc, cache: Path) -> tuple[np.ndarray, str, float]:
-    """(frames, hash of the samples, seconds) of a file."""
+    """(frames, hash of the samples, seconds) of a file. An entry of the cache that is damaged is
+    made anew. Raises AudioError for the file, EdgeSerError for a cache that cannot be written."""
     try:
         check_file(path)
         data = path.read_bytes()
@@ -111,16 +161,26 @@ def _cached_frames(path: Path, extractor: Mfcc, cache: Path) -> tuple[np.ndarray
     entry = cache / key[:2] / f"{key}.npz"
     try:
         with np.load(entry, allow_pickle=False) as stored:
-            return stored["frames"], str(stored["content"]), float(stored["seconds"])
+            found = stored["frames"], str(stored["content"]), float(stored["seconds"])
+        if _usable(found[0], extractor.config) and len(found[1]) == 32 and found[2] > 0:
+            return found
     except Exception:  # not there yet, or damaged, in whatever way: computed again
         pass
     rate = extractor.config.sample_rate
     samples = read_audio(path, rate)
     frames = extractor(samples)
+    if not _usable(frames, extractor.config):
+        raise AudioError(f"{path}: gives features that are NaN or infinite")
     content = hashlib.blake2b(samples.tobytes(), digest_size=16).hexdigest()
     seconds = len(samples) / rate
-    entry.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=entry.parent, suffix=".tmp", delete=False) as file:
-        np.savez(file, frames=frames, content=content, seconds=seconds)
-    os.replace(file.name, entry)
+    file = io.BytesIO()
+    np.savez(file, frames=frames, content=content, seconds=seconds)
+    write_bytes(entry, file.getvalue())
     return frames, content, seconds
+
+
+def _usable(frames: np.ndarray, config: MfccConfig) -> bool:
+    return (
+        frames.dtype == np.float32 and frames.ndim == 2 and len(frames) > 0
+        and frames.shape[1] == config.n_mfcc and bool(np.isfinite(frames).all())
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 import time
 from collections.abc import Callable
@@ -143,6 +144,8 @@ class _Training:
         self.settings = {
             "network": dataclasses.asdict(network_config), "fit": dataclasses.asdict(config),
             "labels": classes, "train": _names(data, train), "val": _names(data, val),
+            # What the names do not tell: front end, content of the files, noise.
+            "features": _digest([data.frames[i] for i in (*train, *val)] + data.noises),
         }
         self.history: list[dict[str, float]] = []
         self.outputs: list[torch.Tensor] = []  # of the validation clips, after each epoch
@@ -192,18 +195,30 @@ class _Training:
         try:
             stored = torch.load(path, weights_only=True, map_location="cpu")
             before = dict(stored["settings"])
+            history, outputs = list(stored["history"]), list(stored["outputs"])
+            states = [stored[name] for name in ("network", "average", "optimizer")]
         except Exception as error:  # torch raises many kinds for a file that is not its own
-            raise ResumeError(f"{path}: cannot be resumed from: {error}") from error
+            raise _not_resumable(path, error) from error
         for name, value in self.settings.items():
-            if before.get(name) != value:
+            if name in before and before[name] != value:
                 raise ResumeError(
-                    f"{path}: was begun with another {name!r}; give the settings of that run, "
-                    "or another --run folder for a new one"
+                    f"{path}: was begun with another {name!r}; give the settings and the "
+                    "recordings of that run, or another --run folder for a new one"
                 )
-        self.network.load_state_dict(stored["network"])
-        self.average.load_state_dict(stored["average"])
-        self.optimizer.load_state_dict(stored["optimizer"])
-        self.history, self.outputs = stored["history"], stored["outputs"]
+        try:
+            for part, state in zip((self.network, self.average, self.optimizer), states):
+                part.load_state_dict(state)
+        except Exception as error:
+            raise _not_resumable(path, error) from error
+        self.history, self.outputs = history, outputs
+
+
+def _not_resumable(path: Path, error: Exception) -> ResumeError:
+    said = str(error).partition("\n")[0][:200] or type(error).__name__
+    return ResumeError(
+        f"{path}: cannot be resumed from, it is damaged or of another program ({said}); remove it "
+        "to train that part again"
+    )
 
 
 def _answering(network: EmotionLSTM, n_labels: int) -> EmotionLSTM:
@@ -242,3 +257,10 @@ def _mean_over_corpora(
 
 def _names(data: Dataset, indices: list[int]) -> list[str]:
     return [f"{data.clips[i].path}" for i in indices]
+
+
+def _digest(arrays: list[np.ndarray]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -9,7 +9,8 @@ import numpy as np
 from edge_runtime import AudioError, Mfcc, MfccConfig, read_audio
 from edge_runtime.silence import SilenceConfig, SilenceGate
 
-from .corpora import AUDIO_SUFFIXES, DatasetError
+from .clip import DatasetError
+from .folders import audio_files
 
 N_SYNTHETIC = 300
 RATE = 16_000
@@ -35,7 +36,7 @@ def noise_features(
 
 
 def _recordings(folder: Path, sample_rate: int) -> list[np.ndarray]:
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
+    files = audio_files(folder)
     samples = []
     for file in files:
         try:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
+from edge_runtime.terminal import one_line
+
 from . import plots
 from .calibration import choose_threshold, coverage_curve, coverage_markdown, reliability
 from .corpora import speaker_group
@@ -155,7 +157,7 @@ def _markdown(summary: dict[str, Any], name: str) -> str:
 Speaker-independent and nested: the epoch and the temperature of each fold were chosen on speakers \
 (across corpora, on corpora) left out of the training in turn, the network was then trained on all \
 of them, and the test speakers were scored once. {summary['clips']} clips, {len(labels)} classes, \
-{summary['seeds']} seeds, {len(summary['folds'])} folds.{_auxiliary(summary)}
+{summary['seeds']} seeds, {len(summary['folds'])} folds.{_auxiliary(summary)}{_notes(summary)}
 
 | model | UAR % | over seeds | over speakers | 95 % interval | accuracy % |
 |---|---:|---:|---:|---:|---:|
@@ -196,6 +198,11 @@ of the clips.
 def _auxiliary(summary: dict[str, Any]) -> str:
     labels = ", ".join(summary["auxiliary"])
     return f" Trained on as well, but never answered: {labels}." if labels else ""
+
+
+def _notes(summary: dict[str, Any]) -> str:
+    notes = [f" Left out: {summary['left_out']}."] if summary["left_out"] else []
+    return "".join([*notes, *(f"\n\nNote: {one_line(note)}." for note in summary["notes"])])
 
 
 def _row(title: str, score: dict[str, Any]) -> str:

@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,22 +18,94 @@ import torch
 from edge_runtime import EdgeSerError, MfccConfig
 from edge_runtime.silence import SilenceConfig
 
-from .files import save_torch
+from .files import make_folder, save_torch, write_json
 from .network import EmotionLSTM, NetworkConfig
 
 CHECKPOINT = "checkpoint.pt"
+STATE = "state.pt"  # and choice-1.state.pt, …
+SETTINGS, SPLIT = "settings.json", "split.json"
 
 
 class RunError(EdgeSerError):
     """A run folder that is missing, taken or not what it should be."""
 
 
-def new_run(root: Path) -> Path:
+def run_folder(run: Path | None, runs: Path, resume: bool) -> Path:
+    """The folder to train in: `run`, or below `runs` a new one, or to resume the newest one."""
+    if run is None:
+        return newest_run(runs, SETTINGS) if resume else _new_run(runs)
+    if resume and not (run / SETTINGS).is_file():
+        raise RunError(f"{run}: holds no interrupted run; leave out --resume to begin one")
+    return run
+
+
+def begin(folder: Path, about: dict[str, Any], resume: bool) -> None:
+    """Write what the run is, `about` by file; to resume, check that it is the same run.
+
+    A run that was begun without --resume must be the first of its folder: RunError if not.
+    """
+    if not resume:
+        if any(folder.glob(f"*{STATE}")) or (folder / CHECKPOINT).exists():
+            raise RunError(f"{folder}: holds a run already; give --resume, or another --run")
+        for name, value in about.items():
+            write_json(folder / name, value)
+        return
+    for name, value in about.items():
+        before, now = read_json(folder / name), json.loads(json.dumps(value))
+        if not isinstance(before, dict):
+            write_json(folder / name, value)  # killed before it was there
+            continue
+        for key in now.keys() & before.keys() - UNIMPORTANT:
+            if before[key] != now[key]:
+                raise RunError(
+                    f"{folder}: was begun with another {key!r} ({name}: "
+                    f"{_difference(before[key], now[key])}); give the settings and the recordings "
+                    "of that run, or another --run folder for a new one"
+                )
+        if before.get("versions") != now.get("versions"):
+            print(
+                f"Note: the run was begun with other versions "
+                f"({_difference(before.get('versions'), now.get('versions'))}): its weights may "
+                "differ from those of an uninterrupted one"
+            )
+
+
+# What may differ when a run is resumed: where the recordings are said to be, and what was said.
+UNIMPORTANT = {"data", "versions", "notes"}
+
+
+def _difference(before: Any, now: Any) -> str:
+    """The first place where two values differ, in a few words."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in [*before, *now]:
+            if before.get(key) != now.get(key):
+                return f"{key}: {_difference(before.get(key), now.get(key))}"
+    if isinstance(before, list) and isinstance(now, list):
+        gone = [value for value in before if value not in now]
+        new = [value for value in now if value not in before]
+        what = [f"{len(values)} {word}, such as {values[0]}"
+                for word, values in (("less", gone), ("more", new)) if values]
+        return "; ".join(what) or "in another order"
+    return f"{before!r} then, {now!r} now"
+
+
+def read_json(path: Path) -> Any:
+    """What a file holds, None if it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _new_run(root: Path) -> Path:
     """The next free numbered folder below `root`, made."""
-    numbers = [int(path.name) for path in root.glob("[0-9]*") if path.name.isdigit()]
-    folder = root / f"{max(numbers, default=0) + 1:03d}"
-    folder.mkdir(parents=True)
-    return folder
+    make_folder(root)
+    while True:
+        numbers = [int(path.name) for path in root.glob("[0-9]*") if path.name.isdigit()]
+        folder = root / f"{max(numbers, default=0) + 1:03d}"
+        with contextlib.suppress(FileExistsError):  # another training was quicker
+            folder.mkdir()
+            return folder
 
 
 def newest_run(root: Path, holding: str) -> Path:
@@ -66,6 +140,17 @@ def load_checkpoint(folder: Path) -> tuple[EmotionLSTM, dict[str, Any]]:
         stored = torch.load(path, weights_only=True, map_location="cpu")
         network = EmotionLSTM(NetworkConfig(**stored["network"]))
         network.load_state_dict(stored.pop("weights"))
+        lacking = [name for name in STORED if name not in stored]
     except Exception as error:  # torch and pickle raise many kinds for a damaged file
-        raise RunError(f"{path}: is not a checkpoint of edge-ser: {error}") from error
+        said = str(error).partition("\n")[0][:200] or type(error).__name__
+        raise RunError(
+            f"{path}: is not a checkpoint of edge-ser, or is damaged ({said}); "
+            "`python -m train fit --resume` makes it anew where the run's state is left"
+        ) from error
+    if lacking:
+        raise RunError(f"{path}: is not a checkpoint of edge-ser: has no {', '.join(lacking)}")
     return network.eval(), stored
+
+
+# What the export reads of a checkpoint.
+STORED = ("mfcc", "labels", "temperature", "licence", "corpora", "scores", "clips")

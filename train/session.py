@@ -16,21 +16,22 @@ from scipy.special import expit, softmax
 from torch.nn.functional import cross_entropy
 
 from edge_runtime import __version__
+from edge_runtime.terminal import one_line
 
 from . import plots
 from .calibration import choose_threshold, coverage_curve, coverage_markdown, reliability
-from .corpora import LICENCES, Clip, DatasetError, canonical_label, scan, speaker_group
+from .corpora import LICENCES, Clip, DatasetError, canonical_label, scan, speaker_group, spellings
 from .features import Dataset, load_dataset
-from .files import write_json, write_text
+from .files import alone_in, write_json, write_text
 from .fit import Fit, fit, summary
 from .metrics import confusion_markdown, confusion_text, scores
 from .noise import noise_features
 from .predict import predict
 from .recipe import Recipe
-from .runs import RunError, new_run, newest_run, save_checkpoint
-from .splits import Split, make_split
+from .runs import SETTINGS, SPLIT, STATE, begin, run_folder, save_checkpoint
+from .splits import Split, make_split, notes_on_labels
 
-STATE = "state.pt"  # and choice-1.state.pt, …
+SHOWN = 20  # lines about clips that are left out; report.json has them all
 
 # The probability of speech below which a model answers "no speech", unless more than this share of
 # the validation speakers' clips would be lost by that.
@@ -46,15 +47,23 @@ def train_run(
     """Train on the recordings in `data` and return the run folder."""
     torch.set_num_threads(1)  # faster for so small a network, and the same weights everywhere
     dataset = open_dataset(data, labels, auxiliary, speaker_pattern, recipe, cache, noise)
-    split = make_split(dataset.clips, seed=recipe.fit.seed)
+    split = make_split(dataset.clips, seed=recipe.fit.seed, answered=dataset.labels)
     split = replace(split, test=dataset.answerable(split.test))
+    notes = notes_on_labels(dataset.clips, split, dataset.labels)
+    split = replace(split, notes=(*dataset.notes, *split.notes, *notes))
     for note in split.notes:
-        print(f"Note: {note}")
-    folder = _folder(run, runs, resume)
+        say(f"Note: {note}")
     recipe = recipe.sized(len(dataset.labels))
-    if not resume:
-        write_json(folder / "settings.json", _settings(data, dataset, recipe))
-        write_json(folder / "split.json", _split_json(dataset, split))
+    about = {SETTINGS: _settings(data, dataset, recipe), SPLIT: _split_json(dataset, split)}
+    folder = run_folder(run, runs, resume)
+    with alone_in(folder):
+        begin(folder, about, resume)
+        return _train(folder, dataset, split, recipe, resume, device)
+
+
+def _train(
+    folder: Path, dataset: Dataset, split: Split, recipe: Recipe, resume: bool, device: str
+) -> Path:
     result = fit(
         dataset, sorted(split.train + split.val), [split.val], recipe.network, recipe.fit,
         device=device, state_file=folder / STATE, resume=resume, log=print,
@@ -86,14 +95,17 @@ def train_run(
     print(confusion_text(report["test"]["confusion"], dataset.labels))
     if split.kind != "speaker-independent":
         print(f"The split is {split.kind}: read the score as optimistic.")
-    print(f"Run folder: {folder}")
+    left_out = left_out_of(dataset)
+    if left_out:
+        print(f"Left out: {left_out}; report.json names them")
+    say(f"Run folder: {folder}")
     return folder
 
 
 def _settings(data: list[Path], dataset: Dataset, recipe: Recipe) -> dict[str, Any]:
     return {
         "data": [str(path) for path in data], "labels": dataset.labels,
-        "auxiliary": sorted(dataset.auxiliary), **recipe.to_dict(),
+        "auxiliary": sorted(dataset.auxiliary), "noises": len(dataset.noises), **recipe.to_dict(),
         "versions": {
             "edge-ser": __version__, "torch": torch.__version__, "numpy": np.__version__,
             "python": platform.python_version(),
@@ -128,13 +140,17 @@ def open_dataset(
     dataset.auxiliary = frozenset(found - answered)
     if recipe.network.speech:
         dataset.noises = noise_features(recipe.mfcc, recipe.silence, noise)
-    for line in dataset.unreadable:
-        print(f"Skipped: {line}")
-    for line in dataset.duplicates:
-        print(f"Duplicate: {line}")
+    dataset.notes = tuple(spellings(clips))
+    for what, lines in (("Skipped", dataset.unreadable), ("Duplicate", dataset.duplicates)):
+        for line in lines[:SHOWN]:
+            say(f"{what}: {line}")
+        if len(lines) > SHOWN:
+            print(f"{what}: … and {len(lines) - SHOWN:,} more")
+    if dataset.unreadable:
+        print(f"{len(dataset.unreadable):,} of {len(clips):,} clips cannot be used")
     for corpus in corpora_of(dataset):
         counts = ", ".join(f"{label} {count}" for label, count in corpus["labels"].items())
-        print(
+        say(
             f"{corpus['name']}: {corpus['clips']} clips, {corpus['speakers'] or 'unknown'} "
             f"speakers, {corpus['minutes']} min ({counts})"
         )
@@ -171,18 +187,15 @@ def licence_of(dataset: Dataset) -> str:
     return f"The licences of the recordings apply ({sources})"
 
 
-def _folder(run: Path | None, runs: Path, resume: bool) -> Path:
-    if resume:
-        folder = run or newest_run(runs, f"*{STATE}")
-        if not any(folder.glob(f"*{STATE}")):
-            raise RunError(f"{folder}: holds no interrupted run; leave out --resume to begin one")
-        return folder
-    if run is None:
-        return new_run(runs)
-    if any(run.glob(f"*{STATE}")):
-        raise RunError(f"{run}: holds a run already; give --resume, or another --run")
-    run.mkdir(parents=True, exist_ok=True)
-    return run
+def left_out_of(dataset: Dataset) -> str:
+    """How many clips were not used, empty where all were."""
+    counts = {"unreadable": len(dataset.unreadable), "duplicates": len(dataset.duplicates)}
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+
+
+def say(line: str) -> None:
+    """Print what may hold names of files: one line, whatever they hold."""
+    print(one_line(line))
 
 
 def _split_json(dataset: Dataset, split: Split) -> dict[str, Any]:
@@ -260,7 +273,7 @@ def _report_markdown(report: dict[str, Any], labels: list[str]) -> str:
     by_group = ", ".join(
         f"{group} {100 * uar:.1f} %" for group, uar in report["test_uar_by_group"].items()
     )
-    notes = "".join(f"\n- Note: {note}" for note in report["notes"])
+    notes = "".join(f"\n- Note: {one_line(note)}" for note in report["notes"])
     return f"""# Training report
 
 | corpus | clips | speakers | minutes | licence |

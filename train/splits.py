@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from .corpora import Clip, DatasetError
+from .clip import Clip, DatasetError
 
 SPEAKER_INDEPENDENT = "speaker-independent"
 RANDOM = "random"
@@ -31,9 +32,11 @@ class Split:
 
 
 def make_split(
-    clips: list[Clip], *, val: float = 0.15, test: float = 0.15, seed: int = 0
+    clips: list[Clip], *, val: float = 0.15, test: float = 0.15, seed: int = 0,
+    answered: Collection[str] | None = None,
 ) -> Split:
-    """Training, validation and test clips; `val` and `test` are shares of 0 to 1.
+    """Training, validation and test clips; `val` and `test` are shares of 0 to 1, `answered` the
+    labels that count (None: all).
 
     Splits that the data themselves name (folders `train`, `test`; a manifest's column) are kept.
     What remains is divided by speaker; where no speaker is known, at random, and `notes` says so.
@@ -48,30 +51,40 @@ def make_split(
             continue
         # The test speakers leave two of each corpus: one to choose the epoch, one to train on.
         remaining = 2 if name == "test" and not assigned["val"] else 1
-        chosen, independent = hold_out(clips, assigned["train"], share, seed, remaining)
+        chosen, independent = hold_out(
+            clips, assigned["train"], share, seed, remaining, answered
+        )
         assigned[name] = chosen
         assigned["train"] = sorted(set(assigned["train"]) - set(chosen))
         if not independent:
             if name == "test":
                 kind = RANDOM
-            notes.append(_random_note(name))
-    shared = _shared_speakers(clips, assigned)
-    notes.extend(shared)
-    if kind != RANDOM and any(clip.speaker is None for clip in clips):
-        kind = "as given, speakers unknown"
-    elif shared:
-        kind = "as given, speakers shared"
+            notes.append(_random_note(name, clips))
+    if kind != RANDOM:
+        shared = _shared_speakers(clips, assigned)
+        unknown = sum(clip.speaker is None for clip in clips)
+        if unknown:
+            kind = "as given, speakers unknown"
+            notes.append(
+                f"of {unknown:,} clips nothing tells who speaks: the voices that are tested may "
+                "be among those trained on, and the score is optimistic"
+            )
+        elif shared:
+            kind = "as given, speakers shared"
+        notes.extend(shared)
     return Split(assigned["train"], assigned["val"], assigned["test"], kind, tuple(notes))
 
 
 def hold_out(
-    clips: list[Clip], among: list[int], share: float, seed: int, remaining: int = 1
+    clips: list[Clip], among: list[int], share: float, seed: int, remaining: int = 1,
+    answered: Collection[str] | None = None,
 ) -> tuple[list[int], bool]:
     """About `share` of the clips `among`, as (indices, whether their speakers are held out whole).
 
     Each corpus gives whole speakers, in an order that the seed decides, at least one of them, and
     keeps `remaining` of them where it has so many; a corpus of fewer than three speakers gives
-    none, unless there is no other.
+    none, unless there is no other. Who alone has a label is kept, and who has none of those that
+    are `answered`.
     """
     speakers: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for i in among:
@@ -80,15 +93,24 @@ def hold_out(
     rich = [corpus for corpus in sorted(speakers) if len(speakers[corpus]) >= 3]
     rich = rich or [corpus for corpus in sorted(speakers) if len(speakers[corpus]) == 2]
     held: list[int] = []
+    left = Counter(clips[i].label for i in among)
     for corpus in rich:
         order = sorted(speakers[corpus])
         random.Random(f"{seed}/{corpus}").shuffle(order)
         goal = share * sum(map(len, speakers[corpus].values()))
         taken: list[int] = []
-        for speaker in order[: -min(remaining, len(order) - 1)]:
-            if taken and len(taken) + len(speakers[corpus][speaker]) / 2 > goal:
+        spare = len(order) - min(remaining, len(order) - 1)
+        for speaker in order:
+            theirs = speakers[corpus][speaker]
+            if not spare or (taken and len(taken) + len(theirs) / 2 > goal):
                 break
-            taken.extend(speakers[corpus][speaker])
+            labels = Counter(clips[i].label for i in theirs)
+            alone = any(count == left[label] for label, count in labels.items())
+            if alone or not (answered is None or labels.keys() & set(answered)):
+                continue
+            taken.extend(theirs)
+            left -= labels
+            spare -= 1
         held.extend(taken)
     if held:
         return sorted(held), True
@@ -109,14 +131,60 @@ def _random_share(clips: list[Clip], among: list[int], share: float, seed: int) 
     return sorted(held)
 
 
-def _random_note(name: str) -> str:
+def _random_note(name: str, clips: list[Clip]) -> str:
     if name == "val":
         return "the validation clips are a random share of the training clips"
+    speakers = {clip.speaker for clip in clips} - {None}
+    if not speakers:
+        return (
+            "nothing tells who speaks, so the test clips are a random share: the same voices may "
+            "be in training, and the score is optimistic; give speakers in a manifest "
+            "(path,label,speaker) or with --speaker-pattern"
+        )
+    if len(speakers) == 1:
+        return (
+            f"there is one speaker, {speakers.pop()}, so the test clips are a random share: the "
+            "score says nothing about other voices"
+        )
     return (
-        "nothing tells who speaks, so the test clips are a random share: the same voices may be "
-        "in training, and the score is optimistic; give speakers in a manifest "
-        "(path,label,speaker) or with --speaker-pattern"
+        f"none of the {len(speakers)} speakers can be held out, because each alone has a label or "
+        "is the only one of a corpus, so the test clips are a random share: the same voices are in "
+        "training, and the score is optimistic"
     )
+
+
+def notes_on_labels(clips: list[Clip], split: Split, labels: list[str]) -> list[str]:
+    """What to know of labels that are not in every part of the split. Raises DatasetError for one
+    that nothing is left to learn from, and if no label can be validated."""
+    counts = {
+        name: Counter(clips[i].label for i in getattr(split, name))
+        for name in ("train", "val", "test")
+    }
+    if not counts["val"].keys() & set(labels):
+        raise DatasetError(
+            f"the split leaves no clip for 'val' of the labels {', '.join(labels)}: more clips or "
+            "speakers are needed, or another --seed"
+        )
+    notes = []
+    for label in labels:
+        if not counts["train"][label] + counts["val"][label]:
+            raise DatasetError(
+                f"all {counts['test'][label]} clips labelled {label!r} are in the test set: there "
+                "is nothing to learn it from; give some to 'train', or leave it out with --labels"
+            )
+        lacking = [
+            what for name, what in (
+                ("train", "train on while the epoch is chosen"), ("val", "choose the epoch"),
+                ("test", "score"),
+            ) if not counts[name][label]
+        ]
+        if lacking:
+            total = sum(count[label] for count in counts.values())
+            notes.append(
+                f"{label!r} has {total:,} clip{'s' * (total > 1)}, "
+                f"none to {' or to '.join(lacking)}"
+            )
+    return notes
 
 
 def _shared_speakers(clips: list[Clip], assigned: dict[str, list[int]]) -> list[str]:
@@ -145,14 +213,17 @@ def actor_folds(clips: list[Clip], n_folds: int = 5) -> list[list[int]]:
     return _folds_of_speakers(clips, n_folds)
 
 
-def inner_folds(clips: list[Clip], among: list[int], n_folds: int, seed: int) -> list[list[int]]:
+def inner_folds(
+    clips: list[Clip], among: list[int], n_folds: int, seed: int,
+    answered: Collection[str] | None = None,
+) -> list[list[int]]:
     """The clips `among` in up to `n_folds` lists, the speakers of each corpus dealt out at random.
 
     A corpus of fewer than three speakers is in none of them, unless there is no other. One fold is
     a fifth of the speakers, as `hold_out` chooses them.
     """
     if n_folds == 1:
-        return [hold_out(clips, among, 0.2, seed)[0]]
+        return [hold_out(clips, among, 0.2, seed, 1, answered)[0]]
     speakers: dict[str, set[str]] = defaultdict(set)
     for i in among:
         speakers[clips[i].corpus].add(clips[i].speaker or "")
@@ -171,8 +242,7 @@ def inner_folds(clips: list[Clip], among: list[int], n_folds: int, seed: int) ->
 
 def leave_corpus_out(clips: list[Clip]) -> list[list[int]]:
     """One list of test indices per corpus of three speakers or more: the others are trained on."""
-    if any(clip.speaker is None for clip in clips):
-        raise DatasetError("some clips have no speaker: a speaker-independent protocol needs them")
+    _need_speakers(clips)
     speakers: dict[str, set[str | None]] = defaultdict(set)
     for clip in clips:
         speakers[clip.corpus].add(clip.speaker)
@@ -180,20 +250,41 @@ def leave_corpus_out(clips: list[Clip]) -> list[list[int]]:
         raise DatasetError(
             f"leave-corpus-out needs two corpora or more; found {', '.join(speakers) or 'none'}"
         )
-    return [
+    folds = [
         [i for i, clip in enumerate(clips) if clip.corpus == corpus]
         for corpus in sorted(speakers) if len(speakers[corpus]) >= 3
     ]
+    if not folds:
+        counts = ", ".join(f"{corpus} {len(names)}" for corpus, names in sorted(speakers.items()))
+        raise DatasetError(
+            f"leave-corpus-out tests corpora of three speakers or more; the speakers are {counts}"
+        )
+    return folds
 
 
 def _folds_of_speakers(clips: list[Clip], n_folds: int | None) -> list[list[int]]:
-    if any(clip.speaker is None for clip in clips):
-        raise DatasetError("some clips have no speaker: a speaker-independent protocol needs them")
+    _need_speakers(clips)
     counts = Counter(clip.speaker for clip in clips)
+    needed = max(n_folds or 0, 3)
+    if len(counts) < needed:
+        few = "1 speaker is" if len(counts) == 1 else f"{len(counts)} speakers are"
+        raise DatasetError(
+            f"{few} too few for this protocol, which needs {needed}: some to test, some to choose "
+            "the epoch and some to train on; "
+            + ("--protocol loso needs 3" if len(counts) >= 3 else "add speakers, or use `fit`")
+        )
     n_folds = n_folds or len(counts)
-    if len(counts) < max(n_folds, 3):
-        raise DatasetError(f"{len(counts)} speakers are too few for {max(n_folds, 3)} folds")
     fold_of = {speaker: k % n_folds for k, speaker in enumerate(sorted(counts))}
     return [
         [i for i, clip in enumerate(clips) if fold_of[clip.speaker] == k] for k in range(n_folds)
     ]
+
+
+def _need_speakers(clips: list[Clip]) -> None:
+    unknown = [clip for clip in clips if clip.speaker is None]
+    if unknown:
+        raise DatasetError(
+            f"some clips have no speaker ({len(unknown):,} of {len(clips):,}, such as "
+            f"{unknown[0].path}): a speaker-independent protocol needs them; give a manifest with "
+            "a column speaker, or --speaker-pattern"
+        )

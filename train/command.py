@@ -1,0 +1,26 @@
+"""How `python -m train` and `python -m export` end: what a person can mend is one line."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from edge_runtime import EdgeSerError
+from edge_runtime.errors import reason
+from edge_runtime.terminal import one_line
+
+
+def run(app: typer.Typer, name: str) -> None:
+    """Run the command line; errors go to stderr, one line each, and the exit status is 1."""
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be text
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        app()
+    except EdgeSerError as error:
+        sys.exit(f"{name}: {one_line(str(error))}")
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(f"{name}: {one_line(where + reason(error))}")
+    except MemoryError:
+        sys.exit(f"{name}: the memory is not enough; give fewer recordings, or fewer --jobs")
