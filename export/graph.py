@@ -12,6 +12,7 @@ from onnx import helper, numpy_helper
 from torch import nn
 
 from edge_runtime.card import METADATA_KEY, ModelCard
+from edge_runtime.checksum import sealed
 from edge_runtime.files import replacing
 from edge_runtime.model import OUTPUTS
 from train.network import EmotionLSTM
@@ -147,7 +148,7 @@ def _weight_axes(graph: onnx.GraphProto) -> dict[str, int]:
 
 
 def _finish(path: Path, card: ModelCard) -> None:
-    """Put the card in, take out what differs from run to run or is not used, and check."""
+    """Put the card in, take out what differs from run to run or is not used, check, and seal."""
     model = onnx.load(str(path))
     used = {node.domain for node in model.graph.node} | {""}
     kept = [opset for opset in model.opset_import if opset.domain in used]
@@ -159,4 +160,4 @@ def _finish(path: Path, card: ModelCard) -> None:
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, {METADATA_KEY: card.to_json()})
     onnx.checker.check_model(model, full_check=True)
-    path.write_bytes(model.SerializeToString(deterministic=True))
+    path.write_bytes(sealed(model.SerializeToString(deterministic=True)))
