@@ -49,8 +49,15 @@ def open_model(path: Path, threads: int) -> tuple[Any, ModelCard]:
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     card = ModelCard.from_json(text, str(path))
+    try:
+        check_seal(content)  # last: what is wrong with the content says more
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
     session = _session(content, path, threads)
-    _check_graph(session, card, path)
+    try:
+        _check_graph(session, card, path)
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path}: is damaged: a name in it is no text ({error.reason})") from error
     return session, card
 
 
@@ -58,7 +65,6 @@ def _card_text(content: bytes) -> str:
     """The model card in a file that may be run."""
     if not content:
         raise ModelError("is empty (0 bytes); wanted an .onnx file")
-    check_seal(content)
     file = read_onnx(content)
     if METADATA_KEY not in file.metadata:
         raise ModelError(

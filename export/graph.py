@@ -150,6 +150,7 @@ def _weight_axes(graph: onnx.GraphProto) -> dict[str, int]:
 def _finish(path: Path, card: ModelCard) -> None:
     """Put the card in, take out what differs from run to run or is not used, check, and seal."""
     model = onnx.load(str(path))
+    model.DiscardUnknownFields()  # the seal of what it was made from
     used = {node.domain for node in model.graph.node} | {""}
     kept = [opset for opset in model.opset_import if opset.domain in used]
     del model.opset_import[:]

@@ -16,11 +16,12 @@ from torch.nn.functional import cross_entropy
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edge_runtime import EdgeSerError
+from edge_runtime.errors import one_line
 
 from .calibration import fit_temperature
 from .epochs import Epochs, FitConfig
 from .features import Dataset
-from .files import save_torch
+from .files import load_torch, save_torch
 from .metrics import scores
 from .network import EmotionLSTM, NetworkConfig
 from .predict import predict
@@ -190,20 +191,23 @@ class _Training:
 
     def _load(self, path: Path) -> None:
         try:
-            stored = torch.load(path, weights_only=True, map_location="cpu")
+            stored = load_torch(path)
             before = dict(stored["settings"])
-        except Exception as error:  # torch raises many kinds for a file that is not its own
-            raise ResumeError(f"{path}: cannot be resumed from: {error}") from error
+        except Exception as error:  # what is in it may be anything
+            raise ResumeError(f"{path}: cannot be resumed from: {one_line(error)}") from error
         for name, value in self.settings.items():
             if before.get(name) != value:
                 raise ResumeError(
                     f"{path}: was begun with another {name!r}; give the settings of that run, "
                     "or another --run folder for a new one"
                 )
-        self.network.load_state_dict(stored["network"])
-        self.average.load_state_dict(stored["average"])
-        self.optimizer.load_state_dict(stored["optimizer"])
-        self.history, self.outputs = stored["history"], stored["outputs"]
+        try:
+            self.network.load_state_dict(stored["network"])
+            self.average.load_state_dict(stored["average"])
+            self.optimizer.load_state_dict(stored["optimizer"])
+            self.history, self.outputs = stored["history"], stored["outputs"]
+        except Exception as error:
+            raise ResumeError(f"{path}: cannot be resumed from: {one_line(error)}") from error
 
 
 def _answering(network: EmotionLSTM, n_labels: int) -> EmotionLSTM:

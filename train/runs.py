@@ -14,12 +14,16 @@ from typing import Any
 import torch
 
 from edge_runtime import EdgeSerError, MfccConfig
+from edge_runtime.errors import brief, one_line
 from edge_runtime.silence import SilenceConfig
 
-from .files import save_torch
+from .files import load_torch, save_torch
 from .network import EmotionLSTM, NetworkConfig
 
 CHECKPOINT = "checkpoint.pt"
+
+# Of a layer; more is a slip or a file of somebody else.
+LARGEST_SIZE = 1 << 14
 
 
 class RunError(EdgeSerError):
@@ -63,9 +67,31 @@ def load_checkpoint(folder: Path) -> tuple[EmotionLSTM, dict[str, Any]]:
     if not path.exists():
         raise RunError(f"{path}: no such checkpoint; begin with `make train`")
     try:
-        stored = torch.load(path, weights_only=True, map_location="cpu")
-        network = EmotionLSTM(NetworkConfig(**stored["network"]))
-        network.load_state_dict(stored.pop("weights"))
-    except Exception as error:  # torch and pickle raise many kinds for a damaged file
-        raise RunError(f"{path}: is not a checkpoint of edge-ser: {error}") from error
+        stored = load_torch(path)
+        network = _network(stored["network"], stored.pop("weights"))
+    except KeyError as error:
+        raise RunError(f"{path}: is not a checkpoint of edge-ser: it lacks {error}") from error
+    except Exception as error:  # what is in it may be anything
+        raise RunError(f"{path}: is not a checkpoint of edge-ser: {one_line(error)}") from error
     return network.eval(), stored
+
+
+def _network(sizes: Any, weights: Any) -> EmotionLSTM:
+    """The network of these sizes with these weights; ValueError or TypeError if they do not fit."""
+    config = NetworkConfig(**sizes)
+    for name, value in sizes.items():
+        if type(value) is int and not 0 <= value <= LARGEST_SIZE:
+            raise ValueError(f"{name}={brief(value)} must be from 0 to {LARGEST_SIZE}")
+    with torch.device("meta"):  # takes no memory, whatever the sizes
+        wanted = {name: value.shape for name, value in EmotionLSTM(config).state_dict().items()}
+    found = {name: getattr(value, "shape", None) for name, value in dict(weights).items()}
+    for name in wanted.keys() | found.keys():
+        if wanted.get(name) != found.get(name):
+            raise ValueError(
+                f"the weights {brief(name)} have shape {found.get(name)}; wanted {wanted.get(name)}"
+            )
+        if not torch.isfinite(weights[name]).all():
+            raise ValueError(f"the weights {brief(name)} are not finite")
+    network = EmotionLSTM(config)
+    network.load_state_dict(weights)
+    return network
