@@ -87,6 +87,7 @@ def _session(content: bytes, path: Path, threads: int) -> Any:
 
         raise ModelError(f"{path}: cannot be run: {why_no_onnxruntime(error)}") from error
 
+    onnxruntime.disable_telemetry_events()  # whoever imported it before us may have left them on
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

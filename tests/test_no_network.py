@@ -40,12 +40,22 @@ main()
 
 
 def alone(*arguments: object, folder: Path, **options) -> subprocess.CompletedProcess:
-    return subprocess.run(
+    """The command, in a home of its own, in which onnxruntime would leave what it is to send; it
+    does not where CI is set."""
+    home = folder / "home"
+    home.mkdir()
+    environment = {
+        **os.environ, "EDGE_SER_PROFILES": str(folder / "profiles"), "HOME": str(home),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+    }
+    for name in ("CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
+        environment.pop(name, None)
+    done = subprocess.run(
         [sys.executable, "-c", ALONE, *map(str, arguments)], capture_output=True, cwd=folder,
-        env={**os.environ, "EDGE_SER_PROFILES": str(folder / "profiles"),
-             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
-        timeout=300, **options,
+        env=environment, timeout=300, **options,
     )
+    assert not [path for path in home.rglob("*") if path.is_file()]
+    return done
 
 
 @pytest.mark.parametrize("arguments", [
