@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 import stat
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -54,7 +56,9 @@ def load_torch(path: Path) -> dict[str, Any]:
                 size = max(size, sum(part.file_size for part in archive.infolist()))
         if size > LARGEST_TORCH:
             raise TorchFileError(f"unfolds to {size:,} bytes; wanted {LARGEST_TORCH:,} at most")
-        values = torch.load(path, weights_only=True, map_location="cpu")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what pickle is behind, before the error says it
+            values = torch.load(path, weights_only=True, map_location="cpu")
     except TorchFileError:
         raise
     except Exception as error:  # torch and pickle raise many kinds for a damaged file
@@ -64,7 +68,9 @@ def load_torch(path: Path) -> dict[str, Any]:
             raise TorchFileError(
                 f"wants code to be run when it is loaded ({code[1]}); it was not: do not trust it"
             ) from error
-        said = one_line(error).partition(" Please file an issue")[0]
+        said = one_line(error)
+        if isinstance(error, pickle.UnpicklingError):
+            said = "its values cannot be read without executing it, which was not done"
         raise TorchFileError(f"is damaged or no file of torch: {said}") from error
     if not isinstance(values, dict):
         raise TorchFileError(f"holds a {type(values).__name__}; wanted a dict")
