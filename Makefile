@@ -21,8 +21,10 @@ SEED   ?=
 # Pinned, so that the same seed gives the same weights wherever the targets below are made.
 TORCH  := torch==2.13.0
 PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
+# The exact versions of everything else, which `make pins` writes.
+PINS   := --constraint constraints.txt
 
-.PHONY: setup train export classify test lint node bench bench-mfcc bench-training arm64 clean help fuzz
+.PHONY: setup train export classify test lint node bench bench-mfcc bench-training arm64 clean help fuzz dist pins
 .DEFAULT_GOAL := help
 
 help:
@@ -32,13 +34,13 @@ $(PY):
 	$(PYTHON) -m venv $(VENV)
 
 # Stamps record which part of the dependencies is installed, so that each is installed once.
-$(VENV)/device: $(PY) pyproject.toml
-	$(PIP) -e .
+$(VENV)/device: $(PY) pyproject.toml constraints.txt
+	$(PIP) $(PINS) -e .
 	@touch $@
 
 $(VENV)/full: $(VENV)/device
-	$(PIP) $(TORCH)
-	$(PIP) -e '.[train,export,dev]'
+	$(PIP) $(PINS) $(TORCH)
+	$(PIP) $(PINS) -e '.[train,export,dev]'
 	@touch $@
 
 setup: $(VENV)/full ## everything for training, export and tests, in .venv
@@ -60,6 +62,17 @@ test: $(VENV)/full lint ## the linter and all tests
 fuzz: $(VENV)/full ## other draws than those of `make test`: the property tests, then INPUTS files
 	HYPOTHESIS_PROFILE=search $(PY) -m pytest -m hypothesis
 	$(PY) -m tests.fuzz --sweeps --count $(INPUTS) $(if $(SEED),--seed $(SEED))
+
+dist: $(VENV)/device ## the wheel and the source distribution, in dist/
+	$(PIP) $(PINS) build
+	$(PY) -m build --quiet --outdir dist .
+
+pins: ## the newest versions that work together, to constraints.txt, for this Python
+	rm -rf .cache/pins
+	$(PYTHON) -m venv .cache/pins
+	.cache/pins/bin/python -m pip install --quiet $(TORCH)
+	.cache/pins/bin/python -m pip install --quiet build -e '.[train,export,dev]'
+	.cache/pins/bin/python .ci/pins.py write
 
 lint: $(VENV)/full ## ruff and mypy
 	$(PY) -m ruff check .

@@ -6,6 +6,7 @@ Names are imported at their first use, so that `edge-ser --help` need not wait f
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import types
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
     from .timeline import TimelineStream as TimelineStream
 
 __version__ = "0.1.0"
+
+# onnxruntime's packages for Linux, from 1.29 on, keep a log of the models that are loaded in the
+# user's cache and send it to their maker. It looks at this when it is imported.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 _MODULE_OF = {
     "Answer": "batch",

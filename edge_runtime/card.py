@@ -12,12 +12,24 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from . import strict_json
 from .config import MfccConfig
-from .errors import ConfigError, ModelError
+from .errors import ConfigError, ModelError, brief, one_line, shortened
+from .prediction import NO_SPEECH, UNCERTAIN
 from .silence import SilenceConfig
 
 METADATA_KEY = "edge_ser"
 SCHEMA = 2
+
+# Characters of JSON; ours have some thousands.
+LARGEST_CARD = 1 << 20
+
+# A label, and a name: what fits into a line.
+LARGEST_LABEL, LARGEST_NAME = 64, 200
+
+# Frames come at least this often and at most this often, in seconds; speech is analysed every 10
+# to 20 ms. Far more of them, and a clip takes longer than it lasts.
+SHORTEST_HOP, LONGEST_HOP = 0.001, 1.0
 
 
 @dataclass(frozen=True)
@@ -49,15 +61,20 @@ class ModelCard:
     @classmethod
     def from_json(cls, text: str, file: str) -> ModelCard:
         """The card of `file`. ModelError names the key that is missing, unknown or wrong."""
+        if len(text) > LARGEST_CARD:
+            raise ModelError(
+                f"{file}: its model card has {len(text):,} characters; wanted {LARGEST_CARD:,} at "
+                "most"
+            )
         try:
-            values = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ModelError(f"{file}: its model card is not JSON: {error}") from error
+            values = strict_json.loads(text)
+        except ValueError as error:
+            raise ModelError(f"{file}: its model card is not JSON: {one_line(error)}") from error
         if not isinstance(values, dict):
             raise ModelError(f"{file}: its model card is not a JSON object")
         schema = values.pop("schema", None)
-        if not isinstance(schema, int) or schema < 1:
-            raise ModelError(f"{file}: its model card has schema={schema!r}; wanted {SCHEMA}")
+        if type(schema) is not int or schema < 1:
+            raise ModelError(f"{file}: its model card has schema={brief(schema)}; wanted {SCHEMA}")
         if schema < SCHEMA:
             raise ModelError(
                 f"{file}: its model card has schema {schema}, this version reads {SCHEMA}: "
@@ -65,23 +82,26 @@ class ModelCard:
             )
         if schema > SCHEMA:
             raise ModelError(
-                f"{file}: its model card has schema {schema}, this version reads {SCHEMA}: "
+                f"{file}: its model card has schema {brief(schema)}, this version reads {SCHEMA}: "
                 "install a newer edge-ser"
             )
         wanted = {field.name for field in dataclasses.fields(cls)}
         for what, keys in (("lacks", wanted - values.keys()), ("has the unknown",
                                                               values.keys() - wanted)):
             if keys:
-                raise ModelError(f"{file}: its model card {what} key {', '.join(sorted(keys))}")
+                names = ", ".join(sorted(keys))
+                raise ModelError(f"{file}: its model card {what} key {shortened(names)}")
         try:
             values["mfcc"] = MfccConfig.from_dict(values["mfcc"])
-        except (ConfigError, TypeError) as error:
-            raise ModelError(f"{file}: the key mfcc of its model card: {error}") from error
+        except (ConfigError, TypeError, OverflowError) as error:
+            said = one_line(error)
+            raise ModelError(f"{file}: the key mfcc of its model card: {said}") from error
         try:
             if values["silence"] is not None:
                 values["silence"] = SilenceConfig.from_dict(values["silence"])
-        except ConfigError as error:
-            raise ModelError(f"{file}: the key silence of its model card: {error}") from error
+        except (ConfigError, OverflowError) as error:
+            said = one_line(error)
+            raise ModelError(f"{file}: the key silence of its model card: {said}") from error
         _check(values, file)
         values["labels"] = tuple(values["labels"])
         values["corpora"] = tuple(values["corpora"])
@@ -95,15 +115,17 @@ def _check(values: dict[str, Any], file: str) -> None:
     def require(key: str, holds: bool, wanted: str) -> None:
         if not holds:
             raise ModelError(
-                f"{file}: the key {key} of its model card is {values[key]!r}; wanted {wanted}"
+                f"{file}: the key {key} of its model card is {brief(values[key])}; wanted {wanted}"
             )
 
     labels = values["labels"]
     require(
         "labels",
-        isinstance(labels, list) and len(labels) >= 2 and len(set(map(str, labels))) == len(labels)
-        and all(isinstance(label, str) and label for label in labels),
-        "two or more different names",
+        isinstance(labels, list) and 2 <= len(labels) <= 1000
+        and all(_is_text(label, LARGEST_LABEL) and label for label in labels)
+        and len(set(labels)) == len(labels) and not {NO_SPEECH, UNCERTAIN} & set(labels),
+        f"two or more different names of {LARGEST_LABEL} characters at most, none of them "
+        f"{NO_SPEECH!r} or {UNCERTAIN!r}",
     )
     for key, low, high in (
         ("temperature", 0.0, math.inf), ("uncertain_below", 0.0, 1.0), ("speech_above", 0.0, 1.0),
@@ -122,14 +144,43 @@ def _check(values: dict[str, Any], file: str) -> None:
         f"{values['mfcc'].n_mfcc} numbers",
     )
     require("temperature", values["temperature"] > 0, "a number above 0")
-    for key in ("name", "normalisation", "quantization", "licence"):
-        require(key, isinstance(values[key], str), "text")
+    for key in ("name", "normalisation", "quantization"):
+        require(key, _is_text(values[key], LARGEST_NAME), "a line of text")
+    require("licence", _is_text(values["licence"], 10_000), "a line of text")
     for key in ("architecture", "scores"):
         require(key, isinstance(values[key], dict), "an object")
-    require("corpora", isinstance(values["corpora"], list), "a list")
-    require("parameters", isinstance(values["parameters"], int), "a whole number")
+    corpora = values["corpora"]
+    require(
+        "corpora",
+        isinstance(corpora, list) and all(isinstance(corpus, dict) for corpus in corpora),
+        "a list of objects",
+    )
+    parameters = values["parameters"]
+    require("parameters", type(parameters) is int and 0 <= parameters < 1e12, "a whole number")
     require(
         "frames_per_step",
         type(values["frames_per_step"]) is int and 1 <= values["frames_per_step"] <= 1000,
         "a whole number from 1 to 1000",
     )
+    _check_front_end(values["mfcc"], file)
+
+
+def _is_text(value: Any, longest: int) -> bool:
+    """Text that a terminal, a table and a log show as it is: no control characters in it."""
+    return isinstance(value, str) and len(value) <= longest and value.isprintable()
+
+
+def _check_front_end(mfcc: MfccConfig, file: str) -> None:
+    """Settings that are possible, but would keep a device busy or be heard by nobody."""
+    hop = mfcc.hop_length / mfcc.sample_rate
+    for name, holds, wanted in (
+        ("sample_rate", mfcc.sample_rate >= 1000, "1000 or more"),
+        ("hop_length", SHORTEST_HOP <= hop <= LONGEST_HOP,
+         f"{SHORTEST_HOP:g} to {LONGEST_HOP:g} s of sample_rate={mfcc.sample_rate}"),
+        ("n_fft", mfcc.n_fft <= 4 * mfcc.sample_rate, f"4 s of {mfcc.sample_rate} at most"),
+    ):
+        if not holds:
+            raise ModelError(
+                f"{file}: the key mfcc of its model card has {name}={getattr(mfcc, name)}; wanted "
+                f"{wanted}"
+            )

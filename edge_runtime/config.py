@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import ConfigError
+from .errors import ConfigError, brief, shortened
 
 # librosa.stft refuses "wrap", "maximum", "mean", "median" and "minimum"; it takes "empty", whose
 # content numpy leaves undefined, and so cannot be reproduced.
@@ -21,6 +21,10 @@ LARGEST = {
     "sample_rate": 768_000, "n_mfcc": 2048, "n_fft": 1 << 17, "win_length": 1 << 17,
     "hop_length": 1 << 31, "n_mels": 2048,
 }
+# Of n_fft times n_mels: filters of 64 MiB.
+LARGEST_FILTERS = 1 << 24
+# Of windows; a Taylor window is a sum of its first parameter's many terms.
+LARGEST_PARAMETER, LARGEST_NBAR = 1e6, 1000
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ class MfccConfig:
         elif self.norm is not None:
             self._require(
                 isinstance(self.norm, numbers.Real)
-                and (self.norm >= 0 or self.norm == -math.inf),
+                and (0 <= self.norm < 1e30 or abs(self.norm) == math.inf),
                 "norm", "'slaney', None or the order of a norm",
             )
         if isinstance(self.window, list):  # what JSON makes of a tuple
@@ -100,6 +104,10 @@ class MfccConfig:
         self._require(
             _is_window(self.window), "window",
             "a name, a (name, parameter) tuple or a Kaiser beta, as scipy.signal.get_window takes",
+        )
+        self._require(
+            self.n_fft * self.n_mels <= LARGEST_FILTERS, "n_mels",
+            f"at most {LARGEST_FILTERS // self.n_fft} with n_fft={self.n_fft}",
         )
         self._require(
             self.n_mfcc <= self.n_mels, "n_mfcc",
@@ -127,7 +135,7 @@ class MfccConfig:
 
     def _require(self, holds: bool, name: str, wanted: str) -> None:
         if not holds:
-            raise ConfigError(f"{name}={getattr(self, name)!r} must be {wanted}")
+            raise ConfigError(f"{name}={brief(getattr(self, name))} must be {wanted}")
 
     def _whole(self, name: str, maximum: int) -> None:
         value = getattr(self, name)
@@ -161,7 +169,8 @@ class MfccConfig:
             ("missing", fields - settings.keys()), ("unknown", settings.keys() - fields)
         ):
             if names:
-                raise ConfigError(f"{what} MFCC setting: {', '.join(sorted(map(str, names)))}")
+                listed = shortened(", ".join(sorted(map(str, names))))
+                raise ConfigError(f"{what} MFCC setting: {listed}")
         return cls(**settings)
 
     def with_settings(self, settings: Iterable[str]) -> MfccConfig:
@@ -227,10 +236,13 @@ class MfccConfig:
 def _is_window(window: Any) -> bool:
     if isinstance(window, tuple):
         parameters = window[1:]
+        largest = LARGEST_NBAR if window[:1] == ("taylor",) else LARGEST_PARAMETER
         return bool(window) and isinstance(window[0], str) and all(
-            isinstance(value, (int, float)) for value in parameters
+            isinstance(value, (int, float)) and abs(value) <= largest for value in parameters
         )
-    return isinstance(window, (str, int, float)) and not isinstance(window, bool)
+    if isinstance(window, (int, float)) and not isinstance(window, bool):
+        return abs(window) <= LARGEST_PARAMETER
+    return isinstance(window, str)
 
 
 def _round_half_up(number: float) -> int:

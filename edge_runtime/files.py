@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 from .errors import ConfigError, EdgeSerError, reason
+
+
+def read_limited(path: Path, largest: int) -> bytes:
+    """The content of a regular file of `largest` bytes at most; OSError for all else: a pipe or a
+    device could keep us waiting, and a large file takes the memory of others."""
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "is a directory")
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "is not a regular file")
+    if status.st_size <= largest:
+        with path.open("rb") as file:
+            content = file.read(status.st_size + 1)
+        if len(content) <= largest:
+            return content
+    raise OSError(errno.EFBIG, f"has more than {largest:,} bytes")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .config import MfccConfig
-from .errors import ConfigError
+from .errors import ConfigError, brief, one_line
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -56,9 +56,16 @@ def window(name: str | tuple | float, length: int, *, symmetric: bool = False) -
     import scipy.signal
 
     try:
-        return np.asarray(scipy.signal.get_window(name, length, fftbins=not symmetric), float)
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"window={name!r} is not a window of scipy.signal: {error}") from error
+        with np.errstate(all="ignore"):
+            weights = scipy.signal.get_window(name, length, fftbins=not symmetric)
+        weights = np.asarray(weights, float)
+    except Exception as error:  # scipy raises many kinds for parameters that make no window
+        raise ConfigError(
+            f"window={brief(name)} is not a window of scipy.signal: {one_line(error)}"
+        ) from error
+    if not np.isfinite(weights).all():
+        raise ConfigError(f"window={brief(name)} is not finite everywhere: its parameters are none")
+    return weights
 
 
 def hz_to_mel(frequencies: ArrayLike, *, htk: bool = False) -> np.ndarray:

@@ -24,7 +24,7 @@ import numpy as np
 
 from . import filterbank
 from .config import MfccConfig
-from .errors import AudioError
+from .errors import AudioError, ConfigError
 from .framing import Framing
 
 # Samples in one block of windowed frames: with its spectrum 600 KB of float32, which stays in a
@@ -82,6 +82,9 @@ class Mfcc:
         window = filterbank.window_of(config)
         bands = filterbank.bands_of(config)  # (n_bins, n_bands)
         self._cepstra = filterbank.cepstra_of(config)  # (n_bands, n_mfcc)
+        for name, values in (("window", window), ("filters", bands), ("DCT", self._cepstra)):
+            if not np.isfinite(values).all():
+                raise ConfigError(f"these settings give {name} that are not finite: {config}")
         weights = bands.repeat(2, axis=0) if config.power == 2 else bands
         self._constants = {
             dtype: _Constants(

@@ -11,12 +11,13 @@ import numpy as np
 
 from .audio import in_pieces, read_audio, resample
 from .audio_file import AudioFile
-from .card import METADATA_KEY, ModelCard
-from .errors import AudioError, ConfigError, ModelError, reason
+from .card import ModelCard
+from .errors import AudioError, ConfigError, ModelError, one_line
 from .level import Loudness
 from .limits import TIMELINE_LIMITS, AudioLimits
 from .mfcc import Mfcc
 from .prediction import NO_SPEECH, UNCERTAIN, Prediction
+from .session import OUTPUTS, open_model
 from .silence import SilenceGate
 
 if TYPE_CHECKING:
@@ -26,12 +27,10 @@ if TYPE_CHECKING:
 
 BUNDLED_MODEL = Path(__file__).with_name("models") / "edge_ser.onnx"
 
-# Numbers in the state of a stream; more than this is a damaged file, not a network for devices.
-LARGEST_STATE = 1 << 20
-
 FILE_HAS_RATE = "sample_rate is for arrays of samples; a file holds its own"
 
-OUTPUTS = ("logits", "probabilities", "speech", "new_state")
+# float32 sums to 1 within 1e-6; a graph whose probabilities are none is far from it.
+SUM_TOLERANCE = 1e-3
 
 # glibc keeps freed memory for the next clip once a block as large as this was freed, up to twice
 # its size; else it returns and asks for the same pages clip by clip, a third of the whole time.
@@ -76,19 +75,14 @@ class EmotionModel:
         if threads < 1:
             raise ConfigError(f"threads={threads!r} must be 1 or more")
         path = Path(path) if path is not None else BUNDLED_MODEL
-        session = _session(path, threads)
-        text = _metadata(session, path).get(METADATA_KEY)
-        if text is None:
-            raise ModelError(
-                f"{path}: has no {METADATA_KEY!r} metadata: it is not a model that edge-ser "
-                "exported; make one with `python -m export onnx`"
-            )
-        card = ModelCard.from_json(text, str(path))
-        _check_graph(session, card, path)
+        session, card = open_model(path, threads)
         try:
-            return cls(session, card, path)
+            model = cls(session, card, path)
         except ConfigError as error:
             raise ModelError(f"{path}: the front end of its model card: {error}") from error
+        # Weights that are no numbers and graphs that do not run are found here, not at a clip.
+        model.run(np.zeros((card.frames_per_step, card.mfcc.n_mfcc), np.float32))
+        return model
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy for another process is loaded from the same file."""
@@ -232,14 +226,37 @@ class EmotionModel:
         if state is None:
             state = self._silent_state
         try:
-            logits, probabilities, speech, state = self._session.run(
+            outputs = self._session.run(
                 list(OUTPUTS), {"mfcc": mfcc[np.newaxis], "state": state[np.newaxis]}
             )
         except Exception as error:  # onnxruntime's own exceptions share no public base class
-            raise ModelError(f"{self.path}: cannot be run: {_one_line(error)}") from error
-        if not np.isfinite(probabilities).all():
-            raise ModelError(f"{self.path}: gives probabilities that are no numbers")
+            said = one_line(error)
+            if "smaller than requested" in said:
+                raise ModelError(
+                    f"{self.path}: wants more memory for {len(mfcc)} frames than there is; hear "
+                    "a long recording in pieces: `edge-ser classify --timeline`"
+                ) from error
+            raise ModelError(f"{self.path}: cannot be run: {said}") from error
+        self._check(outputs)
+        logits, probabilities, speech, state = outputs
         return Heard(logits[0], probabilities[0], float(speech[0, 0]), state[0])
+
+    def _check(self, outputs: list[np.ndarray]) -> None:
+        """ModelError for what is no answer: a graph need not do what it declares."""
+        n_labels = len(self.labels)
+        widths = (n_labels, n_labels, 1, len(self._silent_state))
+        for name, width, output in zip(OUTPUTS, widths, outputs):
+            if output.shape != (1, width):
+                raise ModelError(
+                    f"{self.path}: gives {name} of shape {output.shape}; wanted (1, {width})"
+                )
+            if not np.isfinite(output).all():
+                raise ModelError(f"{self.path}: gives {name} that are no numbers")
+        _, probabilities, speech, _ = outputs
+        if probabilities.min() < 0 or abs(float(probabilities.sum()) - 1) > SUM_TOLERANCE:
+            raise ModelError(f"{self.path}: gives probabilities that do not sum to 1")
+        if not 0 <= speech[0, 0] <= 1:
+            raise ModelError(f"{self.path}: gives {speech[0, 0]:g} as the probability of speech")
 
     def frames(self, audio: str | os.PathLike[str] | np.ndarray) -> np.ndarray:
         """What the network would hear of a file or of samples at the model's rate: the MFCC of the
@@ -266,75 +283,3 @@ class EmotionModel:
             return read_audio(audio, self.sample_rate, limits=limits)
         samples = self.mfcc.check(audio)
         return samples if rate is None else resample(samples, rate, self.sample_rate)
-
-
-def _session(path: Path, threads: int) -> Any:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise ModelError(f"{path}: no such model file") from None
-    except IsADirectoryError:
-        raise ModelError(f"{path}: is a directory; wanted an .onnx file") from None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read: {reason(error)}") from error
-    try:
-        import onnxruntime
-    except ImportError as error:
-        from .supported import why_no_onnxruntime
-
-        raise ModelError(f"{path}: cannot be run: {why_no_onnxruntime(error)}") from error
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # what goes wrong comes back as an exception
-    try:
-        # From bytes, not by path: a graph then cannot name other files to be read.
-        return onnxruntime.InferenceSession(
-            content, options, providers=["CPUExecutionProvider"], enable_fallback=False
-        )
-    except Exception as error:  # onnxruntime's own exceptions share no public base class
-        raise ModelError(f"{path}: onnxruntime cannot load it: {_one_line(error)}") from error
-
-
-def _metadata(session: Any, path: Path) -> dict[str, str]:
-    try:
-        return session.get_modelmeta().custom_metadata_map
-    except UnicodeDecodeError as error:
-        raise ModelError(f"{path}: is damaged: its metadata are no text ({error})") from error
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
-
-
-def _check_graph(session: Any, card: ModelCard, path: Path) -> None:
-    """The inputs and outputs that `run` relies on."""
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    found = {value.name: value for value in [*inputs, *outputs]}
-    size = found["state"].shape[-1] if "state" in found and found["state"].shape else None
-    n_labels = len(card.labels)
-    wanted = {"mfcc": card.mfcc.n_mfcc, "state": size, "new_state": size, "logits": n_labels,
-              "probabilities": n_labels, "speech": 1}
-    for name, width in wanted.items():
-        if name not in found:
-            raise ModelError(f"{path}: has no {name!r}; it has {', '.join(found)}")
-        shape, kind = found[name].shape, found[name].type
-        if not shape or shape[-1] != width:
-            raise ModelError(
-                f"{path}: {name} has shape {shape}; its model card says {width} last"
-            )
-        if kind != "tensor(float)":
-            raise ModelError(f"{path}: {name} is a {kind}; wanted tensor(float)")
-    shapes = {value.name: value.shape for value in inputs}
-    if set(shapes) != {"mfcc", "state"} or [len(shapes[n]) for n in ("mfcc", "state")] != [3, 2]:
-        raise ModelError(
-            f"{path}: takes {', '.join(f'{n} {shape}' for n, shape in shapes.items())}; "
-            "wanted mfcc (batch, time, n_mfcc) and state (batch, state_size) alone"
-        )
-    if not isinstance(size, int) or not 0 < size <= LARGEST_STATE:
-        raise ModelError(f"{path}: its state holds {size} numbers; wanted 1 to {LARGEST_STATE}")
-    if isinstance(shapes["mfcc"][1], int):
-        raise ModelError(
-            f"{path}: takes clips of {shapes['mfcc'][1]} frames only; wanted any number"
-        )

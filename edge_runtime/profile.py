@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 from collections.abc import Iterable
@@ -13,14 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import strict_json
 from .config import MfccConfig
-from .errors import AudioError, ConfigError, reason
-from .files import replacing
+from .errors import AudioError, ConfigError, brief, one_line, reason
+from .files import read_limited, replacing
 
 if TYPE_CHECKING:
     from .model import EmotionModel
 
 SCHEMA = 1
+
+# Bytes; ours have one thousand.
+LARGEST_PROFILE = 1 << 20
+
+# Coefficients of sound are some hundreds; where a lifter or a DCT without a norm enlarge them, some
+# ten thousands. A mean beyond that would drown what is heard.
+LARGEST_MEAN = 1e6
+
+NAME = r"\w[\w .-]{0,63}"
+NAME_WANTED = "1 to 64 letters, digits, blanks, dots, - or _, and begin with a letter or digit"
 
 
 @dataclass(frozen=True)
@@ -75,31 +85,42 @@ class SpeakerProfile:
         """Read a JSON file that `save` wrote; ConfigError names what is wrong with it."""
         path = Path(path)
         try:
-            if path.stat().st_size > 1 << 20:
-                raise ConfigError(f"{path}: is too large to be a profile")
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = strict_json.loads(read_limited(path, LARGEST_PROFILE).decode("utf-8"))
         except FileNotFoundError:
             raise ConfigError(
                 f"{path}: no such profile; make it with "
                 f"`edge-ser profile create {path.stem} CLIP...`"
             ) from None
-        except (OSError, ValueError, RecursionError) as error:
-            said = reason(error) if isinstance(error, OSError) else str(error)
+        except (OSError, ValueError) as error:
+            said = reason(error) if isinstance(error, OSError) else one_line(error)
             raise ConfigError(f"{path}: is not a profile that can be read: {said}") from error
         try:
             return cls._from_json(values)
-        except (ConfigError, KeyError, TypeError, ValueError) as error:
-            raise ConfigError(f"{path}: is not a profile: {error}") from error
+        except KeyError as error:
+            raise ConfigError(f"{path}: is not a profile: it lacks the key {error}") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ConfigError(f"{path}: is not a profile: {one_line(error)}") from error
 
     @classmethod
     def _from_json(cls, values: Any) -> SpeakerProfile:
         if not isinstance(values, dict) or values.get("schema") != SCHEMA:
             raise ConfigError(f"wanted an object with schema {SCHEMA}")
         mfcc = MfccConfig.from_dict(values["mfcc"])
-        mean = tuple(float(value) for value in values["mean"])
-        if len(mean) != mfcc.n_mfcc or not all(map(math.isfinite, mean)):
-            raise ConfigError(f"mean holds {len(mean)} numbers; wanted {mfcc.n_mfcc} finite ones")
-        return cls(str(values["name"]), mean, float(values["seconds"]), mfcc)
+        mean = values["mean"]
+        if not isinstance(mean, list) or len(mean) != mfcc.n_mfcc:
+            found = f"holds {len(mean)} numbers" if isinstance(mean, list) else f"is {brief(mean)}"
+            raise ConfigError(f"mean {found}; wanted {mfcc.n_mfcc} finite ones")
+        for value in mean:
+            if type(value) not in (int, float):
+                raise ConfigError(f"mean: could not convert {brief(value)} to a number")
+            if not abs(value) <= LARGEST_MEAN:
+                raise ConfigError(f"mean holds {brief(value)}; wanted {LARGEST_MEAN:g} at most")
+        seconds, name = values["seconds"], values["name"]
+        if type(seconds) not in (int, float) or not 0 <= seconds < 1e9:
+            raise ConfigError(f"seconds is {brief(seconds)}; wanted a number of 0 or more")
+        if not isinstance(name, str) or not re.fullmatch(NAME, name):
+            raise ConfigError(f"name is {brief(name)}; wanted {NAME_WANTED}")
+        return cls(name, tuple(map(float, mean)), float(seconds), mfcc)
 
     def shift(self, model: EmotionModel) -> np.ndarray:
         """What is added to the speaker's features, float32 `(n_mfcc,)`, to move their mean to that
@@ -136,8 +157,5 @@ def profile_folder() -> Path:
 
 
 def _check_name(name: str) -> None:
-    if not re.fullmatch(r"\w[\w .-]{0,63}", name):
-        raise ConfigError(
-            f"profile name {name!r} must be 1 to 64 letters, digits, blanks, dots, - or _, and "
-            "begin with a letter or digit"
-        )
+    if not re.fullmatch(NAME, name):
+        raise ConfigError(f"profile name {brief(name)} must be {NAME_WANTED}")

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .config import MfccConfig
-from .errors import ConfigError
+from .errors import ConfigError, brief
 from .filterbank import cepstra_of
 
 
@@ -36,11 +36,12 @@ class SilenceConfig:
         for field in fields(self)[:-1]:
             value = getattr(self, field.name)
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not number or not math.isfinite(value):
-                raise ConfigError(f"{field.name}={value!r} must be a number")
+            if not number or not abs(value) < 1e30:
+                raise ConfigError(f"{field.name}={brief(value)} must be a number")
         for name, low, high in (("range_db", 0, 200), ("margin", 0, 10), ("decay", 0, 1000)):
-            if not low <= getattr(self, name) <= high:
-                raise ConfigError(f"{name}={getattr(self, name)!r} must be from {low} to {high}")
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ConfigError(f"{name}={brief(value)} must be from {low} to {high}")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -52,7 +53,8 @@ class SilenceConfig:
         if isinstance(values, dict):  # earlier models do not name it
             values = {"relative": False, **values}
         if not isinstance(values, dict) or set(values) != names:
-            raise ConfigError(f"wanted an object with {', '.join(sorted(names))}; got {values!r}")
+            wanted = ", ".join(sorted(names))
+            raise ConfigError(f"wanted an object with {wanted}; got {brief(values)}")
         return cls(**values)
 
 

@@ -13,6 +13,7 @@ from onnx import helper, numpy_helper
 from torch import nn
 
 from edge_runtime.card import METADATA_KEY, ModelCard
+from edge_runtime.checksum import sealed
 from edge_runtime.model import OUTPUTS
 from train.files import write_bytes
 from train.network import EmotionLSTM
@@ -146,7 +147,9 @@ def _weight_axes(graph: onnx.GraphProto) -> dict[str, int]:
 
 
 def _write(model: onnx.ModelProto, card: ModelCard, path: Path) -> None:
-    """Put the card in, take out what differs from run to run or is not used, check, and write."""
+    """Put the card in, take out what differs from run to run or is not used, check, seal, and
+    write."""
+    model.DiscardUnknownFields()  # the seal of what it was made from
     used = {node.domain for node in model.graph.node} | {""}
     kept = [opset for opset in model.opset_import if opset.domain in used]
     del model.opset_import[:]
@@ -157,4 +160,4 @@ def _write(model: onnx.ModelProto, card: ModelCard, path: Path) -> None:
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, {METADATA_KEY: card.to_json()})
     onnx.checker.check_model(model, full_check=True)
-    write_bytes(path, model.SerializeToString(deterministic=True))
+    write_bytes(path, sealed(model.SerializeToString(deterministic=True)))

@@ -12,6 +12,7 @@ import torch
 
 from edge_runtime import ConfigError, EmotionModel, MfccConfig
 from edge_runtime.card import ModelCard
+from edge_runtime.errors import one_line
 from edge_runtime.files import replacing
 from edge_runtime.model import BUNDLED_MODEL
 from edge_runtime.silence import SilenceConfig
@@ -49,8 +50,7 @@ def export_run(
     run = run or newest_run(runs, CHECKPOINT)
     out = out or run
     network, stored = load_checkpoint(run)
-    card = make_card(network, stored, name, INT8_WEIGHTS)
-    clips = [Clip(Path(path), label) for path, label in stored["clips"]]
+    card, clips = _described(network, stored, name, run / CHECKPOINT)
     dataset = load_dataset(clips, card.mfcc, cache, card.silence)
     if dataset.unreadable:
         raise RunError(
@@ -166,6 +166,22 @@ Differences are those of the second from the first; of accuracy and UAR in perce
     print(table)
     print("\n".join(f"{name}: {size:,} bytes" for name, size in sizes.items()))
     return holds
+
+
+def _described(
+    network: EmotionLSTM, stored: dict[str, Any], name: str, checkpoint: Path
+) -> tuple[ModelCard, list[Clip]]:
+    """The card that a checkpoint gives, as the runtime reads it, and the clips of the run."""
+    try:
+        card = make_card(network, stored, name, INT8_WEIGHTS)
+        text = card.to_json()
+        clips = [Clip(Path(path), str(label)) for path, label in stored["clips"]]
+    except KeyError as error:
+        raise RunError(f"{checkpoint}: is not a checkpoint of edge-ser: lacks {error}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        said = one_line(error)
+        raise RunError(f"{checkpoint}: is not a checkpoint of edge-ser: {said}") from error
+    return ModelCard.from_json(text, str(checkpoint)), clips
 
 
 def make_card(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,33 @@ except ModuleNotFoundError:  # on a device, where the tests of edge_runtime run 
     pass
 else:
     torch.set_num_threads(1)  # as in training; two threads are slower for so small a network
+
+
+# A device has none of these; there the tests of what it has are run.
+NEEDS = {
+    "train": "torch", "export": "torch", "benchmarks": "torch", "tiny_model": "onnx",
+    "hostile_models": "onnx", "torch": "torch", "onnx": "onnx", "librosa": "librosa",
+    "sklearn": "sklearn", "python_speech_features": "python_speech_features",
+}
+
+
+def _missing(test: Path) -> list[str]:
+    """The packages that a file of tests needs and that are not installed."""
+    text = test.read_text(encoding="utf-8")
+    names = set(re.findall(r"^ *(?:import|from) (\w+)", text, re.MULTILINE))
+    needs = {NEEDS[name] for name in names & NEEDS.keys()}
+    return sorted(need for need in needs if importlib.util.find_spec(need) is None)
+
+
+LEFT_OUT = {
+    test.name: _missing(test) for test in sorted(Path(__file__).parent.glob("test_*.py"))
+    if _missing(test)
+}
+collect_ignore = list(LEFT_OUT)
+
+
+def pytest_report_header() -> list[str]:
+    return [f"left out: {name}, for want of {', '.join(needs)}" for name, needs in LEFT_OUT.items()]
 
 
 @pytest.fixture(scope="session")

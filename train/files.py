@@ -1,4 +1,4 @@
-"""What a run leaves behind, written whole or not at all."""
+"""What a run leaves behind, written whole or not at all, and read without trust."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import contextlib
 import io
 import json
 import os
+import pickle
+import re
+import stat
+import warnings
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +18,11 @@ from typing import Any
 import torch
 
 from edge_runtime import EdgeSerError
-from edge_runtime.errors import reason
+from edge_runtime.errors import one_line, reason
 from edge_runtime.files import replacing
+
+# Bytes that a file of torch may unfold to; ours have some millions.
+LARGEST_TORCH = 2 << 30
 
 
 def make_folder(folder: Path) -> None:
@@ -44,6 +52,46 @@ def save_torch(path: Path, value: Any) -> None:
     content = io.BytesIO()
     torch.save(value, content)
     write_bytes(path, content.getvalue())
+
+
+class TorchFileError(EdgeSerError):
+    """A file of torch that cannot be used; its message does not begin with the path."""
+
+
+def load_torch(path: Path) -> dict[str, Any]:
+    """The values in a file that `save_torch` wrote. Executes no code from it, whatever it holds."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise TorchFileError(f"cannot be read: {reason(error)}") from error
+    try:
+        if not stat.S_ISREG(status.st_mode):
+            raise TorchFileError("is not a regular file")
+        size = status.st_size
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                size = max(size, sum(part.file_size for part in archive.infolist()))
+        if size > LARGEST_TORCH:
+            raise TorchFileError(f"unfolds to {size:,} bytes; wanted {LARGEST_TORCH:,} at most")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what pickle is behind, before the error says it
+            values = torch.load(path, weights_only=True, map_location="cpu")
+    except TorchFileError:
+        raise
+    except Exception as error:  # torch and pickle raise many kinds for a damaged file
+        # torch's own advice is to load it with code and all.
+        code = re.search(r"(?:GLOBAL|unrecognized function) (\S+)", str(error))
+        if code is not None:
+            raise TorchFileError(
+                f"wants code to be run when it is loaded ({code[1]}); it was not: do not trust it"
+            ) from error
+        said = one_line(error)
+        if isinstance(error, pickle.UnpicklingError):
+            said = "its values cannot be read without executing it, which was not done"
+        raise TorchFileError(f"is damaged or no file of torch: {said}") from error
+    if not isinstance(values, dict):
+        raise TorchFileError(f"holds a {type(values).__name__}; wanted a dict")
+    return values
 
 
 class BusyError(EdgeSerError):

@@ -17,11 +17,12 @@ from torch.nn.functional import cross_entropy
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edge_runtime import EdgeSerError
+from edge_runtime.errors import one_line
 
 from .calibration import fit_temperature
 from .epochs import Epochs, FitConfig
 from .features import Dataset
-from .files import save_torch
+from .files import load_torch, save_torch
 from .metrics import scores
 from .network import EmotionLSTM, NetworkConfig
 from .predict import predict
@@ -193,7 +194,7 @@ class _Training:
 
     def _load(self, path: Path) -> None:
         try:
-            stored = torch.load(path, weights_only=True, map_location="cpu")
+            stored = load_torch(path)
             before = dict(stored["settings"])
             history, outputs = list(stored["history"]), list(stored["outputs"])
             states = [stored[name] for name in ("network", "average", "optimizer")]
@@ -214,7 +215,7 @@ class _Training:
 
 
 def _not_resumable(path: Path, error: Exception) -> ResumeError:
-    said = str(error).partition("\n")[0][:200] or type(error).__name__
+    said = one_line(error)
     return ResumeError(
         f"{path}: cannot be resumed from, it is damaged or of another program ({said}); remove it "
         "to train that part again"

@@ -16,14 +16,18 @@ from typing import Any
 import torch
 
 from edge_runtime import EdgeSerError, MfccConfig
+from edge_runtime.errors import brief, one_line
 from edge_runtime.silence import SilenceConfig
 
-from .files import make_folder, save_torch, write_json
+from .files import load_torch, make_folder, save_torch, write_json
 from .network import EmotionLSTM, NetworkConfig
 
 CHECKPOINT = "checkpoint.pt"
 STATE = "state.pt"  # and choice-1.state.pt, …
 SETTINGS, SPLIT = "settings.json", "split.json"
+
+# Of a layer; more is a slip or a file of somebody else.
+LARGEST_SIZE = 1 << 14
 
 
 class RunError(EdgeSerError):
@@ -137,20 +141,41 @@ def load_checkpoint(folder: Path) -> tuple[EmotionLSTM, dict[str, Any]]:
     if not path.exists():
         raise RunError(f"{path}: no such checkpoint; begin with `make train`")
     try:
-        stored = torch.load(path, weights_only=True, map_location="cpu")
-        network = EmotionLSTM(NetworkConfig(**stored["network"]))
-        network.load_state_dict(stored.pop("weights"))
-        lacking = [name for name in STORED if name not in stored]
-    except Exception as error:  # torch and pickle raise many kinds for a damaged file
-        said = str(error).partition("\n")[0][:200] or type(error).__name__
+        stored = load_torch(path)
+        network = _network(stored["network"], stored.pop("weights"))
+    except KeyError as error:
+        raise RunError(f"{path}: is not a checkpoint of edge-ser: it lacks {error}") from error
+    except Exception as error:  # what is in it may be anything
         raise RunError(
-            f"{path}: is not a checkpoint of edge-ser, or is damaged ({said}); "
+            f"{path}: is not a checkpoint of edge-ser, or is damaged ({one_line(error)}); "
             "`python -m train fit --resume` makes it anew where the run's state is left"
         ) from error
+    lacking = [name for name in STORED if name not in stored]
     if lacking:
-        raise RunError(f"{path}: is not a checkpoint of edge-ser: has no {', '.join(lacking)}")
+        raise RunError(f"{path}: is not a checkpoint of edge-ser: it lacks {', '.join(lacking)}")
     return network.eval(), stored
 
 
 # What the export reads of a checkpoint.
 STORED = ("mfcc", "labels", "temperature", "licence", "corpora", "scores", "clips")
+
+
+def _network(sizes: Any, weights: Any) -> EmotionLSTM:
+    """The network of these sizes with these weights; ValueError or TypeError if they do not fit."""
+    config = NetworkConfig(**sizes)
+    for name, value in sizes.items():
+        if type(value) is int and not 0 <= value <= LARGEST_SIZE:
+            raise ValueError(f"{name}={brief(value)} must be from 0 to {LARGEST_SIZE}")
+    with torch.device("meta"):  # takes no memory, whatever the sizes
+        wanted = {name: value.shape for name, value in EmotionLSTM(config).state_dict().items()}
+    found = {name: getattr(value, "shape", None) for name, value in dict(weights).items()}
+    for name in wanted.keys() | found.keys():
+        if wanted.get(name) != found.get(name):
+            raise ValueError(
+                f"the weights {brief(name)} have shape {found.get(name)}; wanted {wanted.get(name)}"
+            )
+        if not torch.isfinite(weights[name]).all():
+            raise ValueError(f"the weights {brief(name)} are not finite")
+    network = EmotionLSTM(config)
+    network.load_state_dict(weights)
+    return network
