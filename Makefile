@@ -19,7 +19,7 @@ RUN    ?=
 TORCH  := torch==2.13.0
 PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup train export classify test lint node bench bench-mfcc bench-training arm64 clean help fuzz
+.PHONY: setup train export classify test lint node bench bench-mfcc bench-training arm64 clean help fuzz coverage mutants
 .DEFAULT_GOAL := help
 
 help:
@@ -56,6 +56,15 @@ test: $(VENV)/full lint ## the linter and all tests
 
 fuzz: $(VENV)/full ## the property tests on other draws than those of `make test`
 	HYPOTHESIS_PROFILE=search $(PY) -m pytest -m hypothesis
+
+coverage: $(VENV)/full ## all tests, and which lines and branches of edge_runtime they miss
+	@mkdir -p .cache
+	$(PY) -m pytest --cov --cov-fail-under=95
+
+mutants: $(VENV)/full ## which changes of mfcc.py, audio.py and stream.py no test notices (hours)
+	$(PIP) mutmut==3.8.1
+	EDGE_SER_CORPORA=none $(PY) -m mutmut run
+	$(PY) -m mutmut results
 
 lint: $(VENV)/full ## ruff and mypy
 	$(PY) -m ruff check .

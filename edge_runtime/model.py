@@ -13,6 +13,7 @@ from .audio import AudioFile, in_pieces, read_audio, resample
 from .card import METADATA_KEY, ModelCard
 from .errors import AudioError, ConfigError, ModelError, reason
 from .level import Loudness
+from .long_sums import LongSums
 from .mfcc import Mfcc
 from .prediction import NO_SPEECH, UNCERTAIN, Prediction
 from .silence import SilenceGate
@@ -141,7 +142,7 @@ class EmotionModel:
         samples = self._samples(audio, sample_rate)
         try:
             frames = self._audible(self.mfcc(samples))
-            heard = self.run(frames if profile is None else frames + profile.shift(self))
+            heard = LongSums(self).run(frames if profile is None else frames + profile.shift(self))
         except AudioError as error:
             where = "" if isinstance(audio, np.ndarray) else f"{audio}: "
             raise AudioError(f"{where}{error}") from error
@@ -284,6 +285,7 @@ def _session(path: Path, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # keeps 2 KB for every length of clip that there ever was
     options.log_severity_level = 4  # what goes wrong comes back as an exception
     try:
         # From bytes, not by path: a graph then cannot name other files to be read.

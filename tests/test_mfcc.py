@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import tracemalloc
 
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from reference import librosa_log_mel, librosa_mel, librosa_mfcc
 
-from edge_runtime import AudioError, ConfigError, Mfcc, MfccConfig, mfcc
+from edge_runtime import AudioError, ConfigError, Mfcc, MfccConfig, MfccStream, mfcc
 from edge_runtime.config import PAD_MODES
 from edge_runtime.framing import Framing
 
@@ -98,6 +99,59 @@ def test_stages_equal_librosas(speech):
         np.testing.assert_allclose(
             front.log_mel_spectrogram(samples), librosa_log_mel(samples, config), atol=PARITY
         )
+
+
+def test_stages_equal_those_of_python_speech_features(speech):
+    config = MfccConfig.python_speech_features()
+    front, samples = Mfcc(config), speech[0]
+    bands, _ = python_speech_features.fbank(samples)
+    np.testing.assert_allclose(front.mel_spectrogram(samples), bands, rtol=1e-5)
+    expected = python_speech_features.logfbank(samples)
+    np.testing.assert_allclose(front.log_mel_spectrogram(samples), expected, atol=1e-4)
+
+
+def refined(config: MfccConfig, samples: np.ndarray, monkeypatch) -> float:
+    """The share of the frames that are computed in float64 because float32 is not enough."""
+    front, rows = Mfcc(config), []
+    energies = front._energies
+
+    def spy(windowed, mel, rfft):
+        if mel.dtype == np.float64:
+            rows.append(len(mel))
+        return energies(windowed, mel, rfft)
+
+    monkeypatch.setattr(front, "_energies", spy)
+    n_frames = len(front(samples))
+    return sum(rows) / n_frames
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0, 3.0])
+def test_float64_is_for_the_frames_that_need_it(voice_clips, monkeypatch, power):
+    config = MfccConfig(power=power, amin=1e-20)
+    assert refined(config, signal("noise", 16_000, 16_000, 1.0, 0), monkeypatch) == 0
+    assert 0.9 < refined(config, signal("sine", 16_000, 16_000, 1.0, 0), monkeypatch) <= 1
+    assert refined(MfccConfig(power=power), np.zeros(16_000, np.float32), monkeypatch) == 0
+    clip = voice_clips[0] + signal("noise", len(voice_clips[0]), 16_000, 0.01, 0)
+    assert refined(config, clip.astype(np.float32), monkeypatch) < 0.1
+
+
+def test_scipy_is_loaded_when_whole_clips_are_many(monkeypatch):
+    module = sys.modules["edge_runtime.mfcc"]
+    monkeypatch.delitem(sys.modules, "scipy.fft", raising=False)
+    monkeypatch.setattr(module, "_frames_done", 0)
+    mfcc(np.zeros(16_000, np.float32))
+    assert module._frames_done == 101
+    MfccStream().push(np.zeros(16_000, np.float32))  # a device that listens
+    assert module._frames_done == 101
+    monkeypatch.setattr(module, "_frames_done", module.FRAMES_WORTH_SCIPY)
+    assert module._rfft() is np.fft.rfft
+    monkeypatch.setattr(module, "_frames_done", module.FRAMES_WORTH_SCIPY + 1)
+    found = module._rfft()
+    import scipy.fft
+
+    assert found is scipy.fft.rfft
+    monkeypatch.setattr(module, "_frames_done", 0)
+    assert module._rfft() is scipy.fft.rfft  # once it is there
 
 
 def signal(kind: str, n: int, rate: int, scale: float, seed: int) -> np.ndarray:
