@@ -26,8 +26,8 @@ def as_markdown(found: dict[str, dict[str, Any]], hours: int, clips: int, proces
 
 `python -m benchmarks.long_run --hours {hours} --clips {clips}` on {processor}: voices, silence,
 noise, clipping, clicks, an offset and denormal numbers, two minutes over and over, in pieces from
-none to 2 s at random. Memory is the resident set, its slope that of a line through each hour after the
-warm-up; times are of the processor.
+none to 2 s at random. Memory is the resident set, its slope that of a line through
+each hour after the warm-up; times are of the processor.
 
 | | hours | KiB an hour | state, KiB | first hour, s | last hour, s |
 |---|---:|---:|---:|---:|---:|
