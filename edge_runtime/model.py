@@ -50,6 +50,9 @@ class Heard(NamedTuple):
 class EmotionModel:
     """One .onnx file that holds the network and, as metadata, all that it takes to use it.
 
+    One model may be used by several threads at once, and answers as it does to one. What it makes
+    of audio in pieces (`stream`, `timeline`) is for one thread at a time, each for another.
+
     >>> model = EmotionModel.load()
     >>> model.labels
     ('angry', 'happy', 'neutral', 'sad')
