@@ -32,6 +32,7 @@ CONFIGS = {
     "hop beyond n_fft": MfccConfig(hop_length=1200, pad_mode="linear_ramp"),
     "not centred": MfccConfig(center=False, window=("kaiser", 8.0)),
     "htk, magnitudes": MfccConfig(htk=True, norm=None, power=1.0, dct_type=3),
+    "amin above the reference": MfccConfig(amin=10.0),
     "norm of order 2": MfccConfig(norm=2, fmin=50.0, fmax=7000.0, pad_mode="edge"),
     "telephone": MfccConfig(sample_rate=8000, n_fft=256, hop_length=80, n_mels=23),
     "48 kHz": MfccConfig(sample_rate=48_000, n_fft=1024, hop_length=480, n_mels=64),
@@ -133,6 +134,16 @@ def test_float64_is_for_the_frames_that_need_it(voice_clips, monkeypatch, power)
     assert refined(MfccConfig(power=power), np.zeros(16_000, np.float32), monkeypatch) == 0
     clip = voice_clips[0] + signal("noise", len(voice_clips[0]), 16_000, 0.01, 0)
     assert refined(config, clip.astype(np.float32), monkeypatch) < 0.1
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0, 3.0])
+def test_where_float32_ends_is_a_matter_of_levels_whatever_the_power(monkeypatch, power):
+    config, shares = MfccConfig(power=power, amin=1e-20), {}
+    for db in (-60, -52, -44):  # of noise beneath a sine
+        noise = signal("noise", 16_000, 16_000, 5 * 10 ** (db / 20), 1)
+        samples = signal("sine", 16_000, 16_000, 1.0, 0) + noise
+        shares[db] = refined(config, samples, monkeypatch)
+    assert shares[-60] > 0.9 and 0.1 < shares[-52] < 0.55 and shares[-44] == 0
 
 
 def test_scipy_is_loaded_when_whole_clips_are_many(monkeypatch):
@@ -316,6 +327,14 @@ def test_a_configuration_survives_json():
         MfccConfig.from_dict({k: v for k, v in config.to_dict().items() if k != "n_fft"})
     with pytest.raises(ConfigError, match="unknown MFCC setting: hop"):
         MfccConfig.from_dict({**config.to_dict(), "hop": 1})
+    with pytest.raises(ConfigError, match="the MFCC settings are list, not a mapping"):
+        MfccConfig.from_dict([])
+    with pytest.raises(ConfigError, match="winlen=0 must be a number of seconds above 0"):
+        MfccConfig.python_speech_features(winlen=0)
+
+
+def test_a_front_end_prints_its_settings():
+    assert repr(Mfcc(MfccConfig(n_mels=23))) == f"Mfcc({MfccConfig(n_mels=23)})"
 
 
 def test_frame_times_are_the_middles_of_the_frames():
