@@ -32,6 +32,13 @@ else:
     torch.set_num_threads(1)  # as in training; two threads are slower for so small a network
 
 
+def pytest_terminal_summary(terminalreporter, exitstatus, config) -> None:
+    """pytest-randomly tells its seed in the header, which -q leaves out."""
+    seed = config.getoption("randomly_seed", None)
+    if exitstatus and seed is not None:
+        terminalreporter.write_line(f"in this order again: --randomly-seed={seed}")
+
+
 @pytest.fixture(scope="session")
 def voice_clips() -> list[np.ndarray]:
     """Synthesised utterances at 16 kHz, one per label."""
