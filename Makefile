@@ -24,7 +24,8 @@ PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 # The exact versions of everything else, which `make pins` writes.
 PINS   := --constraint constraints.txt
 
-.PHONY: setup train export classify test lint node bench bench-mfcc bench-training arm64 clean help fuzz dist pins
+.PHONY: setup train export classify test lint node bench bench-mfcc bench-training arm64 clean help \
+  fuzz coverage mutants dist pins
 .DEFAULT_GOAL := help
 
 help:
@@ -73,6 +74,15 @@ pins: ## the newest versions that work together, to constraints.txt, for this Py
 	.cache/pins/bin/python -m pip install --quiet $(TORCH)
 	.cache/pins/bin/python -m pip install --quiet build -e '.[train,export,dev]'
 	.cache/pins/bin/python .ci/pins.py write
+
+coverage: $(VENV)/full ## all tests, and which lines and branches of edge_runtime they miss
+	@mkdir -p .cache
+	$(PY) -m pytest --cov --cov-fail-under=95
+
+mutants: $(VENV)/full ## which changes of mfcc.py, audio.py and stream.py no test notices (hours)
+	$(PIP) mutmut==3.8.1
+	EDGE_SER_CORPORA=none $(PY) -m mutmut run
+	$(PY) -m mutmut results
 
 lint: $(VENV)/full ## ruff and mypy
 	$(PY) -m ruff check .

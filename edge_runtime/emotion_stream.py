@@ -34,8 +34,8 @@ class EmotionStream:
     """A running estimate of everything pushed since the stream began, made by `model.stream()`.
 
     The estimate of `flush` is that of `EmotionModel.classify` on the whole clip: probabilities
-    within 1e-5, however it was cut into pieces. What is held does not grow with the stream, and
-    streams of one model may be used by different threads.
+    within 1e-5, however it was cut into pieces and however long it lasts. What is held does not
+    grow with the stream, and streams of one model may be used by different threads.
     """
 
     def __init__(

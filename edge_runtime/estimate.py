@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .level import Loudness
+from .long_sums import LongSums
 
 if TYPE_CHECKING:
     from .model import EmotionModel, Heard
@@ -25,6 +26,7 @@ class Estimate:
         self.total = np.zeros(model.card.mfcc.n_mfcc)  # of the frames the network heard, unshifted
         self.count = 0  # and their number
         self._model = model
+        self._network = LongSums(model)
         self._shift = shift
         self._gate = model.gate()
         self._loudness = Loudness(model.sample_rate)
@@ -51,10 +53,9 @@ class Estimate:
         frames, self._waiting = self._waiting[:count], self._waiting[count:]
         self.total += frames.sum(axis=0, dtype=np.float64)
         self.count += count
-        before = None if self._last is None else self._last.state
         if self._shift is not None:
             frames = frames + self._shift
-        self._last = self._model.run(frames, before)
+        self._last = self._network.run(frames)
         return True
 
     def _pass(self, frames: np.ndarray, last: bool = False) -> None:
@@ -62,7 +63,7 @@ class Estimate:
         if self._gate is not None:
             frames, kept = self._gate.decide(frames, last)
             if self._only is None and len(frames):
-                self._only = frames[:1]
+                self._only = frames[:1].copy()  # a view would keep them all
             frames = frames[kept]
         self._waiting = np.concatenate([self._waiting, frames])
 

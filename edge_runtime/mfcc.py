@@ -35,7 +35,8 @@ BLOCK_SAMPLES = 151 * 512
 REFINED_AT_ONCE = 16
 
 # scipy's FFT is about twice as fast as numpy's in float32, but importing it costs as much as it
-# saves on this many frames (an hour of speech).
+# saves on this many frames (an hour of speech). The frames of streams do not count: a device that
+# listens has time, and would stop for that moment and hold 30 MB more from then on.
 FRAMES_WORTH_SCIPY = 300_000
 
 # A frame with a band whose power stands out less than this from the rounding error (the unit is
@@ -177,7 +178,9 @@ class Mfcc:
     def _filled(
         self, samples: np.ndarray, width: int, finish: Callable[[np.ndarray, np.ndarray], None]
     ) -> np.ndarray:
+        global _frames_done
         out = np.empty((self.framing.n_frames(len(samples)), width), np.float32)
+        _frames_done += len(out)
         self._fill(self.framing.pieces(samples), out, finish)
         return out
 
@@ -188,8 +191,6 @@ class Mfcc:
         finish: Callable[[np.ndarray, np.ndarray], None],
     ) -> None:
         """Window the frames of all pieces into one block after the other, and finish each."""
-        global _frames_done
-        _frames_done += len(out)
         rfft = np.fft.rfft if self._psf else _rfft()
         windowed, mel = self._buffers(self._dtype, min(len(out), self._block_frames))
         window = self._constants[self._dtype].window
@@ -206,7 +207,7 @@ class Mfcc:
                 count = min(len(windowed) - held, n_frames - first)
                 some = frames[first : first + count]
                 target = windowed[held : held + count, : len(window)]
-                np.multiply(some[:, : len(window)], window, out=target, casting="same_kind")
+                np.multiply(some[:, : len(window)], window, out=target)
                 sources.append((held, some))
                 held += count
                 first += count
@@ -285,13 +286,13 @@ class Mfcc:
 
     def _to_log_mel(self, mel: np.ndarray, out: np.ndarray) -> None:
         log_mel = self._log(mel)[:, : self.config.n_mels]
-        np.multiply(log_mel, 1.0 if self._psf else 10.0, out=out, casting="same_kind")
+        np.multiply(log_mel, 1.0 if self._psf else 10.0, out=out)
 
     def _to_cepstra(self, mel: np.ndarray, out: np.ndarray) -> None:
         # In float64: c0 adds up all bands, and in float32 silence, at -100 dB in each, would
         # lose up to 2e-3 by that.
         log_mel = self._log(mel).astype(np.float64)  # (n, n_bands)
-        np.matmul(log_mel, self._cepstra, out=out, casting="same_kind")
+        np.matmul(log_mel, self._cepstra, out=out)
 
     def _log(self, mel: np.ndarray) -> np.ndarray:
         """The logarithm in place: natural (psf), or in bel (tenths of it are dB)."""
@@ -321,7 +322,7 @@ def _weakest_power(bands: np.ndarray, config: MfccConfig) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=8)
-def _cached(config: MfccConfig) -> Mfcc:
+def _cached(config: MfccConfig | None) -> Mfcc:
     return Mfcc(config)
 
 
@@ -334,4 +335,4 @@ def mfcc(samples: np.ndarray, config: MfccConfig | None = None) -> np.ndarray:
     >>> mfcc(np.zeros(16000, np.float32)).shape
     (101, 13)
     """
-    return _cached(MfccConfig() if config is None else config)(samples)
+    return _cached(config)(samples)

@@ -15,6 +15,7 @@ from .card import ModelCard
 from .errors import AudioError, ConfigError, ModelError, one_line
 from .level import Loudness
 from .limits import TIMELINE_LIMITS, AudioLimits
+from .long_sums import LongSums
 from .mfcc import Mfcc
 from .prediction import NO_SPEECH, UNCERTAIN, Prediction
 from .session import OUTPUTS, open_model
@@ -49,6 +50,9 @@ class Heard(NamedTuple):
 
 class EmotionModel:
     """One .onnx file that holds the network and, as metadata, all that it takes to use it.
+
+    One model may be used by several threads at once, and answers as it does to one. What it makes
+    of audio in pieces (`stream`, `timeline`) is for one thread at a time, each for another.
 
     >>> model = EmotionModel.load()
     >>> model.labels
@@ -139,7 +143,7 @@ class EmotionModel:
         samples = self._samples(audio, sample_rate, limits)
         try:
             frames = self._audible(self.mfcc(samples))
-            heard = self.run(frames if profile is None else frames + profile.shift(self))
+            heard = LongSums(self).run(frames if profile is None else frames + profile.shift(self))
         except AudioError as error:
             where = "" if isinstance(audio, np.ndarray) else f"{audio}: "
             raise AudioError(f"{where}{error}") from error

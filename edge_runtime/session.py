@@ -91,6 +91,7 @@ def _session(content: bytes, path: Path, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # keeps 2 KB for every length of clip that there ever was
     options.log_severity_level = 4  # what goes wrong comes back as an exception
     # What was looked through is ONNX; bytes that are its other format as well are not read as that.
     options.add_session_config_entry("session.load_model_format", "ONNX")

@@ -103,7 +103,7 @@ class MfccStream:
         needed = self.n_frames * framing.hop - framing.pad
         if framing.psf:
             needed = max(0, needed - 1)  # the sample before, for the pre-emphasis
-        self._held = self._held[max(0, needed - self._first) :].copy()
+        self._held = self._held[needed - self._first :].copy()
         self._first = needed
 
     def _end(self) -> np.ndarray:
@@ -118,7 +118,6 @@ class MfccStream:
             )
             if len(out):
                 self._mfcc.cepstra(self._last_pieces(len(out)), out)
-        self.n_frames += len(out)
         return out
 
     def _last_pieces(self, new: int) -> list[tuple[np.ndarray, int]]:

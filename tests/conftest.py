@@ -61,6 +61,13 @@ def pytest_report_header() -> list[str]:
     return [f"left out: {name}, for want of {', '.join(needs)}" for name, needs in LEFT_OUT.items()]
 
 
+def pytest_terminal_summary(terminalreporter, exitstatus, config) -> None:
+    """pytest-randomly tells its seed in the header, which -q leaves out."""
+    seed = config.getoption("randomly_seed", None)
+    if exitstatus and seed is not None:
+        terminalreporter.write_line(f"in this order again: --randomly-seed={seed}")
+
+
 @pytest.fixture(scope="session")
 def voice_clips() -> list[np.ndarray]:
     """Synthesised utterances at 16 kHz, one per label."""

@@ -28,3 +28,9 @@ def test_equals_librosa(order, width, mode):
 def test_refuses_what_librosa_refuses(arguments, error):
     with pytest.raises(error):
         delta(np.zeros((40, 13), np.float32), **arguments)
+
+
+@pytest.mark.parametrize("features", [np.zeros(40, np.float32), np.zeros((40, 13), int)])
+def test_what_are_no_features_is_refused(features):
+    with pytest.raises(AudioError, match=r"wanted floating-point \(n_frames, n_features\)"):
+        delta(features)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import tracemalloc
 
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from reference import librosa_log_mel, librosa_mel, librosa_mfcc
 
-from edge_runtime import AudioError, ConfigError, Mfcc, MfccConfig, mfcc
+from edge_runtime import AudioError, ConfigError, Mfcc, MfccConfig, MfccStream, mfcc
 from edge_runtime.config import PAD_MODES
 from edge_runtime.framing import Framing
 
@@ -31,6 +32,7 @@ CONFIGS = {
     "hop beyond n_fft": MfccConfig(hop_length=1200, pad_mode="linear_ramp"),
     "not centred": MfccConfig(center=False, window=("kaiser", 8.0)),
     "htk, magnitudes": MfccConfig(htk=True, norm=None, power=1.0, dct_type=3),
+    "amin above the reference": MfccConfig(amin=10.0),
     "norm of order 2": MfccConfig(norm=2, fmin=50.0, fmax=7000.0, pad_mode="edge"),
     "telephone": MfccConfig(sample_rate=8000, n_fft=256, hop_length=80, n_mels=23),
     "48 kHz": MfccConfig(sample_rate=48_000, n_fft=1024, hop_length=480, n_mels=64),
@@ -98,6 +100,69 @@ def test_stages_equal_librosas(speech):
         np.testing.assert_allclose(
             front.log_mel_spectrogram(samples), librosa_log_mel(samples, config), atol=PARITY
         )
+
+
+def test_stages_equal_those_of_python_speech_features(speech):
+    config = MfccConfig.python_speech_features()
+    front, samples = Mfcc(config), speech[0]
+    bands, _ = python_speech_features.fbank(samples)
+    np.testing.assert_allclose(front.mel_spectrogram(samples), bands, rtol=1e-5)
+    expected = python_speech_features.logfbank(samples)
+    np.testing.assert_allclose(front.log_mel_spectrogram(samples), expected, atol=1e-4)
+
+
+def refined(config: MfccConfig, samples: np.ndarray, monkeypatch) -> float:
+    """The share of the frames that are computed in float64 because float32 is not enough."""
+    front, rows = Mfcc(config), []
+    energies = front._energies
+
+    def spy(windowed, mel, rfft):
+        if mel.dtype == np.float64:
+            rows.append(len(mel))
+        return energies(windowed, mel, rfft)
+
+    monkeypatch.setattr(front, "_energies", spy)
+    n_frames = len(front(samples))
+    return sum(rows) / n_frames
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0, 3.0])
+def test_float64_is_for_the_frames_that_need_it(voice_clips, monkeypatch, power):
+    config = MfccConfig(power=power, amin=1e-20)
+    assert refined(config, signal("noise", 16_000, 16_000, 1.0, 0), monkeypatch) == 0
+    assert 0.9 < refined(config, signal("sine", 16_000, 16_000, 1.0, 0), monkeypatch) <= 1
+    assert refined(MfccConfig(power=power), np.zeros(16_000, np.float32), monkeypatch) == 0
+    clip = voice_clips[0] + signal("noise", len(voice_clips[0]), 16_000, 0.01, 0)
+    assert refined(config, clip.astype(np.float32), monkeypatch) < 0.1
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0, 3.0])
+def test_where_float32_ends_is_a_matter_of_levels_whatever_the_power(monkeypatch, power):
+    config, shares = MfccConfig(power=power, amin=1e-20), {}
+    for db in (-60, -52, -44):  # of noise beneath a sine
+        noise = signal("noise", 16_000, 16_000, 5 * 10 ** (db / 20), 1)
+        samples = signal("sine", 16_000, 16_000, 1.0, 0) + noise
+        shares[db] = refined(config, samples, monkeypatch)
+    assert shares[-60] > 0.9 and 0.1 < shares[-52] < 0.55 and shares[-44] == 0
+
+
+def test_scipy_is_loaded_when_whole_clips_are_many(monkeypatch):
+    module = sys.modules["edge_runtime.mfcc"]
+    monkeypatch.delitem(sys.modules, "scipy.fft", raising=False)
+    monkeypatch.setattr(module, "_frames_done", 0)
+    mfcc(np.zeros(16_000, np.float32))
+    assert module._frames_done == 101
+    MfccStream().push(np.zeros(16_000, np.float32))  # a device that listens
+    assert module._frames_done == 101
+    monkeypatch.setattr(module, "_frames_done", module.FRAMES_WORTH_SCIPY)
+    assert module._rfft() is np.fft.rfft
+    monkeypatch.setattr(module, "_frames_done", module.FRAMES_WORTH_SCIPY + 1)
+    found = module._rfft()
+    import scipy.fft
+
+    assert found is scipy.fft.rfft
+    monkeypatch.setattr(module, "_frames_done", 0)
+    assert module._rfft() is scipy.fft.rfft  # once it is there
 
 
 def signal(kind: str, n: int, rate: int, scale: float, seed: int) -> np.ndarray:
@@ -262,6 +327,14 @@ def test_a_configuration_survives_json():
         MfccConfig.from_dict({k: v for k, v in config.to_dict().items() if k != "n_fft"})
     with pytest.raises(ConfigError, match="unknown MFCC setting: hop"):
         MfccConfig.from_dict({**config.to_dict(), "hop": 1})
+    with pytest.raises(ConfigError, match="the MFCC settings are list, not a mapping"):
+        MfccConfig.from_dict([])
+    with pytest.raises(ConfigError, match="winlen=0 must be a number of seconds above 0"):
+        MfccConfig.python_speech_features(winlen=0)
+
+
+def test_a_front_end_prints_its_settings():
+    assert repr(Mfcc(MfccConfig(n_mels=23))) == f"Mfcc({MfccConfig(n_mels=23)})"
 
 
 def test_frame_times_are_the_middles_of_the_frames():

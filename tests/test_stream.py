@@ -95,8 +95,32 @@ def test_what_is_held_does_not_grow():
     held = set()
     for _ in range(600):  # ten minutes
         stream.push(chunk)
-        held.add(len(stream._held))
-    assert max(held) <= MfccConfig().n_fft + MfccConfig().hop_length
+        held.add(stream._held.nbytes)
+    assert max(held) <= 4 * (MfccConfig().n_fft + MfccConfig().hop_length)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_next_to_nothing_is_a_clip_too(n):
+    samples = np.full(n, 0.1, np.float32)
+    expected = mfcc(samples) if n else np.empty((0, 13), np.float32)
+    np.testing.assert_array_equal(run(MfccStream(), samples, [1]), expected)
+
+
+@pytest.mark.parametrize("config", [MfccConfig(), MfccConfig(center=False)], ids=str)
+def test_frames_are_float32_however_few(config):
+    stream = MfccStream(config)
+    samples = np.zeros(1000, np.float32)
+    pushed = [stream.push(samples[:0]), stream.push(samples), stream.flush(), stream.flush()]
+    assert [frames.dtype for frames in pushed] == [np.float32] * 4
+    assert [frames.shape[1] for frames in pushed] == [13] * 4
+
+
+def test_a_frame_for_every_sample_keeps_the_one_before_it():
+    config = MfccConfig.python_speech_features(winstep=1 / 16_000)
+    samples = np.random.default_rng(0).standard_normal(600).astype(np.float32)
+    np.testing.assert_allclose(
+        run(MfccStream(config), samples, [400, 1, 1, 50]), mfcc(samples, config), atol=1e-6
+    )
 
 
 def test_top_db_cannot_be_streamed():
