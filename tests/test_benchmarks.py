@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-NO_PROGRAMS = ("__init__", "alternate")
 PROGRAMS = sorted(
-    path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem not in NO_PROGRAMS
+    path.stem for path in (ROOT / "benchmarks").glob("*.py")
+    if "if __name__ == " in path.read_text(encoding="utf-8")
 )
 
 

@@ -120,12 +120,12 @@ def test_other_features_are_another_run(dataset, split, tmp_path):
 def test_a_damaged_state_or_checkpoint_is_one_clear_line(whole, tmp_path):
     network = EmotionLSTM(NetworkConfig(hidden_size=8))
     save_checkpoint(tmp_path, network, TRAINING_MFCC, None, ["a", "b"])
-    with pytest.raises(RunError, match="has no temperature, licence"):
+    with pytest.raises(RunError, match="lacks temperature, licence"):
         load_checkpoint(tmp_path)
     content = (whole / "checkpoint.pt").read_bytes()
     for damaged in (b"", content[:-1], content[: len(content) // 2], b"\0" * 100):
         (tmp_path / "checkpoint.pt").write_bytes(damaged)
-        with pytest.raises(RunError, match="is not a checkpoint of edge-ser, or is dam") as caught:
+        with pytest.raises(RunError, match="is not a checkpoint of edge-ser: is dam") as caught:
             load_checkpoint(tmp_path)
         assert "\n" not in str(caught.value)
 

@@ -63,7 +63,7 @@ def at_once(model, frames, event, shift=0.0):
     """What the model says of those of the `frames` of a stream that are in an utterance."""
     first = round(event.start * 50) + (1 if event.start else 0)
     own = model.gate().whole(frames[first : round(event.end * 50) + 1])
-    return model.judge(model.run(own + np.float32(shift)), -20.0, 0.35)
+    return model.judge(model.run(own + np.float32(shift)), -20.0, model.card.uncertain_below)
 
 
 @pytest.mark.parametrize("background", [-100, -50])

@@ -95,7 +95,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(run, change, message):
 
 
 SETTINGS = {
-    "no labels": (lambda s: s.pop("labels"), "lacks 'labels'"),
+    "no labels": (lambda s: s.pop("labels"), "lacks labels"),
     "labels twice": (lambda s: s.update(labels=["a", "a"]), "key labels"),
     "a label for terminals": (lambda s: s.update(labels=["a", "\x1b[2J"]), "key labels"),
     "temperature": (lambda s: s.update(temperature=-1.0), "key temperature .* is -1"),

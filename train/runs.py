@@ -146,10 +146,7 @@ def load_checkpoint(folder: Path) -> tuple[EmotionLSTM, dict[str, Any]]:
     except KeyError as error:
         raise RunError(f"{path}: is not a checkpoint of edge-ser: it lacks {error}") from error
     except Exception as error:  # what is in it may be anything
-        raise RunError(
-            f"{path}: is not a checkpoint of edge-ser, or is damaged ({one_line(error)}); "
-            "`python -m train fit --resume` makes it anew where the run's state is left"
-        ) from error
+        raise RunError(f"{path}: is not a checkpoint of edge-ser: {one_line(error)}") from error
     lacking = [name for name in STORED if name not in stored]
     if lacking:
         raise RunError(f"{path}: is not a checkpoint of edge-ser: it lacks {', '.join(lacking)}")
