@@ -35,25 +35,29 @@ else:
 
 
 # A device has none of these; there the tests of what it has are run.
+TESTS = Path(__file__).parent
 NEEDS = {
-    "train": "torch", "export": "torch", "benchmarks": "torch", "tiny_model": "onnx",
-    "hostile_models": "onnx", "torch": "torch", "onnx": "onnx", "librosa": "librosa",
-    "sklearn": "sklearn", "python_speech_features": "python_speech_features",
+    "train": "torch", "export": "torch", "benchmarks": "torch", "torch": "torch", "onnx": "onnx",
+    "librosa": "librosa", "sklearn": "sklearn", "python_speech_features": "python_speech_features",
 }
 
 
-def _missing(test: Path) -> list[str]:
-    """The packages that a file of tests needs and that are not installed."""
-    text = test.read_text(encoding="utf-8")
-    names = set(re.findall(r"^ *(?:import|from) (\w+)", text, re.MULTILINE))
-    needs = {NEEDS[name] for name in names & NEEDS.keys()}
-    return sorted(need for need in needs if importlib.util.find_spec(need) is None)
+def _missing(file: Path, through: frozenset[Path] = frozenset()) -> set[str]:
+    """The packages that a file of tests needs, by what it imports of the others too, and that are
+    not installed."""
+    names = re.findall(r"^ *(?:import|from) (\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+    needs = {NEEDS[name] for name in names if name in NEEDS}
+    missing = {need for need in needs if importlib.util.find_spec(need) is None}
+    for other in {TESTS / f"{name}.py" for name in names} - through - {Path(__file__)}:
+        if other.exists():
+            missing |= _missing(other, through | {file, other})
+    return missing
 
 
 LEFT_OUT = {
-    test.name: _missing(test) for test in sorted(Path(__file__).parent.glob("test_*.py"))
-    if _missing(test)
+    file.name: _missing(file) for file in sorted(TESTS.glob("*.py")) if file != Path(__file__)
 }
+LEFT_OUT = {name: sorted(missing) for name, missing in LEFT_OUT.items() if missing}
 collect_ignore = list(LEFT_OUT)
 
 
