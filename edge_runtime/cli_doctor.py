@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .errors import EdgeSerError
+from .errors import AudioError, EdgeSerError
 from .finding import Finding, Severity, verdict
+from .inputs import expand
 from .terminal import one_line
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ WIDEST = 100  # longer lines are hard to read
 def doctor(
     clips: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[CLIP]...", help="Recordings to look at [default: none]."),
+        typer.Argument(
+            metavar="[CLIP]...", help="Recordings to look at, folders or patterns [default: none]."
+        ),
     ] = None,
     model: Annotated[
         Path | None, typer.Option(metavar="FILE", help="An .onnx model [default: the bundled one].")
@@ -46,7 +49,7 @@ def doctor(
 
     \b
       edge-ser doctor
-      edge-ser doctor clip.wav call.mp3
+      edge-ser doctor clip.wav calls/
       edge-ser doctor --model my.onnx clip.wav
       edge-ser doctor --json clip.wav | jq '.clips[0].findings[] | select(.severity != "ok")'
 
@@ -59,19 +62,23 @@ def doctor(
     if not clips:
         report.section("machine", check_machine())
         report.section("packages", check_packages())
-    loaded, found = check_model(model)
+    loaded, findings = check_model(model)
     if not clips or loaded is None:
-        report.section("model", found)
+        report.section("model", findings)
     if not clips:
         report.section("microphone", check_microphone())
     failed = loaded is None
-    for path in clips or []:
+    for found in expand(clips or []):
+        if isinstance(found, AudioError):  # a folder without recordings
+            report.unreadable(str(found).partition(": ")[0], found)
+            failed = True
+            continue
         try:
             from .doctor import examine
 
-            report.clip(examine(path, loaded))
+            report.clip(examine(found, loaded))
         except (EdgeSerError, ImportError, OSError) as error:  # a package may be missing
-            report.unreadable(path, error)
+            report.unreadable(found, error)
             failed = True
     report.close()
     if failed:
@@ -104,7 +111,7 @@ class _Report:
             print(one_line(str(examination.path)))
             print("\n".join(map(as_text, examination.findings)), flush=True)
 
-    def unreadable(self, path: Path, error: Exception) -> None:
+    def unreadable(self, path: str, error: Exception) -> None:
         said = one_line(str(error))
         self.clips.append({"file": str(path), "error": said})
         print(f"edge-ser: {said if str(path) in said else f'{path}: {said}'}", file=sys.stderr)

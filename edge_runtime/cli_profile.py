@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,7 +36,8 @@ def create(
         list[Path] | None,
         typer.Argument(
             metavar="[CLIP... | SECONDS]",
-            help="About a minute of one person's speech; with --microphone how long to record.",
+            help="About a minute of one person's speech, also folders or patterns; with "
+            "--microphone how long to record.",
         ),
     ] = None,
     microphone: Annotated[
@@ -80,7 +82,7 @@ def create(
         spoken = _record(seconds, loaded.sample_rate, device, channel)
         profile = SpeakerProfile.create(path.stem, loaded, [spoken])
     else:
-        profile = SpeakerProfile.create(path.stem, loaded, clips or [])
+        profile = SpeakerProfile.create(path.stem, loaded, _files(clips or []))
     profile.save(path)
     print(f"{path}: {profile.seconds:.0f} s of speech")
     if profile.seconds < 20:
@@ -88,6 +90,17 @@ def create(
             f"edge-ser: profile {path.stem}: {profile.seconds:.0f} s are little; about a minute is "
             "wanted", err=True,
         )
+
+
+def _files(clips: list[Path]) -> Iterator[str]:
+    """The recordings that are meant; AudioError for a name that stands for none."""
+    from .errors import AudioError
+    from .inputs import expand
+
+    for found in expand(clips):
+        if isinstance(found, AudioError):
+            raise found
+        yield found
 
 
 def _seconds(clips: list[Path] | None, microphone: bool) -> float:

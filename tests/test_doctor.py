@@ -207,6 +207,18 @@ def test_the_command_looks_at_clips_and_names_what_cannot_be_read(tmp_path):
     assert str(missing) in bad["error"]
 
 
+def test_the_command_looks_into_folders(tmp_path):
+    for name in ("calls/a.wav", "calls/b.wav", "empty/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        soundfile.write(tmp_path / name, VOICE, RATE, format="WAV")
+    result = edge_ser("doctor", "--json", tmp_path / "calls", tmp_path / "empty")
+    clips = json.loads(result.stdout)["clips"]
+    assert [clip["file"] for clip in clips] == [
+        str(tmp_path / name) for name in ("calls/a.wav", "calls/b.wav", "empty")
+    ]
+    assert result.returncode == 1 and "holds no audio files" in clips[2]["error"]
+
+
 def test_warnings_alone_are_status_0(tmp_path):
     soundfile.write(tmp_path / "loud.wav", np.clip(8 * VOICE, -1, 1), RATE)
     assert edge_ser("doctor", tmp_path / "loud.wav").returncode == 0

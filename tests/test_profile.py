@@ -120,7 +120,7 @@ def test_the_commands(voice_clips, tmp_path):
             cwd=ROOT, timeout=120, env={**os.environ, "EDGE_SER_PROFILES": str(tmp_path / "p")},
         )
 
-    made = edge_ser("profile", "create", "anna", *clips)
+    made = edge_ser("profile", "create", "anna", str(tmp_path / "*.wav"))
     assert made.returncode == 0 and "of speech" in made.stdout
     again = edge_ser("profile", "create", "anna", *clips)
     assert again.returncode == 2 and "give --force" in again.stderr
