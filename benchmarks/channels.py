@@ -1,7 +1,7 @@
 """`python -m benchmarks.channels --data FOLDER`: does a clip keep its answer by another channel?
 
-Clips are played louder and softer, with DC, at other rates, in stereo, in 8 bits, as MP3 and over
-a telephone, each as a file of that kind. A row per channel: how often the answer is that of the
+Clips are played louder and softer, with DC, at other rates, in stereo, in 8 bits, as MP3, over a
+telephone and with noise, each as a file of that kind. A row per channel: how often the answer is that of the
 clip itself, and what that does to the UAR.
 """
 
@@ -56,6 +56,16 @@ def _stereo(right: float) -> Channel:
     return lambda samples, path: _written(path, np.stack([samples, right * samples], axis=1))
 
 
+def _noise(decibels: float) -> Channel:
+    """White noise so far below the mean power of the clip."""
+    def channel(samples: np.ndarray, path: Path) -> Path:
+        noise = np.random.default_rng(0).standard_normal(len(samples))
+        level = np.sqrt((samples**2).mean()) * 10 ** (-decibels / 20)
+        return _written(path, samples + level * noise)
+
+    return channel
+
+
 def _telephone(samples: np.ndarray, path: Path) -> Path:
     """300 to 3400 Hz, 8 kHz, µ-law: ITU-T G.711 behind the band of a telephone line."""
     narrow = soxr.resample(samples, RATE, 8000)
@@ -79,6 +89,8 @@ CHANNELS: dict[str, Channel] = {
     "8 bits": lambda samples, path: _written(path, samples, subtype="PCM_U8"),
     "MP3": lambda samples, path: _written(path, samples, subtype="MPEG_LAYER_III", kind="mp3"),
     "telephone": _telephone,
+    "white noise, 20 dB below": _noise(20),
+    "white noise, 10 dB below": _noise(10),
 }
 
 
