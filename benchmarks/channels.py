@@ -1,8 +1,8 @@
 """`python -m benchmarks.channels --data FOLDER`: does a clip keep its answer by another channel?
 
 Clips are played louder and softer, with DC, at other rates, in stereo, in 8 bits, as MP3, over a
-telephone and with noise, each as a file of that kind. A row per channel: how often the answer is that of the
-clip itself, and what that does to the UAR.
+telephone and with noise, each as a file of that kind. A row per channel: how often the answer is
+that of the clip itself, and what that does to the UAR.
 """
 
 from __future__ import annotations

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 # 6 to 22 % at 10 %.
 CLIPPED_NOTE, CLIPPED_WARNING = 0.001, 0.01
 
-# Constant part relative to the speech. Bands that begin above 0 Hz do not hear it, but for its
-# beginning and end: a tenth changed where it was as loud as the speech (reports/channels.md). Others
-# do: 4 to 12 % at -20 dB, 18 to 22 % at -10 dB. In any case something is broken.
+# Constant part relative to the speech. Bands that begin above 0 Hz hear its beginning and end only:
+# a tenth changed where it was as loud as the speech (reports/channels.md). For others 4 to 12 % did
+# at -20 dB, 18 to 22 % at -10 dB. In any case something is broken.
 DC_NOTE_DB, DC_WARNING_DB = -30.0, -20.0
 SMALLEST_DC = 1e-4  # -80 dBFS, where the gate ends; converters round by a tenth of that
 
@@ -47,7 +47,7 @@ LONG_SECONDS = 60.0
 # Silence is dropped and costs nothing, but so much of it may mean that the speech was missed.
 SILENCE_NOTE = 0.9
 
-# A telephone passes 300 to 3400 Hz: a quarter changed (reports/channels.md), nearly all of these for
+# A telephone passes 300 to 3400 Hz: a quarter changed (reports/channels.md), nearly all of them for
 # want of what is below 300 Hz. High voices have little below 200 Hz and soft ones little above
 # 3.5 kHz, so that it takes both, in dB together.
 TELEPHONE_HIGHEST_HZ = 5000.0
