@@ -105,12 +105,10 @@ class AudioFile:
         self._sound: Any = Pcm16File.open(file, announced, size)
         if self._sound is None:
             file.seek(0)
-            # Windows' libsndfile knows nothing of Python's descriptors.
-            native = isinstance(file, io.FileIO) and open_at is None and os.name != "nt"
-            source = file.fileno() if native else _Virtual(file, open_at)
             soundfile = load_soundfile()
             with self._decoding():
-                self._sound = soundfile.SoundFile(source, closefd=False)
+                # Not by the descriptor, which older ones close when they cannot read the file.
+                self._sound = soundfile.SoundFile(_Virtual(file, open_at))
         self.sample_rate = self._sound.samplerate
         self.kind = f"{self._sound.format} {self._sound.subtype}"
         frames = self._sound.frames
