@@ -2,7 +2,7 @@
 
 The share of noise recordings that get an emotion, and of speech clips that do not, alone and with
 the noise added at several ratios. Noise that a model was trained on says little about other noise:
-the table names the model's own statement of that.
+`--unheard` is for such, and the table says which it was.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ def mixed(speech: np.ndarray, noise: np.ndarray, decibels: float) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--speech", type=Path, action="append", required=True)
-    parser.add_argument("--noise", type=Path, required=True)
+    parser.add_argument("--noise", type=Path, action="append", required=True)
+    parser.add_argument(
+        "--unheard", action="store_true", help="the model was not trained on this noise"
+    )
     parser.add_argument("--model", type=Path, help="an .onnx model [default: the bundled one]")
     parser.add_argument("--clips", type=int, default=400, help="speech clips, drawn at random")
     parser.add_argument("--out", type=Path, default=Path("reports/speech-gate.md"))
@@ -43,7 +46,7 @@ def main() -> None:
     def silent(samples: np.ndarray) -> bool:
         return model.classify(samples).label == NO_SPEECH
 
-    files = audio_files(options.noise)
+    files = [file for folder in options.noise for file in audio_files(folder)]
     noises = [read_audio(file) for file in files]
     heard: dict[str, list[bool]] = defaultdict(list)
     for file, samples in zip(files, noises):
@@ -65,9 +68,10 @@ def main() -> None:
         f"| {', '.join(f'{corpus} {count}' for corpus, count in sorted(counts.items()) if count)} |"
         for name, counts in lost.items()
     )
+    trained = "other recordings" if options.unheard else "these recordings"
     table = f"""# No speech
 
-`python -m benchmarks.speech_gate` with {model.card.name}, which was trained on these recordings \
+`python -m benchmarks.speech_gate` with {model.card.name}, which was trained on {trained} \
 of noise, on synthesised noise, and on some of these speakers.
 
 {wrong} of {len(noises)} noise recordings ({100 * wrong / len(noises):.1f} %) get an emotion:
