@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from edge_runtime import AudioError, ConfigError, read_audio
+from edge_runtime import AudioError, AudioLimits, ConfigError, read_audio
 from edge_runtime.audio import (
     PIECE,
     StreamResampler,
@@ -174,6 +174,16 @@ def test_a_wav_of_no_samples_is_not_taken_for_one_from_a_pipe():
     content[4:8] = struct.pack("<I", len(content) - 8)
     with pytest.raises(AudioError, match="^audio in memory: holds no samples"):
         read_audio_bytes(bytes(content))
+
+
+def test_limits_hold_for_files_and_for_what_is_in_memory(tmp_path):
+    path = tmp_path / "tone.wav"
+    path.write_bytes(wav_bytes())
+    limits = AudioLimits(longest=0.5)
+    with pytest.raises(AudioError, match="tone.wav: is longer than 0.5 s"):
+        read_audio(path, limits=limits)
+    with pytest.raises(AudioError, match="audio in memory: is longer than 0.5 s"):
+        read_audio_bytes(wav_bytes(), limits=limits)
 
 
 def test_a_file_in_memory_is_resampled_too():
