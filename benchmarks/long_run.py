@@ -76,6 +76,7 @@ def one_stream(hours: int) -> dict[str, Any]:
     rate, rng, model = 16_000, np.random.default_rng(0), lenient_model()
     loop = programme(rate)
     expected, rounds = after_rounds(model, loop), 0
+    sounds = {"programme": loop, **{kind: steady(kind, rate) for kind in ("zeros", "denormals")}}
     kinds = {hours - 2: "zeros", hours - 1: "denormals", 2: "zeros", 3: "denormals"}
     stream = model.stream()
     watch = Watch(stream)
@@ -83,8 +84,7 @@ def one_stream(hours: int) -> dict[str, Any]:
     by_kind: dict[str, list[float]] = {}
     for hour in range(hours):
         kind = kinds.get(hour, "programme") if hours > 7 else "programme"
-        sound = loop if kind == "programme" else steady(kind, rate)
-        for piece in chunks(sound, rate, 3600, rng):
+        for piece in chunks(sounds[kind], rate, 3600, rng):
             for event in stream.push(piece):
                 answer = event.prediction.probabilities
             watch.look_at_state()
@@ -158,7 +158,7 @@ def _late(rate: int, hours: int, make: Callable[[], Any], moments: Callable) -> 
             else:
                 worst = max(worst, distance(found[1], probabilities))
         differences[hour + 1] = worst
-    return {"slope": watch.slope(max(1, hours / 8)), "state": watch.state, "cpu": watch.cpu,
+    return {"slope": watch.slope(hours / 2), "state": watch.state, "cpu": watch.cpu,
             "differences": differences, "missing": missing}
 
 
@@ -272,7 +272,7 @@ def main() -> None:
         if part == "resampler":
             return options.hours + 6  # at 48 kHz the count of samples exceeds 32 bits
         if part in ("timeline", "listener"):
-            return max(4, options.hours // 6)
+            return max(4, options.hours // 4)
         if part == "sessions":
             return max(len(RATES), options.hours * 2 // 5)
         return {"clips": options.clips, "threads": options.clips // 20}.get(part, options.hours)

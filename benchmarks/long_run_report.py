@@ -27,20 +27,21 @@ def as_markdown(found: dict[str, dict[str, Any]], hours: int, clips: int, proces
 `python -m benchmarks.long_run --hours {hours} --clips {clips}` on {processor}: voices, silence,
 noise, clipping, clicks, an offset and denormal numbers, two minutes over and over, in pieces from
 none to 2 s at random. Memory is the resident set, its slope that of a line through
-each hour after the warm-up; times are of the processor.
+the hours after a warm-up; times are of the processor.
 
 | | hours | KiB an hour | state, KiB | first hour, s | last hour, s |
 |---|---:|---:|---:|---:|---:|
 {chr(10).join(rows)}
 
 - Denormal numbers: an hour of each takes {kinds}.
-- One stream for {hours} h: its probabilities are off those of exact sums by {drift}; the time stamp
-  of its end is off by {stream["late"]:g} s.
+- One stream for {hours} h: its probabilities are off those of exact sums by {drift};
+  the time stamp of its end is off by {stream["late"]:g} s.
 - Streams of 8, 16, 22.05, 44.1 and 48 kHz, each up to two minutes long, against `classify` of the
   same samples at once: {max(sessions["worst"]):.1e} at most ({sessions["worst"][0]:.1e} in the
   first hour, {sessions["worst"][-1]:.1e} in the last), {sessions["wrong"]} other labels.
 - `TimelineStream` and `Listener`: every step and utterance of a minute against those of a fresh one
-  that heard four minutes before it: {differences(late)}.
+  that heard four minutes before it, at the end of each quarter: differ by {differences(late)}
+  at most.
   Steps or utterances that differ in time or label: \
 {found["timeline"]["missing"] + found["listener"]["missing"]}.
 - {resampler["pushed"]:,} samples at 48 kHz (more than 32 bits count) through one resampler: \
@@ -67,7 +68,4 @@ def at_quarters(hours: int) -> list[int]:
 
 
 def differences(late: dict[str, dict[str, float]]) -> str:
-    return "; ".join(
-        f"{name} " + ", ".join(f"{value:.1e} after {hour} h" for hour, value in each.items())
-        for name, each in late.items()
-    )
+    return " and ".join(f"{max(each.values()):.1e} ({name})" for name, each in late.items())

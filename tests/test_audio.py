@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import math
 import os
 import struct
 import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
 from edge_runtime import AudioError, ConfigError, read_audio
-from edge_runtime.audio import read_audio_bytes, resample
+from edge_runtime.audio import (
+    PIECE,
+    StreamResampler,
+    in_pieces,
+    read_audio_bytes,
+    read_channels,
+    resample,
+)
 
 TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)).astype(np.float32)
 
@@ -67,6 +77,120 @@ def test_stays_within_full_scale(tmp_path):
     path = tmp_path / "square.wav"
     soundfile.write(path, 1.5 * square, 48_000, subtype="FLOAT")
     assert np.abs(read_audio(path)).max() <= 1.0
+
+
+@pytest.mark.parametrize(("channels", "pieces"), [(1, 1), (1, 2), (2, 2)])
+def test_a_file_of_several_pieces_is_read_whole(tmp_path, channels, pieces):
+    path = tmp_path / "long.wav"
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (pieces * PIECE + 7, channels))
+    soundfile.write(path, noise, 16_000, subtype="FLOAT")
+    np.testing.assert_allclose(read_audio(path), noise.mean(axis=1), atol=1e-6)
+
+
+def test_samples_in_pieces_are_the_samples():
+    samples = np.arange(2 * PIECE + 7, dtype=np.float32)
+    pieces = list(in_pieces(samples))
+    assert [len(piece) for piece in pieces] == [PIECE, PIECE, 7]
+    np.testing.assert_array_equal(np.concatenate(pieces), samples)
+
+
+def test_channels_are_read_as_they_are_and_no_further_than_wanted(tmp_path):
+    path = tmp_path / "stereo.wav"
+    samples = np.stack([1.5 * TONE, TONE], axis=1)[np.arange(3 * PIECE) % 16_000]
+    soundfile.write(path, samples, 8000, subtype="FLOAT")
+    for seconds, n in ((math.inf, 3 * PIECE), (1.5, 12_000), (0, 0),
+                       (PIECE / 8000, PIECE), ((PIECE + 1) / 8000, PIECE + 1)):
+        found, rate = read_channels(path, seconds)
+        assert rate == 8000
+        np.testing.assert_array_equal(found, samples[:n])
+
+
+@pytest.mark.parametrize("rate", [1000, 768_000])
+def test_the_lowest_and_the_highest_rate_are_read(tmp_path, rate):
+    path = tmp_path / "rate.wav"
+    soundfile.write(path, TONE[:5000], rate)
+    assert len(read_audio(path, None)) == 5000
+
+
+def test_a_clip_of_which_nothing_is_left_is_too_short(tmp_path):
+    path = tmp_path / "short.wav"
+    soundfile.write(path, TONE[:1], 768_000)
+    with pytest.raises(AudioError, match="is too short: no sample is left at 1000 Hz"):
+        read_audio(path, 1000)
+    assert len(read_audio(path, None)) == 1
+
+
+def test_a_name_that_is_no_text_is_read(tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.wav"))
+    try:
+        path.write_bytes(wav_bytes())
+    except OSError:
+        pytest.skip("names are text here")
+    assert len(read_audio(path)) == len(TONE)
+
+
+def test_what_the_system_says_is_passed_on(tmp_path, monkeypatch):
+    path = tmp_path / "tone.wav"
+    path.write_bytes(wav_bytes())
+    with pytest.raises(AudioError, match="cannot be read: File name too long"):
+        read_audio(tmp_path / ("n" * 300))
+
+    def refuse(*arguments: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(AudioError, match="tone.wav: cannot be read: Permission denied"):
+        read_audio(path)
+
+
+@pytest.mark.parametrize("rates", [(0, 16_000), (16_000, 0), (None, 16_000)])
+def test_no_resampler_is_made_for_an_absurd_rate(rates):
+    for make in (StreamResampler, lambda *rates: resample(TONE, *rates)):
+        with pytest.raises(ConfigError, match=r"sample_rate=(0|None) must be from 1000"):
+            make(*rates)
+
+
+def test_equal_rates_pass_through():
+    stream = StreamResampler(16_000, 16_000)
+    assert stream.push(TONE) is TONE
+    assert len(stream.push(TONE[:0], last=True)) == 0
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    return name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
+
+
+def test_chunks_before_the_samples_are_stepped_over(tmp_path):
+    content = wav_bytes()
+    at = content.index(b"data")
+    path = tmp_path / "odd.wav"
+    path.write_bytes(content[:at] + chunk(b"LIST", b"abc") + content[at:])
+    assert len(read_audio(path)) == len(TONE)
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(AudioError, match="32000 bytes of samples are announced, 31000 are there"):
+        read_audio(path)
+    path.write_bytes(content[:at] + b"LIST" + struct.pack("<I", 0xFFFF_FFF8) + content[at:])
+    with pytest.raises(AudioError):
+        read_audio(path)
+
+
+def test_what_is_riff_but_no_wave_is_no_audio(tmp_path):
+    path = tmp_path / "film.wav"
+    path.write_bytes(b"RIFF" + struct.pack("<I", 1000) + b"AVI data" + struct.pack("<I", 10**6))
+    with pytest.raises(AudioError, match="is not audio"):
+        read_audio(path)
+
+
+def test_a_wav_of_no_samples_is_not_taken_for_one_from_a_pipe():
+    """What follows its samples is known to the header, and no samples."""
+    content = bytearray(wav_bytes(TONE[:0]) + chunk(b"LIST", bytes(1000)))
+    content[4:8] = struct.pack("<I", len(content) - 8)
+    with pytest.raises(AudioError, match="^audio in memory: holds no samples"):
+        read_audio_bytes(bytes(content))
+
+
+def test_a_file_in_memory_is_resampled_too():
+    assert len(read_audio_bytes(wav_bytes(), 8000)) == 8000
 
 
 def wav_bytes(samples: np.ndarray = TONE, **changes: bytes) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import tracemalloc
+import warnings
 
 import librosa
 import numpy as np
@@ -146,14 +147,35 @@ def test_where_float32_ends_is_a_matter_of_levels_whatever_the_power(monkeypatch
     assert shares[-60] > 0.9 and 0.1 < shares[-52] < 0.55 and shares[-44] == 0
 
 
+@pytest.mark.parametrize(("power", "db"), [(1.0, -65), (2.0, -55), (3.0, -45)])
+def test_what_comes_out_as_amin_is_not_computed_again(monkeypatch, power, db):
+    """The level, of a sine's rounding errors, is 10 dB higher where each bin weighs more."""
+    samples = signal("sine", 16_000, 16_000, 1.0, 0)
+    below, above = (
+        refined(MfccConfig(power=power, amin=10 ** (power * level / 20)), samples, monkeypatch)
+        for level in (db - 5, db + 5)
+    )
+    assert below > 0.9 and above == 0
+
+
+def test_empty_bands_warn_of_nothing_and_hide_no_weak_ones(monkeypatch):
+    config = MfccConfig(n_fft=256, n_mels=128, amin=1e-20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        front = Mfcc(config)
+    assert (front.mel_spectrogram(signal("noise", 4000, 16_000, 1.0, 0)) == 0).any(axis=1).all()
+    assert refined(config, signal("sine", 16_000, 16_000, 1.0, 0), monkeypatch) > 0.9
+
+
 def test_scipy_is_loaded_when_whole_clips_are_many(monkeypatch):
     module = sys.modules["edge_runtime.mfcc"]
     monkeypatch.delitem(sys.modules, "scipy.fft", raising=False)
     monkeypatch.setattr(module, "_frames_done", 0)
-    mfcc(np.zeros(16_000, np.float32))
-    assert module._frames_done == 101
+    mfcc(np.zeros(8_000, np.float32))
+    mfcc(np.zeros(8_000, np.float32))
+    assert module._frames_done == 2 * 51
     MfccStream().push(np.zeros(16_000, np.float32))  # a device that listens
-    assert module._frames_done == 101
+    assert module._frames_done == 2 * 51
     monkeypatch.setattr(module, "_frames_done", module.FRAMES_WORTH_SCIPY)
     assert module._rfft() is np.fft.rfft
     monkeypatch.setattr(module, "_frames_done", module.FRAMES_WORTH_SCIPY + 1)
