@@ -94,8 +94,7 @@ class Mfcc:
             )
             for dtype in (np.float32, np.float64)
         }
-        unit = 1.0 if self._psf else 10.0
-        gain = np.sqrt((self._cepstra**2).sum(axis=0)).max() / unit
+        gain = np.sqrt((self._cepstra**2).sum(axis=0)).max() / 10.0  # the factor of the decibel
         float32 = gain <= LARGEST_FLOAT32_GAIN and config.amin > np.finfo(np.float32).tiny
         self._dtype = np.float32 if float32 and not self._psf else np.float64
         self._n_bands = bands.shape[1]
