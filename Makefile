@@ -81,7 +81,7 @@ coverage: $(VENV)/full ## all tests, and which lines and branches of edge_runtim
 
 mutants: $(VENV)/full ## which changes of mfcc.py, audio.py and stream.py no test notices (hours)
 	$(PIP) mutmut==3.8.1
-	EDGE_SER_CORPORA=none $(PY) -m mutmut run
+	ulimit -v 6000000; EDGE_SER_CORPORA=none $(PY) -m mutmut run  # some loop and fill the memory
 	$(PY) -m mutmut results
 
 lint: $(VENV)/full ## ruff and mypy

@@ -43,7 +43,7 @@ from .endurance import (  # noqa: E402
 
 RATES = (8_000, 16_000, 22_050, 44_100, 48_000)
 LEAD_SECONDS = 2 * LOOP_SECONDS  # after which a fresh stream is where one of many hours is
-COMPARED_SECONDS = 60
+COMPARED_SECONDS = LOOP_SECONDS
 
 
 def distance(a: dict[str, float], b: dict[str, float]) -> float:
@@ -131,9 +131,9 @@ def sessions(hours: int) -> dict[str, Any]:
 
 def _late(rate: int, hours: int, make: Callable[[], Any], moments: Callable) -> dict[str, Any]:
     """Something that gives moments `(start, end, label, probabilities)`, after each quarter of the
-    hours against a fresh one that heard the last minutes only."""
+    hours against a fresh one that heard the last six minutes only."""
     loop, rng, old = programme(rate), np.random.default_rng(0), make()
-    watch, differences, missing = Watch(old), {}, 0
+    watch, differences, missing, compared = Watch(old), {}, 0, 0
     for hour in range(hours):
         recent: list[tuple] = []
         for piece in chunks(loop, rate, 3600, rng, 3600 * hour):
@@ -152,6 +152,7 @@ def _late(rate: int, hours: int, make: Callable[[], Any], moments: Callable) -> 
         for start, end, label, probabilities in expected:
             if start < LEAD_SECONDS:
                 continue
+            compared += 1
             found = known.get((round(start + offset, 3), round(end + offset, 3)))
             if found is None or found[0] != label:
                 missing += 1
@@ -159,7 +160,7 @@ def _late(rate: int, hours: int, make: Callable[[], Any], moments: Callable) -> 
                 worst = max(worst, distance(found[1], probabilities))
         differences[hour + 1] = worst
     return {"slope": watch.slope(hours / 2), "state": watch.state, "cpu": watch.cpu,
-            "differences": differences, "missing": missing}
+            "differences": differences, "missing": missing, "compared": compared}
 
 
 def timeline(hours: int) -> dict[str, Any]:
@@ -184,7 +185,7 @@ def listener(hours: int) -> dict[str, Any]:
 
 
 def resampler(hours: int) -> dict[str, Any]:
-    """The last minute of a resampled stream against the same minute of a fresh one."""
+    """The last two minutes of a resampled stream against a fresh one's."""
     rate, rng = 48_000, np.random.default_rng(0)
     loop, old, n = programme(rate), StreamResampler(rate, 16_000), 0
     for hour in range(hours):
@@ -195,7 +196,7 @@ def resampler(hours: int) -> dict[str, Any]:
             tail = np.concatenate([tail, out])[-16_000 * COMPARED_SECONDS :]
     rest = old.push(loop[:0], last=True)
     fresh = StreamResampler(rate, 16_000)
-    last = [fresh.push(p) for p in chunks(loop, rate, LOOP_SECONDS, rng)]
+    last = [fresh.push(p) for p in chunks(loop, rate, LEAD_SECONDS, rng)]
     expected = np.concatenate([*last, fresh.push(loop[:0], last=True)])
     found = np.concatenate([tail, rest])
     error = np.abs(found - expected[-len(found) :]).max()

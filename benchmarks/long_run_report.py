@@ -39,14 +39,14 @@ the hours after a warm-up; times are of the processor.
 - Streams of 8, 16, 22.05, 44.1 and 48 kHz, each up to two minutes long, against `classify` of the
   same samples at once: {max(sessions["worst"]):.1e} at most ({sessions["worst"][0]:.1e} in the
   first hour, {sessions["worst"][-1]:.1e} in the last), {sessions["wrong"]} other labels.
-- `TimelineStream` and `Listener`: every step and utterance of a minute against those of a fresh one
-  that heard four minutes before it, at the end of each quarter: differ by {differences(late)}
-  at most.
-  Steps or utterances that differ in time or label: \
-{found["timeline"]["missing"] + found["listener"]["missing"]}.
+- `TimelineStream` and `Listener`: every step and utterance of two minutes against those of a fresh
+  one that heard four minutes before it, several times: probabilities differ by at most
+  {differences(late)}.
+  Of {found["timeline"]["compared"]} steps and {found["listener"]["compared"]} utterances \
+{found["timeline"]["missing"] + found["listener"]["missing"]} differ in time or label.
 - {resampler["pushed"]:,} samples at 48 kHz (more than 32 bits count) through one resampler: \
 {resampler["lost"]} samples lost,
-  the last minute differs by {resampler["error"]:.1e} from a fresh one's.
+  the last two minutes differ by {resampler["error"]:.1e} from a fresh one's.
 - {clips:,} clips of random lengths through one `EmotionModel`: {once["slope"]:.0f} KiB per thousand
   in the second half; the answers to twenty clips change by {once["changed"]:.1e} at most from
   before to after (scipy's FFT takes over from numpy's on the way).
