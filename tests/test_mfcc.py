@@ -392,3 +392,14 @@ def test_one_object_serves_many_threads(speech):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.parametrize("amin", [1.0, 1.5, 3.0])
+def test_a_floor_above_the_reference_is_subtracted_as_librosa_does(amin):
+    samples = 100 * np.random.default_rng(0).standard_normal(4000).astype(np.float32)
+    samples[2000:] *= 1e-4
+    front = Mfcc(MfccConfig(amin=amin))
+    mel = front.mel_spectrogram(samples)
+    expected = librosa.power_to_db(mel, amin=amin, top_db=None)
+    assert abs(expected.min()) < 1e-5 and expected.max() > 1
+    np.testing.assert_allclose(front.log_mel_spectrogram(samples), expected, atol=1e-3)
