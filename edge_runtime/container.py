@@ -75,6 +75,8 @@ def announced_samples(file: BinaryIO, name: object) -> Announced | None:
         found = _find(file, _Chunks("<16sQ", 40, 8, _W64_DATA, 24), name)
         return found and Announced(found[0], None if found[1] + 24 >= OPEN_64 else found[1])
     if kind == b"caff":
+        if begin[28:32] == b"alac":  # libsndfile's decoder prints to standard output
+            raise AudioError(f"{name}: is ALAC, which is not read: convert it to FLAC")
         found = _find(file, _Chunks(">4sQ", 8, 1, b"data"), name)
         return found and Announced(found[0], None if found[1] == OPEN_64 else found[1])
     if kind in (b".snd", b"dns.") and len(begin) >= 12:
