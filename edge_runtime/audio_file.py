@@ -32,7 +32,6 @@ UNKNOWN_LENGTH = 1 << 60
 HIGHEST_SAMPLE = 1000.0
 
 
-
 def check_file(path: Path) -> None:
     """AudioError unless there is a regular file: a pipe or a device could keep us waiting."""
     try:

@@ -57,7 +57,8 @@ class _Chunks:
 def announced_samples(file: BinaryIO, name: object) -> Announced | None:
     """What the header of `file` announces; None if it is of another kind or has no samples.
 
-    AudioError, about `name`, for a header that goes on for ever or contradicts itself.
+    AudioError, about `name`, for a header that goes on for ever or contradicts itself, and for
+    ALAC.
     """
     file.seek(0)
     begin = file.read(40)

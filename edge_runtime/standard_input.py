@@ -67,8 +67,7 @@ class RawAudio:
         self.sample_rate = format.rate
         self.n_samples: int | None = len(content) // format.frame_bytes
         self._content, self._format = content, format
-        if content[:4] in AUDIO_FILES:
-            raise AudioError(f"{NAME}: is an audio file and not raw samples: leave out --rate")
+        _refuse_file(content)
         if not self.n_samples:
             raise AudioError(f"{NAME}: holds no samples: {len(content)} bytes")
         limits.check_samples(NAME, self.n_samples, self.sample_rate)
@@ -85,6 +84,12 @@ class RawAudio:
             piece = self._format.decode(self._content[start : min(start + PIECE * size, whole)])
             check_values(piece, self.path)
             yield mono(piece)
+
+
+def _refuse_file(begin: bytes) -> None:
+    """AudioError if what should be raw samples begins as a file does."""
+    if begin[:4] in AUDIO_FILES:
+        raise AudioError(f"{NAME}: is an audio file and not raw samples: leave out --rate")
 
 
 class StandardInput:
@@ -123,6 +128,6 @@ class StandardInput:
             data = sys.stdin.buffer.read1(READ_BYTES)  # type: ignore[union-attr]
         except OSError as error:
             raise AudioError(f"{NAME}: cannot be read: {reason(error)}") from error
-        if self._raw and self._reader.n_bytes == 0 and data[:4] in AUDIO_FILES:
-            raise AudioError(f"{NAME}: is an audio file and not raw samples: leave out --rate")
+        if self._raw and self._reader.n_bytes == 0:
+            _refuse_file(data)
         return Block(self._reader.push(data), 0.0) if data else None

@@ -176,8 +176,6 @@ def _described(
         card = make_card(network, stored, name, INT8_WEIGHTS)
         text = card.to_json()
         clips = [Clip(Path(path), str(label)) for path, label in stored["clips"]]
-    except KeyError as error:
-        raise RunError(f"{checkpoint}: is not a checkpoint of edge-ser: lacks {error}") from error
     except (TypeError, ValueError, OverflowError) as error:
         said = one_line(error)
         raise RunError(f"{checkpoint}: is not a checkpoint of edge-ser: {said}") from error
