@@ -33,7 +33,8 @@ class LongSums:
         step = card.frames_per_step
         self._every = max(step, frames // step * step)  # frames
         self._since = 0  # frames since sums were taken out
-        self._sums = size - pooled_size(card.architecture, size)  # where they begin
+        self._shape = pooled_shape(card.architecture, size)
+        self._sums = size - self._shape[0] * self._shape[1]  # where they begin
         self._total = np.zeros(size - self._sums)
         self._state: np.ndarray | None = None
 
@@ -61,25 +62,35 @@ class LongSums:
         self._since = 0
 
     def _all(self) -> Heard:
-        """The answer to all sums: the network divides them by the last, so a scale is no matter."""
+        """The answer to all sums: the network divides each member's by the last, so a scale is no
+        matter."""
         assert self._state is not None
-        total = self._total + self._state[self._sums :]
+        total = (self._total + self._state[self._sums :]).reshape(self._shape)
         asked = self._state.copy()
-        asked[self._sums :] = total * (SCALE / total[-1])
+        asked[self._sums :] = (total * (SCALE / total[:, -1:])).ravel()
         card = self._model.card
         frames = np.zeros((card.frames_per_step, card.mfcc.n_mfcc), np.float32)
         return self._model.run(frames, asked)
 
 
-def pooled_size(architecture: dict[str, Any], state_size: int) -> int:
-    """How many numbers at the end of a state are sums over time, the last that of the weights.
+def pooled_shape(architecture: dict[str, Any], state_size: int) -> tuple[int, int]:
+    """`(members, n)`: at the end of a state are n sums over time of each member of the network, the
+    last of them that of the weights.
 
-    A state is h and c of every layer, then the sums; 0 for a model card that tells another story.
+    A state is h and c of every layer of all members, then their sums; `(0, 1)` for a model card
+    that tells another story.
 
-    >>> pooled_size({"lstm_layers": 2, "hidden_size": 64}, 321)
-    65
+    >>> pooled_shape({"lstm_layers": 2, "hidden_size": 64, "members": 3}, 963)
+    (3, 65)
     """
-    layers, hidden = architecture.get("lstm_layers"), architecture.get("hidden_size")
-    if type(layers) is not int or type(hidden) is not int or layers < 0 or hidden < 1:
-        return 0
-    return hidden + 1 if (2 * layers + 1) * hidden + 1 == state_size else 0
+    sizes = [
+        architecture.get("lstm_layers"), architecture.get("hidden_size"),
+        architecture.get("members", 1),  # which earlier models do not name
+    ]
+    if not all(type(size) is int for size in sizes):
+        return 0, 1
+    layers, hidden, members = map(int, sizes)
+    if layers < 0 or hidden < 1 or members < 1:
+        return 0, 1
+    fits = members * ((2 * layers + 1) * hidden + 1) == state_size
+    return (members, hidden + 1) if fits else (0, 1)

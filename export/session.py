@@ -202,7 +202,7 @@ def make_card(
         architecture={
             "lstm_layers": sizes.num_layers, "hidden_size": sizes.hidden_size,
             "fc_size": sizes.fc_size, "pooling": sizes.pooling, "stack": sizes.stack,
-            "stem_size": sizes.stem_size, "residual": sizes.residual,
+            "stem_size": sizes.stem_size, "residual": sizes.residual, "members": sizes.members,
         },
         parameters=network.n_parameters(),
         quantization=quantization,

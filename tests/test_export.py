@@ -100,7 +100,8 @@ def onnx_size(graph, name):
 
 
 BETTER_NETWORK = NetworkConfig(
-    hidden_size=32, pooling="attention", stack=2, stem_size=64, residual=True, speech=True
+    hidden_size=32, pooling="attention", stack=2, stem_size=64, residual=True, speech=True,
+    members=2,
 )
 
 

@@ -9,7 +9,7 @@ import pytest
 from tiny_model import card_with, write_tiny_model
 
 from edge_runtime import EmotionModel, ModelError, long_sums
-from edge_runtime.long_sums import LongSums, pooled_size
+from edge_runtime.long_sums import LongSums, pooled_shape
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +71,15 @@ def test_what_was_given_out_is_not_written_to(model, voice_clips, monkeypatch):
     "architecture",
     [{}, {"lstm_layers": 0}, {"hidden_size": 13}, {"lstm_layers": 0, "hidden_size": 12},
      {"lstm_layers": -1, "hidden_size": -13}, {"lstm_layers": False, "hidden_size": 13},
-     {"lstm_layers": "0", "hidden_size": "13"}, {"lstm_layers": 0, "hidden_size": 10**400}],
+     {"lstm_layers": "0", "hidden_size": "13"}, {"lstm_layers": 0, "hidden_size": 10**400},
+     {"lstm_layers": 0, "hidden_size": 13, "members": 2},
+     {"lstm_layers": 0, "hidden_size": 13, "members": "1"}],
     ids=lambda each: str(each)[:40],
 )
 def test_a_state_that_the_card_does_not_explain_is_left_alone(tmp_path, monkeypatch, architecture):
     monkeypatch.setattr(long_sums, "SECONDS", 0.01)
     model = tiny(tmp_path, **architecture)
-    assert pooled_size(architecture, 14) == 0
+    assert pooled_shape(architecture, 14) == (0, 1)
     sums, frame = LongSums(model), np.full((1, 13), -150.0, np.float32)
     first = sums.run(frame).probabilities
     np.testing.assert_allclose(sums.run(frame).probabilities, first)

@@ -82,7 +82,10 @@ DAMAGE = {
     "no sizes": (lambda s: s.pop("network"), "lacks 'network'"),
     "no weights": (lambda s: s.update(weights={}), "have shape None"),
     "weights of text": (lambda s: s.update(weights="x"), "is not a checkpoint"),
-    "not a number": (lambda s: s["weights"]["fc.bias"].fill_(float("nan")), "are not finite"),
+    "not a number": (
+        lambda s: s["weights"]["members.0.fc.bias"].fill_(float("nan")), "are not finite"
+    ),
+    "too many members": (lambda s: s["network"].update(members=10**9), "members=1000000000"),
 }
 
 

@@ -221,7 +221,7 @@ def test_the_same_seed_gives_the_same_weights(dataset, split):
     other = quick_fit(dataset, split, dataclasses.replace(QUICK, seed=1))
     for name, tensor in first.network.state_dict().items():
         assert torch.equal(tensor, second.network.state_dict()[name])
-    assert not torch.equal(first.network.out.weight, other.network.out.weight)
+    assert not torch.equal(first.network.members[0].out.weight, other.network.members[0].out.weight)
 
 
 class PluggedOutError(Exception):
@@ -267,7 +267,7 @@ def test_auxiliary_labels_are_learnt_and_never_answered(dataset, split):
     alone = fit(fewer, list(range(len(without))), [val],
                 NetworkConfig(hidden_size=16, fc_size=8), QUICK)
     # The clips of the auxiliary label have changed what was learnt.
-    assert not torch.equal(alone.network.fc.weight, result.network.fc.weight)
+    assert not torch.equal(alone.network.members[0].fc.weight, result.network.members[0].fc.weight)
 
 
 def test_a_device_that_is_not_there_is_named(monkeypatch):

@@ -94,38 +94,45 @@ class Epochs:
             optimizer.zero_grad()
             loss = self._loss(positions, rng)
             loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
+            for member in network.members:
+                nn.utils.clip_grad_norm_(member.parameters(), config.clip_norm)
             optimizer.step()
-            total += loss.item() * len(positions)
+            mean = loss.item() / len(network.members)
+            total += mean * len(positions)
             if step % config.log_interval == 0:
                 log(
                     f"Train Epoch: {epoch} [{seen}/{len(self.train)} "
-                    f"({100 * seen / len(self.train):.0f}%)]\tLoss: {loss.item():.6f}"
+                    f"({100 * seen / len(self.train):.0f}%)]\tLoss: {mean:.6f}"
                 )
             seen += len(positions)
         return total / len(self.train)
 
     def _loss(self, positions: list[int], rng: np.random.Generator) -> torch.Tensor:
         """The loss of a batch: of its emotions and, if the network has that output, of telling
-        its speech from noise."""
+        its speech from noise. Each member learns by itself: the sum of their losses."""
         config, network = self.config, self.network
         chosen = [self.train[k] for k in positions]
         clips = [self.augment(self.data.frames[i], rng) for i in chosen]
-        noises = self._noises(max(map(len, clips)), rng) if network.speech is not None else []
+        noises = self._noises(max(map(len, clips)), rng) if network.config.speech else []
         device = network.mean.device
         x, lengths = pad([*clips, *noises], device)
         heard = network.advance(x, network.silent_state(len(x)), lengths)
-        logits, speech = network.classify(heard)
+        logits, speech = network.opinions(heard)  # (members, B, ·)
         targets = torch.from_numpy(self.targets[chosen]).to(device)
-        losses = cross_entropy(
-            logits[: len(clips)], targets, reduction="none", label_smoothing=config.label_smoothing
-        )
         weights = self.weights[positions].to(device)
-        loss = (losses * weights).sum() / weights.sum()
-        if noises:
-            is_speech = torch.tensor([1.0] * len(clips) + [0.0] * len(noises), device=device)
-            each = binary_cross_entropy_with_logits(speech[:, 0], is_speech, reduction="none")
-            loss = loss + (each[: len(clips)].mean() + each[len(clips) :].mean()) / 2
+        is_speech = torch.tensor([1.0] * len(clips) + [0.0] * len(noises), device=device)
+        loss = torch.zeros((), device=device)
+        for its_logits, its_speech in zip(logits, speech):
+            each = cross_entropy(
+                its_logits[: len(clips)], targets, reduction="none",
+                label_smoothing=config.label_smoothing,
+            )
+            loss = loss + (each * weights).sum() / weights.sum()
+            if noises:
+                each = binary_cross_entropy_with_logits(
+                    its_speech[:, 0], is_speech, reduction="none"
+                )
+                loss = loss + (each[: len(clips)].mean() + each[len(clips) :].mean()) / 2
         return loss
 
     def _noises(self, longest: int, rng: np.random.Generator) -> list[np.ndarray]:

@@ -226,8 +226,9 @@ def _answering(network: EmotionLSTM, n_labels: int) -> EmotionLSTM:
     """The network without the outputs of auxiliary labels, which are behind the others."""
     answering = EmotionLSTM(dataclasses.replace(network.config, n_classes=n_labels))
     weights = network.state_dict()
-    for name in ("out.weight", "out.bias"):
-        weights[name] = weights[name][:n_labels]
+    for name in weights:
+        if name.endswith(("out.weight", "out.bias")):
+            weights[name] = weights[name][:n_labels]
     answering.load_state_dict(weights)
     return answering.eval()
 

@@ -1,5 +1,9 @@
 """The network: 13 MFCC per frame → 2 LSTM layers → pooling over time → FC 64 → classes.
 
+Several of these may stand side by side and answer with the mean of what each thinks: networks that
+begin with other weights err on other voices. Lakshminarayanan et al. 2017, "Simple and Scalable
+Predictive Uncertainty Estimation using Deep Ensembles", https://arxiv.org/abs/1612.01474
+
 It never looks ahead: what it has heard so far is a state of fixed size, so that a clip fed at once
 and the same clip fed in pieces end in the same logits.
 """
@@ -15,6 +19,8 @@ from torch.nn.functional import pad
 # Attention scores stay within ± this: their exponentials can then be added up as the frames come,
 # for hours, without the running maximum that a softmax over a whole clip would need.
 LARGEST_SCORE = 4.0
+
+MOST_MEMBERS = 16
 
 
 @dataclass(frozen=True)
@@ -32,22 +38,34 @@ class NetworkConfig:
     stem_size: int = 0  # width of the layer between the frames and the LSTM; 0: none
     residual: bool = False  # each LSTM layer but the first adds to what it was given
     speech: bool = False  # a second output: does anybody speak at all?
+    members: int = 1  # networks side by side, whose answers are averaged
 
     def __post_init__(self) -> None:
         if self.pooling not in ("mean", "attention"):
             raise ValueError(f"pooling={self.pooling!r} must be 'mean' or 'attention'")
         if self.stack < 1:
             raise ValueError(f"stack={self.stack} must be 1 or more")
+        if not 1 <= self.members <= MOST_MEMBERS:
+            raise ValueError(f"members={self.members} must be from 1 to {MOST_MEMBERS}")
+
+    @property
+    def layer_state_size(self) -> int:
+        """Numbers that a member carries in its LSTMs: h and c of every layer."""
+        return 2 * self.num_layers * self.hidden_size
+
+    @property
+    def sums_size(self) -> int:
+        """Numbers that a member adds up over time: its weighted outputs, and their weights."""
+        return self.hidden_size + 1
 
     @property
     def state_size(self) -> int:
-        """Numbers in the state: h and c of every layer, the weighted sum of the outputs and the
-        sum of their weights."""
-        return (2 * self.num_layers + 1) * self.hidden_size + 1
+        """Numbers in the state: of the layers of every member, then of the sums of every member."""
+        return self.members * (self.layer_state_size + self.sums_size)
 
 
 class EmotionLSTM(nn.Module):
-    """MFCC frames to class logits.
+    """MFCC frames to class logits: the mean of those of its members.
 
     Shape: `(batch, time, n_mfcc)` and lengths `(batch,)` → `(batch, n_classes)`.
     Frames beyond a clip's length do not change its logits.
@@ -60,6 +78,74 @@ class EmotionLSTM(nn.Module):
         # file needs no second place to look them up.
         self.register_buffer("mean", torch.zeros(config.n_mfcc))
         self.register_buffer("std", torch.ones(config.n_mfcc))
+        self.members = nn.ModuleList(_Member(config) for _ in range(config.members))
+
+    def forward(self, mfcc: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
+        return self.classify(self.advance(mfcc, self.silent_state(len(mfcc)), lengths))[0]
+
+    def silent_state(self, batch: int) -> torch.Tensor:
+        """The state before the first frame, `(batch, state_size)`: zeros."""
+        return self.mean.new_zeros(batch, self.config.state_size)
+
+    def advance(
+        self, mfcc: torch.Tensor, state: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """The state `(batch, state_size)` after more frames `(batch, time, n_mfcc)`.
+
+        The number of frames must be a multiple of `stack` unless these are the last. With
+        `lengths`, only the pooled sums are right for clips shorter than the longest.
+        """
+        x = (mfcc - self.mean) / self.std
+        steps = None
+        if lengths is not None:
+            x = x * _inside(lengths, x.shape[1])
+            stack = self.config.stack
+            steps = torch.div(lengths + stack - 1, stack, rounding_mode="floor")
+        x = self._steps(x)  # (B, S, ·): `stack` frames in each step
+        after = [
+            member.advance(x, layers, sums, steps)
+            for member, layers, sums in zip(self.members, *self._parts(state))
+        ]
+        return torch.cat([*(layers for layers, _ in after), *(sums for _, sums in after)], dim=1)
+
+    def classify(self, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What a state has heard, in at least one frame: the logits `(batch, n_classes)` of the
+        emotions, and the logit `(batch, 1)` of speech."""
+        logits, speech = self.opinions(state)
+        return logits.mean(dim=0), speech.mean(dim=0)
+
+    def opinions(self, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """`classify` of each member: `(members, batch, n_classes)` and `(members, batch, 1)`."""
+        _, sums = self._parts(state)
+        found = [member.classify(its) for member, its in zip(self.members, sums)]
+        return torch.stack([logits for logits, _ in found]), torch.stack([s for _, s in found])
+
+    def n_parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def _parts(self, state: torch.Tensor) -> tuple[tuple[torch.Tensor, ...], ...]:
+        """The states of the members' layers, and the members' sums."""
+        sizes = [self.config.layer_state_size, self.config.sums_size]
+        n = self.config.members
+        parts = state.split([size for size in sizes for _ in range(n)], dim=1)
+        return parts[:n], parts[n:]
+
+    def _steps(self, x: torch.Tensor) -> torch.Tensor:
+        """Frames, `stack` side by side; the last step is filled up with mean frames."""
+        stack = self.config.stack
+        if stack == 1:
+            return x
+        x = pad(x, (0, 0, 0, stack - 1))
+        steps = x.shape[1] // stack
+        return x[:, : steps * stack].reshape(x.shape[0], -1, stack * self.config.n_mfcc)
+
+
+class _Member(nn.Module):
+    """One network, from the normalised steps `(batch, steps, stack · n_mfcc)` on."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
         width = config.n_mfcc * config.stack
         self.stem = nn.Linear(width, config.stem_size) if config.stem_size else None
         width = config.stem_size or width
@@ -77,28 +163,13 @@ class EmotionLSTM(nn.Module):
         self.out = nn.Linear(config.fc_size, config.n_classes)
         self.speech = nn.Linear(config.fc_size, 1) if config.speech else None
 
-    def forward(self, mfcc: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
-        return self.classify(self.advance(mfcc, self.silent_state(len(mfcc)), lengths))[0]
-
-    def silent_state(self, batch: int) -> torch.Tensor:
-        """The state before the first frame, `(batch, state_size)`: zeros."""
-        return self.mean.new_zeros(batch, self.config.state_size)
-
     def advance(
-        self, mfcc: torch.Tensor, state: torch.Tensor, lengths: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """The state `(batch, state_size)` after more frames `(batch, time, n_mfcc)`.
-
-        The number of frames must be a multiple of `stack` unless these are the last. With
-        `lengths`, only the pooled sums are right for clips shorter than the longest.
-        """
-        config, size = self.config, self.config.hidden_size
-        x = (mfcc - self.mean) / self.std
-        if lengths is not None:
-            x = x * _inside(lengths, x.shape[1])
-        x = self._steps(x)  # (B, S, ·): `stack` frames in each step
-        # h and c of each layer, weighted sum, sum of weights
-        carried = state.split([size] * (2 * config.num_layers + 1) + [1], dim=1)
+        self, x: torch.Tensor, layers: torch.Tensor, sums: torch.Tensor, n: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What it carries after the steps `x`, of which each clip has `n (batch,)`; None: all."""
+        config = self.config
+        x = self._stemmed(x)
+        carried = layers.split(config.hidden_size, dim=1)  # h and c of each layer
         after = []
         for k, lstm in enumerate(self.lstms):
             h, c = (part.unsqueeze(0).contiguous() for part in carried[2 * k : 2 * k + 2])
@@ -106,28 +177,18 @@ class EmotionLSTM(nn.Module):
             x = x + y if config.residual and k > 0 else y  # (B, S, H)
             after += [h[0], c[0]]
         weights = self._weights(x)  # (B, S, 1)
-        if lengths is not None:
-            steps = torch.div(lengths + config.stack - 1, config.stack, rounding_mode="floor")
-            weights = weights * _inside(steps, x.shape[1])
-        pooled = carried[-2] + (x * weights).sum(dim=1)
-        return torch.cat([*after, pooled, carried[-1] + weights.sum(dim=1)], dim=1)
+        if n is not None:
+            weights = weights * _inside(n, x.shape[1])
+        more = torch.cat([(x * weights).sum(dim=1), weights.sum(dim=1)], dim=1)
+        return torch.cat(after, dim=1), sums + more
 
-    def classify(self, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """What a state has heard, in at least one frame: the logits `(batch, n_classes)` of the
-        emotions, and the logit `(batch, 1)` of speech."""
-        size = self.config.hidden_size
-        pooled = state[:, -size - 1 : -1] / state[:, -1:]
+    def classify(self, sums: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        pooled = sums[:, :-1] / sums[:, -1:]
         x = self.dropout(torch.relu(self.fc(self.dropout(pooled))))
         speech = self.speech(x) if self.speech is not None else torch.full_like(x[:, :1], 20.0)
         return self.out(x), speech
 
-    def _steps(self, x: torch.Tensor) -> torch.Tensor:
-        """Normalised frames, `stack` side by side; the last step is filled up with mean frames."""
-        stack = self.config.stack
-        if stack > 1:
-            x = pad(x, (0, 0, 0, stack - 1))
-            steps = x.shape[1] // stack
-            x = x[:, : steps * stack].reshape(x.shape[0], -1, stack * self.config.n_mfcc)
+    def _stemmed(self, x: torch.Tensor) -> torch.Tensor:
         if self.stem is None:
             return x
         # As one matrix, so that ONNX has a Gemm for it: onnxruntime makes of a MatMul with int8
@@ -139,9 +200,6 @@ class EmotionLSTM(nn.Module):
         if self.score is None:
             return torch.ones_like(x[:, :, :1])
         return torch.exp(LARGEST_SCORE * torch.tanh(self.score(x) / LARGEST_SCORE))
-
-    def n_parameters(self) -> int:
-        return sum(parameter.numel() for parameter in self.parameters())
 
 
 def _inside(lengths: torch.Tensor, longest: int) -> torch.Tensor:

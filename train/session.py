@@ -253,7 +253,7 @@ def _report(dataset: Dataset, split: Split, result: Fit) -> dict[str, Any]:
 
 
 def _speech_above(result: Fit) -> float:
-    if result.network.speech is None:
+    if not result.network.config.speech:
         return 0.0
     speech = expit(result.speech_logits)
     return min(SPEECH_ABOVE, round(float(np.quantile(speech, LARGEST_LOSS)), 4))
