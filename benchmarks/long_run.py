@@ -26,7 +26,7 @@ import numpy as np  # noqa: E402
 from edge_runtime import EmotionModel  # noqa: E402
 from edge_runtime.audio import StreamResampler  # noqa: E402
 from edge_runtime.listen import Listener  # noqa: E402
-from edge_runtime.long_sums import pooled_size  # noqa: E402
+from edge_runtime.long_sums import pooled_shape  # noqa: E402
 from edge_runtime.machine import processor  # noqa: E402
 from edge_runtime.timeline import TimelineStream  # noqa: E402
 
@@ -58,12 +58,15 @@ def after_rounds(model: EmotionModel, loop: np.ndarray) -> Callable[[int], dict[
     counts = np.array([len(frames) for frames in kept]) // step * step
     assert (len(kept[1]) - len(kept[0])) % step == 0
     states = [model.run(kept[1][:count]).state.astype(np.float64) for count in counts]
-    sums = slice(-pooled_size(model.card.architecture, len(states[0])), None)
+    shape = pooled_shape(model.card.architecture, len(states[0]))
+    sums = slice(len(states[0]) - shape[0] * shape[1], None)
 
     def answer(rounds: int) -> dict[str, float]:
         state = states[1].copy()
         total = states[0][sums] + (rounds - 4) / 2 * (states[1] - states[0])[sums]
-        state[sums] = total / total[-1] * 1e12  # beside which what is asked with weighs nothing
+        total = total.reshape(shape)
+        # Beside which what is asked with weighs nothing.
+        state[sums] = (total / total[:, -1:] * 1e12).ravel()
         silence = np.zeros((step, model.card.mfcc.n_mfcc), np.float32)
         heard = model.run(silence, state.astype(np.float32))
         return dict(zip(model.labels, heard.probabilities.tolist()))

@@ -1,8 +1,6 @@
-"""Synthesised noise, recordings of it, and the recipe's variations."""
+"""Synthesised noise, recordings of it, and the recipe's settings."""
 
 from __future__ import annotations
-
-import dataclasses
 
 import numpy as np
 import pytest
@@ -11,10 +9,9 @@ from conftest import TRAINING_MFCC
 
 from edge_runtime import ConfigError
 from edge_runtime.silence import SilenceConfig
-from train.choices import REFERENCE, SHORT, VARIATIONS
 from train.corpora import DatasetError
 from train.noise import noise_features, synthetic_noise
-from train.recipe import BASELINE, BETTER
+from train.recipe import BETTER
 
 
 def test_noise_is_of_every_level_within_full_scale_and_always_the_same():
@@ -53,11 +50,3 @@ def test_settings_are_changed_by_name():
     ):
         with pytest.raises(ConfigError, match=message):
             BETTER.with_settings([wrong])
-
-
-def test_every_variation_differs_and_the_baseline_is_the_original():
-    for name, recipe in VARIATIONS.items():
-        assert (recipe != SHORT) == (name != REFERENCE)
-    network = dataclasses.asdict(BASELINE.network)
-    assert network["hidden_size"] == 128 and network["num_layers"] == 2
-    assert network["fc_size"] == 64 and network["pooling"] == "mean" and network["stack"] == 1

@@ -157,7 +157,7 @@ def choices_command(
     only: Annotated[
         list[str] | None, typer.Option(help="A variation by its name [default: all]; repeatable.")
     ] = None,
-    folds: Annotated[int, typer.Option(min=1, max=5)] = 3,
+    seeds: Annotated[int, typer.Option(min=1)] = 2,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time.")] = os.cpu_count() or 1,
     cache: Cache = CACHE,
     resume: Annotated[bool, typer.Option("--resume", help="Keep what is already done.")] = False,
@@ -165,7 +165,7 @@ def choices_command(
     """Tell what each choice of the recipe brings, on validation speakers."""
     from .choices import choices
 
-    choices(data, report, names=only or [], folds=folds, jobs=jobs, cache=cache, resume=resume)
+    choices(data, report, names=only or [], seeds=seeds, jobs=jobs, cache=cache, resume=resume)
 
 
 @app.command("demo-corpus")

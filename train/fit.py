@@ -117,6 +117,18 @@ def choose_epoch(
     )
 
 
+def validated(
+    data: Dataset, clips: list[int], fold: list[int], network_config: NetworkConfig,
+    config: FitConfig, last: int,
+) -> np.ndarray:
+    """The logits `(len(fold), n_classes)` that a network trained on the other `clips` has for those
+    in `fold`: the mean of those after each of the `last` epochs."""
+    rest = sorted(set(clips) - set(fold))
+    training = _Training(data, rest, fold, network_config, config, "cpu")
+    training.run(config.epochs, None, False, lambda line: None)
+    return torch.stack(training.outputs[-last:]).mean(dim=0).numpy()[:, :-1]
+
+
 class _Training:
     """One network on its way: epoch after epoch, each stored so that it can be resumed."""
 

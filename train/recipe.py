@@ -77,15 +77,17 @@ def _parsed(text: str, current: Any) -> Any:
 
 
 # 16 mel bands up to 4 kHz: 13 MFCC keep nearly everything that 16 bands hold, where 13 MFCC of 40
-# bands up to 8 kHz blur pitch and lower formants; and a telephone passes no more. Above 40 Hz, so
+# bands up to 8 kHz blur pitch and lower formants; and a telephone passes no more. Windows of 64 ms
+# tell the lowest harmonics of a voice apart, where 32 ms smear them into one. Above 40 Hz, so
 # that DC, which a Hann window spreads over the first two bins, up to 31 Hz, is not heard. Levels
 # are relative: those of the corpora are their microphones'.
 # reports/choices.md has what each setting brought, and what was tried and left out.
 BETTER = Recipe(
-    MfccConfig(hop_length=320, n_mels=16, fmin=40.0, fmax=4000.0),
+    MfccConfig(n_fft=1024, hop_length=320, n_mels=16, fmin=40.0, fmax=4000.0),
     SilenceConfig(relative=True),
     NetworkConfig(
-        hidden_size=64, pooling="attention", stack=2, stem_size=64, residual=True, speech=True
+        hidden_size=64, dropout=0.2, pooling="attention", stack=2, stem_size=64, residual=True,
+        speech=True, members=3,
     ),
     FitConfig(),
 )
