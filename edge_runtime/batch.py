@@ -71,7 +71,7 @@ def classify_many(
     """
     threshold = model.check_threshold(threshold)
     if profile is not None:
-        profile.shift(model)  # of another front end: not for every file
+        profile.bias(model)  # of another model: not for every file
     return answer_all(
         functools.partial(model.classify, threshold=threshold, profile=profile, limits=limits),
         expand(paths), jobs,

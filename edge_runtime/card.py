@@ -40,7 +40,6 @@ class ModelCard:
     labels: tuple[str, ...]
     mfcc: MfccConfig
     silence: SilenceConfig | None  # which frames the network does not hear; None: it hears all
-    feature_mean: tuple[float, ...]  # of the training frames, (n_mfcc,); for speaker profiles
     normalisation: str  # where the features are normalised; the graph does it
     temperature: float  # of the softmax; the graph divides the logits by it
     uncertain_below: float  # confidence under which the answer is "uncertain"; 0: never
@@ -105,7 +104,6 @@ class ModelCard:
         _check(values, file)
         values["labels"] = tuple(values["labels"])
         values["corpora"] = tuple(values["corpora"])
-        values["feature_mean"] = tuple(map(float, values["feature_mean"]))
         return cls(**values)
 
 
@@ -136,13 +134,6 @@ def _check(values: dict[str, Any], file: str) -> None:
             key, number and low <= values[key] <= high and abs(values[key]) < 1e30,
             f"a number from {low} to {high}",
         )
-    mean = values["feature_mean"]
-    require(
-        "feature_mean",
-        isinstance(mean, list) and len(mean) == values["mfcc"].n_mfcc
-        and all(type(value) in (int, float) and abs(value) < 1e30 for value in mean),
-        f"{values['mfcc'].n_mfcc} numbers",
-    )
     require("temperature", values["temperature"] > 0, "a number above 0")
     for key in ("name", "normalisation", "quantization"):
         require(key, _is_text(values[key], LARGEST_NAME), "a line of text")

@@ -186,7 +186,7 @@ def classify(
         complain(error)
         raise typer.Exit(1) from None
     if speaker is not None:
-        speaker.shift(loaded)  # of another front end: not for every file
+        speaker.bias(loaded)  # of another model: not for every file
 
     work = functools.partial(
         loaded.classify, threshold=threshold, profile=speaker, limits=limits

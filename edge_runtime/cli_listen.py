@@ -84,7 +84,7 @@ def listen(
         ),
     ] = None,
     adapt: Annotated[
-        bool, typer.Option("--adapt", help="Get used to the voice, in about a minute of speech.")
+        bool, typer.Option("--adapt", help="Get used to the voice, in a few minutes of speech.")
     ] = False,
     model: Annotated[
         Path | None, typer.Option(metavar="FILE", help="An .onnx model [default: the bundled one].")

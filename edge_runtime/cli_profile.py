@@ -56,8 +56,9 @@ def create(
 ) -> None:
     """Make a profile of a voice.
 
-    What is stored is the mean of the features over the recordings, for `edge-ser classify
-    --profile NAME`. Recordings in different moods are better than many in one. Profiles are kept
+    What is stored is how angry, happy … the recordings sound on the whole, for `edge-ser classify
+    --profile NAME`, which takes a part of that off. Recordings in different moods are wanted: of
+    one mood alone the profile takes that mood off. Profiles are kept
     in $EDGE_SER_PROFILES, else where the system keeps a user's data. Of what the microphone hears
     nothing else is kept.
 

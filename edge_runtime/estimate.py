@@ -21,13 +21,12 @@ class Estimate:
     What is held does not grow, as long as `run` is called now and then.
     """
 
-    def __init__(self, model: EmotionModel, shift: np.ndarray | None = None) -> None:
-        """`shift` `(n_mfcc,)` is added to every frame: see `SpeakerProfile.shift`."""
-        self.total = np.zeros(model.card.mfcc.n_mfcc)  # of the frames the network heard, unshifted
-        self.count = 0  # and their number
+    def __init__(self, model: EmotionModel, bias: np.ndarray | None = None) -> None:
+        """`bias` `(n_labels,)` is taken off the logits: see `SpeakerProfile.bias`."""
+        self.count = 0  # frames that the network heard
         self._model = model
         self._network = LongSums(model)
-        self._shift = shift
+        self._bias = bias
         self._gate = model.gate()
         self._loudness = Loudness(model.sample_rate)
         self._only: np.ndarray | None = None  # the first frame, for a clip of silence alone
@@ -51,10 +50,7 @@ class Estimate:
         if not count:
             return False
         frames, self._waiting = self._waiting[:count], self._waiting[count:]
-        self.total += frames.sum(axis=0, dtype=np.float64)
         self.count += count
-        if self._shift is not None:
-            frames = frames + self._shift
         self._last = self._network.run(frames)
         return True
 
@@ -71,4 +67,9 @@ class Estimate:
         """The answer as of the last `run`; None if the network has heard nothing yet."""
         if self._last is None:
             return None
-        return self._model.judge(self._last, self._loudness.dbfs(), threshold)
+        return self._model.judge(self._last, self._loudness.dbfs(), threshold, self._bias)
+
+    @property
+    def logits(self) -> np.ndarray:
+        """What the network made of all that it heard, float32 `(n_labels,)`; zeros of nothing."""
+        return np.zeros(len(self._model.labels), "f") if self._last is None else self._last.logits

@@ -105,7 +105,7 @@ class Listener:
         self.sample_rate = model.sample_rate if sample_rate is None else sample_rate
         self._model = model
         self._threshold = model.check_threshold(threshold)
-        self._shift = None if profile is None else profile.shift(model)
+        self._bias = None if profile is None else profile.bias(model)
         self._adapt = adapt
         self._mfcc = MfccStream(model.mfcc)
         self._hop = model.card.mfcc.hop_length
@@ -116,7 +116,7 @@ class Listener:
 
     def reset(self) -> None:
         """Forget everything: the next push begins a new stream."""
-        self.adaptation = VoiceAdaptation(self._model) if self._adapt else None
+        self.adaptation = VoiceAdaptation(len(self._model.labels)) if self._adapt else None
         self._restart(0.0)
         self._quiet_until = 0.0
 
@@ -224,8 +224,10 @@ class Listener:
         return events
 
     def _new_estimate(self) -> Estimate:
-        adaptation = self.adaptation
-        return Estimate(self._model, self._shift if adaptation is None else adaptation.shift())
+        bias = self._bias
+        if self.adaptation is not None and self.adaptation.seconds:
+            bias = self.adaptation.bias()
+        return Estimate(self._model, bias)
 
     def _estimate(self, utterance: Utterance) -> list[ListenEvent]:
         """Whether it is time for an event, and that event."""
@@ -257,7 +259,7 @@ class Listener:
         events: list[ListenEvent] = []
         if prediction.label != NO_SPEECH:
             if self.adaptation is not None:
-                self.adaptation.hear(estimate.total, estimate.count)
+                self.adaptation.hear(estimate.logits, estimate.count * self._period)
             if not utterance.started:
                 events.append(self._event("start", utterance, prediction))
         if prediction.label in self._model.labels:

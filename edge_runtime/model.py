@@ -59,9 +59,10 @@ class EmotionModel:
     ('angry', 'happy', 'neutral', 'sad')
     """
 
-    def __init__(self, session: Any, card: ModelCard, path: Path) -> None:
+    def __init__(self, session: Any, card: ModelCard, path: Path, fingerprint: str) -> None:
         self.card = card
         self.path = path
+        self.fingerprint = fingerprint  # of the file: what tells it from other models
         self._session = session
         self.mfcc = Mfcc(card.mfcc)
         self._silent_state = np.zeros(self.inputs()["state"][1], np.float32)
@@ -79,9 +80,9 @@ class EmotionModel:
         if threads < 1:
             raise ConfigError(f"threads={threads!r} must be 1 or more")
         path = Path(path) if path is not None else BUNDLED_MODEL
-        session, card = open_model(path, threads)
+        session, card, fingerprint = open_model(path, threads)
         try:
-            model = cls(session, card, path)
+            model = cls(session, card, path, fingerprint)
         except ConfigError as error:
             raise ModelError(f"{path}: the front end of its model card: {error}") from error
         # Weights that are no numbers and graphs that do not run are found here, not at a clip.
@@ -140,16 +141,17 @@ class EmotionModel:
         Raises AudioError if there is nothing to classify, ConfigError for a wrong argument.
         """
         threshold = self.check_threshold(threshold)
+        bias = None if profile is None else profile.bias(self)
         samples = self._samples(audio, sample_rate, limits)
         try:
             frames = self._audible(self.mfcc(samples))
-            heard = LongSums(self).run(frames if profile is None else frames + profile.shift(self))
+            heard = LongSums(self).run(frames)
         except AudioError as error:
             where = "" if isinstance(audio, np.ndarray) else f"{audio}: "
             raise AudioError(f"{where}{error}") from error
         loudness = Loudness(self.sample_rate)
         loudness.push(samples)
-        return self.judge(heard, loudness.dbfs(), threshold)
+        return self.judge(heard, loudness.dbfs(), threshold, bias)
 
     def stream(
         self, sample_rate: float | None = None, *, threshold: float | None = None,
@@ -205,19 +207,24 @@ class EmotionModel:
             raise ConfigError(f"threshold={threshold!r} must be between 0 and 1")
         return threshold
 
-    def judge(self, heard: Heard, dbfs: float, threshold: float) -> Prediction:
-        """The answer to what was heard, `dbfs` loud at its loudest."""
-        best = int(heard.probabilities.argmax())
+    def judge(
+        self, heard: Heard, dbfs: float, threshold: float, bias: np.ndarray | None = None
+    ) -> Prediction:
+        """The answer to what was heard, `dbfs` loud at its loudest; `bias (n_labels,)` is taken off
+        the logits first (see `SpeakerProfile.bias`)."""
+        shares = heard.probabilities
+        if bias is not None:
+            logits = (heard.logits - bias) / self.card.temperature
+            shares = np.exp(logits - logits.max())
+            shares /= shares.sum()
+        best = int(shares.argmax())
         label = self.labels[best]
         card = self.card
         if dbfs < card.speech_above_dbfs or heard.speech < card.speech_above:
             label = NO_SPEECH
-        elif heard.probabilities[best] < threshold:
+        elif shares[best] < threshold:
             label = UNCERTAIN
-        probabilities = map(float, heard.probabilities)
-        return Prediction(
-            label, float(heard.probabilities[best]), dict(zip(self.labels, probabilities))
-        )
+        return Prediction(label, float(shares[best]), dict(zip(self.labels, map(float, shares))))
 
     def run(self, mfcc: np.ndarray, state: np.ndarray | None = None) -> Heard:
         """The network alone, on the frames of a clip or on the next frames of a stream.

@@ -1,4 +1,8 @@
-"""Speaker profiles: what a device that hears the same few people knows about one of them."""
+"""Speaker profiles: what a device that hears the same few people knows about one of them.
+
+Some voices sound angry, or sad, whatever they say. Of a person's speech in different moods that is
+what all clips have in common: the mean of the network's logits. A part of it is taken off.
+"""
 
 from __future__ import annotations
 
@@ -13,68 +17,96 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import strict_json
-from .config import MfccConfig
 from .errors import AudioError, ConfigError, brief, one_line, reason
 from .files import read_limited, replacing
+from .long_sums import LongSums
 
 if TYPE_CHECKING:
     from .model import EmotionModel
 
-SCHEMA = 1
+SCHEMA = 2
 
-# Bytes; ours have one thousand.
+# Bytes; ours have a few hundred.
 LARGEST_PROFILE = 1 << 20
 
-# Coefficients of sound are some hundreds; where a lifter or a DCT without a norm enlarge them, some
-# ten thousands. A mean beyond that would drown what is heard.
+# Logits are some tens at most. A mean beyond this would drown what is heard.
 LARGEST_MEAN = 1e6
+
+# What is said in a longer recording is heard in pieces of about this length: one mood each.
+PIECE_SECONDS = 3.0
+
+# Seconds of speech that weigh as much as knowing nothing of the voice: a minute takes half of its
+# mean off, which helps if it holds several moods and does little harm if it holds one.
+PRIOR_SECONDS = 60.0
 
 NAME = r"\w[\w .-]{0,63}"
 NAME_WANTED = "1 to 64 letters, digits, blanks, dots, - or _, and begin with a letter or digit"
 
 
+def bias_of(mean: np.ndarray, seconds: float) -> np.ndarray:
+    """What to take off the logits of a voice whose logits had this `mean (n_labels,)` over so many
+    seconds of speech.
+
+    A mean that is believed the more the longer it was heard: the MAP estimate of Gauvain and Lee
+    1994, https://doi.org/10.1109/89.279278
+    """
+    return mean * (seconds / (seconds + PRIOR_SECONDS))
+
+
+def mean_logits(model: EmotionModel, clips: Iterable[np.ndarray]) -> tuple[np.ndarray, float]:
+    """The mean of the logits `(n_labels,)` over those pieces of the clips, frames `(n, n_mfcc)`
+    each, that are speech, and how many seconds they are."""
+    period = model.card.mfcc.hop_length / model.card.mfcc.sample_rate
+    total, seconds = np.zeros(len(model.labels)), 0.0
+    for frames in clips:
+        n_pieces = max(1, round(len(frames) * period / PIECE_SECONDS))
+        for piece in np.array_split(frames, n_pieces):
+            heard = LongSums(model).run(piece)
+            if len(piece) > 1 and heard.speech >= model.card.speech_above:
+                total += heard.logits * (len(piece) * period)
+                seconds += len(piece) * period
+    return (total / seconds if seconds else total), seconds
+
+
 @dataclass(frozen=True)
 class SpeakerProfile:
-    """The mean features of one voice on one microphone; about a minute of speech is enough.
+    """What a model thinks of one voice on the whole; about a minute of speech in different moods is
+    enough.
 
-    No recording is kept, and nobody can be recognised by 13 numbers, but they are about a person:
-    keep them as you keep the recordings.
+    No recording is kept, and nobody can be recognised by a number for each emotion, but they are
+    about a person: keep them as you keep the recordings.
     """
 
     name: str
-    mean: tuple[float, ...]  # (n_mfcc,), over the frames that are not silent
+    mean: tuple[float, ...]  # (n_labels,), of the logits
     seconds: float  # of speech that the mean was taken over
-    mfcc: MfccConfig  # the front end that the features are of
+    labels: tuple[str, ...]
+    model: str  # the fingerprint of the file that the logits are of
 
     @classmethod
     def create(
         cls, name: str, model: EmotionModel, clips: Iterable[str | os.PathLike[str] | np.ndarray]
     ) -> SpeakerProfile:
-        """From recordings of one person in any moods: files, or samples at the model's rate.
+        """From recordings of one person in different moods: files, or samples at the model's rate.
 
         Raises AudioError if there is no speech in them, ConfigError for a name that is no name.
         """
         _check_name(name)
-        total, count = np.zeros(model.card.mfcc.n_mfcc), 0
-        for clip in clips:
-            frames = model.frames(clip)
-            if len(frames) > 1:
-                total += frames.sum(axis=0, dtype=np.float64)
-                count += len(frames)
-        if not count:
+        mean, seconds = mean_logits(model, (model.frames(clip) for clip in clips))
+        if not seconds:
             raise AudioError(
-                f"profile {name}: there is nothing but silence in its recordings; wanted about a "
-                "minute of speech"
+                f"profile {name}: there is nothing but silence or noise in its recordings; wanted "
+                "about a minute of speech"
             )
-        period = model.card.mfcc.hop_length / model.card.mfcc.sample_rate
-        return cls(name, tuple(map(float, total / count)), count * period, model.card.mfcc)
+        return cls(name, tuple(map(float, mean)), seconds, model.labels, model.fingerprint)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it as a JSON file, whole or not at all."""
         path = Path(path)
         values = {
             "schema": SCHEMA, "name": self.name, "seconds": round(self.seconds, 2),
-            "mean": [round(value, 5) for value in self.mean], "mfcc": self.mfcc.to_dict(),
+            "mean": {label: round(value, 5) for label, value in zip(self.labels, self.mean)},
+            "model": self.model,
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
@@ -104,37 +136,36 @@ class SpeakerProfile:
     @classmethod
     def _from_json(cls, values: Any) -> SpeakerProfile:
         if not isinstance(values, dict) or values.get("schema") != SCHEMA:
-            raise ConfigError(f"wanted an object with schema {SCHEMA}")
-        mfcc = MfccConfig.from_dict(values["mfcc"])
-        mean = values["mean"]
-        if not isinstance(mean, list) or len(mean) != mfcc.n_mfcc:
-            found = f"holds {len(mean)} numbers" if isinstance(mean, list) else f"is {brief(mean)}"
-            raise ConfigError(f"mean {found}; wanted {mfcc.n_mfcc} finite ones")
-        for value in mean:
+            raise ConfigError(
+                f"wanted an object with schema {SCHEMA}; create it again if an earlier version "
+                "made it"
+            )
+        mean, model = values["mean"], values["model"]
+        if not isinstance(mean, dict) or not 2 <= len(mean) <= 1000:
+            raise ConfigError(f"mean is {brief(mean)}; wanted a number for each label")
+        for value in mean.values():
             if type(value) not in (int, float):
                 raise ConfigError(f"mean: could not convert {brief(value)} to a number")
             if not abs(value) <= LARGEST_MEAN:
                 raise ConfigError(f"mean holds {brief(value)}; wanted {LARGEST_MEAN:g} at most")
+        if not isinstance(model, str):
+            raise ConfigError(f"model is {brief(model)}; wanted text")
         seconds, name = values["seconds"], values["name"]
         if type(seconds) not in (int, float) or not 0 <= seconds < 1e9:
             raise ConfigError(f"seconds is {brief(seconds)}; wanted a number of 0 or more")
         if not isinstance(name, str) or not re.fullmatch(NAME, name):
             raise ConfigError(f"name is {brief(name)}; wanted {NAME_WANTED}")
-        return cls(name, tuple(map(float, mean)), float(seconds), mfcc)
+        return cls(name, tuple(map(float, mean.values())), float(seconds), tuple(mean), model)
 
-    def shift(self, model: EmotionModel) -> np.ndarray:
-        """What is added to the speaker's features, float32 `(n_mfcc,)`, to move their mean to that
-        of the voices that were trained on; ConfigError for a profile of another front end.
-
-        A constant in the cepstrum is a fixed filter: microphone, distance, room and much of the
-        voice. Cepstral mean subtraction: Atal 1974, https://doi.org/10.1121/1.1914702
-        """
-        if self.mfcc != model.card.mfcc:
+    def bias(self, model: EmotionModel) -> np.ndarray:
+        """What is taken off the logits of this voice, `(n_labels,)`; ConfigError for a profile
+        that another model made."""
+        if (self.model, self.labels) != (model.fingerprint, model.labels):
             raise ConfigError(
-                f"profile {self.name}: was made for another front end than that of "
-                f"{model.path.name}; create it again with this model"
+                f"profile {self.name}: was made with another model than {model.path.name}; create "
+                "it again with this one"
             )
-        return np.subtract(model.card.feature_mean, self.mean).astype(np.float32)
+        return bias_of(np.array(self.mean), self.seconds)
 
 
 def profile_path(name: str) -> Path:

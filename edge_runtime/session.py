@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ OUTPUTS = ("logits", "probabilities", "speech", "new_state")
 LEAST_MEMORY, LARGEST_MEMORY = 256 << 20, 4 << 30
 
 
-def open_model(path: Path, threads: int) -> tuple[Any, ModelCard]:
-    """onnxruntime's session of the model in `path`, and the model's card.
+def open_model(path: Path, threads: int) -> tuple[Any, ModelCard, str]:
+    """onnxruntime's session of the model in `path`, the model's card, and the CRC-32 of the file.
 
     Raises ModelError if the file is missing, damaged, foreign, or wants what a network for
     devices does not: other files, operators that are no standard, graphs within graphs.
@@ -58,7 +59,7 @@ def open_model(path: Path, threads: int) -> tuple[Any, ModelCard]:
         _check_graph(session, card, path)
     except UnicodeDecodeError as error:
         raise ModelError(f"{path}: is damaged: a name in it is no text ({error.reason})") from error
-    return session, card
+    return session, card, f"{zlib.crc32(content):08x}"
 
 
 def _card_text(content: bytes) -> str:

@@ -65,7 +65,7 @@ class TimelineStream:
         self._model = model
         self._window, self._hop = window, hop
         self._threshold = model.check_threshold(threshold)
-        self._shift = np.float32(0) if profile is None else profile.shift(model)
+        self._bias = None if profile is None else profile.bias(model)
         self.sample_rate = model.sample_rate if sample_rate is None else sample_rate
         config = model.card.mfcc
         self._period = config.hop_length / config.sample_rate
@@ -178,8 +178,8 @@ class TimelineStream:
         blocks = slice(max(0, math.floor(start * per_second) - self._first_block),
                        max(0, math.floor(end * per_second) - self._first_block))
         loudest = to_dbfs(float(self._powers[blocks].max(initial=0.0)))
-        heard = self._model.run(frames + self._shift)
-        prediction = self._model.judge(heard, loudest, self._threshold)
+        heard = self._model.run(frames)
+        prediction = self._model.judge(heard, loudest, self._threshold, self._bias)
         if prediction.label == NO_SPEECH:
             self._label = ""
             return None

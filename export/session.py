@@ -192,7 +192,6 @@ def make_card(
         labels=tuple(stored["labels"]),
         mfcc=MfccConfig.from_dict(stored["mfcc"]),
         silence=_silence(stored),
-        feature_mean=tuple(round(float(value), 5) for value in network.mean),
         normalisation="in the graph: mean and deviation of the training frames",
         temperature=float(stored["temperature"]),
         uncertain_below=float(stored.get("uncertain_below", 0.0)),

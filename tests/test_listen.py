@@ -59,11 +59,11 @@ def ends(events):
     return [event for event in events if event.kind == "end"]
 
 
-def at_once(model, frames, event, shift=0.0):
+def at_once(model, frames, event, bias=None):
     """What the model says of those of the `frames` of a stream that are in an utterance."""
     first = round(event.start * 50) + (1 if event.start else 0)
     own = model.gate().whole(frames[first : round(event.end * 50) + 1])
-    return model.judge(model.run(own + np.float32(shift)), -20.0, model.card.uncertain_below)
+    return model.judge(model.run(own), -20.0, model.card.uncertain_below, bias)
 
 
 @pytest.mark.parametrize("background", [-100, -50])
@@ -180,13 +180,13 @@ def test_lost_audio_ends_the_utterance_and_time_goes_on(model, clips):
     assert second.start == pytest.approx(time + 3.5, abs=0.15)
 
 
-def test_a_profile_is_added_to_what_the_network_hears(model, clips):
-    profile = SpeakerProfile.create("voice", model, clips)
+def test_a_profile_is_taken_off_what_the_network_says(model, clips):
+    profile = SpeakerProfile.create("voice", model, clips * 5)
     samples = conversation(clips[:1])
     (event,) = ends(heard(Listener(model, profile=profile), samples))
     with_it, without = (
-        list(at_once(model, model.mfcc(samples), event, shift).probabilities.values())
-        for shift in (profile.shift(model), 0.0)
+        list(at_once(model, model.mfcc(samples), event, bias).probabilities.values())
+        for bias in (profile.bias(model), None)
     )
     found = np.array(list(event.prediction.probabilities.values()))
     np.testing.assert_allclose(found, with_it, atol=1e-4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import ROOT
+from scipy.special import softmax
 from tiny_model import card_with, write_tiny_model
 
-from edge_runtime import AudioError, ConfigError, EmotionModel, MfccConfig, SpeakerProfile
-from edge_runtime.profile import profile_path
+from edge_runtime import AudioError, ConfigError, EmotionModel, SpeakerProfile
+from edge_runtime.profile import mean_logits, profile_path
 
 
 @pytest.fixture(scope="module")
@@ -21,35 +23,56 @@ def model():
     return EmotionModel.load()
 
 
-def test_a_profile_undoes_a_fixed_filter(model, voice_clips):
-    """The same voice through a filter that changes level and colour, each with its own profile,
-    gets the same answer."""
-    filtered = [
-        np.convolve(0.2 * clip, [1.0, -0.7], mode="same").astype(np.float32)
-        for clip in voice_clips
-    ]
-    plain = SpeakerProfile.create("plain", model, voice_clips)
-    other = SpeakerProfile.create("other", model, filtered)
-    with_profile, without = [], []
-    for clip, changed in zip(voice_clips, filtered):
-        a, b = (
-            model.classify(samples, profile=profile).probabilities
-            for samples, profile in ((clip, plain), (changed, other))
-        )
-        c, d = (model.classify(samples).probabilities for samples in (clip, changed))
-        with_profile.append(max(abs(a[name] - b[name]) for name in a))
-        without.append(max(abs(c[name] - d[name]) for name in c))
-    assert np.mean(with_profile) < 0.5 * np.mean(without)
+def logits_of(model, clip):
+    return model.run(model.frames(clip)).logits
 
 
-def test_the_mean_is_over_all_frames_of_all_clips(model, voice_clips):
+def test_the_mean_is_that_of_what_the_model_says_of_each_clip(model, voice_clips):
     profile = SpeakerProfile.create("anna", model, voice_clips)
-    frames = np.concatenate([model.frames(clip) for clip in voice_clips])
-    np.testing.assert_allclose(profile.mean, frames.mean(axis=0), atol=1e-3)
-    assert profile.seconds == pytest.approx(len(frames) * 0.02)
-    np.testing.assert_allclose(
-        profile.shift(model), np.subtract(model.card.feature_mean, profile.mean), rtol=1e-5
+    seconds = [len(model.frames(clip)) * 0.02 for clip in voice_clips]
+    assert max(seconds) < 4.5  # a clip is one piece
+    expected = np.average([logits_of(model, c) for c in voice_clips], axis=0, weights=seconds)
+    np.testing.assert_allclose(profile.mean, expected, atol=1e-5)
+    assert profile.seconds == pytest.approx(sum(seconds))
+    trust = profile.seconds / (profile.seconds + 60)
+    np.testing.assert_allclose(profile.bias(model), trust * expected, rtol=1e-4)
+
+
+def test_a_part_of_the_mean_is_taken_off_the_logits(model, voice_clips):
+    profile = SpeakerProfile.create("anna", model, voice_clips)
+    shares = softmax(
+        (logits_of(model, voice_clips[0]) - profile.bias(model)) / model.card.temperature
     )
+    found = model.classify(voice_clips[0], profile=profile)
+    assert list(found.probabilities.values()) == pytest.approx(shares.tolist(), abs=1e-6)
+    assert found.confidence == max(found.probabilities.values())
+
+
+def test_a_voice_that_always_sounds_the_same_is_heard_by_its_differences(model, voice_clips):
+    """Half an hour of one clip: how it sounds on the whole is what is usual for that voice."""
+    profile = SpeakerProfile.create("anna", model, [voice_clips[0]] * 2000)
+    assert profile.seconds > 2000
+    shares = list(model.classify(voice_clips[0], profile=profile).probabilities.values())
+    np.testing.assert_allclose(shares, 1 / len(shares), atol=0.03)
+
+
+def test_a_long_recording_counts_as_its_pieces(model, voice_clips):
+    """Not as one clip of many moods, in which the loudest of them would drown the others."""
+    frames = [model.frames(clip)[:120] for clip in voice_clips]
+    pieces, seconds = mean_logits(model, [np.concatenate(frames)])
+    alone, again = mean_logits(model, frames)
+    assert seconds == pytest.approx(again)
+    together = model.run(np.concatenate(frames)).logits
+    assert np.abs(pieces - alone).max() < np.abs(together - alone).max()
+
+
+def test_noise_is_no_voice(model, voice_clips):
+    rng = np.random.default_rng(0)
+    noise = [0.1 * rng.standard_normal(48_000).astype(np.float32) for _ in range(3)]
+    with pytest.raises(AudioError, match="nothing but silence or noise"):
+        SpeakerProfile.create("anna", model, noise)
+    profile = SpeakerProfile.create("anna", model, voice_clips)
+    assert SpeakerProfile.create("anna", model, [*noise, *voice_clips]) == profile
 
 
 def test_a_stream_uses_it_as_classify_does(model, voice_clips):
@@ -68,18 +91,29 @@ def test_it_is_kept_in_a_file(model, voice_clips, tmp_path):
     profile.save(tmp_path / "deep" / "anna.json")
     loaded = SpeakerProfile.load(tmp_path / "deep" / "anna.json")
     np.testing.assert_allclose(loaded.mean, profile.mean, atol=1e-5)
-    assert (loaded.name, loaded.mfcc) == (profile.name, profile.mfcc)
+    assert dataclasses.replace(loaded, mean=(), seconds=0) == dataclasses.replace(
+        profile, mean=(), seconds=0
+    )
+    np.testing.assert_allclose(loaded.bias(model), profile.bias(model), atol=1e-3)
+
+
+def text_with(**changes) -> str:
+    values = {"schema": 2, "name": "x", "seconds": 1, "mean": {"a": 1, "b": 2}, "model": "0"}
+    return json.dumps({**values, **changes})
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "cannot|can be read"), ("[]", "schema 1"), ('{"schema": 2}', "schema 1"),
-        ('{"schema": 1}', "mfcc"), ("{" * 100_000, "can be read"),
-        (json.dumps({"schema": 1, "name": "x", "seconds": 1, "mean": [1, 2],
-                     "mfcc": MfccConfig().to_dict()}), "mean holds 2 numbers"),
-        (json.dumps({"schema": 1, "name": "x", "seconds": 1, "mean": ["a"] * 13,
-                     "mfcc": MfccConfig().to_dict()}), "could not convert"),
+        ("", "cannot|can be read"), ("[]", "schema 2"),
+        ('{"schema": 1}', "schema 2; create it again if an earlier version made it"),
+        ('{"schema": 2}', "mean"), ("{" * 100_000, "can be read"),
+        (text_with(mean=[1, 2]), "mean is \\[1, 2\\]; wanted a number for each label"),
+        (text_with(mean={"a": 1.0}), "wanted a number for each label"),
+        (text_with(mean={"a": "x", "b": 1}), "could not convert"),
+        (text_with(mean={"a": 1e9, "b": 1}), "wanted 1e\\+06 at most"),
+        (text_with(model=7), "model is 7"), (text_with(seconds=-1), "seconds is -1"),
+        (text_with(name="a/b"), "name is 'a/b'"),
     ],
     ids=str,
 )
@@ -100,10 +134,8 @@ def test_what_cannot_be_a_profile_is_refused(model, voice_clips, tmp_path, monke
     monkeypatch.setenv("EDGE_SER_PROFILES", str(tmp_path))
     with pytest.raises(ConfigError, match="no such profile; make it with"):
         SpeakerProfile.load(profile_path("nobody"))
-    tiny = EmotionModel.load(
-        write_tiny_model(tmp_path / "tiny.onnx", card_with(mfcc=MfccConfig(hop_length=100)))
-    )
-    with pytest.raises(ConfigError, match="another front end"):
+    tiny = EmotionModel.load(write_tiny_model(tmp_path / "tiny.onnx", card_with()))
+    with pytest.raises(ConfigError, match="was made with another model than tiny.onnx; create it"):
         tiny.classify(voice_clips[0], profile=SpeakerProfile.create("anna", model, voice_clips))
 
 

@@ -272,17 +272,14 @@ def _answers(
 ) -> dict[str, Any]:
     """Logits of the test clips by PyTorch, by the int8 model, and by it with speaker profiles."""
     from .metrics import scores
-    from .minute import profiled
+    from .minute import biases
 
     clips = [dataset.clips[i] for i in task.test]
     targets = np.array([dataset.labels.index(clip.label) for clip in clips])
-    mean = network.mean.numpy()
+    int8 = np.stack([model.run(dataset.frames[i]).logits for i in task.test])
     logits = {
-        "fp32": predict(network, dataset.frames, task.test)[:, :-1],
-        "int8": np.stack([model.run(dataset.frames[i]).logits for i in task.test]),
-        "profile": np.stack([
-            model.run(frames).logits for frames in profiled(dataset, task.test, mean, task.seed)
-        ]),
+        "fp32": predict(network, dataset.frames, task.test)[:, :-1], "int8": int8,
+        "profile": int8 - biases(model, dataset, task.test, task.seed),
     }
     return {
         "clips": [clip.path.name for clip in clips],

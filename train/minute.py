@@ -7,18 +7,21 @@ from collections import defaultdict
 
 import numpy as np
 
+from edge_runtime import EmotionModel
+from edge_runtime.profile import bias_of, mean_logits
+
 from .features import Dataset
 
 SECONDS = 60.0
 
 
-def profiled(
-    dataset: Dataset, indices: list[int], mean: np.ndarray, seed: int
-) -> list[np.ndarray]:
-    """The features of some clips, each adapted to its speaker by a minute of that speaker's clips.
+def biases(
+    model: EmotionModel, dataset: Dataset, indices: list[int], seed: int
+) -> np.ndarray:
+    """What a profile of its speaker takes off the logits of each clip, `(len(indices), n_labels)`.
 
-    The minute is drawn at random from the speaker's clips among `indices`, whatever their labels,
-    which are not looked at. `mean (n_mfcc,)` is that of the training frames.
+    Each profile is made of a minute that is drawn at random from the speaker's clips among
+    `indices`, whatever their labels, which are not looked at.
     """
     by_speaker: dict[str | None, list[int]] = defaultdict(list)
     for i in indices:
@@ -32,5 +35,5 @@ def profiled(
                 break
             chosen.append(dataset.frames[i])
             seconds += dataset.seconds[i]
-        own[speaker] = np.concatenate(chosen).mean(axis=0)
-    return [dataset.frames[i] + (mean - own[dataset.clips[i].speaker]) for i in indices]
+        own[speaker] = bias_of(*mean_logits(model, chosen))
+    return np.stack([own[dataset.clips[i].speaker] for i in indices])
