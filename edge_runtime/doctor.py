@@ -271,7 +271,7 @@ def _bandwidth(r: Recording, model: EmotionModel | None) -> Finding:
         return Finding(
             "bandwidth", Severity.warning, f"{found}, and little below 300 Hz",
             "It sounds as through a telephone, unless the voice is very high. What is missing "
-            "below 300 Hz changes about a quarter of the answers.",
+            "below 300 Hz changes about three answers in ten.",
             "Record with a microphone of the full range. For calls, make a speaker profile of "
             "recordings over the same line: edge-ser profile create NAME CLIP...",
         )
