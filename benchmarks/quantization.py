@@ -46,6 +46,7 @@ def dynamic(fp32: Path, path: Path, per_channel: bool) -> None:
         str(prepared), str(path), weight_type=QuantType.QInt8, per_channel=per_channel
     )
     model = onnx.load(str(path))
+    model.DiscardUnknownFields()  # the seal of what it was made from
     helper.set_model_props(model, {METADATA_KEY: card[METADATA_KEY]})
     onnx.save(model, str(path))
 

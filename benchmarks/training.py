@@ -62,6 +62,27 @@ def our_epochs(dataset: Dataset, targets: np.ndarray, network: EmotionLSTM) -> E
     return Epochs(dataset, list(range(len(dataset.clips))), targets, BETTER.fit, network)
 
 
+def measured(
+    dataset: Dataset, clips: list[Clip], targets: np.ndarray, members: int, rounds: int
+) -> dict[str, float]:
+    """Seconds per epoch of both loops, for so many networks side by side."""
+    shape = replace(BETTER.network, n_classes=len(dataset.labels), members=members)
+    theirs, ours = EmotionLSTM(shape), EmotionLSTM(shape)
+    epochs = our_epochs(dataset, targets, ours)
+    optimizer = torch.optim.Adam(ours.parameters())
+    times: dict[str, list[float]] = {"straightforward loop": [], "edge-ser": []}
+    for number in range(1, rounds + 1):
+        for name, run in (
+            ("straightforward loop",
+             lambda: straightforward_epoch(clips, targets, theirs, BETTER.fit.batch_size)),
+            ("edge-ser", lambda n=number: epochs.run(n, optimizer, lambda line: None)),
+        ):
+            started = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - started)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
@@ -80,35 +101,23 @@ def main() -> None:
     dataset.noises = noise_features(BETTER.mfcc, BETTER.silence, [])
     clips = dataset.clips
     targets = np.array([dataset.labels.index(clip.label) for clip in clips])
-    shape = replace(BETTER.network, n_classes=len(dataset.labels))
-    theirs, ours = EmotionLSTM(shape), EmotionLSTM(shape)
-    epochs = our_epochs(dataset, targets, ours)
-    optimizer = torch.optim.Adam(ours.parameters())
     librosa.load(clips[0].path, sr=16_000)  # its first call imports half of scipy
-    times: dict[str, list[float]] = {"straightforward loop": [], "edge-ser": []}
-    for number in range(1, options.rounds + 1):
-        for name, run in (
-            ("straightforward loop",
-             lambda: straightforward_epoch(clips, targets, theirs, BETTER.fit.batch_size)),
-            ("edge-ser", lambda n=number: epochs.run(n, optimizer, lambda line: None)),
-        ):
-            started = time.perf_counter()
-            run()
-            times[name].append(time.perf_counter() - started)
-    seconds = {name: statistics.median(values) for name, values in times.items()}
-    slowest = seconds["straightforward loop"]
-    rows = "\n".join(
-        f"| {name} | {value:.2f} | {slowest / value:.1f} |" for name, value in seconds.items()
-    )
+    rows = ""
+    for members in (1, BETTER.network.members):
+        seconds = measured(dataset, clips, targets, members, options.rounds)
+        slowest = seconds["straightforward loop"]
+        rows += "".join(
+            f"| {name} | {members} | {value:.2f} | {slowest / value:.1f} |\n"
+            for name, value in seconds.items()
+        )
     table = f"""# Cost of training
 
 `python -m benchmarks.training` on {processor()}, one thread: {len(clips)} clips, \
 {sum(dataset.seconds) / 60:.0f} minutes; medians of {options.rounds} alternating epochs.
 
-| loop | seconds per epoch | faster by |
-|---|---:|---:|
+| loop | networks | seconds per epoch | faster by |
+|---|---:|---:|---:|
 {rows}
-
 Filling the cache, once: {caching:.1f} s.
 """
     print(table)
