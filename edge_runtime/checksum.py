@@ -24,14 +24,15 @@ def sealed(content: bytes) -> bytes:
     return content + _BEFORE + b"%08x" % zlib.crc32(content)
 
 
-def check_seal(content: bytes) -> None:
-    """ModelError if a file ends with a checksum that is not its own."""
+def check_seal(content: bytes) -> str:
+    """The CRC-32 of a model file, but for the seal at its end; ModelError if that is another."""
     at = len(content) - SEAL_LENGTH
-    if at < 0 or content[at:-8] != _BEFORE:
-        return  # made before there was one, or by somebody else
-    view = memoryview(content)
-    if b"%08x" % zlib.crc32(view[:at]) != content[-8:]:
+    if at < 0 or content[at:-8] != _BEFORE:  # made before there was one, or by somebody else
+        return f"{zlib.crc32(content):08x}"
+    found = f"{zlib.crc32(memoryview(content)[:at]):08x}"
+    if found.encode() != content[-8:]:
         raise ModelError(
             "is damaged, or was changed after its export: its content is not that of its checksum; "
             "copy or export it again"
         )
+    return found

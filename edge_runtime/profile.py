@@ -19,7 +19,6 @@ import numpy as np
 from . import strict_json
 from .errors import AudioError, ConfigError, brief, one_line, reason
 from .files import read_limited, replacing
-from .long_sums import LongSums
 
 if TYPE_CHECKING:
     from .model import EmotionModel
@@ -61,7 +60,7 @@ def mean_logits(model: EmotionModel, clips: Iterable[np.ndarray]) -> tuple[np.nd
     for frames in clips:
         n_pieces = max(1, round(len(frames) * period / PIECE_SECONDS))
         for piece in np.array_split(frames, n_pieces):
-            heard = LongSums(model).run(piece)
+            heard = model.run(piece)
             if len(piece) > 1 and heard.speech >= model.card.speech_above:
                 total += heard.logits * (len(piece) * period)
                 seconds += len(piece) * period

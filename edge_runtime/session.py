@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ LEAST_MEMORY, LARGEST_MEMORY = 256 << 20, 4 << 30
 
 
 def open_model(path: Path, threads: int) -> tuple[Any, ModelCard, str]:
-    """onnxruntime's session of the model in `path`, the model's card, and the CRC-32 of the file.
+    """onnxruntime's session of the model in `path`, its card, and what tells the file from others.
 
     Raises ModelError if the file is missing, damaged, foreign, or wants what a network for
     devices does not: other files, operators that are no standard, graphs within graphs.
@@ -51,7 +50,7 @@ def open_model(path: Path, threads: int) -> tuple[Any, ModelCard, str]:
         raise ModelError(f"{path}: {error}") from error
     card = ModelCard.from_json(text, str(path))
     try:
-        check_seal(content)  # last: what is wrong with the content says more
+        fingerprint = check_seal(content)  # last: what is wrong with the content says more
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     session = _session(content, path, threads)
@@ -59,7 +58,7 @@ def open_model(path: Path, threads: int) -> tuple[Any, ModelCard, str]:
         _check_graph(session, card, path)
     except UnicodeDecodeError as error:
         raise ModelError(f"{path}: is damaged: a name in it is no text ({error.reason})") from error
-    return session, card, f"{zlib.crc32(content):08x}"
+    return session, card, fingerprint
 
 
 def _card_text(content: bytes) -> str:

@@ -71,12 +71,15 @@ def choices(data: Path, report: Path, *, names: list[str], seeds: int, jobs: int
             resume: bool) -> None:
     """Train every variation (or those in `names`) with `seeds` seeds and write `report`.json/.md.
 
-    Raises ConfigError for a name that there is not.
+    Raises ConfigError, before anything is trained, for a name that there is not, and if what the
+    others are compared with is missing.
     """
     for name in names:
         if name not in VARIATIONS:
             raise ConfigError(f"--only {name}: wanted one of {'; '.join(VARIATIONS)}")
     done = _load(report.with_suffix(".json")) if resume else {}
+    if REFERENCE not in [*(names or VARIATIONS), *done]:
+        raise ConfigError(f"--only: the others are compared with {REFERENCE!r}: give that as well")
     tasks = [
         (name, seed, data, cache) for seed in range(seeds) for name in names or VARIATIONS
         if str(seed) not in done.get(name, {})
@@ -89,8 +92,6 @@ def choices(data: Path, report: Path, *, names: list[str], seeds: int, jobs: int
             done.setdefault(name, {})[str(seed)] = score
             print(f"{name}, seed {seed}: {100 * score:.1f}%", flush=True)
             write_json(report.with_suffix(".json"), done)
-    if REFERENCE not in done:
-        raise ConfigError(f"--only: the others are compared with {REFERENCE!r}: give that as well")
     write_text(report.with_suffix(".md"), _markdown(done))
 
 
