@@ -15,6 +15,7 @@ import typer
 from . import __version__, cli_bench, cli_classify, cli_doctor, cli_listen, cli_profile
 from .errors import ConfigError, EdgeSerError, reason
 from .terminal import complain as _complain
+from .terminal import hanging
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,11 +76,14 @@ def info(
       edge-ser info
       edge-ser info my.onnx --json | jq .scores
     """
-    from .info import as_text, describe
+    from .info import INDENT, as_text, describe
     from .model import EmotionModel
 
     about = describe(EmotionModel.load(model))
-    print(json.dumps(about, indent=2, ensure_ascii=False) if as_json else as_text(about))
+    if as_json:
+        print(json.dumps(about, indent=2, ensure_ascii=False))
+    else:
+        print(hanging(as_text(about), INDENT, sys.stdout))
 
 
 @app.command()

@@ -16,7 +16,7 @@ import typer
 from .errors import AudioError, EdgeSerError
 from .finding import Finding, Severity, verdict
 from .inputs import expand
-from .terminal import one_line
+from .terminal import hanging, one_line
 
 if TYPE_CHECKING:
     from .doctor import Examination
@@ -130,7 +130,8 @@ class _Report:
 
 def as_text(finding: Finding) -> str:
     """One line, and below it what it means and what to do, where that is something."""
-    lines = [f"{MARKS[finding.severity]} {finding.name:{NAME_WIDTH}} {finding.found}"]
+    first = f"{MARKS[finding.severity]} {finding.name:{NAME_WIDTH}} {finding.found}"
+    lines = [hanging(first, NAME_WIDTH + 3, sys.stdout)]
     indent = " " * (NAME_WIDTH + 3)
     width = min(shutil.get_terminal_size().columns, WIDEST)
     for text in (finding.meaning, finding.advice):

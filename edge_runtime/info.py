@@ -6,6 +6,8 @@ from typing import Any
 
 from .model import EmotionModel
 
+INDENT = 14  # columns of the names in `as_text`
+
 
 def describe(model: EmotionModel) -> dict[str, Any]:
     """The card of a model with its file's size and its inputs and outputs, as JSON holds them."""

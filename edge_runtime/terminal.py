@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+import textwrap
 import time
 from typing import TextIO
 
@@ -105,13 +106,28 @@ def is_terminal(file: TextIO | None) -> bool:
     return file is not None and file.isatty()
 
 
-def _columns(file: TextIO) -> int:
+def columns(file: TextIO) -> int:
     """The width of the terminal that `file` is."""
     try:
-        columns = os.get_terminal_size(file.fileno()).columns
+        width = os.get_terminal_size(file.fileno()).columns
     except (OSError, ValueError):
-        columns = 0
-    return columns or shutil.get_terminal_size().columns  # some terminals do not know theirs
+        width = 0
+    return width or shutil.get_terminal_size().columns  # some terminals do not know theirs
+
+
+def hanging(text: str, indent: int, file: TextIO) -> str:
+    """`text` with its lines broken between words where the terminal `file` ends, and what goes on
+    in another line indented; as it is for what is no terminal."""
+    if not is_terminal(file):
+        return text
+    lines = [
+        textwrap.fill(
+            line, columns(file), subsequent_indent=" " * indent, break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in text.splitlines()
+    ]
+    return "\n".join(lines)
 
 
 class Interruption:
@@ -146,7 +162,7 @@ class Progress:
 
     def __init__(self, length: int, *, show_pos: bool = True) -> None:
         # Label, share and time left, and the count or the note: a line that wraps would stay.
-        room = _columns(sys.stderr) - 38
+        room = columns(sys.stderr) - 38
         self._has_note = not show_pos and room > NOTE_WIDTH + 5
         show_pos = show_pos and room > 2 * len(str(length)) + 6
         room -= NOTE_WIDTH if self._has_note else 2 * len(str(length)) + 3 if show_pos else 0

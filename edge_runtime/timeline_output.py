@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 from .answers import Format, confidence_of, csv_row, is_ascii, rounded
 from .prediction import NO_SPEECH
 from .segments import Shares
-from .terminal import Paint, bar, clock, one_line
+from .terminal import Paint, bar, clock, columns, hanging, is_terminal, one_line
 from .timeline_formats import VTT_HEADER, as_audacity, as_srt, as_vtt
 
 if TYPE_CHECKING:
     from .segments import Segment
 
-BAR = 20  # characters of a bar that stand for a probability of 1
+# Characters of a bar that stand for a probability of 1, and those of the line beside it.
+BAR, BESIDE_BAR = 20, 41
 
 
 class Timelines:
@@ -24,6 +25,8 @@ class Timelines:
         self._format, self._file = format, file
         self._paint = Paint(labels, file)
         self._ascii = is_ascii(file)
+        room = columns(file) - BESIDE_BAR if is_terminal(file) else BAR
+        self._bar = max(1, min(BAR, room))
         self.count = 0  # recordings
         self._name = ""
         self._shares = Shares()
@@ -71,7 +74,8 @@ class Timelines:
         shares, seconds = self._shares.shares(), self._shares.total()
         if self._format is Format.text:
             each = ", ".join(f"{label} {100 * share:.0f}%" for label, share in shares.items())
-            self._write(f"  {clock(seconds):>9} in all: {each or 'nothing'}\n")
+            summary = f"  {clock(seconds):>9} in all: {each or 'nothing'}"
+            self._write(hanging(summary, 20, self._file) + "\n")
         elif self._format is Format.json:
             about = {
                 "file": self._name, "seconds": round(seconds, 3),
@@ -90,9 +94,9 @@ class Timelines:
     def _text(self, segment: Segment) -> str:
         times = f"  {clock(segment.start):>9}  {clock(segment.end):>9}"
         if segment.label == NO_SPEECH:
-            return f"{times}  {'':{BAR}}  {segment.label}\n"
+            return f"{times}  {'':{self._bar}}  {segment.label}\n"
         label = self._paint(f"{segment.label:<10}", segment.label)
-        confidence = bar(segment.confidence, BAR, self._file)
+        confidence = bar(segment.confidence, self._bar, self._file)
         return (
             f"{times}  {self._paint(confidence, segment.label)}  {label} "
             f"{100 * segment.confidence:3.0f}%\n"

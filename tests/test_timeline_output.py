@@ -10,6 +10,7 @@ import pytest
 from edge_runtime.answers import Format
 from edge_runtime.prediction import NO_SPEECH
 from edge_runtime.segments import Segment
+from edge_runtime.terminal import hanging
 from edge_runtime.timeline_output import Timelines
 
 LABELS = ("happy", "sad")
@@ -65,3 +66,23 @@ def test_a_list_is_json_for_any_number_of_recordings(names):
     assert [row["file"] for row in found] == list(names)
     ascii_only = written(Terminal("latin-1"), Format.json, names)
     assert ascii_only.isascii() and json.loads(ascii_only) == found
+
+
+@pytest.mark.parametrize("width", [30, 44, 60, 61, 200])
+def test_lines_end_where_the_terminal_does(monkeypatch, width):
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = written(Terminal()).splitlines()
+    assert lines[1].count("█") + lines[1].count("░") == min(20, max(1, width - 41))
+    assert width < 42 or max(map(len, lines)) <= width
+    assert " ".join(" ".join(lines[3:]).split()) == "0:03.5 in all: sad 50%, no speech 50%"
+
+
+def test_what_hangs_is_indented_and_whole_for_programs(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    text = "name    some words that are many\nfile    /a/path/that-is-never-broken.wav"
+    assert hanging(text, 8, io.StringIO()) == text
+    assert hanging(text, 8, Terminal()).splitlines() == [
+        "name    some words", "        that are", "        many", "file",
+        "        /a/path/that-is-never-broken.wav",
+    ]
