@@ -19,7 +19,7 @@ from train.corpora import Clip, DatasetError, scan
 from train.device import pick_device
 from train.epochs import FitConfig, batches, pad
 from train.features import load_dataset
-from train.fit import ResumeError, fit
+from train.fit import ResumeError, best_epoch, fit
 from train.metrics import scores
 from train.network import EmotionLSTM, NetworkConfig
 
@@ -308,3 +308,12 @@ def test_uar_is_the_mean_of_the_recalls():
     assert result["accuracy"] == 0.8
     assert result["confusion"] == [[4, 0, 0], [1, 0, 0], [0, 0, 0]]
     assert result["recall"] == {"a": 1.0, "b": 0.0}
+
+
+def test_the_epoch_is_one_of_many_good_ones():
+    """Not the luckiest: UAR of a few validation speakers jumps from epoch to epoch."""
+    rows = [{"val_uar": uar, "val_loss": 1.0} for uar in [0.2] * 10 + [0.5] * 10]
+    rows[4]["val_uar"] = 0.6
+    rows[15]["val_loss"] = 0.9
+    assert best_epoch(rows) == 14  # the first of those beside the smallest loss
+    assert best_epoch(rows[:9]) == 5  # too few to look beside any

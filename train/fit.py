@@ -63,9 +63,9 @@ def fit(
 ) -> Fit:
     """Train on `clips`, for as many epochs as were best for clips that were left out.
 
-    For each list of clips in `folds` a network is trained on the others and answers these. The
-    epoch with the best mean UAR is chosen, and the network that is returned is trained on
-    all `clips` up to that epoch: nobody's voice is wasted on choosing. It answers `data.labels`;
+    For each list of clips in `folds` a network is trained on the others and answers these. Their
+    mean UAR chooses the epoch (`best_epoch`), and the network that is returned is trained on all
+    `clips` up to that epoch: nobody's voice is wasted on choosing. It answers `data.labels`;
     auxiliary ones are a part of the training alone.
 
     With `state_file`, everything that the next epoch depends on is stored beside it after each
@@ -104,9 +104,7 @@ def choose_epoch(
         {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
         for rows in zip(*(course.history for course in courses))
     ]
-    # UAR moves in steps of a clip, so the loss decides between equal ones.
-    best = max(history, key=lambda row: (row["val_uar"], -row["val_loss"]))
-    epoch = int(best["epoch"])
+    epoch = best_epoch(history)
     unseen = [i for fold in folds for i in data.answerable(fold)]
     outputs = np.concatenate([course.outputs[epoch - 1].numpy() for course in courses])
     targets = np.array([data.labels.index(data.clips[i].label) for i in unseen])
@@ -115,6 +113,22 @@ def choose_epoch(
     return Fit(
         courses[-1].network, temperature, epoch, history, unseen, logits, speech_logits
     )
+
+
+def best_epoch(history: list[dict[str, float]]) -> int:
+    """The epoch, from 1, around which validation UAR was highest: a mean over a tenth of the
+    training to either side, for that of a single epoch is luck among others. The loss decides
+    between equal ones."""
+    reach = len(history) // 10
+
+    def around(k: int) -> tuple[float, float]:
+        rows = history[max(0, k - reach) : k + reach + 1]
+        return (
+            float(np.mean([row["val_uar"] for row in rows])),
+            -float(np.mean([row["val_loss"] for row in rows])),
+        )
+
+    return 1 + max(range(len(history)), key=around)
 
 
 def validated(
