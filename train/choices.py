@@ -40,7 +40,6 @@ REFERENCE = "the recipe, one network"
 VARIATIONS: dict[str, Recipe] = {
     REFERENCE: SHORT,
     "3 networks": BETTER,
-    "5 networks of 44 units": SHORT.with_settings(["hidden_size=44", "stem_size=44", "members=5"]),
     "40 epochs": SHORT.with_settings(["epochs=40"]),
     "windows of 32 ms": replace(SHORT, mfcc=replace(MFCC, n_fft=512)),
     "windows of 128 ms": replace(SHORT, mfcc=replace(MFCC, n_fft=2048)),
@@ -51,6 +50,9 @@ VARIATIONS: dict[str, Recipe] = {
     "16 bands up to 1.6 kHz": replace(SHORT, mfcc=replace(MFCC, fmax=1600.0)),
     "silence kept": replace(SHORT, silence=None),
     "levels as recorded": replace(SHORT, silence=replace(SILENCE, relative=False)),
+    "2 frames a step": SHORT.with_settings(["stack=2"]),
+    "6 frames a step": SHORT.with_settings(["stack=6"]),
+    "44 units": SHORT.with_settings(["hidden_size=44", "stem_size=44"]),
     "96 units": SHORT.with_settings(["hidden_size=96"]),
     "mean over time": SHORT.with_settings(["pooling=mean"]),
     "no residual": SHORT.with_settings(["residual=false"]),

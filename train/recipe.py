@@ -86,7 +86,7 @@ BETTER = Recipe(
     MfccConfig(n_fft=1024, hop_length=320, n_mels=16, fmin=40.0, fmax=4000.0),
     SilenceConfig(relative=True),
     NetworkConfig(
-        hidden_size=64, dropout=0.2, pooling="attention", stack=2, stem_size=64, residual=True,
+        hidden_size=64, dropout=0.2, pooling="attention", stack=3, stem_size=64, residual=True,
         speech=True, members=3,
     ),
     FitConfig(),
