@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from .audio_file import PIECE, AudioFile
-from .errors import AudioError, ConfigError
+from .errors import AudioError, ConfigError, one_line
 from .limits import HIGHEST_RATE, LOWEST_RATE, AudioLimits
 
 
@@ -76,9 +76,19 @@ def resample(samples: np.ndarray, rate: float, sample_rate: float) -> np.ndarray
     check_rates(rate, sample_rate)
     if rate == sample_rate:
         return samples
-    import soxr  # loaded only where needed: most models are fed at their own rate
+    return _soxr().resample(samples, rate, sample_rate, quality="HQ")
 
-    return soxr.resample(samples, rate, sample_rate, quality="HQ")
+
+def _soxr() -> Any:
+    """The package, loaded only where needed: most models are fed at their own rate."""
+    try:
+        import soxr
+    except ImportError as error:
+        raise AudioError(
+            f"soxr cannot be imported ({one_line(error)}), which resamples; run "
+            "`pip install --force-reinstall soxr`"
+        ) from error
+    return soxr
 
 
 def check_rates(*rates: float) -> None:
@@ -101,9 +111,7 @@ class StreamResampler:
         check_rates(sample_rate, wanted)
         self._stream = None
         if sample_rate != wanted:
-            import soxr
-
-            self._stream = soxr.ResampleStream(
+            self._stream = _soxr().ResampleStream(
                 sample_rate, wanted, 1, dtype="float32", quality="HQ"
             )
 

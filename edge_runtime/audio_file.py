@@ -175,8 +175,11 @@ class AudioFile:
                 ) from error
             if self._missing:
                 raise AudioError(f"{self.path}: is truncated: {self._missing}") from error
+            wanted = "WAV, FLAC, OGG or MP3"
+            if isinstance(self._file, io.BytesIO):  # standard input
+                wanted += "; raw samples need --rate"
             raise AudioError(
-                f"{self.path}: is not audio that can be read ({said}); wanted WAV, FLAC, OGG or MP3"
+                f"{self.path}: is not audio that can be read ({said}); wanted {wanted}"
             ) from error
 
 

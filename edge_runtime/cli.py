@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import io
 import json
 import os
 import sys
@@ -13,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TextIO
 import typer
 
 from . import __version__, cli_bench, cli_classify, cli_doctor, cli_listen, cli_profile
-from .errors import ConfigError, EdgeSerError, reason
+from .errors import AudioError, ConfigError, EdgeSerError, reason
+from .terminal import Interruption, hanging
 from .terminal import complain as _complain
-from .terminal import hanging
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,17 +135,9 @@ def mfcc(
     front = Mfcc(begin.with_settings(settings or []))
     try:
         features = front(read_audio(path, front.config.sample_rate))
-        _write_features(features, front.framing.frame_times(len(features)), output)
-    except OSError as error:
-        if output is None:
-            raise
-        _complain(EdgeSerError(f"{output}: cannot be written: {reason(error)}"))
-        raise typer.Exit(1) from None
-    except ConfigError:
-        raise
-    except EdgeSerError as error:
-        _complain(error if str(path) in str(error) else EdgeSerError(f"{path}: {error}"))
-        raise typer.Exit(1) from None
+    except AudioError as error:
+        raise error if str(path) in str(error) else AudioError(f"{path}: {error}") from error
+    _write_features(features, front.framing.frame_times(len(features)), output)
     if output is not None:
         period = 1000 * front.config.hop_length / front.config.sample_rate
         print(f"{output}: {len(features)} frames, one every {period:g} ms", file=sys.stderr)
@@ -160,8 +153,10 @@ def _write_features(features: np.ndarray, times: np.ndarray, output: Path | None
     with replacing(output) as temporary:
         if output.suffix.lower() == ".npy":
             import numpy as np
-            with temporary.open("wb") as file:
-                np.save(file, features)
+
+            content = io.BytesIO()  # numpy's own words for a full disk are numbers
+            np.save(content, features)
+            temporary.write_bytes(content.getvalue())
         else:
             with temporary.open("w", newline="") as table:
                 _write_table(features, times, table)
@@ -192,7 +187,8 @@ def main() -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         try:
-            _asked_for(sys.argv[1:])()
+            with Interruption():
+                _asked_for(sys.argv[1:])()
         finally:
             sys.stdout.flush()
     except ConfigError as error:
@@ -208,6 +204,7 @@ def main() -> None:
         _drop_output()
         sys.exit(1)
     except SystemExit as left:
+        Interruption.check()
         if isinstance(left.__context__, BrokenPipeError):  # which typer has made of it
             _nobody_reads()
         raise

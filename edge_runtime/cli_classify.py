@@ -19,7 +19,7 @@ from .errors import AudioError, ConfigError, EdgeSerError
 from .limits import limits_of
 from .pcm import Encoding, PcmFormat
 from .standard_input import NAME, all_of_stdin, raw_format
-from .terminal import Interruption, Progress, complain, has_colours, is_terminal
+from .terminal import Interruption, Progress, complain, has_colours, is_terminal, one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from .timeline_output import Timelines
 
 STDIN = "-"  # the file of this name is ./-
+
+# As a file to write, standard output would lose what it is redirected to.
+STDOUT = (Path("-"), Path("/dev/stdout"), Path("/dev/fd/1"))
 
 
 def classify(
@@ -164,7 +167,7 @@ def classify(
     raw = _raw_format(paths, rate, channels, encoding)
     limits = limits_of(longest, largest, timeline or plot is not None)
     held = limits_of(longest, largest or "1G", timeline or plot is not None)  # of standard input
-    if output == Path("-"):
+    if output in STDOUT:
         output = None
     format = format_of(output, format)
     timeline = timeline or plot is not None
@@ -173,6 +176,7 @@ def classify(
         check_free(plot, force)
     if output is not None:
         check_free(output, force)
+    _check_apart(paths, output, plot)
     from .model import EmotionModel
 
     speaker = None
@@ -204,24 +208,19 @@ def classify(
     with contextlib.nullcontext(sys.stdout) if output is None else growing(output, force) as file:
         try:
             answers: Answers | Timelines
-            with Interruption() as interruption:
-                if timeline:
-                    answers = Timelines(format, file, loaded.labels)
-                    failed = write_timelines(
-                        loaded, recordings, answers, {STDIN: lambda: all_of_stdin(raw, held)},
-                        options,
-                        is_terminal(sys.stderr) and not quiet, interruption,
-                    )
-                else:
-                    inputs, progress, names = _inputs(paths, quiet, output is None)
-                    answers = Answers(
-                        format, file, loaded.labels, colours=has_colours(file), names=names
-                    )
-                    here = {
-                        STDIN: lambda: _clip_of_stdin(raw, held, work, loaded.sample_rate)
-                    }
-                    done = answer_all(work, inputs, jobs, here)
-                    failed = _write(done, answers, progress, interruption)
+            if timeline:
+                answers = Timelines(format, file, loaded.labels)
+                failed = write_timelines(
+                    loaded, recordings, answers, {STDIN: lambda: all_of_stdin(raw, held)},
+                    options, is_terminal(sys.stderr) and not quiet,
+                )
+            else:
+                inputs, progress, names = _inputs(paths, quiet, output is None)
+                answers = Answers(
+                    format, file, loaded.labels, colours=has_colours(file), names=names
+                )
+                here = {STDIN: lambda: _clip_of_stdin(raw, held, work, loaded.sample_rate)}
+                failed = _write(answer_all(work, inputs, jobs, here), answers, progress)
             if failed and not answers.count and output is not None:
                 raise NothingWrittenError  # rather keep what FILE held before
         except KeyboardInterrupt:
@@ -244,6 +243,24 @@ def _check_timeline(
         raise ConfigError("--window and --hop are of --timeline: give that as well")
 
 
+def _check_apart(paths: list[str], output: Path | None, plot: Path | None) -> None:
+    """ConfigError if what is written would replace what is read, or the sheet the answers."""
+    from .inputs import expand
+
+    written = {"--output": output, "--plot": plot}
+    there = {name: path for name, path in written.items() if path is not None and path.is_file()}
+    if output is not None and plot is not None and output.resolve() == plot.resolve():
+        raise ConfigError(f"--output and --plot are both {output}; give two files")
+    for found in expand(paths) if there else ():
+        for option, path in there.items():
+            with contextlib.suppress(OSError):  # whoever reads it will tell
+                if isinstance(found, str) and os.path.samefile(found, path):
+                    raise ConfigError(
+                        f"{option} {path}: is an input as well, {found}, and would be lost; give "
+                        "another name"
+                    )
+
+
 def _inputs(
     paths: list[str], quiet: bool, printed: bool
 ) -> tuple[Iterable[str | AudioError], Progress | None, list[str]]:
@@ -261,15 +278,14 @@ def _inputs(
 
 
 def _write(
-    done: Generator[Answer[Prediction], None, None], answers: Answers, progress: Progress | None,
-    interruption: Interruption,
+    done: Generator[Answer[Prediction], None, None], answers: Answers, progress: Progress | None
 ) -> bool:
     """Write all answers and complain of what was no input; whether anything was not."""
     failed = False
     try:
         with contextlib.closing(done):
             for answer in done:
-                interruption.check()
+                Interruption.check()
                 if progress is not None:
                     progress.clear()
                 if isinstance(answer.result, EdgeSerError):
@@ -293,7 +309,8 @@ def _interrupted(file: TextIO, output: Path | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     file.flush()
     if output is not None:
-        complain(EdgeSerError(f"interrupted; the answers so far are in {part_of(output)}"))
+        where = one_line(str(part_of(output)))
+        print(f"edge-ser: interrupted; the answers so far are in {where}", file=sys.stderr)
     sys.stderr.flush()
     os._exit(130)  # 128 + SIGINT, as shells count
 

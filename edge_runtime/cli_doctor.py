@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 import sys
 import textwrap
@@ -16,7 +17,7 @@ import typer
 from .errors import AudioError, EdgeSerError
 from .finding import Finding, Severity, verdict
 from .inputs import expand
-from .terminal import hanging, one_line
+from .terminal import Interruption, hanging, one_line
 
 if TYPE_CHECKING:
     from .doctor import Examination
@@ -63,6 +64,7 @@ def doctor(
         report.section("machine", check_machine())
         report.section("packages", check_packages())
     loaded, findings = check_model(model)
+    Interruption.check()
     if not clips or loaded is None:
         report.section("model", findings)
     if not clips:
@@ -76,10 +78,12 @@ def doctor(
         try:
             from .doctor import examine
 
-            report.clip(examine(found, loaded))
+            examination = examine(found, loaded)
         except (EdgeSerError, ImportError, OSError) as error:  # a package may be missing
             report.unreadable(found, error)
             failed = True
+        else:
+            report.clip(examination)
     report.close()
     if failed:
         raise typer.Exit(1)
@@ -112,9 +116,11 @@ class _Report:
             print("\n".join(map(as_text, examination.findings)), flush=True)
 
     def unreadable(self, path: str, error: Exception) -> None:
+        Interruption.check()
         said = one_line(str(error))
         self.clips.append({"file": str(path), "error": said})
-        print(f"edge-ser: {said if str(path) in said else f'{path}: {said}'}", file=sys.stderr)
+        named = os.path.normpath(path) in said
+        print(f"edge-ser: {said if named else f'{path}: {said}'}", file=sys.stderr)
 
     def close(self) -> None:
         bad = sum("error" in clip for clip in self.clips)

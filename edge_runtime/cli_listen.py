@@ -116,6 +116,8 @@ def listen(
     config = ListenConfig(
         pause=pause, max_duration=max_duration, min_duration=min_duration, cooldown=cooldown
     )
+    if adapt and profile is not None:
+        raise ConfigError("--adapt is for a voice that is not known: give that or --profile")
     speaker = None
     if profile is not None:
         from .profile import SpeakerProfile, profile_path

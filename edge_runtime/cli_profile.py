@@ -97,8 +97,10 @@ def _files(clips: list[Path]) -> Iterator[str]:
     """The recordings that are meant; AudioError for a name that stands for none."""
     from .errors import AudioError
     from .inputs import expand
+    from .terminal import Interruption
 
     for found in expand(clips):
+        Interruption.check()
         if isinstance(found, AudioError):
             raise found
         yield found
@@ -156,7 +158,10 @@ def list_profiles() -> None:
     from .errors import ConfigError
     from .profile import SpeakerProfile, profile_folder
 
-    for path in sorted(profile_folder().glob("*.json")):
+    folder = profile_folder()
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder}: is no folder; EDGE_SER_PROFILES wants one")
+    for path in sorted(folder.glob("*.json")):
         try:
             print(f"{path.stem}: {SpeakerProfile.load(path).seconds:.0f} s of speech, {path}")
         except ConfigError as error:
@@ -168,12 +173,16 @@ def delete(
     name: Annotated[str, typer.Argument(help="Its name.", autocompletion=known_profiles)],
 ) -> None:
     """Delete a profile."""
-    from .errors import ConfigError
-    from .profile import profile_path
+    from .errors import ConfigError, EdgeSerError, reason
+    from .profile import SpeakerProfile, profile_folder, profile_path
 
     path = profile_path(name)
+    if not path.exists():
+        raise ConfigError(f"{path}: no such profile")
+    if path.parent != profile_folder():
+        SpeakerProfile.load(path)  # ConfigError for what is no profile, and not ours to delete
     try:
         path.unlink()
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such profile") from None
+    except OSError as error:
+        raise EdgeSerError(f"{path}: cannot be deleted: {reason(error)}") from error
     print(f"{path}: deleted")

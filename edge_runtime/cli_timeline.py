@@ -54,8 +54,7 @@ def check_options(format: Format, options: TimelineOptions, n_inputs: int) -> No
 
 def write_timelines(
     model: EmotionModel, inputs: list[str | AudioError], out: Timelines,
-    here: Mapping[str, Callable[[], Audio]], options: TimelineOptions, show_progress: bool,
-    interruption: Interruption,
+    here: Mapping[str, Callable[[], Audio]], options: TimelineOptions, show_progress: bool
 ) -> bool:
     """Write the segments of all recordings; whether one of them failed.
 
@@ -71,7 +70,7 @@ def write_timelines(
                 if isinstance(name, AudioError):
                     raise name
                 recording = here[name]() if name in here else AudioFile(name, limits=options.limits)
-                _write_one(model, name, out, recording, options, show_progress, interruption)
+                _write_one(model, name, out, recording, options, show_progress)
             except ConfigError:
                 raise
             except EdgeSerError as error:
@@ -84,7 +83,7 @@ def write_timelines(
 
 def _write_one(
     model: EmotionModel, name: str, out: Timelines, recording: Audio, options: TimelineOptions,
-    show_progress: bool, interruption: Interruption,
+    show_progress: bool,
 ) -> None:
     from .timeline import TimelineStream
 
@@ -110,7 +109,7 @@ def _write_one(
     try:
         try:
             for piece in itertools.chain([first], pieces):
-                interruption.check()
+                Interruption.check()
                 if sheet is not None:
                     sheet.hear(piece)
                 segments = stream.push(piece)

@@ -173,7 +173,8 @@ def _length(r: Recording) -> Finding:
             "length", Severity.note, found,
             "There is one answer for the whole file, however often the mood or the speaker "
             "changes in it.",
-            "Cut it into utterances of 2 to 10 seconds, or push it to a stream (model.stream()).",
+            "`edge-ser classify --timeline` answers by segments; or cut it into utterances of 2 to "
+            "10 seconds.",
         )
     if r.silence > SILENCE_NOTE:
         return Finding(

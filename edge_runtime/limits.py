@@ -44,8 +44,8 @@ class AudioLimits:
         if n_samples > self.longest * sample_rate:
             raise AudioError(
                 f"{name}: is longer than {self.longest:g} s, the limit (longest="
-                f"{self.longest:g}): use --timeline, which reads piece by piece, cut it, or raise "
-                "the limit (--longest, AudioLimits)"
+                f"{self.longest:g}): cut it, or raise the limit (AudioLimits; `edge-ser classify` "
+                "has --longest, and --timeline, which reads piece by piece)"
             )
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import strict_json
-from .errors import AudioError, ConfigError, brief, one_line, reason
+from .errors import AudioError, ConfigError, EdgeSerError, brief, one_line, reason
 from .files import read_limited, replacing
 
 if TYPE_CHECKING:
@@ -100,14 +100,19 @@ class SpeakerProfile:
         return cls(name, tuple(map(float, mean)), seconds, model.labels, model.fingerprint)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it as a JSON file, whole or not at all."""
+        """Write it as a JSON file, whole or not at all; EdgeSerError if that cannot be."""
         path = Path(path)
         values = {
             "schema": SCHEMA, "name": self.name, "seconds": round(self.seconds, 2),
             "mean": {label: round(value, 5) for label, value in zip(self.labels, self.mean)},
             "model": self.model,
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EdgeSerError(
+                f"{path.parent}: the folder cannot be made: {reason(error)}"
+            ) from error
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
@@ -118,9 +123,9 @@ class SpeakerProfile:
         try:
             values = strict_json.loads(read_limited(path, LARGEST_PROFILE).decode("utf-8"))
         except FileNotFoundError:
+            name = path.stem if path.parent == profile_folder() else path
             raise ConfigError(
-                f"{path}: no such profile; make it with "
-                f"`edge-ser profile create {path.stem} CLIP...`"
+                f"{path}: no such profile; make it with `edge-ser profile create {name} CLIP...`"
             ) from None
         except (OSError, ValueError) as error:
             said = reason(error) if isinstance(error, OSError) else one_line(error)

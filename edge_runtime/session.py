@@ -71,6 +71,11 @@ def _card_text(content: bytes) -> str:
             f"has no {METADATA_KEY!r} metadata: it is not a model that edge-ser exported; make one "
             "with `python -m export onnx`"
         )
+    if "waveform" in file.inputs:
+        raise ModelError(
+            "is a waveform graph, which is for programs in other languages; give the .onnx file "
+            "that was exported beside it"
+        )
     for name in ("mfcc", "state"):
         if name not in file.inputs:
             raise ModelError(f"has no {name!r}; it has {shortened(', '.join(file.inputs))}")

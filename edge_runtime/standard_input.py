@@ -100,7 +100,9 @@ class StandardInput:
     """
 
     def __init__(self, raw: PcmFormat | None) -> None:
-        if sys.stdin is None or sys.stdin.isatty():
+        if sys.stdin is None:
+            raise ConfigError(f"{NAME} is closed; pipe audio into `edge-ser listen -`")
+        if sys.stdin.isatty():
             raise ConfigError(
                 f"{NAME} is a terminal; pipe audio into `edge-ser listen -`, or leave the - away "
                 "for the microphone"

@@ -30,7 +30,9 @@ def one_line(text: str) -> str:
 
 
 def complain(error: Exception) -> None:
-    """One line on stderr, whatever the message holds."""
+    """One line on stderr, whatever the message holds; KeyboardInterrupt after Ctrl-C, which is the
+    only thing wrong then."""
+    Interruption.check()
     print(f"edge-ser: {one_line(str(error))}", file=sys.stderr)
 
 
@@ -131,26 +133,38 @@ def hanging(text: str, indent: int, file: TextIO) -> str:
 
 
 class Interruption:
-    """Ctrl-C, noticed even where Python swallows it: while an object is cleaned up, for one.
+    """Ctrl-C, noticed even where Python or a library swallows it, or makes another error of it:
+    while an object is cleaned up, a library loads, or a decoder asks for more of a file.
 
-    In a `with` block an interruption raises KeyboardInterrupt as ever; `check` raises it again.
+    In a `with` block an interruption raises KeyboardInterrupt as ever; `check` raises it again,
+    from wherever it is called. There is one Ctrl-C in a process, and so one memory of it.
     """
 
-    def __enter__(self) -> Interruption:
-        self._seen = False
+    _seen = False
+
+    def __enter__(self) -> None:
+        Interruption._seen = False
         self._before = signal.signal(signal.SIGINT, self._note)
-        return self
+        self._report = sys.unraisablehook
+        sys.unraisablehook = self._unraisable
 
     def __exit__(self, *_: object) -> None:
         signal.signal(signal.SIGINT, self._before)
+        sys.unraisablehook = self._report
 
-    def check(self) -> None:
-        if self._seen:
+    @classmethod
+    def check(cls) -> None:
+        if cls._seen:
             raise KeyboardInterrupt
 
     def _note(self, *_: object) -> None:
-        self._seen = True
+        Interruption._seen = True
         raise KeyboardInterrupt
+
+    def _unraisable(self, what: sys.UnraisableHookArgs) -> None:
+        """No traceback of an interruption in a place that cannot raise it: `check` will."""
+        if not issubclass(what.exc_type, KeyboardInterrupt):
+            self._report(what)
 
 
 class Progress:

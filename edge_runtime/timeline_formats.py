@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .answers import confidence_of
+
 if TYPE_CHECKING:
     from .segments import Segment
 
@@ -32,9 +34,10 @@ VTT_HEADER = "WEBVTT\n"
 
 
 def _cue(segment: Segment, point: str) -> str:
+    confidence = confidence_of(segment)
+    share = "" if confidence is None else f" {100 * confidence:.0f}%"
     return (
-        f"{_exact(segment.start, point)} --> {_exact(segment.end, point)}\n"
-        f"{segment.label} {100 * segment.confidence:.0f}%"
+        f"{_exact(segment.start, point)} --> {_exact(segment.end, point)}\n{segment.label}{share}"
     )
 
 

@@ -93,7 +93,7 @@ class Timelines:
 
     def _text(self, segment: Segment) -> str:
         times = f"  {clock(segment.start):>9}  {clock(segment.end):>9}"
-        if segment.label == NO_SPEECH:
+        if confidence_of(segment) is None:
             return f"{times}  {'':{self._bar}}  {segment.label}\n"
         label = self._paint(f"{segment.label:<10}", segment.label)
         confidence = bar(segment.confidence, self._bar, self._file)

@@ -16,6 +16,9 @@ import pytest
 import soundfile
 from conftest import ROOT
 
+from edge_runtime import AudioError
+from edge_runtime.terminal import Interruption, complain
+
 CLASSIFY = [sys.executable, "-m", "edge_runtime", "classify"]
 
 
@@ -197,3 +200,57 @@ def test_the_bar_leaves_nothing_behind_and_every_answer_whole(folder):
     lines = [line.split("\033[K")[-1] for line in seen.split("\r\n")]
     assert sum(line.startswith(f"{path}: ") for line in lines) == 30
     assert not any("#" in line or "/30" in line for line in lines)
+
+
+@pytest.mark.parametrize("given", ["rec.wav", "link.csv", "."])
+def test_what_is_read_is_never_written_over(folder, tmp_path, given):
+    content = (folder / "b.wav").read_bytes()
+    (tmp_path / "rec.wav").write_bytes(content)
+    (tmp_path / "link.csv").symlink_to("rec.wav")
+    result = classify(
+        "rec.wav" if given != "." else ".", "--format", "csv", "--force",
+        "-o", given if given != "." else "rec.wav", cwd=tmp_path,
+    )
+    assert result.returncode == 2 and b"is an input as well" in result.stderr
+    result = classify(
+        "rec.wav", "--plot", "x.svg", "-o", "./x.svg", "--format", "csv", cwd=tmp_path
+    )
+    assert result.returncode == 2 and b"give two files" in result.stderr
+    assert (tmp_path / "rec.wav").read_bytes() == content
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.csv", "rec.wav"]
+
+
+def test_standard_output_by_its_name_keeps_what_it_is_redirected_to(folder, tmp_path):
+    with (tmp_path / "all.txt").open("w") as file:
+        file.write("before\n")
+        file.flush()
+        subprocess.run(
+            [*CLASSIFY, str(folder / "b.wav"), "-o", "/dev/stdout"], stdout=file, cwd=ROOT,
+            check=True,
+        )
+    lines = (tmp_path / "all.txt").read_text().splitlines()
+    assert lines[0] == "before" and "b.wav" in lines[1]
+
+
+def test_an_interruption_that_a_library_swallowed_accuses_nobody(capsys):
+    with Interruption():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        for _ in range(2):  # it stays in mind
+            with pytest.raises(KeyboardInterrupt):
+                complain(AudioError("a.wav: is damaged"))
+    with Interruption():
+        complain(AudioError("a.wav: is damaged"))
+    assert capsys.readouterr().err == "edge-ser: a.wav: is damaged\n"
+
+
+def test_an_interruption_while_an_object_is_deleted_is_no_traceback(capsys):
+    class Slow:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    with Interruption():
+        del [Slow()][0]
+        with pytest.raises(KeyboardInterrupt):
+            Interruption.check()
+    assert capsys.readouterr().err == ""

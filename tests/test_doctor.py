@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -246,3 +248,15 @@ def test_every_severity_counts_but_ok():
     findings = [Finding("a", Severity.note, ""), Finding("b", Severity.ok, ""),
                 Finding("c", Severity.warning, "")]
     assert verdict(findings) == "2 things to look at (1 warning, 1 note)"
+
+
+def test_a_full_disk_is_not_the_clips_fault(tmp_path):
+    clip = tmp_path / "a.wav"
+    soundfile.write(clip, np.full(RATE, 0.1), RATE)
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "edge_runtime", "doctor", str(clip)], stdout=full,
+            stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        )
+    assert result.returncode == 1 and "a.wav" not in result.stderr
+    assert "No space left on device" in result.stderr

@@ -14,7 +14,8 @@ from conftest import ROOT
 from scipy.special import softmax
 from tiny_model import card_with, write_tiny_model
 
-from edge_runtime import AudioError, ConfigError, EmotionModel, SpeakerProfile
+from edge_runtime import AudioError, ConfigError, EdgeSerError, EmotionModel, SpeakerProfile
+from edge_runtime.cli_profile import delete, list_profiles
 from edge_runtime.profile import mean_logits, profile_path
 
 
@@ -168,3 +169,30 @@ def test_the_commands(voice_clips, tmp_path):
     assert unknown.returncode == 2 and "no such profile" in unknown.stderr
     assert edge_ser("profile", "delete", "anna").returncode == 0
     assert edge_ser("profile", "delete", "anna").returncode == 2
+
+
+def test_what_is_no_profile_is_not_deleted(tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGE_SER_PROFILES", str(tmp_path / "profiles"))
+    (tmp_path / "profiles").mkdir()
+    mine = tmp_path / "data.json"
+    mine.write_text('{"my": "research"}')
+    damaged = tmp_path / "profiles" / "anna.json"
+    damaged.write_text("half")
+    with pytest.raises(ConfigError, match="data.json: is not a profile"):
+        delete(str(mine))
+    with pytest.raises(ConfigError, match="no such profile"):
+        delete(str(tmp_path / "other.json"))
+    assert mine.exists()
+    delete("anna")  # one of ours, whatever has become of it
+    assert not damaged.exists()
+
+
+def test_a_folder_that_is_none_is_named(model, voice_clips, tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGE_SER_PROFILES", str(tmp_path / "file"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="file: is no folder"):
+        list_profiles()
+    with pytest.raises(EdgeSerError, match="file: the folder cannot be made"):
+        SpeakerProfile.create("anna", model, voice_clips[:2]).save(profile_path("anna"))
+    with pytest.raises(ConfigError, match=r"profile create anna\.json CLIP"):
+        SpeakerProfile.load("./anna.json")
