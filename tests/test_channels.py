@@ -9,6 +9,7 @@ from conftest import CORPORA
 
 from benchmarks.channels import CHANNELS, CLEAN, RATE, agreement, answers
 from edge_runtime import EmotionModel, read_audio
+from train.corpora import scan
 
 # The shares of the clips that keep their answer, at the least. reports/channels.md has what they
 # are on more clips; the limits are as far below as the chance of 40 clips asks for.
@@ -26,10 +27,11 @@ def test_every_channel_has_a_limit():
 
 @pytest.mark.skipif(not CORPORA.is_dir(), reason=f"needs the corpora in {CORPORA}")
 def test_a_clip_keeps_its_answer_by_another_channel():
-    files = sorted([*CORPORA.glob("emodb/*/*.wav"), *CORPORA.glob("ravdess/*/*.flac"),
-                    *CORPORA.glob("nemo/*.flac")])
-    files = random.Random(1).sample(files, 40)
-    heard = answers(EmotionModel.load(), [read_audio(file, RATE) for file in files])
+    # As in the report, of emotions that the model knows: the answer to others hangs by a thread.
+    model = EmotionModel.load()
+    clips = scan([CORPORA / name for name in ("emodb", "ravdess", "nemo")], labels=model.labels)
+    files = random.Random(1).sample(sorted(clip.path for clip in clips), 40)
+    heard = answers(model, [read_audio(file, RATE) for file in files])
     kept = {name: agreement(heard, name) for name in LIMITS}
     assert not {name: share for name, share in kept.items() if share < LIMITS[name]}
     for name in ("-10 dB", "8 kHz", "48 kHz", "stereo", "MP3", "telephone"):
