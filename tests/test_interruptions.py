@@ -33,7 +33,7 @@ TINY = BETTER.with_settings(
 def train(corpus: Path, cache: Path, run: Path, resume: bool = False, recipe=TINY) -> Path:
     return train_run(
         [corpus / "manifest.csv"], recipe=recipe, labels=None, auxiliary=[], speaker_pattern=None,
-        noise=[], run=run, runs=run.parent, cache=cache, resume=resume, device="cpu",
+        noise=[], inner=3, run=run, runs=run.parent, cache=cache, resume=resume, device="cpu",
     )
 
 

@@ -60,6 +60,7 @@ Seed = Annotated[int, typer.Option(help="Of the weights, the order and the split
 Device = Annotated[
     str, typer.Option(help="What computes: auto, cpu, cuda, mps; auto is an accelerator if any.")
 ]
+Inner = Annotated[int, typer.Option(min=1, help="Sets of speakers that choose the epoch in turn.")]
 Cache = Annotated[Path, typer.Option(help="Where features are kept between runs.")]
 DEFAULT = RecipeName(next(name for name, recipe in RECIPES.items() if recipe is BETTER))
 CACHE = Path(".cache/features")
@@ -83,6 +84,7 @@ def fit_command(
     settings: Settings = None,
     epochs: Epochs = None,
     seed: Seed = 0,
+    inner: Inner = 3,
     run: Annotated[
         Path | None, typer.Option(help="The run's folder [default: a new one below --runs].")
     ] = None,
@@ -100,7 +102,7 @@ def fit_command(
     train_run(
         data, recipe=_recipe(recipe, mfcc, settings, epochs, seed), labels=_split(labels),
         auxiliary=_split(auxiliary) or [], speaker_pattern=speaker_pattern, noise=noise or [],
-        run=run, runs=runs, cache=cache, resume=resume, device=pick_device(device),
+        inner=inner, run=run, runs=runs, cache=cache, resume=resume, device=pick_device(device),
     )
 
 
@@ -120,9 +122,7 @@ def evaluate_command(
     settings: Settings = None,
     epochs: Epochs = None,
     seed: Seed = 0,
-    inner: Annotated[
-        int, typer.Option(min=1, help="Sets of speakers that choose the epoch in turn.")
-    ] = 3,
+    inner: Inner = 3,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from --seed on.")] = 1,
     jobs: Annotated[
         int, typer.Option(min=1, help="Trainings at a time, one thread each [default: the cores].")

@@ -7,12 +7,15 @@ to the samples and extracting features again, so that every clip is new in every
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edge_runtime import ConfigError, MfccConfig
 from edge_runtime.filterbank import cepstra_of, hz_to_mel, mel_to_hz
+
+# Of a coefficient in a clip: one that hardly moves is not stretched without bound.
+LEAST_DEVIATION = np.float32(1e-2)
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,9 @@ class Augment:
     offset: deviation, in deviations of each coefficient, of a constant that is added to all frames
         of a clip. A fixed filter (microphone, room, telephone), another level and much of a vocal
         tract multiply the spectrum, which is an addition in the cepstrum.
+    mixstyle: share of the clips whose coefficients get mean and deviation from between their own
+        and those of another clip with the same label: another voice and microphone, in that mood.
+        Zhou et al. 2021, "Domain Generalization with MixStyle", https://arxiv.org/abs/2104.02008
     speed: a clip is spoken faster or slower by up to this share, its spectra unchanged.
     vocal_tract: deviation of the logarithm of the factor by which the frequencies are multiplied,
         as a longer or shorter vocal tract does. Jaitly and Hinton 2013, "Vocal Tract Length
@@ -34,6 +40,7 @@ class Augment:
     """
 
     offset: float = 0.15
+    mixstyle: float = 0.5
     speed: float = 0.15
     vocal_tract: float = 0.1
     telephone: float = 0.0
@@ -45,9 +52,14 @@ class Augment:
                 raise ConfigError(f"{name}={getattr(self, name)} must be 0 or more")
         if not 0 <= self.speed < 1:
             raise ConfigError(f"speed={self.speed} must be from 0 to less than 1")
-        for name in ("telephone", "noise"):
+        for name in ("mixstyle", "telephone", "noise"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be from 0 to 1")
+
+    def stronger(self) -> Augment:
+        """For a network that is taught: its teachers say what they make of clips that are further
+        from the recordings, where the label alone would be less and less true."""
+        return replace(self, offset=2 * self.offset, vocal_tract=1.5 * self.vocal_tract)
 
 
 class Augmenter:
@@ -76,9 +88,16 @@ class Augmenter:
         self._mels = np.linspace(low, high, config.n_mels + 2)[1:-1]
         self._htk = config.htk
 
-    def __call__(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """A changed copy of a clip, float32 `(n_frames, n_mfcc)` → `(n_new_frames, n_mfcc)`."""
+    def __call__(
+        self, frames: np.ndarray, rng: np.random.Generator, like: np.ndarray | None = None
+    ) -> np.ndarray:
+        """A changed copy of a clip, float32 `(n_frames, n_mfcc)` → `(n_new_frames, n_mfcc)`.
+
+        `like` is the `style_of` a clip that it may be made similar to.
+        """
         how = self.how
+        if like is not None and how.mixstyle > 0 and rng.random() < how.mixstyle:
+            frames = _mixed(frames, like, np.float32(rng.random()))
         if how.speed > 0:
             n_frames = round(len(frames) / rng.uniform(1 - how.speed, 1 + how.speed))
             frames = _resample(frames, n_frames)
@@ -134,6 +153,17 @@ class Augmenter:
         relative to it."""
         louder = (bands + change).mean(axis=1).max() - bands.mean(axis=1).max()
         return frames + (change - louder) @ self._to_cepstra
+
+
+def style_of(frames: np.ndarray) -> np.ndarray:
+    """The mean and the deviation of a clip's coefficients, float32 `(2, n_mfcc)`."""
+    return np.stack([frames.mean(axis=0), np.maximum(frames.std(axis=0), LEAST_DEVIATION)])
+
+
+def _mixed(frames: np.ndarray, like: np.ndarray, share: np.float32) -> np.ndarray:
+    mean, std = own = style_of(frames)
+    new_mean, new_std = own + share * (like - own)
+    return (frames - mean) * (new_std / std) + new_mean
 
 
 def _resample(frames: np.ndarray, n_frames: int) -> np.ndarray:

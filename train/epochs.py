@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from torch.nn.functional import (
 
 from edge_runtime import ConfigError
 
-from .augment import Augment, Augmenter
+from .augment import Augment, Augmenter, style_of
 from .features import Dataset
 from .network import EmotionLSTM
 
@@ -30,7 +30,9 @@ class FitConfig:
     epochs: int = 60
     batch_size: int = 16
     learning_rate: float = 5e-3
-    weight_decay: float = 1e-4
+    # Of the weights themselves, not by their gradients, which Adam would rescale. Loshchilov and
+    # Hutter 2019, "Decoupled Weight Decay Regularization", https://arxiv.org/abs/1711.05101
+    weight_decay: float = 0.05
     clip_norm: float = 1.0  # an LSTM's gradients explode now and then
     # The network that is validated and kept is an exponential moving average of the weights with
     # this time constant: less left to the chance of the last batch, and of the epoch chosen.
@@ -38,6 +40,11 @@ class FitConfig:
     average_epochs: float = 3.0
     # Szegedy et al. 2016, "Rethinking the Inception Architecture", https://arxiv.org/abs/1512.00567
     label_smoothing: float = 0.1
+    # The share of the loss that is what the networks that chose the epoch think of a clip; each has
+    # heard other speakers, so they know how doubtful it is. 0: the label is all.
+    # Hinton et al. 2015, "Distilling the Knowledge in a Neural Network",
+    # https://arxiv.org/abs/1503.02531
+    teaching: float = 0.5
     augment: Augment = Augment()
     seed: int = 0
     log_interval: int = 10  # batches
@@ -52,6 +59,8 @@ class FitConfig:
         for name in ("weight_decay", "seed"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name}={getattr(self, name)} must be 0 or more")
+        if not 0 <= self.teaching <= 1:
+            raise ConfigError(f"teaching={self.teaching} must be from 0 to 1")
         if not 0 <= self.label_smoothing < 1:
             raise ConfigError(f"label_smoothing={self.label_smoothing} must be from 0 to below 1")
 
@@ -60,19 +69,52 @@ class FitConfig:
 NOISE_PER_BATCH = 2
 
 
+class Teachers:
+    """What trained networks think of clips, all taken together.
+
+    Args:
+        networks: their outputs are the same classes in the same order.
+        known: the classes that each was trained on; it has no say about the others.
+    """
+
+    def __init__(self, networks: Sequence[EmotionLSTM], known: Sequence[set[int]]) -> None:
+        self.networks = [network.eval() for network in networks]
+        n_classes = networks[0].config.n_classes
+        weights = torch.tensor(
+            [[float(k in its) for k in range(n_classes)] for its in known],
+            device=networks[0].mean.device,
+        )  # (teachers, classes)
+        # A class that nobody knows is left to the label.
+        self.unknown = weights.sum(dim=0) == 0
+        self.weights = weights / weights.sum(dim=0).clamp(min=1)
+
+    @torch.no_grad()
+    def __call__(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Probabilities `(batch, n_classes)` of the clips `(batch, time, n_mfcc)`: the softmax of
+        the mean of their logits."""
+        logits = torch.stack([network(x, lengths) for network in self.networks])  # (N, B, classes)
+        mean = (logits * self.weights[:, None]).sum(dim=0)
+        return mean.masked_fill(self.unknown, -torch.inf).softmax(dim=1)
+
+
 class Epochs:
     """Passes over the training clips, which depend on nothing but the seed and the epoch."""
 
     def __init__(
         self, data: Dataset, train: list[int], targets: np.ndarray, config: FitConfig,
-        network: EmotionLSTM,
+        network: EmotionLSTM, teachers: Teachers | None = None,
     ) -> None:
         self.data, self.targets = data, targets
-        self.config, self.network = config, network
+        self.config, self.network, self.teachers = config, network, teachers
         self.augment = Augmenter(
-            config.augment, data.mfcc, network.std.cpu().numpy(), data.noises
+            config.augment if teachers is None else config.augment.stronger(),
+            data.mfcc, network.std.cpu().numpy(), data.noises,
         )
         self.train = train
+        self.styles = [style_of(data.frames[i]) for i in train]
+        self.alike: dict[int, list[int]] = defaultdict(list)  # positions, by target
+        for position, i in enumerate(train):
+            self.alike[int(targets[i])].append(position)
         self.weights = _clip_weights(data, train)
         self.lengths = [len(data.frames[i]) for i in train]
 
@@ -112,7 +154,7 @@ class Epochs:
         its speech from noise. Each member learns by itself: the sum of their losses."""
         config, network = self.config, self.network
         chosen = [self.train[k] for k in positions]
-        clips = [self.augment(self.data.frames[i], rng) for i in chosen]
+        clips = [self.augment(self.data.frames[i], rng, self._style(i, rng)) for i in chosen]
         noises = self._noises(max(map(len, clips)), rng) if network.config.speech else []
         device = network.mean.device
         x, lengths = pad([*clips, *noises], device)
@@ -120,13 +162,18 @@ class Epochs:
         logits, speech = network.opinions(heard)  # (members, B, ·)
         targets = torch.from_numpy(self.targets[chosen]).to(device)
         weights = self.weights[positions].to(device)
+        thought = None if self.teachers is None else self.teachers(x, lengths)[: len(clips)]
         is_speech = torch.tensor([1.0] * len(clips) + [0.0] * len(noises), device=device)
         loss = torch.zeros((), device=device)
         for its_logits, its_speech in zip(logits, speech):
+            its_logits = its_logits[: len(clips)]
             each = cross_entropy(
-                its_logits[: len(clips)], targets, reduction="none",
-                label_smoothing=config.label_smoothing,
+                its_logits, targets, reduction="none", label_smoothing=config.label_smoothing
             )
+            if thought is not None:
+                each = torch.lerp(
+                    each, cross_entropy(its_logits, thought, reduction="none"), config.teaching
+                )
             loss = loss + (each * weights).sum() / weights.sum()
             if noises:
                 each = binary_cross_entropy_with_logits(
@@ -134,6 +181,11 @@ class Epochs:
                 )
                 loss = loss + (each[: len(clips)].mean() + each[len(clips) :].mean()) / 2
         return loss
+
+    def _style(self, i: int, rng: np.random.Generator) -> np.ndarray:
+        """That of any training clip with the label of clip `i`."""
+        alike = self.alike[int(self.targets[i])]
+        return self.styles[alike[rng.integers(len(alike))]]
 
     def _noises(self, longest: int, rng: np.random.Generator) -> list[np.ndarray]:
         """Pieces of noise about as long as the clips that they share a batch with."""

@@ -1,4 +1,4 @@
-"""One training: batches of clips of similar length, Adam, the epoch chosen on other speakers."""
+"""One training: batches of clips of similar length, AdamW, the epoch chosen on other speakers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from edge_runtime import EdgeSerError
 from edge_runtime.errors import one_line
 
 from .calibration import fit_temperature
-from .epochs import Epochs, FitConfig
+from .epochs import Epochs, FitConfig, Teachers
 from .features import Dataset
 from .files import load_torch, save_torch
 from .metrics import scores
 from .network import EmotionLSTM, NetworkConfig
 from .predict import predict
+from .splits import inner_folds
 
 
 @dataclass
@@ -65,20 +66,22 @@ def fit(
 
     For each list of clips in `folds` a network is trained on the others and answers these. Their
     mean UAR chooses the epoch (`best_epoch`), and the network that is returned is trained on all
-    `clips` up to that epoch: nobody's voice is wasted on choosing. It answers `data.labels`;
-    auxiliary ones are a part of the training alone.
+    `clips` up to that epoch: nobody's voice is wasted on choosing. Those that chose teach it
+    (`config.teaching`). It answers `data.labels`; auxiliary ones are a part of the training alone.
 
     With `state_file`, everything that the next epoch depends on is stored beside it after each
     epoch; `resume` goes on from there, and ends with the weights of an uninterrupted run. The same
     seed gives the same weights on the same machine with the same number of threads. `device` is
     torch's name of what computes; the network comes back to the CPU.
     """
-    chosen = choose_epoch(
+    chosen, teachers = choose_epoch(
         data, clips, folds, network_config, config, device=device, state_file=state_file,
         resume=resume, log=log,
     )
-    log(f"Epoch {chosen.best_epoch} is best; training on all {len(clips)} clips")
-    training = _Training(data, clips, [], network_config, config, device)
+    log(f"Up to epoch {chosen.best_epoch}; training on all {len(clips)} clips")
+    training = _Training(
+        data, clips, [], network_config, config, device, teachers if config.teaching else None
+    )
     training.run(chosen.best_epoch, state_file, resume, log)
     network = _answering(training.average.module.cpu(), len(data.labels))
     return dataclasses.replace(chosen, network=network)
@@ -89,8 +92,11 @@ def choose_epoch(
     config: FitConfig, *, device: str = "cpu",
     state_file: Path | None = None, resume: bool = False,
     log: Callable[[str], None] = lambda line: None,
-) -> Fit:
-    """The first half of `fit`; the network is the last that was trained to choose."""
+) -> tuple[Fit, Teachers]:
+    """The first half of `fit`, and the networks that chose, at the end of their training.
+
+    The network of the `Fit` is the last of those.
+    """
     courses = []
     for k, fold in enumerate(folds):
         file = state_file and state_file.with_name(f"choice-{k + 1}.{state_file.name}")
@@ -104,31 +110,37 @@ def choose_epoch(
         {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
         for rows in zip(*(course.history for course in courses))
     ]
-    epoch = best_epoch(history)
+    epoch = best_epoch(history, sum(len(data.answerable(fold)) for fold in folds))
     unseen = [i for fold in folds for i in data.answerable(fold)]
     outputs = np.concatenate([course.outputs[epoch - 1].numpy() for course in courses])
     targets = np.array([data.labels.index(data.clips[i].label) for i in unseen])
     logits, speech_logits = outputs[:, :-1], outputs[:, -1]
     temperature = fit_temperature(logits, targets)
-    return Fit(
+    teachers = Teachers(
+        [course.average.module for course in courses], [course.known for course in courses]
+    )
+    found = Fit(
         courses[-1].network, temperature, epoch, history, unseen, logits, speech_logits
     )
+    return found, teachers
 
 
-def best_epoch(history: list[dict[str, float]]) -> int:
-    """The epoch, from 1, around which validation UAR was highest: a mean over a tenth of the
-    training to either side, for that of a single epoch is luck among others. The loss decides
-    between equal ones."""
+def best_epoch(history: list[dict[str, float]], n_clips: int) -> int:
+    """The last epoch, from 1, that is as good as the best, by UAR of `n_clips` validation clips.
+
+    UAR is the mean over a tenth of the training to either side, for that of a single epoch is luck
+    among others. As good is what is within one standard error of the best: a shorter training, its
+    learning rate cut off half-way down, has to be better by more than chance.
+    Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3.
+    """
     reach = len(history) // 10
-
-    def around(k: int) -> tuple[float, float]:
-        rows = history[max(0, k - reach) : k + reach + 1]
-        return (
-            float(np.mean([row["val_uar"] for row in rows])),
-            -float(np.mean([row["val_loss"] for row in rows])),
-        )
-
-    return 1 + max(range(len(history)), key=around)
+    around = [
+        float(np.mean([row["val_uar"] for row in history[max(0, k - reach) : k + reach + 1]]))
+        for k in range(len(history))
+    ]
+    best = max(around)
+    error = math.sqrt(best * (1 - best) / n_clips)
+    return 1 + max(k for k, uar in enumerate(around) if uar >= best - error)
 
 
 def validated(
@@ -136,9 +148,14 @@ def validated(
     config: FitConfig, last: int,
 ) -> np.ndarray:
     """The logits `(len(fold), n_classes)` that a network trained on the other `clips` has for those
-    in `fold`: the mean of those after each of the `last` epochs."""
+    in `fold`: the mean of those after each of the `last` epochs. Where it is taught, then by three
+    networks that were each trained without a third of the speakers."""
     rest = sorted(set(clips) - set(fold))
-    training = _Training(data, rest, fold, network_config, config, "cpu")
+    teachers = None
+    if config.teaching:
+        folds = inner_folds(data.clips, rest, 3, config.seed, data.labels)
+        _, teachers = choose_epoch(data, rest, folds, network_config, config)
+    training = _Training(data, rest, fold, network_config, config, "cpu", teachers)
     training.run(config.epochs, None, False, lambda line: None)
     return torch.stack(training.outputs[-last:]).mean(dim=0).numpy()[:, :-1]
 
@@ -148,7 +165,7 @@ class _Training:
 
     def __init__(
         self, data: Dataset, train: list[int], val: list[int], network_config: NetworkConfig,
-        config: FitConfig, device: str,
+        config: FitConfig, device: str, teachers: Teachers | None = None,
     ) -> None:
         self.data, self.val, self.config = data, val, config
         classes = data.classes
@@ -159,10 +176,12 @@ class _Training:
         network.mean.copy_(torch.from_numpy(frames.mean(axis=0)))
         network.std.copy_(torch.from_numpy(frames.std(axis=0)).clamp(min=1e-3))
         self.targets = np.array([classes.index(clip.label) for clip in data.clips])
-        self.optimizer = torch.optim.Adam(
-            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        self.known = {int(target) for target in self.targets[train]}
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay,
+            fused=True,
         )
-        self.epochs = Epochs(data, train, self.targets, config, network)
+        self.epochs = Epochs(data, train, self.targets, config, network, teachers)
         steps = config.average_epochs * -(-len(train) // config.batch_size)
         self.average = average = AveragedModel(
             network, multi_avg_fn=get_ema_multi_avg_fn(math.exp(-1 / steps)), use_buffers=False

@@ -97,7 +97,10 @@ BASELINE = Recipe(
     MfccConfig(hop_length=320),
     None,
     NetworkConfig(),
-    FitConfig(learning_rate=2e-3, label_smoothing=0.0, augment=Augment(vocal_tract=0.0)),
+    FitConfig(
+        learning_rate=2e-3, weight_decay=0.01, label_smoothing=0.0, teaching=0.0,
+        augment=Augment(vocal_tract=0.0, mixstyle=0.0),
+    ),
 )
 
 RECIPES = {"better": BETTER, "baseline": BASELINE}

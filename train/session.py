@@ -29,7 +29,13 @@ from .noise import noise_features
 from .predict import predict
 from .recipe import Recipe
 from .runs import SETTINGS, SPLIT, STATE, begin, run_folder, save_checkpoint
-from .splits import Split, make_split, notes_on_labels
+from .splits import (
+    SPEAKER_INDEPENDENT,
+    Split,
+    inner_folds,
+    make_split,
+    notes_on_labels,
+)
 
 SHOWN = 20  # lines about clips that are left out; report.json has them all
 
@@ -41,10 +47,13 @@ LARGEST_LOSS = 0.01
 
 def train_run(
     data: list[Path], *, recipe: Recipe, labels: list[str] | None,
-    auxiliary: list[str], speaker_pattern: str | None, noise: list[Path], run: Path | None,
-    runs: Path, cache: Path, resume: bool, device: str,
+    auxiliary: list[str], speaker_pattern: str | None, noise: list[Path], inner: int,
+    run: Path | None, runs: Path, cache: Path, resume: bool, device: str,
 ) -> Path:
-    """Train on the recordings in `data` and return the run folder."""
+    """Train on the recordings in `data` and return the run folder.
+
+    `inner` sets of speakers choose the epoch in turn, where the data do not name who does.
+    """
     torch.set_num_threads(1)  # faster for so small a network, and the same weights everywhere
     dataset = open_dataset(data, labels, auxiliary, speaker_pattern, recipe, cache, noise)
     split = make_split(dataset.clips, seed=recipe.fit.seed, answered=dataset.labels)
@@ -54,18 +63,22 @@ def train_run(
     for note in split.notes:
         say(f"Note: {note}")
     recipe = recipe.sized(len(dataset.labels))
-    about = {SETTINGS: _settings(data, dataset, recipe), SPLIT: _split_json(dataset, split)}
+    choosing = _choosing(dataset, split, inner, recipe.fit.seed)
+    about = {
+        SETTINGS: _settings(data, dataset, recipe), SPLIT: _split_json(dataset, split, choosing),
+    }
     folder = run_folder(run, runs, resume)
     with alone_in(folder):
         begin(folder, about, resume)
-        return _train(folder, dataset, split, recipe, resume, device)
+        return _train(folder, dataset, split, choosing, recipe, resume, device)
 
 
 def _train(
-    folder: Path, dataset: Dataset, split: Split, recipe: Recipe, resume: bool, device: str
+    folder: Path, dataset: Dataset, split: Split, choosing: list[list[int]], recipe: Recipe,
+    resume: bool, device: str,
 ) -> Path:
     result = fit(
-        dataset, sorted(split.train + split.val), [split.val], recipe.network, recipe.fit,
+        dataset, sorted(split.train + split.val), choosing, recipe.network, recipe.fit,
         device=device, state_file=folder / STATE, resume=resume, log=print,
     )
     write_text(folder / "metrics.csv", csv_of(result.history))
@@ -100,6 +113,18 @@ def _train(
         print(f"Left out: {left_out}; report.json names them")
     say(f"Run folder: {folder}")
     return folder
+
+
+def _choosing(dataset: Dataset, split: Split, inner: int, seed: int) -> list[list[int]]:
+    """Who chooses the epoch: the validation clips; or, where speakers are known and the data do not
+    name who it is, `inner` sets of the speakers that are not tested, one after the other."""
+    named = any(clip.split == "val" for clip in dataset.clips)
+    if inner == 1 or named or split.kind != SPEAKER_INDEPENDENT:
+        return [split.val]
+    among = sorted(split.train + split.val)
+    folds = inner_folds(dataset.clips, among, inner, seed, dataset.labels)
+    folds = [fold for fold in folds if dataset.answerable(fold)]
+    return folds if len(folds) > 1 else [split.val]
 
 
 def _settings(data: list[Path], dataset: Dataset, recipe: Recipe) -> dict[str, Any]:
@@ -198,7 +223,9 @@ def say(line: str) -> None:
     print(one_line(line))
 
 
-def _split_json(dataset: Dataset, split: Split) -> dict[str, Any]:
+def _split_json(
+    dataset: Dataset, split: Split, choosing: list[list[int]]
+) -> dict[str, Any]:
     def names(indices: list[int]) -> dict[str, Any]:
         clips: list[Clip] = [dataset.clips[i] for i in indices]
         return {
@@ -206,8 +233,13 @@ def _split_json(dataset: Dataset, split: Split) -> dict[str, Any]:
             "clips": [str(clip.path) for clip in clips],
         }
 
-    return {"kind": split.kind, "notes": list(split.notes), "train": names(split.train),
-            "val": names(split.val), "test": names(split.test)}
+    about = {"kind": split.kind, "notes": list(split.notes), "test": names(split.test)}
+    if choosing == [split.val]:
+        return {**about, "train": names(split.train), "val": names(split.val)}
+    return {
+        **about, "train": names(sorted(split.train + split.val)),
+        "choose the epoch in turn": [names(fold)["speakers"] for fold in choosing],
+    }
 
 
 def _report(dataset: Dataset, split: Split, result: Fit) -> dict[str, Any]:
@@ -240,7 +272,10 @@ def _report(dataset: Dataset, split: Split, result: Fit) -> dict[str, Any]:
     }
     return {
         "corpora": corpora_of(dataset), "split": split.kind, "notes": list(split.notes),
-        "clips": {"train": len(split.train), "val": len(split.val), "test": len(split.test)},
+        "clips": {
+            "train": len(split.train + split.val), "choosing": len(result.unseen),
+            "test": len(split.test),
+        },
         "parameters": result.network.n_parameters(), "best_epoch": result.best_epoch,
         "epochs": len(result.history), "temperature": result.temperature,
         "val_uar": result.history[result.best_epoch - 1]["val_uar"], "test": test,
@@ -280,8 +315,8 @@ def _report_markdown(report: dict[str, Any], labels: list[str]) -> str:
 |---|---:|---:|---:|---|
 {corpora}
 
-- Split: {report['split']}; {report['clips']['train']} clips to train on, {report['clips']['val']} \
-to choose the epoch and then to train on, {report['clips']['test']} to score{notes}
+- Split: {report['split']}; {report['clips']['train']} clips to train on, of which \
+{report['clips']['choosing']} chose the epoch before, {report['clips']['test']} to score{notes}
 - Parameters: {report['parameters']:,}
 - Epoch {report['best_epoch']} of {report['epochs']}, validation UAR {100 * report['val_uar']:.1f} %
 - Test UAR {100 * test['uar']:.1f} %, accuracy {100 * test['accuracy']:.1f} %; recall: {recalls}
