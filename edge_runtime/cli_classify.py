@@ -171,6 +171,8 @@ def classify(
         output = None
     format = format_of(output, format)
     timeline = timeline or plot is not None
+    if force and output is None and plot is None:
+        raise ConfigError("--force replaces what --output or --plot name: give one of them as well")
     _check_timeline(timeline, format, jobs, window, hop)
     if plot is not None:
         check_free(plot, force)

@@ -61,6 +61,10 @@ def check_free(path: Path, force: bool) -> None:
         raise ConfigError(f"{path}: is a directory; wanted a file")
     if not path.parent.is_dir():
         raise ConfigError(f"{path}: there is no folder {path.parent}; make it first")
+    special = path.exists() and not path.is_file()
+    folder = Path(os.path.realpath(path)).parent  # where a link leads
+    if not special and not os.access(folder, os.W_OK):
+        raise ConfigError(f"{path}: the folder {folder} cannot be written to; choose another")
     if not force and path.is_file():
         raise ConfigError(f"{path}: exists already; give --force to replace it")
     if not force and part_of(path).exists():

@@ -122,13 +122,21 @@ class PcmReader:
         return self.announced - self.n_bytes < self.format.frame_bytes
 
     def close(self) -> None:
-        """Call at the end of the input: AudioError if it ended before there could be a sample.
+        """Call at the end of the input: AudioError if it ended before there could be a sample, or
+        before all that were announced.
 
-        A last sample of which bytes are missing is dropped."""
+        A last sample of raw input of which bytes are missing is dropped."""
         if self._header:
             if not self._held and not self._begun:
                 raise AudioError(f"{self._name}: is empty; wanted a WAV, or raw samples and --rate")
             raise AudioError(f"{self._name}: ends within the header of its WAV")
+        if self.announced is not None and not self.ended:
+            assert self.format is not None
+            a_second = self.format.rate * self.format.frame_bytes
+            raise AudioError(
+                f"{self._name}: is cut off: its WAV announces {self.announced / a_second:.2f} s, "
+                f"{self.n_bytes / a_second:.2f} s came"
+            )
 
     def _read_header(self) -> bool:
         """Walk through the chunks up to the samples; whether they have been reached."""

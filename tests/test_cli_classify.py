@@ -88,6 +88,7 @@ def test_standard_input_is_answered_as_the_file_and_as_its_samples(folder):
         (["-", "--rate", 8000, "--encoding", "mp3"], "'mp3' is not one of"),
         (["a.wav", "-o", "answers.xls"], "answers.xls: wanted a name that ends in .json"),
         (["a.wav", "-o", "no/answers.csv"], "make it first"),
+        (["a.wav", "--force"], "give one of them as well"),
         (["a.wav", "--jobs", -1], "-1 is not in the range"),
     ],
 )

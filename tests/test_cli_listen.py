@@ -57,6 +57,15 @@ def test_a_wav_and_the_same_samples_raw_are_one_json_object_a_line(samples):
     assert [json.loads(x)["event"] for x in other.stdout.splitlines()] == [r["event"] for r in rows]
 
 
+def test_a_wav_that_breaks_off_gives_what_was_said_and_then_the_error(samples):
+    data = wav(samples)
+    whole = listen("-", "--all", data=data).stdout
+    cut = listen("-", "--all", data=data[: len(data) - 16_000])  # in the last pause
+    assert cut.returncode == 1 and cut.stdout == whole
+    (line,) = cut.stderr.decode().splitlines()
+    assert "standard input: is cut off: its WAV announces" in line
+
+
 def test_noise_is_printed_with_all_only():
     noise = 0.1 * np.random.default_rng(0).standard_normal(24_000)
     data = wav(np.concatenate([np.zeros(32_000), noise, np.zeros(32_000)]))

@@ -48,10 +48,13 @@ def test_a_link_goes_on_to_lead_to_the_file(tmp_path):
     assert link.is_symlink() and target.read_text() == "new"
 
 
-def test_what_cannot_be_written_is_named(tmp_path):
+def test_what_cannot_be_written_is_named(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="make it first"), growing(tmp_path / "no" / "a.csv"):
         pass
     with pytest.raises(ConfigError, match="is a directory"), growing(tmp_path):
+        pass
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)  # root may write anywhere
+    with pytest.raises(ConfigError, match="cannot be written to"), growing(tmp_path / "a.csv"):
         pass
     full = "/dev/full: cannot be written: No space left on device"
     with pytest.raises(EdgeSerError, match=full), growing(type(tmp_path)("/dev/full")) as file:

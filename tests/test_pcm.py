@@ -79,6 +79,14 @@ def test_a_length_that_nobody_knew_ends_where_the_input_does(length):
     assert reader.announced is None and not reader.ended
 
 
+def test_a_wav_that_is_cut_off_gives_what_came_and_says_so():
+    data = written(signal(16_000), "PCM_16")
+    reader = PcmReader(name="a pipe")
+    assert len(reader.push(data[: -2 * 4000 - 1])) == 11_999
+    with pytest.raises(AudioError, match=r"a pipe: is cut off: .* 1\.00 s, 0\.75 s came"):
+        reader.close()
+
+
 def test_what_follows_the_samples_is_none_and_other_chunks_are_skipped():
     data = written(signal(50), "PCM_16")
     at = data.index(b"data")
