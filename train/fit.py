@@ -34,7 +34,8 @@ class Fit:
     """A trained network and how it came about.
 
     The epoch and the temperature were chosen on clips that networks trained without them had to
-    answer; `unseen` are those clips, with these networks' logits, and their logits of speech.
+    answer; `unseen` are those clips, with these networks' logits, to which the temperature applies,
+    and their logits of speech.
     """
 
     network: EmotionLSTM
@@ -84,7 +85,26 @@ def fit(
     )
     training.run(chosen.best_epoch, state_file, resume, log)
     network = _answering(training.average.module.cpu(), len(data.labels))
-    return dataclasses.replace(chosen, network=network)
+    chosen = dataclasses.replace(chosen, network=network)
+    if not config.teaching:
+        return chosen
+    # Who is taught is less sure of itself than its teachers. One that is taught without the voices
+    # of the first fold says how much; that its teachers know them shows in little but their opinion
+    # of others.
+    fold = data.answerable(folds[0])
+    log(f"The temperature: {len(clips) - len(folds[0])} clips to train on, {len(fold)} to validate")
+    training = _Training(
+        data, sorted(set(clips) - set(folds[0])), fold, network_config, config, device, teachers
+    )
+    file = state_file and state_file.with_name(f"temperature.{state_file.name}")
+    training.run(chosen.best_epoch, file, resume, log)
+    targets = np.array([data.labels.index(data.clips[i].label) for i in fold])
+    own = fit_temperature(training.outputs[-1].numpy()[:, :-1], targets)
+    less = own / fit_temperature(chosen.logits[: len(fold)], targets)
+    # The logits of its teachers are made as large as its own, so that one temperature fits both.
+    return dataclasses.replace(
+        chosen, temperature=less * chosen.temperature, logits=less * chosen.logits
+    )
 
 
 def choose_epoch(
