@@ -105,4 +105,5 @@ def growing(path: Path, force: bool = False) -> Iterator[TextIO]:
         if not special:
             part.unlink(missing_ok=True)
     except OSError as error:
-        raise EdgeSerError(f"{path}: cannot be written: {reason(error)}") from error
+        left = f"; the answers so far are in {part}" if not special and part.exists() else ""
+        raise EdgeSerError(f"{path}: cannot be written: {reason(error)}{left}") from error

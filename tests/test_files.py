@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from edge_runtime.errors import ConfigError, EdgeSerError
@@ -46,6 +48,19 @@ def test_a_link_goes_on_to_lead_to_the_file(tmp_path):
     with growing(link) as file:
         file.write("new")
     assert link.is_symlink() and target.read_text() == "new"
+
+
+def test_what_a_full_disk_leaves_is_told_of(tmp_path, monkeypatch):
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with (
+        pytest.raises(EdgeSerError, match=r"No space left on device; .* are in .*a\.csv\.part$"),
+        growing(tmp_path / "a.csv") as file,
+    ):
+        file.write("one\n")
+    assert (tmp_path / "a.csv.part").read_text() == "one\n"
 
 
 def test_what_cannot_be_written_is_named(tmp_path, monkeypatch):
