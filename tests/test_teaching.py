@@ -12,7 +12,6 @@ from scipy.special import log_softmax
 
 from edge_runtime import ConfigError
 from train.augment import Augment
-from train.calibration import fit_temperature
 from train.clip import Clip
 from train.epochs import FitConfig, Teachers, pad
 from train.features import Dataset
@@ -69,25 +68,6 @@ def test_a_taught_network_thinks_more_like_its_teachers(dataset, split):
         return float((wanted * (np.log(wanted) - own)).sum(axis=1).mean())
 
     assert divergence(0.9) < 0.5 * divergence(0.0)
-
-
-def test_one_temperature_fits_the_taught_network_and_the_answers_of_its_teachers(dataset, split):
-    clips = sorted(split.train + split.val)
-    folds = inner_folds(dataset.clips, clips, 2, seed=0)
-    config = FitConfig(epochs=4, batch_size=8, learning_rate=1e-2, augment=PLAIN)
-    lines: list[str] = []
-    result = fit(dataset, clips, folds, SMALL, config, log=lines.append)
-    targets = np.array([dataset.labels.index(dataset.clips[i].label) for i in result.unseen])
-    assert result.temperature == pytest.approx(fit_temperature(result.logits, targets), rel=0.01)
-    chosen, _ = choose_epoch(dataset, clips, folds, SMALL, config)
-    less = result.temperature / chosen.temperature
-    np.testing.assert_allclose(result.logits, less * chosen.logits, rtol=1e-6)
-    assert sum(line.startswith("The temperature: ") for line in lines) == 1
-    untaught = fit(
-        dataset, clips, folds, SMALL, dataclasses.replace(config, teaching=0.0), log=lines.append
-    )
-    assert untaught.temperature == chosen.temperature
-    assert sum(line.startswith("The temperature: ") for line in lines) == 1
 
 
 def test_the_share_of_teaching_is_from_0_to_1():

@@ -34,8 +34,7 @@ class Fit:
     """A trained network and how it came about.
 
     The epoch and the temperature were chosen on clips that networks trained without them had to
-    answer; `unseen` are those clips, with these networks' logits, to which the temperature applies,
-    and their logits of speech.
+    answer; `unseen` are those clips, with these networks' logits, and their logits of speech.
     """
 
     network: EmotionLSTM
@@ -70,6 +69,10 @@ def fit(
     `clips` up to that epoch: nobody's voice is wasted on choosing. Those that chose teach it
     (`config.teaching`). It answers `data.labels`; auxiliary ones are a part of the training alone.
 
+    The temperature is that of the networks that chose. Who is taught is less sure of itself, and
+    so a little too modest by it; to know by how much would take teachers that have never heard
+    those who are asked, for a taught network knows the voices that its teachers know.
+
     With `state_file`, everything that the next epoch depends on is stored beside it after each
     epoch; `resume` goes on from there, and ends with the weights of an uninterrupted run. The same
     seed gives the same weights on the same machine with the same number of threads. `device` is
@@ -85,26 +88,7 @@ def fit(
     )
     training.run(chosen.best_epoch, state_file, resume, log)
     network = _answering(training.average.module.cpu(), len(data.labels))
-    chosen = dataclasses.replace(chosen, network=network)
-    if not config.teaching:
-        return chosen
-    # Who is taught is less sure of itself than its teachers. One that is taught without the voices
-    # of the first fold says how much; that its teachers know them shows in little but their opinion
-    # of others.
-    fold = data.answerable(folds[0])
-    log(f"The temperature: {len(clips) - len(folds[0])} clips to train on, {len(fold)} to validate")
-    training = _Training(
-        data, sorted(set(clips) - set(folds[0])), fold, network_config, config, device, teachers
-    )
-    file = state_file and state_file.with_name(f"temperature.{state_file.name}")
-    training.run(chosen.best_epoch, file, resume, log)
-    targets = np.array([data.labels.index(data.clips[i].label) for i in fold])
-    own = fit_temperature(training.outputs[-1].numpy()[:, :-1], targets)
-    less = own / fit_temperature(chosen.logits[: len(fold)], targets)
-    # The logits of its teachers are made as large as its own, so that one temperature fits both.
-    return dataclasses.replace(
-        chosen, temperature=less * chosen.temperature, logits=less * chosen.logits
-    )
+    return dataclasses.replace(chosen, network=network)
 
 
 def choose_epoch(
