@@ -55,15 +55,19 @@ def part_of(path: Path) -> Path:
     return path.with_name(path.name + ".part")
 
 
+def _is_special(path: Path) -> bool:
+    """Whether it is a pipe or a device, which is written to as it is."""
+    return path.exists() and not path.is_file()
+
+
 def check_free(path: Path, force: bool) -> None:
     """ConfigError if `growing` cannot write `path`, or would replace something without `force`."""
     if path.is_dir():
         raise ConfigError(f"{path}: is a directory; wanted a file")
     if not path.parent.is_dir():
         raise ConfigError(f"{path}: there is no folder {path.parent}; make it first")
-    special = path.exists() and not path.is_file()
     folder = Path(os.path.realpath(path)).parent  # where a link leads
-    if not special and not os.access(folder, os.W_OK):
+    if not _is_special(path) and not os.access(folder, os.W_OK):
         raise ConfigError(f"{path}: the folder {folder} cannot be written to; choose another")
     if not force and path.is_file():
         raise ConfigError(f"{path}: exists already; give --force to replace it")
@@ -88,7 +92,7 @@ def growing(path: Path, force: bool = False) -> Iterator[TextIO]:
     written.
     """
     check_free(path, force)
-    special = path.exists() and not path.is_file()
+    special = _is_special(path)
     target = path if special else Path(os.path.realpath(path))  # a link goes on to lead there
     part = target if special else part_of(target)
     try:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from edge_runtime import MfccConfig, read_audio
+from train.augment import Augment
 from train.demo_corpus import PROSODIES, synthesise, voices, write_corpus
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,6 +92,7 @@ def speech(voice_clips: list[np.ndarray]) -> list[np.ndarray]:
 
 
 TRAINING_MFCC = MfccConfig(hop_length=320)
+PLAIN = Augment(offset=0.0, speed=0.0, vocal_tract=0.0, mixstyle=0.0)  # clips as they are
 
 
 @pytest.fixture(scope="session")

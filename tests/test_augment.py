@@ -6,13 +6,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from conftest import TRAINING_MFCC
+from conftest import PLAIN, TRAINING_MFCC
 
 from edge_runtime import ConfigError, MfccConfig, mfcc
 from edge_runtime.silence import coefficients_per_db, level_weights
 from train.augment import Augment, Augmenter, style_of
-
-PLAIN = Augment(offset=0.0, speed=0.0, vocal_tract=0.0, mixstyle=0.0)
 
 
 def augmenter(noises=(), **changes):

@@ -8,21 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import PLAIN
 from scipy.special import log_softmax
 
 from edge_runtime import ConfigError
-from train.augment import Augment
 from train.clip import Clip
-from train.epochs import FitConfig, Teachers, pad
+from train.epochs import FitConfig, pad
 from train.features import Dataset
 from train.fit import best_epoch, choose_epoch, fit
 from train.network import EmotionLSTM, NetworkConfig
 from train.predict import predict
 from train.session import _choosing
 from train.splits import inner_folds, make_split
+from train.teachers import Teachers
 
 SMALL = NetworkConfig(hidden_size=16, fc_size=8)
-PLAIN = Augment(offset=0.0, speed=0.0, vocal_tract=0.0, mixstyle=0.0)
 
 
 def networks(n: int, **changes) -> list[EmotionLSTM]:

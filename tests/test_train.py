@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TRAINING_MFCC
+from conftest import PLAIN, TRAINING_MFCC
 
 from edge_runtime import ConfigError, MfccConfig, mfcc, read_audio
-from train.augment import Augment
 from train.calibration import choose_threshold, coverage_curve, fit_temperature, reliability
 from train.corpora import Clip, DatasetError, scan
 from train.device import pick_device
@@ -23,7 +22,6 @@ from train.metrics import scores
 from train.network import EmotionLSTM, NetworkConfig
 
 QUICK = FitConfig(epochs=4)
-PLAIN = Augment(offset=0.0, speed=0.0, vocal_tract=0.0, mixstyle=0.0)
 
 
 def quick_fit(dataset, split, config=QUICK, **options):

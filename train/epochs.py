@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from edge_runtime import ConfigError
 from .augment import Augment, Augmenter, style_of
 from .features import Dataset
 from .network import EmotionLSTM
+from .teachers import Teachers
 
 
 @dataclass(frozen=True)
@@ -67,34 +68,6 @@ class FitConfig:
 
 # Clips of noise that a batch holds beside its speech, where the network learns to tell them apart.
 NOISE_PER_BATCH = 2
-
-
-class Teachers:
-    """What trained networks think of clips, all taken together.
-
-    Args:
-        networks: their outputs are the same classes in the same order.
-        known: the classes that each was trained on; it has no say about the others.
-    """
-
-    def __init__(self, networks: Sequence[EmotionLSTM], known: Sequence[set[int]]) -> None:
-        self.networks = [network.eval() for network in networks]
-        n_classes = networks[0].config.n_classes
-        weights = torch.tensor(
-            [[float(k in its) for k in range(n_classes)] for its in known],
-            device=networks[0].mean.device,
-        )  # (teachers, classes)
-        # A class that nobody knows is left to the label.
-        self.unknown = weights.sum(dim=0) == 0
-        self.weights = weights / weights.sum(dim=0).clamp(min=1)
-
-    @torch.no_grad()
-    def __call__(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Probabilities `(batch, n_classes)` of the clips `(batch, time, n_mfcc)`: the softmax of
-        the mean of their logits."""
-        logits = torch.stack([network(x, lengths) for network in self.networks])  # (N, B, classes)
-        mean = (logits * self.weights[:, None]).sum(dim=0)
-        return mean.masked_fill(self.unknown, -torch.inf).softmax(dim=1)
 
 
 class Epochs:

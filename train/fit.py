@@ -20,13 +20,14 @@ from edge_runtime import EdgeSerError
 from edge_runtime.errors import one_line
 
 from .calibration import fit_temperature
-from .epochs import Epochs, FitConfig, Teachers
+from .epochs import Epochs, FitConfig
 from .features import Dataset
 from .files import load_torch, save_torch
 from .metrics import scores
 from .network import EmotionLSTM, NetworkConfig
 from .predict import predict
 from .splits import inner_folds
+from .teachers import Teachers
 
 
 @dataclass
@@ -114,8 +115,8 @@ def choose_epoch(
         {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
         for rows in zip(*(course.history for course in courses))
     ]
-    epoch = best_epoch(history, sum(len(data.answerable(fold)) for fold in folds))
     unseen = [i for fold in folds for i in data.answerable(fold)]
+    epoch = best_epoch(history, len(unseen))
     outputs = np.concatenate([course.outputs[epoch - 1].numpy() for course in courses])
     targets = np.array([data.labels.index(data.clips[i].label) for i in unseen])
     logits, speech_logits = outputs[:, :-1], outputs[:, -1]

@@ -219,8 +219,9 @@ def inner_folds(
 ) -> list[list[int]]:
     """The clips `among` in up to `n_folds` lists, the speakers of each corpus dealt out at random.
 
-    A corpus of fewer than three speakers is in none of them, unless there is no other. One fold is
-    a fifth of the speakers, as `hold_out` chooses them.
+    A corpus of fewer than three speakers is in none of them, unless there is no other. Each has
+    clips with labels that are `answered` (None: all are). One fold is a fifth of the speakers, as
+    `hold_out` chooses them.
     """
     if n_folds == 1:
         return [hold_out(clips, among, 0.2, seed, 1, answered)[0]]
@@ -237,7 +238,11 @@ def inner_folds(
         [i for i in among if fold_of.get((clips[i].corpus, clips[i].speaker or "")) == k]
         for k in range(n_folds)
     ]
-    return [fold for fold in folds if fold and len(fold) < len(among)]
+    return [
+        fold for fold in folds
+        if len(fold) < len(among)
+        and any(answered is None or clips[i].label in answered for i in fold)
+    ]
 
 
 def leave_corpus_out(clips: list[Clip]) -> list[list[int]]:
