@@ -112,7 +112,7 @@ def test_mixed_styles_lie_between_those_of_the_two_clips():
     own, like = style_of(clip), style_of(other)
     shares = set()
     for _ in range(20):
-        changed = mix(clip, rng, like)
+        changed = mix(clip, rng, (own, like))
         share = (style_of(changed) - own) / (like - own)
         np.testing.assert_allclose(share, np.broadcast_to(share[0, 0], (2, 13)), atol=1e-3)
         shares.add(round(float(share[0, 0]), 3))
@@ -120,11 +120,12 @@ def test_mixed_styles_lie_between_those_of_the_two_clips():
         for k in range(13):
             assert np.corrcoef(changed[:, k], clip[:, k])[0, 1] > 0.9999
     assert len(shares) > 15 and min(shares) >= 0 and max(shares) <= 1
-    np.testing.assert_allclose(mix(clip, rng, own), clip, atol=1e-5)
+    np.testing.assert_allclose(mix(clip, rng, (own, own)), clip, atol=1e-5)
     np.testing.assert_array_equal(mix(clip, rng), clip)  # nobody to resemble
     constant = np.ones((5, 13), np.float32)
-    assert np.isfinite(mix(constant, rng, like)).all()
-    some = [np.array_equal(augmenter(mixstyle=0.5)(clip, rng, like), clip) for _ in range(200)]
+    assert np.isfinite(mix(constant, rng, (style_of(constant), like))).all()
+    half = augmenter(mixstyle=0.5)
+    some = [np.array_equal(half(clip, rng, (own, like)), clip) for _ in range(200)]
     assert 60 < sum(some) < 140
 
 

@@ -16,7 +16,7 @@ from train.corpora import Clip, DatasetError, scan, spellings
 from train.features import load_dataset
 from train.folders import audio_files
 from train.recipe import BETTER
-from train.session import open_dataset
+from train.recordings import open_dataset
 from train.splits import RANDOM, Split, leave_one_speaker_out, make_split, notes_on_labels
 
 

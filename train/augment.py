@@ -17,6 +17,9 @@ from edge_runtime.filterbank import cepstra_of, hz_to_mel, mel_to_hz
 # Of a coefficient in a clip: one that hardly moves is not stretched without bound.
 LEAST_DEVIATION = np.float32(1e-2)
 
+# How far other vocal tracts are from the speaker's, in deviations.
+TRACTS = np.linspace(-2, 2, 81)
+
 
 @dataclass(frozen=True)
 class Augment:
@@ -87,23 +90,30 @@ class Augmenter:
         low, high = hz_to_mel([config.fmin, fmax], htk=config.htk)
         self._mels = np.linspace(low, high, config.n_mels + 2)[1:-1]
         self._htk = config.htk
+        # Other vocal tracts, drawn from these: a matrix for each clip anew would take as long as
+        # all else that is done to it.
+        self._tracts = [
+            self._to_mel @ self._warped(np.exp(how.vocal_tract * deviation)) @ self._to_cepstra
+            for deviation in (TRACTS if how.vocal_tract > 0 else ())
+        ]
 
     def __call__(
-        self, frames: np.ndarray, rng: np.random.Generator, like: np.ndarray | None = None
+        self, frames: np.ndarray, rng: np.random.Generator,
+        styles: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> np.ndarray:
         """A changed copy of a clip, float32 `(n_frames, n_mfcc)` → `(n_new_frames, n_mfcc)`.
 
-        `like` is the `style_of` a clip that it may be made similar to.
+        `styles` are its own `style_of` and that of a clip that it may be made similar to.
         """
         how = self.how
-        if like is not None and how.mixstyle > 0 and rng.random() < how.mixstyle:
-            frames = _mixed(frames, like, np.float32(rng.random()))
+        if styles is not None and how.mixstyle > 0 and rng.random() < how.mixstyle:
+            frames = _mixed(frames, *styles, np.float32(rng.random()))
         if how.speed > 0:
             n_frames = round(len(frames) / rng.uniform(1 - how.speed, 1 + how.speed))
             frames = _resample(frames, n_frames)
         if how.vocal_tract > 0:
-            factor = np.exp(how.vocal_tract * np.clip(rng.standard_normal(), -2, 2))
-            frames = frames @ (self._to_mel @ self._warped(factor) @ self._to_cepstra)
+            nearest = round((len(TRACTS) - 1) * (rng.standard_normal() + 2) / 4)
+            frames = frames @ self._tracts[min(max(nearest, 0), len(TRACTS) - 1)]
         if how.noise > 0 and self.noises and rng.random() < how.noise:
             frames = self._with_noise(frames, rng)
         if how.telephone > 0 and rng.random() < how.telephone:
@@ -160,15 +170,18 @@ def style_of(frames: np.ndarray) -> np.ndarray:
     return np.stack([frames.mean(axis=0), np.maximum(frames.std(axis=0), LEAST_DEVIATION)])
 
 
-def _mixed(frames: np.ndarray, like: np.ndarray, share: np.float32) -> np.ndarray:
-    mean, std = own = style_of(frames)
+def _mixed(
+    frames: np.ndarray, own: np.ndarray, like: np.ndarray, share: np.float32
+) -> np.ndarray:
+    mean, std = own
     new_mean, new_std = own + share * (like - own)
     return (frames - mean) * (new_std / std) + new_mean
 
 
 def _resample(frames: np.ndarray, n_frames: int) -> np.ndarray:
     """Linear interpolation along time, first and last frame kept."""
-    position = np.linspace(0, len(frames) - 1, max(n_frames, 1))
+    n_frames = max(n_frames, 1)
+    position = np.arange(n_frames) * ((len(frames) - 1) / max(n_frames - 1, 1))
     before = position.astype(int)
     after = np.minimum(before + 1, len(frames) - 1)
     share = (position - before).astype(np.float32)[:, None]

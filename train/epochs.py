@@ -85,9 +85,9 @@ class Epochs:
         )
         self.train = train
         self.styles = [style_of(data.frames[i]) for i in train]
-        self.alike: dict[int, list[int]] = defaultdict(list)  # positions, by target
+        self.alike: dict[tuple[str, int], list[int]] = defaultdict(list)  # positions
         for position, i in enumerate(train):
-            self.alike[int(targets[i])].append(position)
+            self.alike[data.clips[i].corpus, int(targets[i])].append(position)
         self.weights = _clip_weights(data, train)
         self.lengths = [len(data.frames[i]) for i in train]
 
@@ -127,7 +127,10 @@ class Epochs:
         its speech from noise. Each member learns by itself: the sum of their losses."""
         config, network = self.config, self.network
         chosen = [self.train[k] for k in positions]
-        clips = [self.augment(self.data.frames[i], rng, self._style(i, rng)) for i in chosen]
+        clips = [
+            self.augment(self.data.frames[self.train[k]], rng, self._styles(k, rng))
+            for k in positions
+        ]
         noises = self._noises(max(map(len, clips)), rng) if network.config.speech else []
         device = network.mean.device
         x, lengths = pad([*clips, *noises], device)
@@ -155,10 +158,11 @@ class Epochs:
                 loss = loss + (each[: len(clips)].mean() + each[len(clips) :].mean()) / 2
         return loss
 
-    def _style(self, i: int, rng: np.random.Generator) -> np.ndarray:
-        """That of any training clip with the label of clip `i`."""
-        alike = self.alike[int(self.targets[i])]
-        return self.styles[alike[rng.integers(len(alike))]]
+    def _styles(self, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """That of the clip at position `k`, and that of any of its corpus with its label."""
+        i = self.train[k]
+        alike = self.alike[self.data.clips[i].corpus, int(self.targets[i])]
+        return self.styles[k], self.styles[alike[rng.integers(len(alike))]]
 
     def _noises(self, longest: int, rng: np.random.Generator) -> list[np.ndarray]:
         """Pieces of noise about as long as the clips that they share a batch with."""

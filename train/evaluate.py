@@ -28,13 +28,13 @@ from edge_runtime import EmotionModel
 from . import plots
 from .clip import DatasetError
 from .features import Dataset
-from .files import alone_in, write_json, write_text
+from .files import alone_in, write_csv, write_json, write_text
 from .fit import fit
 from .predict import predict
 from .recipe import Recipe
+from .recordings import corpora_of, left_out_of, licence_of, open_dataset, say
 from .report import summarize, write_report
 from .runs import SETTINGS, STATE, RunError, load_checkpoint, read_json, save_checkpoint
-from .session import corpora_of, csv_of, left_out_of, licence_of, open_dataset, say
 from .splits import actor_folds, inner_folds, leave_corpus_out, leave_one_speaker_out
 
 PROTOCOLS = {
@@ -243,7 +243,7 @@ def _run(task: Task) -> dict[str, Any]:
         resume=True, log=lines.append,
     )
     write_text(folder / "log.txt", "\n".join(lines) + "\n")
-    write_text(folder / "metrics.csv", csv_of(result.history))
+    write_csv(folder / "metrics.csv", result.history)
     plots.curves(result.history, result.best_epoch, folder / "curves.png")
     save_checkpoint(
         folder, result.network, recipe.mfcc, recipe.silence, dataset.labels, clips=[], scores={},
