@@ -1,7 +1,8 @@
 """`python -m benchmarks.end_to_end`: whole processes, from start to exit, as a Markdown table.
 
 `edge-ser classify clip.wav` beside a script that does the same with librosa and PyTorch, in turn;
-medians of the wall time and of the peak memory (maximum resident set).
+medians of the wall time and of the peak memory (maximum resident set). Below `classify` cannot get:
+a Python that does nothing but import numpy and onnxruntime.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ def main() -> None:
                 sys.executable, str(HERE / "librosa_torch.py"), str(weights), str(options.clip)
             ],
             "`edge-ser classify`": [edge_ser, "classify", str(options.clip)],
+            "importing numpy and onnxruntime alone": [
+                sys.executable, "-c", "import numpy, onnxruntime"
+            ],
             "`edge-ser --help`": [edge_ser, "--help"],
         }
         costs = process_costs(commands, options.rounds)

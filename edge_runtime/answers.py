@@ -14,7 +14,7 @@ import typer
 
 from .errors import ConfigError
 from .prediction import NO_SPEECH
-from .terminal import one_line, percentages
+from .terminal import is_terminal, one_line, percentages
 
 if TYPE_CHECKING:
     from .prediction import Prediction
@@ -54,6 +54,43 @@ def format_of(output: Path | None, wanted: Format | None) -> Format:
     return SUFFIXES[output.suffix.lower()]
 
 
+class JsonList:
+    """The parts of a list that is written item by item, each complete as soon as it is there.
+
+    On a terminal every part ends its line, because errors and the progress bar are shown there as
+    well; the comma is then at the beginning of the next. `end` ends the list also where the last
+    item, after a Ctrl-C, was not written.
+
+    >>> import io
+    >>> parts = JsonList(io.StringIO())
+    >>> print(parts.begin + parts.item({"a": 1}) + parts.item({"a": 2}) + parts.end(), end="")
+    [
+      {
+        "a": 1
+      },
+      {
+        "a": 2
+      }
+    ]
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._ascii = is_ascii(file)
+        self._lines = is_terminal(file)
+        self._count = 0
+        self.begin = "[\n" if self._lines else "["
+
+    def item(self, row: dict[str, Any]) -> str:
+        text = json.dumps(row, indent=2, ensure_ascii=self._ascii).replace("\n", "\n  ")
+        self._count += 1
+        if self._lines:
+            return f"{'  ' if self._count == 1 else ', '}{text}\n"
+        return ("\n  " if self._count == 1 else ",\n  ") + text
+
+    def end(self) -> str:
+        return "\n]\n" if self._count and not self._lines else "]\n"
+
+
 class Answers:
     """Writes predictions to `file` as they come, each at once and whole.
 
@@ -74,10 +111,11 @@ class Answers:
                           default=0)
         self._label_width = max(map(len, (*labels, "uncertain", "no speech")))
         self._ascii = is_ascii(file)
+        self._list = JsonList(file)
         if format is Format.csv:
             self._write(csv_row(["file", "label", "confidence", *labels]))
         elif format is Format.json:
-            self._write("[")
+            self._write(self._list.begin)
 
     def add(self, name: str, prediction: Prediction) -> None:
         probabilities = rounded(prediction.probabilities)
@@ -92,13 +130,12 @@ class Answers:
                 "probabilities": probabilities,
             })
         self._write(line)
-        # Only now: if Ctrl-C comes in between, `close` still ends a list as it must.
         self.count += 1
 
     def close(self) -> None:
         """End the list of a JSON file; the others are complete after every answer."""
         if self._format is Format.json:
-            self._write("\n]\n" if self.count else "]\n")
+            self._write(self._list.end())
 
     def _write(self, text: str) -> None:
         """In one piece, so that no line is half there when Ctrl-C comes."""
@@ -123,8 +160,7 @@ class Answers:
     def _json(self, row: dict[str, Any]) -> str:
         if self._format is Format.jsonl:
             return json.dumps(row, ensure_ascii=self._ascii) + "\n"
-        text = json.dumps(row, indent=2, ensure_ascii=self._ascii).replace("\n", "\n  ")
-        return (",\n  " if self.count else "\n  ") + text
+        return self._list.item(row)
 
 
 def is_ascii(file: TextIO) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TextIO
 
-from .answers import Format, confidence_of, csv_row, is_ascii, rounded
+from .answers import Format, JsonList, confidence_of, csv_row, is_ascii, rounded
 from .prediction import NO_SPEECH
 from .segments import Shares
 from .terminal import Paint, bar, clock, columns, hanging, is_terminal, one_line
@@ -25,6 +25,7 @@ class Timelines:
         self._format, self._file = format, file
         self._paint = Paint(labels, file)
         self._ascii = is_ascii(file)
+        self._list = JsonList(file)
         room = columns(file) - BESIDE_BAR if is_terminal(file) else BAR
         self._bar = max(1, min(BAR, room))
         self.count = 0  # recordings
@@ -35,7 +36,7 @@ class Timelines:
         if format is Format.csv:
             self._write(csv_row(["file", "start", "end", "label", "confidence", *labels]))
         elif format is Format.json:
-            self._write("[")
+            self._write(self._list.begin)
         elif format is Format.vtt:
             self._write(VTT_HEADER + "\n")
 
@@ -82,14 +83,13 @@ class Timelines:
                 "shares": {label: round(share, 6) for label, share in shares.items()},
                 "segments": self._rows,
             }
-            text = json.dumps(about, indent=2, ensure_ascii=self._ascii).replace("\n", "\n  ")
-            self._write((",\n  " if self.count else "\n  ") + text)
+            self._write(self._list.item(about))
         self.count += 1
 
     def close(self) -> None:
         """Nothing follows."""
         if self._format is Format.json:
-            self._write("\n]\n" if self.count else "]\n")
+            self._write(self._list.end())
 
     def _text(self, segment: Segment) -> str:
         times = f"  {clock(segment.start):>9}  {clock(segment.end):>9}"

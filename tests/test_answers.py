@@ -67,6 +67,27 @@ def test_json_is_what_a_list_of_all_answers_would_be():
     assert json.loads(written(Format.json, "utf-8", [])) == []
 
 
+def test_on_a_terminal_every_part_of_a_list_ends_its_line():
+    """For the errors and the progress bar that are shown between the parts."""
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    file, parts = Terminal(), []
+    answers = Answers(Format.json, file, ("low", "high"))
+    for name in ("a.wav", "b.wav"):
+        parts.append(file.getvalue())
+        answers.add(name, PREDICTION)
+    parts.append(file.getvalue())
+    answers.close()
+    assert all(part.endswith("\n") for part in parts)
+    assert [row["file"] for row in json.loads(file.getvalue())] == ["a.wav", "b.wav"]
+    empty = Terminal()
+    Answers(Format.json, empty, ("low", "high")).close()
+    assert json.loads(empty.getvalue()) == []
+
+
 def test_text_is_one_line_a_file():
     lines = written(Format.text, "utf-8").decode().splitlines()
     assert len(lines) == len(NAMES)

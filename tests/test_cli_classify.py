@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -201,6 +202,11 @@ def test_the_bar_leaves_nothing_behind_and_every_answer_whole(folder):
     lines = [line.split("\033[K")[-1] for line in seen.split("\r\n")]
     assert sum(line.startswith(f"{path}: ") for line in lines) == 30
     assert not any("#" in line or "/30" in line for line in lines)
+    seen = on_a_terminal(*[path] * 5, "--format", "json", NO_COLOR="1")
+    lines = [line.split("\033[K")[-1] for line in seen.split("\r\n")]
+    text = re.sub(r"\033\[[?\d]*[a-zA-Z]", "", "\n".join(lines))
+    rows = json.loads("\n".join(line for line in text.split("\n") if "/5" not in line))
+    assert [row["file"] for row in rows] == [str(path)] * 5
 
 
 @pytest.mark.parametrize("given", ["rec.wav", "link.csv", "."])

@@ -86,3 +86,9 @@ def test_what_hangs_is_indented_and_whole_for_programs(monkeypatch):
         "name    some words", "        that are", "        many", "file",
         "        /a/path/that-is-never-broken.wav",
     ]
+
+
+def test_a_list_on_a_terminal_is_json_whose_parts_end_their_lines():
+    text = written(Terminal(), Format.json, ("a.wav", "b.wav"))
+    assert json.loads(text) == json.loads(written(io.StringIO(), Format.json, ("a.wav", "b.wav")))
+    assert text.startswith("[\n") and "\n, {\n" in text and text.endswith("}\n]\n")
