@@ -98,7 +98,7 @@ def test_a_telephone_is_what_the_filter_and_its_noise_give(voice_clips):
 
 
 def test_augmentation_that_needs_librosas_convention_says_so():
-    with pytest.raises(ConfigError, match="vocal_tract=0.1 .* set it to 0"):
+    with pytest.raises(ConfigError, match="vocal_tract=0.1 .* --set vocal_tract=0"):
         Augmenter(
             Augment(), MfccConfig.python_speech_features(), np.ones(13, np.float32), []
         )

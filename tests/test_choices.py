@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from edge_runtime import ConfigError
 from train import choices
 from train.choices import REFERENCE, SHORT, VARIATIONS
 from train.recipe import BASELINE
+from train.runs import RunError
 
 TINY = SHORT.with_settings(["epochs=4", "hidden_size=4", "stem_size=0", "fc_size=4"])
 
@@ -71,3 +73,23 @@ def test_a_variation_that_there_is_not_is_named(tmp_path):
     with pytest.raises(ConfigError, match="--only 7 bands: wanted one of .*; 13 bands; "):
         choices.choices(tmp_path, tmp_path / "r", names=["7 bands"], seeds=1, jobs=1,
                         cache=tmp_path, resume=False)
+
+
+def test_a_report_is_not_lost_and_scores_of_other_recipes_are_not_kept(tmp_path, capsys):
+    report = tmp_path / "r"
+    recipes = {name: VARIATIONS[name].to_dict() for name in (REFERENCE, "13 bands")}
+    recipes["13 bands"]["fit"]["weight_decay"] = 7.0
+    scores = {REFERENCE: {"0": 0.5}, "13 bands": {"0": 0.4}, "of old": {"0": 0.1}}
+    text = json.dumps({"recipes": recipes, "scores": scores})
+    report.with_suffix(".json").write_text(text)
+    arguments = {"names": [REFERENCE], "seeds": 1, "jobs": 1, "cache": tmp_path}
+    with pytest.raises(RunError, match="r.json: is there already; give --resume"):
+        choices.choices(tmp_path, report, resume=False, **arguments)
+    assert report.with_suffix(".json").read_text() == text
+    choices.choices(tmp_path, report, resume=True, **arguments)  # all of it is there
+    assert f"| {REFERENCE} | 50.0 |" in report.with_suffix(".md").read_text()
+    assert "13 bands" not in report.with_suffix(".md").read_text()
+    assert "Note: 13 bands: left out, its recipe is another one now" in capsys.readouterr().out
+    report.with_suffix(".json").write_text('{"13 bands": {"0": 0.4}}')
+    with pytest.raises(RunError, match="is no report of this program"):
+        choices.choices(tmp_path, report, resume=True, **arguments)

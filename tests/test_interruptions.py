@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,30 @@ def test_a_run_that_was_killed_before_its_first_epoch_is_the_one_that_is_resumed
     assert run_folder(None, tmp_path, resume=False) == tmp_path / "003"
 
 
+def test_other_labels_are_another_run(dataset, split, tmp_path):
+    state, config = tmp_path / "state.pt", FitConfig(epochs=1)
+    clips = sorted(split.train + split.val)
+    small = NetworkConfig(hidden_size=8, fc_size=8)
+    fit(dataset, clips, [split.val], small, config, state_file=state)
+    swap = {"angry": "sad", "sad": "angry"}
+    other = replace(dataset, clips=[
+        replace(clip, label=swap.get(clip.label, clip.label)) for clip in dataset.clips
+    ])
+    with pytest.raises(ResumeError, match="begun with another 'recordings'"):
+        fit(other, clips, [split.val], small, config, state_file=state, resume=True)
+
+
+def test_a_taught_network_is_not_resumed_with_other_teachers(dataset, split, tmp_path):
+    state, config = tmp_path / "state.pt", FitConfig(epochs=2)
+    clips = sorted(split.train + split.val)
+    small = NetworkConfig(hidden_size=8, fc_size=8)
+    folds = [split.val, [i for i in split.train if dataset.clips[i].speaker
+                         == dataset.clips[split.train[0]].speaker]]
+    fit(dataset, clips, folds, small, config, state_file=state)
+    with pytest.raises(ResumeError, match="begun with another 'teachers'"):
+        fit(dataset, clips, folds[:1], small, config, state_file=state, resume=True)
+
+
 def test_other_features_are_another_run(dataset, split, tmp_path):
     state, config = tmp_path / "state.pt", FitConfig(epochs=1)
     clips = sorted(split.train + split.val)
@@ -111,7 +136,7 @@ def test_other_features_are_another_run(dataset, split, tmp_path):
     before = frames[0, 0]
     frames[0, 0] += 1
     try:
-        with pytest.raises(ResumeError, match="begun with another 'features'"):
+        with pytest.raises(ResumeError, match="begun with another 'recordings'"):
             fit(dataset, clips, [split.val], small, config, state_file=state, resume=True)
     finally:
         frames[0, 0] = before
@@ -268,3 +293,46 @@ def test_a_protocol_does_not_begin_again_over_what_is_there(demo_corpus, feature
             runs=tmp_path / "runs", cache=feature_cache, resume=False, device="cpu",
         )
     assert (fold / "choice-1.state.pt").exists() and not list(tmp_path.glob("report*"))
+
+
+def first_fails(task) -> dict:
+    """In the place of a training: the first one fails, the others take their time."""
+    (task.folder / "begun").parent.mkdir(parents=True)
+    (task.folder / "begun").touch()
+    if task.fold == 0:
+        raise RunError("no luck")
+    time.sleep(30)
+    return {}
+
+
+def test_one_training_that_fails_ends_all_at_once(dataset, tmp_path, monkeypatch):
+    from train import evaluate
+
+    monkeypatch.setattr(evaluate, "_run", first_fails)
+    tasks = [evaluate.Task(k, 0, [], [], [], {}, tmp_path / f"{k}") for k in range(8)]
+    started = time.monotonic()
+    with pytest.raises(RunError, match="no luck"):
+        list(evaluate._run_all(tasks, dataset, TINY, 2, "cpu"))
+    assert time.monotonic() - started < 25  # most of it is the import of torch
+    assert len(list(tmp_path.glob("*/begun"))) <= 3
+
+
+def test_folds_of_other_settings_or_recordings_are_not_trained_over(dataset, tmp_path):
+    from train import evaluate
+
+    tasks = list(evaluate._tasks(dataset, "loso", TINY, 3, 1, tmp_path))
+    kept = tmp_path / "fold-02-seed-0"
+    kept.mkdir()
+    (kept / "settings.json").write_text(json.dumps(tasks[1].settings))
+    (kept / "result.json").write_text("{}")
+    assert evaluate._done(tasks[1]) and not evaluate._done(tasks[0])
+    relabelled = list(dataset.clips)
+    relabelled[0], relabelled[-1] = (
+        replace(relabelled[k], label=relabelled[j].label) for k, j in ((0, -1), (-1, 0))
+    )
+    assert relabelled != dataset.clips
+    other = replace(dataset, clips=relabelled)
+    tasks = list(evaluate._tasks(other, "loso", TINY, 3, 1, tmp_path))
+    with pytest.raises(RunError, match="fold-02-seed-0: holds a training of other settings"):
+        evaluate._results(tasks, other, TINY, tmp_path, 1, True, "cpu")
+    assert (kept / "result.json").read_text() == "{}"

@@ -13,7 +13,7 @@ from scipy.special import log_softmax
 
 from edge_runtime import ConfigError
 from train.clip import Clip
-from train.epochs import FitConfig, pad
+from train.epochs import Epochs, FitConfig, pad
 from train.features import Dataset
 from train.fit import best_epoch, choose_epoch, fit
 from train.network import EmotionLSTM, NetworkConfig
@@ -68,6 +68,24 @@ def test_a_taught_network_thinks_more_like_its_teachers(dataset, split):
         return float((wanted * (np.log(wanted) - own)).sum(axis=1).mean())
 
     assert divergence(0.9) < 0.5 * divergence(0.0)
+
+
+def test_a_class_that_no_teacher_knows_is_learnt_from_its_label(dataset, split):
+    clips = sorted(split.train + split.val)
+    config = FitConfig(epochs=1, augment=PLAIN, teaching=1.0, label_smoothing=0.0)
+    network = networks(1)[0]
+    targets = np.array([dataset.classes.index(clip.label) for clip in dataset.clips])
+    teachers = Teachers(networks(2)[1:], [{0, 1, 2}])
+    some = [k for k, i in enumerate(clips) if targets[i] == 3][:4]
+
+    def loss(its: Teachers | None) -> float:
+        torch.manual_seed(0)
+        epochs = Epochs(dataset, clips, targets, config, network.eval(), its)
+        return epochs._loss(some, np.random.default_rng(0)).item()
+
+    assert loss(teachers) == pytest.approx(loss(None), rel=1e-5)
+    everything = Teachers(networks(2)[1:], [{0, 1, 2, 3}])
+    assert loss(everything) != pytest.approx(loss(None), rel=1e-2)
 
 
 def test_the_share_of_teaching_is_from_0_to_1():

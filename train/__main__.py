@@ -134,7 +134,8 @@ def evaluate_command(
     device: Device = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Keep what is already done.")] = False,
 ) -> None:
-    """Score a recipe: every speaker is in the test set once, and never chooses an epoch."""
+    """Score a recipe: every speaker is tested once, by networks that have never heard them, and
+    whose epoch others chose."""
     from .device import pick_device
     from .evaluate import evaluate
 

@@ -80,7 +80,8 @@ class Augmenter:
         for name in ("vocal_tract", "telephone", "noise"):
             if config.convention != "librosa" and getattr(how, name):
                 raise ConfigError(
-                    f"{name}={getattr(how, name)} needs librosa's convention of MFCC: set it to 0"
+                    f"{name}={getattr(how, name)} needs librosa's convention of MFCC: give "
+                    f"--set {name}=0"
                 )
         self.how, self.std, self.noises = how, std, noises
         cepstra = cepstra_of(config)  # (n_mels, n_mfcc), from bel

@@ -27,6 +27,7 @@ from .fit import validated
 from .metrics import scores
 from .noise import noise_features
 from .recipe import BASELINE, BETTER, Recipe
+from .runs import RunError, read_json
 from .splits import actor_folds, inner_folds
 
 LAST_EPOCHS = 3
@@ -79,13 +80,17 @@ def choices(data: Path, report: Path, *, names: list[str], seeds: int, jobs: int
             resume: bool) -> None:
     """Train every variation (or those in `names`) with `seeds` seeds and write `report`.json/.md.
 
-    Raises ConfigError, before anything is trained, for a name that there is not, and if what the
-    others are compared with is missing.
+    `resume` keeps the scores that `report`.json has of the same recipes. Raises, before anything is
+    trained, ConfigError for a name that there is not and if what the others are compared with is
+    missing, RunError for a report that is there and would be lost.
     """
     for name in names:
         if name not in VARIATIONS:
             raise ConfigError(f"--only {name}: wanted one of {'; '.join(VARIATIONS)}")
-    done = _load(report.with_suffix(".json")) if resume else {}
+    file = report.with_suffix(".json")
+    if file.exists() and not resume:
+        raise RunError(f"{file}: is there already; give --resume to add to it, or another --report")
+    done = _load(file)
     if REFERENCE not in [*(names or VARIATIONS), *done]:
         raise ConfigError(f"--only: the others are compared with {REFERENCE!r}: give that as well")
     tasks = [
@@ -99,7 +104,8 @@ def choices(data: Path, report: Path, *, names: list[str], seeds: int, jobs: int
         ):
             done.setdefault(name, {})[str(seed)] = score
             print(f"{name}, seed {seed}: {100 * score:.1f}%", flush=True)
-            write_json(report.with_suffix(".json"), done)
+            recipes = {name: VARIATIONS[name].to_dict() for name in done}
+            write_json(file, {"recipes": recipes, "scores": done})
     write_text(report.with_suffix(".md"), _markdown(done))
 
 
@@ -123,7 +129,24 @@ def _score(task: tuple[str, int, Path, Path]) -> tuple[str, int, float]:
 
 
 def _load(path: Path) -> dict[str, dict[str, float]]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    """The scores by variation and seed, but for those of recipes that have changed since."""
+    if not path.exists():
+        return {}
+    stored = read_json(path)
+    try:
+        recipes, found = dict(stored["recipes"]), dict(stored["scores"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{path}: is no report of this program that can be added to; give another --report"
+        ) from error
+    done = {}
+    for name, by_seed in found.items():
+        now = VARIATIONS[name].to_dict() if name in VARIATIONS else None
+        if recipes.get(name) == json.loads(json.dumps(now)):
+            done[name] = dict(by_seed)
+        else:
+            print(f"Note: {name}: left out, its recipe is another one now")
+    return done
 
 
 def _markdown(done: dict[str, dict[str, float]]) -> str:

@@ -220,6 +220,25 @@ def _one_spelling(clips: list[Clip]) -> list[Clip]:
     ]
 
 
+def same_names(clips: Iterable[Clip]) -> list[str]:
+    """A line if speakers of several data sets are called alike: who is tested may then have been
+    trained on under the name of the other. Corpora whose names we know number their own."""
+    corpora: dict[str, set[str]] = defaultdict(set)
+    for clip in clips:
+        if clip.speaker is not None and clip.corpus not in LICENCES:
+            corpora[clip.speaker.partition("/")[2]].add(clip.corpus)
+    alike = sorted(name for name, where in corpora.items() if len(where) > 1)
+    if not alike:
+        return []
+    where = " and in ".join(sorted(corpora[alike[0]]))
+    return [
+        f"speaker {alike[0]} is in {where}"
+        + (f", and so are {len(alike) - 1} more" if len(alike) > 1 else "")
+        + ": they count as different people; if they are the same, give their recordings one "
+        "`corpus` (a column of a manifest)"
+    ]
+
+
 def spellings(clips: Iterable[Clip]) -> list[str]:
     """A line for each label that is written in several ways, which count as one class."""
     written: dict[str, Counter[str]] = defaultdict(Counter)

@@ -42,7 +42,8 @@ class FitConfig:
     # Szegedy et al. 2016, "Rethinking the Inception Architecture", https://arxiv.org/abs/1512.00567
     label_smoothing: float = 0.1
     # The share of the loss that is what the networks that chose the epoch think of a clip; each has
-    # heard other speakers, so they know how doubtful it is. 0: the label is all.
+    # heard other speakers, so they know how doubtful it is. The clips are then changed further than
+    # `augment` says (`Augment.stronger`). 0: the label is all, and they are not.
     # Hinton et al. 2015, "Distilling the Knowledge in a Neural Network",
     # https://arxiv.org/abs/1503.02531
     teaching: float = 0.5
@@ -79,6 +80,8 @@ class Epochs:
     ) -> None:
         self.data, self.targets = data, targets
         self.config, self.network, self.teachers = config, network, teachers
+        if network.config.speech and not data.noises:
+            raise ConfigError("speech=True: there is no noise to tell speech from; give `noises`")
         self.augment = Augmenter(
             config.augment if teachers is None else config.augment.stronger(),
             data.mfcc, network.std.cpu().numpy(), data.noises,
@@ -138,7 +141,11 @@ class Epochs:
         logits, speech = network.opinions(heard)  # (members, B, ·)
         targets = torch.from_numpy(self.targets[chosen]).to(device)
         weights = self.weights[positions].to(device)
-        thought = None if self.teachers is None else self.teachers(x, lengths)[: len(clips)]
+        thought = teaching = None
+        if self.teachers is not None:
+            thought = self.teachers(x, lengths)[: len(clips)]
+            # A class that no teacher knows is left to the label.
+            teaching = config.teaching * (~self.teachers.unknown[targets]).float()
         is_speech = torch.tensor([1.0] * len(clips) + [0.0] * len(noises), device=device)
         loss = torch.zeros((), device=device)
         for its_logits, its_speech in zip(logits, speech):
@@ -147,9 +154,8 @@ class Epochs:
                 its_logits, targets, reduction="none", label_smoothing=config.label_smoothing
             )
             if thought is not None:
-                each = torch.lerp(
-                    each, cross_entropy(its_logits, thought, reduction="none"), config.teaching
-                )
+                taught = cross_entropy(its_logits, thought, reduction="none")
+                each = torch.lerp(each, taught, teaching)
             loss = loss + (each * weights).sum() / weights.sum()
             if noises:
                 each = binary_cross_entropy_with_logits(

@@ -1,9 +1,9 @@
 """Protocols: every speaker is scored by networks that have never met them.
 
 Nested: of the speakers that are not tested, some at a time are left out of trainings that choose
-the epoch and the temperature; the network that is scored is then trained on all of them. Nothing is
-chosen on the test speakers. What ships is scored: each fold's network is exported, and the answers
-of the int8 model stand beside those of PyTorch.
+the epoch and the temperature; the network that is scored is then trained on all of them. Nothing of
+it is chosen on the test speakers. What ships is scored: each fold's network is exported, and the
+answers of the int8 model stand beside those of PyTorch.
 """
 
 from __future__ import annotations
@@ -35,7 +35,13 @@ from .recipe import Recipe
 from .recordings import corpora_of, left_out_of, licence_of, open_dataset, say
 from .report import summarize, write_report
 from .runs import SETTINGS, STATE, RunError, load_checkpoint, read_json, save_checkpoint
-from .splits import actor_folds, inner_folds, leave_corpus_out, leave_one_speaker_out
+from .splits import (
+    actor_folds,
+    corpora_that_test,
+    inner_folds,
+    leave_corpus_out,
+    leave_one_speaker_out,
+)
 
 PROTOCOLS = {
     "loso": leave_one_speaker_out, "actor-folds": actor_folds, "leave-corpus-out": leave_corpus_out,
@@ -101,8 +107,14 @@ def _results(
                           for task in tasks):
         raise RunError(f"{runs}: holds trainings already; give --resume to keep them and go on, "
                        "or another --runs")
+    others = [task for task in tasks if (task.folder / SETTINGS).exists() and not _begun(task)]
+    if others:
+        raise RunError(
+            f"{others[0].folder}: holds a training of other settings or recordings, as "
+            f"{len(others)} of {len(tasks)} folders do; give those of that time, or another --runs"
+        )
     waiting = [task for task in tasks if not _done(task)]
-    for result in _run_all(waiting, dataset, recipe, jobs, resume, device):
+    for result in _run_all(waiting, dataset, recipe, jobs, device):
         print(
             f"Fold {result['fold'] + 1}, seed {result['seed']}: epoch {result['best_epoch']}, "
             f"validation UAR {100 * result['val_uar']:.1f}%, test UAR "
@@ -129,6 +141,7 @@ def _tasks(
             settings = {
                 **recipe.with_settings([f"seed={seed}"]).to_dict(), "labels": dataset.classes,
                 "noises": len(dataset.noises), "inner": inner, "test": _names(dataset, test),
+                "recordings": dataset.digest([*train, *test]),
             }
             folder = runs / f"fold-{k + 1:02d}-seed-{seed}"
             yield Task(k, seed, train, folds, dataset.answerable(test), settings, folder)
@@ -140,8 +153,8 @@ def _inner(
     """Who chooses the epoch: speakers, or where another corpus is asked for, other corpora."""
     folds: list[list[int]] = []
     inside = [dataset.clips[i] for i in train]
-    if protocol == "leave-corpus-out" and len({clip.corpus for clip in inside}) > 1:
-        folds = [[train[i] for i in fold] for fold in leave_corpus_out(inside)]
+    if protocol == "leave-corpus-out":
+        folds = [[train[i] for i in fold] for fold in corpora_that_test(inside)]
     if len(folds) < 2:
         folds = inner_folds(dataset.clips, train, n_folds, seed, dataset.labels)
     return [fold for fold in folds if dataset.answerable(fold)]
@@ -190,38 +203,43 @@ def worker() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _share(dataset: Dataset, recipe: Recipe, resume: bool, device: str) -> None:
+def _share(dataset: Dataset, recipe: Recipe, device: str) -> None:
     worker()
-    _shared.update(dataset=dataset, recipe=recipe, resume=resume, device=device)
+    _shared.update(dataset=dataset, recipe=recipe, device=device)
 
 
 def _run_all(
-    tasks: list[Task], dataset: Dataset, recipe: Recipe, jobs: int, resume: bool,
-    device: str,
+    tasks: list[Task], dataset: Dataset, recipe: Recipe, jobs: int, device: str
 ) -> Iterator[dict[str, Any]]:
-    """The results as they come. One failure ends all: what is finished can be resumed."""
+    """The results as they come. One failure, or Ctrl-C, ends all: every training can be resumed
+    from its last epoch."""
     if not tasks:
         return
-    progress = tqdm(total=len(tasks), unit="training", disable=None)
     # Spawned, because torch's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with progress, ProcessPoolExecutor(
-        min(jobs, len(tasks)), context, _share, (dataset, recipe, resume, device)
-    ) as pool:
-        pending = {pool.submit(_run, task) for task in tasks}
-        while pending:
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for future in done:
-                if future.exception() is not None:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                progress.update()
-                try:
+    pool = ProcessPoolExecutor(
+        min(jobs, len(tasks)), context, _share, (dataset, recipe, device)
+    )
+    others = set(multiprocessing.active_children())
+    try:
+        with tqdm(total=len(tasks), unit="training", disable=None) as progress:
+            pending = {pool.submit(_run, task) for task in tasks}
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in done:
+                    progress.update()
                     yield future.result()
-                except BrokenProcessPool as error:
-                    raise RunError(
-                        "a process that was training has been killed, perhaps for want of memory; "
-                        "--resume goes on with it, and fewer --jobs need less"
-                    ) from error
+    except BaseException as error:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        if isinstance(error, BrokenProcessPool):
+            raise RunError(
+                "a process that was training has been killed, perhaps for want of memory; "
+                "--resume goes on with it, and fewer --jobs need less"
+            ) from error
+        raise
+    pool.shutdown()
 
 
 def _run(task: Task) -> dict[str, Any]:
@@ -232,9 +250,6 @@ def _run(task: Task) -> dict[str, Any]:
     dataset, recipe, folder = _shared["dataset"], _shared["recipe"], task.folder
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RESULT).unlink(missing_ok=True)
-    if not (_shared["resume"] and _begun(task)):
-        for state in folder.glob(f"*{STATE}"):  # those of the choice as well
-            state.unlink()
     write_json(folder / SETTINGS, task.settings)
     lines: list[str] = []
     result = fit(

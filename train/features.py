@@ -7,6 +7,7 @@ import io
 import json
 import os
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,7 +36,8 @@ class Dataset:
     mfcc: MfccConfig = field(default_factory=MfccConfig)
     noises: list[np.ndarray] = field(default_factory=list)  # features of what is no speech
     unreadable: list[str] = field(default_factory=list)
-    duplicates: list[str] = field(default_factory=list)
+    duplicates: list[str] = field(default_factory=list)  # what is said of them
+    n_dropped: int = 0  # entries that are a recording once more
     # Labels that are trained on and never answered: their clips teach what voices do as well.
     auxiliary: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()  # what is worth knowing of the labels
@@ -49,6 +51,18 @@ class Dataset:
     def classes(self) -> list[str]:
         """What is trained on: the labels, and behind them the auxiliary ones."""
         return self.labels + sorted({clip.label for clip in self.clips} & self.auxiliary)
+
+    def digest(self, indices: Iterable[int]) -> str:
+        """What tells these clips from others, where their names do not: their speakers, corpora and
+        labels, their features, and the noise that is trained on beside them."""
+        found = hashlib.blake2b(digest_size=16)
+        for i in indices:
+            clip = self.clips[i]
+            found.update(repr((clip.speaker, clip.corpus, clip.label)).encode())
+            found.update(np.ascontiguousarray(self.frames[i]).data)
+        for noise in self.noises:
+            found.update(np.ascontiguousarray(noise).data)
+        return found.hexdigest()
 
     def answerable(self, indices: list[int]) -> list[int]:
         """Those of these clips whose label is answered."""
@@ -69,6 +83,7 @@ def load_dataset(
     gate = None if silence is None else SilenceGate(silence, config)
     unreadable: list[str] = []
     by_content: dict[str, list[tuple[Clip, np.ndarray, float]]] = defaultdict(list)
+    n_listed = len(clips)
     clips, again = _listed_once(clips)
     for clip in tqdm(clips, desc="features", unit="clip", disable=None, leave=False):
         try:
@@ -95,6 +110,7 @@ def load_dataset(
         dataset.clips.append(clip)
         dataset.frames.append(frames)
         dataset.seconds.append(seconds)
+    dataset.n_dropped = n_listed - len(unreadable) - len(dataset.clips)
     few = len(dataset.labels) < 2
     if few or len(unreadable) > len(clips) / 2:
         conflicts = [line for line in dataset.duplicates if LEFT_OUT in line]
@@ -123,8 +139,8 @@ def _listed_once(clips: list[Clip]) -> tuple[list[Clip], list[str]]:
         seen.add(key)
     if not again:
         return once, []
-    return once, [f"{again[0].path}: is listed more than once, as {len(again):,} entries are; "
-                  "counted once"]
+    more = f", and so are others: {len(again):,} entries are left out" if len(again) > 1 else ""
+    return once, [f"{again[0].path}: is listed more than once and counted once{more}"]
 
 
 def _one_of(copies: list[Clip]) -> tuple[str, Clip | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 import time
 from collections.abc import Callable
@@ -115,12 +114,15 @@ def choose_epoch(
         {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
         for rows in zip(*(course.history for course in courses))
     ]
-    unseen = [i for fold in folds for i in data.answerable(fold)]
+    unseen = [i for course in courses for i in course.val]
     epoch = best_epoch(history, len(unseen))
     outputs = np.concatenate([course.outputs[epoch - 1].numpy() for course in courses])
-    targets = np.array([data.labels.index(data.clips[i].label) for i in unseen])
     logits, speech_logits = outputs[:, :-1], outputs[:, -1]
-    temperature = fit_temperature(logits, targets)
+    targets = courses[0].targets[unseen]
+    # Who has never heard a label cannot answer it, and no temperature makes that more honest.
+    known = np.concatenate([np.isin(c.targets[c.val], sorted(c.known)) for c in courses])
+    known = known if known.any() else ~known
+    temperature = fit_temperature(logits[known], targets[known])
     teachers = Teachers(
         [course.average.module for course in courses], [course.known for course in courses]
     )
@@ -194,9 +196,10 @@ class _Training:
         self.optimizer.register_step_post_hook(lambda *_: average.update_parameters(network))
         self.settings = {
             "network": dataclasses.asdict(network_config), "fit": dataclasses.asdict(config),
+            "teachers": None if teachers is None else teachers.digest(),
             "labels": classes, "train": _names(data, train), "val": _names(data, val),
-            # What the names do not tell: front end, content of the files, noise.
-            "features": _digest([data.frames[i] for i in (*train, *val)] + data.noises),
+            # What the names do not tell: front end, content and labels of the files, noise.
+            "recordings": data.digest([*train, *val]),
         }
         self.history: list[dict[str, float]] = []
         self.outputs: list[torch.Tensor] = []  # of the validation clips, after each epoch
@@ -208,6 +211,11 @@ class _Training:
         if resume and state_file is not None and state_file.exists():
             self._load(state_file)
             log(f"Resumed after epoch {len(self.history)} from {state_file}")
+            if len(self.history) > until:
+                raise ResumeError(
+                    f"{state_file}: has been trained for {len(self.history)} epochs, and {until} "
+                    "are wanted; remove it to train that part again"
+                )
         for epoch in range(len(self.history) + 1, until + 1):
             started = time.perf_counter()
             row = {"epoch": epoch, "train_loss": self.epochs.run(epoch, self.optimizer, log)}
@@ -310,9 +318,3 @@ def _mean_over_corpora(
 def _names(data: Dataset, indices: list[int]) -> list[str]:
     return [f"{data.clips[i].path}" for i in indices]
 
-
-def _digest(arrays: list[np.ndarray]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()

@@ -41,6 +41,13 @@ class NetworkConfig:
     members: int = 1  # networks side by side, whose answers are averaged
 
     def __post_init__(self) -> None:
+        for name in ("n_mfcc", "n_classes", "hidden_size", "num_layers", "fc_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be 1 or more")
+        if self.stem_size < 0:
+            raise ValueError(f"stem_size={self.stem_size} must be 0 or more")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout={self.dropout} must be from 0 to below 1")
         if self.pooling not in ("mean", "attention"):
             raise ValueError(f"pooling={self.pooling!r} must be 'mean' or 'attention'")
         if self.stack < 1:

@@ -8,7 +8,7 @@ from typing import Any
 
 from edge_runtime.terminal import one_line
 
-from .corpora import LICENCES, DatasetError, canonical_label, scan, spellings
+from .corpora import LICENCES, DatasetError, canonical_label, same_names, scan, spellings
 from .features import Dataset, load_dataset
 from .noise import noise_features
 from .recipe import Recipe
@@ -43,7 +43,7 @@ def open_dataset(
     dataset.auxiliary = frozenset(found - answered)
     if recipe.network.speech:
         dataset.noises = noise_features(recipe.mfcc, recipe.silence, noise)
-    dataset.notes = tuple(spellings(clips))
+    dataset.notes = (*spellings(clips), *same_names(clips))
     for what, lines in (("Skipped", dataset.unreadable), ("Duplicate", dataset.duplicates)):
         for line in lines[:SHOWN]:
             say(f"{what}: {line}")
@@ -92,7 +92,7 @@ def licence_of(dataset: Dataset) -> str:
 
 def left_out_of(dataset: Dataset) -> str:
     """How many clips were not used, empty where all were."""
-    counts = {"unreadable": len(dataset.unreadable), "duplicates": len(dataset.duplicates)}
+    counts = {"unreadable": len(dataset.unreadable), "duplicates": dataset.n_dropped}
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
 
 

@@ -152,12 +152,14 @@ def _markdown(summary: dict[str, Any], name: str) -> str:
         for f in summary["folds"]
     )
     size = max(fold["bytes"] for fold in summary["folds"])
+    n_folds = len({fold["fold"] for fold in summary["folds"]})
     return f"""# {summary['protocol']}: {corpora}
 
 Speaker-independent and nested: the epoch and the temperature of each fold were chosen on speakers \
-(across corpora, on corpora) left out of the training in turn, the network was then trained on all \
-of them, and the test speakers were scored once. {summary['clips']} clips, {len(labels)} classes, \
-{summary['seeds']} seeds, {len(summary['folds'])} folds.{_auxiliary(summary)}{_notes(summary)}
+(across three corpora or more, on corpora) left out of the training in turn, the network was then \
+trained on all of them, and the test speakers were scored once. {summary['clips']} clips, \
+{len(labels)} classes, {n_folds} folds, seeds: {summary['seeds']}.{_auxiliary(summary)}\
+{_notes(summary)}
 
 | model | UAR % | over seeds | over speakers | 95 % interval | accuracy % |
 |---|---:|---:|---:|---:|---:|
@@ -177,7 +179,7 @@ The interval is a bootstrap over speakers. UAR by speakers: {by_group}. The file
 
 Expected calibration error {shape['ece']:.3f} ({shape['ece_without_temperature']:.3f} without the \
 temperature). Answering only above a confidence of {shape['threshold']:.2f} answers at least 85 % \
-of the clips.
+of these clips.
 
 | threshold | answered % | of those right % |
 |---:|---:|---:|
@@ -221,4 +223,6 @@ def _settings(summary: dict[str, Any]) -> str:
         values = {**(summary[part] or {})}
         values.update({f"augment.{k}": v for k, v in values.pop("augment", {}).items()})
         parts.append(f"- {part}: " + ", ".join(f"{k} {v}" for k, v in values.items()))
+    if summary["fit"]["teaching"]:
+        parts.append("- the network that is taught: twice that offset, 1.5 times that vocal_tract")
     return "\n".join(parts)

@@ -17,7 +17,7 @@ from .features import Dataset
 from .fit import Fit, summary
 from .metrics import confusion_markdown, scores
 from .predict import predict
-from .recordings import corpora_of
+from .recordings import corpora_of, left_out_of
 from .splits import Split
 
 
@@ -63,6 +63,7 @@ def run_report(dataset: Dataset, split: Split, result: Fit) -> dict[str, Any]:
         "test_speakers": sorted({str(dataset.clips[i].speaker) for i in split.test}),
         "calibration": calibration,
         "duplicates": dataset.duplicates, "unreadable": dataset.unreadable,
+        "left_out": left_out_of(dataset),
     }
 
 
@@ -95,7 +96,7 @@ def run_markdown(report: dict[str, Any], labels: list[str]) -> str:
 - Test UAR by corpus: {by_corpus}; by speakers: {by_group}
 - Expected calibration error {report['calibration']['ece']:.3f}; below a confidence of \
 {report['calibration']['threshold']:.2f} the answer is "uncertain"
-- Left out: {len(report['duplicates'])} duplicates, {len(report['unreadable'])} unreadable
+- Left out: {report['left_out'] or 'nothing'}
 
 {confusion_markdown(test['confusion'], labels)}
 

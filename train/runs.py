@@ -74,7 +74,7 @@ def begin(folder: Path, about: dict[str, Any], resume: bool) -> None:
             )
 
 
-# What may differ when a run is resumed: where the recordings are said to be, and what was said.
+# What may differ when a run is resumed: what was given for the folder, and what was said of it.
 UNIMPORTANT = {"data", "versions", "notes"}
 
 

@@ -24,6 +24,7 @@ from .recordings import corpora_of, left_out_of, licence_of, open_dataset, say
 from .run_report import run_markdown, run_report
 from .runs import SETTINGS, SPLIT, STATE, begin, run_folder, save_checkpoint
 from .splits import (
+    RANDOM_VAL,
     SPEAKER_INDEPENDENT,
     Split,
     inner_folds,
@@ -50,12 +51,15 @@ def train_run(
     dataset = open_dataset(data, labels, auxiliary, speaker_pattern, recipe, cache, noise)
     split = make_split(dataset.clips, seed=recipe.fit.seed, answered=dataset.labels)
     split = replace(split, test=dataset.answerable(split.test))
-    notes = notes_on_labels(dataset.clips, split, dataset.labels)
-    split = replace(split, notes=(*dataset.notes, *split.notes, *notes))
+    choosing = _choosing(dataset, split, inner, recipe.fit.seed)
+    notes = [*dataset.notes, *split.notes]
+    if choosing != [split.val]:
+        notes = [note for note in notes if note != RANDOM_VAL]
+    notes += notes_on_labels(dataset.clips, split, choosing, dataset.labels)
+    split = replace(split, notes=tuple(notes))
     for note in split.notes:
         say(f"Note: {note}")
     recipe = recipe.sized(len(dataset.labels))
-    choosing = _choosing(dataset, split, inner, recipe.fit.seed)
     about = {
         SETTINGS: _settings(data, dataset, recipe), SPLIT: _split_json(dataset, split, choosing),
     }
@@ -121,7 +125,8 @@ def _choosing(dataset: Dataset, split: Split, inner: int, seed: int) -> list[lis
 def _settings(data: list[Path], dataset: Dataset, recipe: Recipe) -> dict[str, Any]:
     return {
         "data": [str(path) for path in data], "labels": dataset.labels,
-        "auxiliary": sorted(dataset.auxiliary), "noises": len(dataset.noises), **recipe.to_dict(),
+        "auxiliary": sorted(dataset.auxiliary), "noises": len(dataset.noises),
+        "recordings": dataset.digest(range(len(dataset.clips))), **recipe.to_dict(),
         "versions": {
             "edge-ser": __version__, "torch": torch.__version__, "numpy": np.__version__,
             "python": platform.python_version(),

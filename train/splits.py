@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from .clip import Clip, DatasetError
 
 SPEAKER_INDEPENDENT = "speaker-independent"
 RANDOM = "random"
+RANDOM_VAL = "the validation clips are a random share of the training clips"
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def make_split(
             notes.append(_random_note(name, clips))
     if kind != RANDOM:
         shared = _shared_speakers(clips, assigned)
+        notes += _heard_before(clips, assigned)
         unknown = sum(clip.speaker is None for clip in clips)
         if unknown:
             kind = "as given, speakers unknown"
@@ -133,7 +135,7 @@ def _random_share(clips: list[Clip], among: list[int], share: float, seed: int) 
 
 def _random_note(name: str, clips: list[Clip]) -> str:
     if name == "val":
-        return "the validation clips are a random share of the training clips"
+        return RANDOM_VAL
     speakers = {clip.speaker for clip in clips} - {None}
     if not speakers:
         return (
@@ -153,33 +155,42 @@ def _random_note(name: str, clips: list[Clip]) -> str:
     )
 
 
-def notes_on_labels(clips: list[Clip], split: Split, labels: list[str]) -> list[str]:
-    """What to know of labels that are not in every part of the split. Raises DatasetError for one
-    that nothing is left to learn from, and if no label can be validated."""
-    counts = {
-        name: Counter(clips[i].label for i in getattr(split, name))
-        for name in ("train", "val", "test")
-    }
-    if not counts["val"].keys() & set(labels):
+def notes_on_labels(
+    clips: list[Clip], split: Split, choosing: list[list[int]], labels: list[str]
+) -> list[str]:
+    """What to know of labels that are not in every part of a training: of the clips that are not
+    tested, those in each list of `choosing` choose the epoch while the others are trained on.
+
+    Raises DatasetError for a label that nothing is left to learn from, and if none can be
+    validated.
+    """
+    def of(indices: Iterable[int]) -> Counter[str]:
+        return Counter(clips[i].label for i in indices)
+
+    untested = {*split.train, *split.val}
+    learnt, tested = of(untested), of(split.test)
+    to_choose = {label for fold in choosing for label in of(fold)}
+    to_train = {label for fold in choosing for label in of(untested - set(fold))}
+    if not to_choose & set(labels):
         raise DatasetError(
-            f"the split leaves no clip for 'val' of the labels {', '.join(labels)}: more clips or "
+            f"no clip of the labels {', '.join(labels)} is left to choose the epoch: more clips or "
             "speakers are needed, or another --seed"
         )
     notes = []
     for label in labels:
-        if not counts["train"][label] + counts["val"][label]:
+        if not learnt[label]:
             raise DatasetError(
-                f"all {counts['test'][label]} clips labelled {label!r} are in the test set: there "
+                f"all {tested[label]} clips labelled {label!r} are in the test set: there "
                 "is nothing to learn it from; give some to 'train', or leave it out with --labels"
             )
         lacking = [
-            what for name, what in (
-                ("train", "train on while the epoch is chosen"), ("val", "choose the epoch"),
-                ("test", "score"),
-            ) if not counts[name][label]
+            what for what, there in (
+                ("train on while the epoch is chosen", to_train), ("choose the epoch", to_choose),
+                ("score", tested),
+            ) if label not in there
         ]
         if lacking:
-            total = sum(count[label] for count in counts.values())
+            total = learnt[label] + tested[label]
             notes.append(
                 f"{label!r} has {total:,} clip{'s' * (total > 1)}, "
                 f"none to {' or to '.join(lacking)}"
@@ -203,6 +214,18 @@ def _shared_speakers(clips: list[Clip], assigned: dict[str, list[int]]) -> list[
     return notes
 
 
+def _heard_before(clips: list[Clip], assigned: dict[str, list[int]]) -> list[str]:
+    """Who is to choose the epoch and the temperature, the data say; and they may be wrong."""
+    speakers = {clips[i].speaker for i in assigned["train"]} - {None}
+    heard = sorted({str(clips[i].speaker) for i in assigned["val"] if clips[i].speaker in speakers})
+    if not heard or not any(clip.split == "val" for clip in clips):
+        return []
+    return [
+        f"{len(heard)} speakers of 'val' are trained on as well ({', '.join(heard[:5])}): answers "
+        "will be more confident than they should be"
+    ]
+
+
 def leave_one_speaker_out(clips: list[Clip]) -> list[list[int]]:
     """One list of test indices per speaker."""
     return _folds_of_speakers(clips, None)
@@ -221,10 +244,11 @@ def inner_folds(
 
     A corpus of fewer than three speakers is in none of them, unless there is no other. Each has
     clips with labels that are `answered` (None: all are). One fold is a fifth of the speakers, as
-    `hold_out` chooses them.
+    `hold_out` chooses them; there is none where it can hold no speaker out.
     """
     if n_folds == 1:
-        return [hold_out(clips, among, 0.2, seed, 1, answered)[0]]
+        held, independent = hold_out(clips, among, 0.2, seed, 1, answered)
+        return [held] if independent else []
     speakers: dict[str, set[str]] = defaultdict(set)
     for i in among:
         speakers[clips[i].corpus].add(clips[i].speaker or "")
@@ -248,23 +272,34 @@ def inner_folds(
 def leave_corpus_out(clips: list[Clip]) -> list[list[int]]:
     """One list of test indices per corpus of three speakers or more: the others are trained on."""
     _need_speakers(clips)
-    speakers: dict[str, set[str | None]] = defaultdict(set)
-    for clip in clips:
-        speakers[clip.corpus].add(clip.speaker)
+    speakers = _speakers_of_corpora(clips)
     if len(speakers) < 2:
         raise DatasetError(
             f"leave-corpus-out needs two corpora or more; found {', '.join(speakers) or 'none'}"
         )
-    folds = [
-        [i for i, clip in enumerate(clips) if clip.corpus == corpus]
-        for corpus in sorted(speakers) if len(speakers[corpus]) >= 3
-    ]
+    folds = corpora_that_test(clips)
     if not folds:
         counts = ", ".join(f"{corpus} {len(names)}" for corpus, names in sorted(speakers.items()))
         raise DatasetError(
             f"leave-corpus-out tests corpora of three speakers or more; the speakers are {counts}"
         )
     return folds
+
+
+def corpora_that_test(clips: list[Clip]) -> list[list[int]]:
+    """The clips of each corpus of three speakers or more, where there are others to train on."""
+    speakers = _speakers_of_corpora(clips)
+    return [
+        [i for i, clip in enumerate(clips) if clip.corpus == corpus]
+        for corpus in sorted(speakers) if len(speakers) > 1 and len(speakers[corpus]) >= 3
+    ]
+
+
+def _speakers_of_corpora(clips: list[Clip]) -> dict[str, set[str | None]]:
+    speakers: dict[str, set[str | None]] = defaultdict(set)
+    for clip in clips:
+        speakers[clip.corpus].add(clip.speaker)
+    return speakers
 
 
 def _folds_of_speakers(clips: list[Clip], n_folds: int | None) -> list[list[int]]:
