@@ -81,7 +81,11 @@ def classify(
     ] = False,
     window: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="What is heard at once for a timeline [default: 3]."),
+        typer.Option(
+            metavar="SECONDS",
+            help="What is heard at once for a timeline; below 2 much of what is said counts as no "
+            "speech [default: 3].",
+        ),
     ] = None,
     hop: Annotated[
         float | None,

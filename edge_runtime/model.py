@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -144,7 +145,7 @@ class EmotionModel:
         bias = None if profile is None else profile.bias(self)
         samples = self._samples(audio, sample_rate, limits)
         try:
-            frames = self._audible(self.mfcc(samples))
+            frames = self.audible(self.mfcc(samples))
             heard = LongSums(self).run(frames)
         except AudioError as error:
             where = "" if isinstance(audio, np.ndarray) else f"{audio}: "
@@ -272,15 +273,21 @@ class EmotionModel:
     def frames(self, audio: str | os.PathLike[str] | np.ndarray) -> np.ndarray:
         """What the network would hear of a file or of samples at the model's rate: the MFCC of the
         frames that are not silent, float32 `(n_frames, n_mfcc)`, one at least."""
-        return self._audible(self.mfcc(self._samples(audio, None)))
+        return self.audible(self.mfcc(self._samples(audio, None)))
 
-    def gate(self) -> SilenceGate | None:
-        """A new gate that drops the frames of silence, if the model wants them dropped."""
-        card = self.card
-        return None if card.silence is None else SilenceGate(card.silence, card.mfcc)
+    def gate(self, relative: bool | None = None) -> SilenceGate | None:
+        """A new gate that drops the frames of silence, if the model wants them dropped; `relative`
+        as in `SilenceConfig` (None: as the model wants it)."""
+        silence = self.card.silence
+        if silence is None:
+            return None
+        if relative is not None:
+            silence = replace(silence, relative=relative)
+        return SilenceGate(silence, self.card.mfcc)
 
-    def _audible(self, frames: np.ndarray) -> np.ndarray:
-        """The frames that the network hears; of a clip of nothing but silence its first."""
+    def audible(self, frames: np.ndarray) -> np.ndarray:
+        """The frames `(n, n_mfcc)` of a clip that the network hears: those that are not silent; of
+        nothing but silence the first."""
         gate = self.gate()
         return frames if gate is None else gate.whole(frames)
 

@@ -77,7 +77,9 @@ class TimelineStream:
         model = self._model
         self._resampler = StreamResampler(self.sample_rate, model.sample_rate)
         self._mfcc = MfccStream(model.mfcc)
-        self._gate = model.gate()
+        # Which frames are silent, by the loudest moment of the recording. What the network hears of
+        # a window is relative to the loudest of that: somebody further away is not silent.
+        self._gate = model.gate(relative=False)
         self._levels = Levels(model.sample_rate)
         self._powers = np.empty(0)  # of the blocks that a window to come may touch
         self._first_block = 0
@@ -156,8 +158,9 @@ class TimelineStream:
     def _answer(self) -> Iterator[Segment]:
         """The next step, cut where sound begins or ends."""
         window = self._between(*self._window_of(self._step))
-        sound = self._frames[window][self._kept[window]]
-        prediction = self._judge(sound) if len(sound) * self._period >= LEAST_SOUND else None
+        n_sound = int(self._kept[window].sum())
+        enough = n_sound * self._period >= LEAST_SOUND
+        prediction = self._judge(self._frames[window]) if enough else None
         start, end = self._step * self._hop, min((self._step + 1) * self._hop, self.seconds)
         frames = self._between(start, end)
         kept = self._kept[frames]
@@ -172,13 +175,13 @@ class TimelineStream:
                 yield self._nobody(begin, stop)
 
     def _judge(self, frames: np.ndarray) -> Prediction | None:
-        """What the window sounds like; None if nobody speaks in it."""
+        """What the window of these frames sounds like; None if nobody speaks in it."""
         start, end = self._window_of(self._step)
         per_second = self._model.sample_rate / self._levels.block
         blocks = slice(max(0, math.floor(start * per_second) - self._first_block),
                        max(0, math.floor(end * per_second) - self._first_block))
         loudest = to_dbfs(float(self._powers[blocks].max(initial=0.0)))
-        heard = self._model.run(frames)
+        heard = self._model.run(self._model.audible(frames))
         prediction = self._model.judge(heard, loudest, self._threshold, self._bias)
         if prediction.label == NO_SPEECH:
             self._label = ""

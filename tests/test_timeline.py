@@ -8,17 +8,26 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import soundfile
+from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_model import card_with, write_tiny_model
 
-from edge_runtime import AudioError, ConfigError, EmotionModel, Segment, TimelineStream
+from edge_runtime import (
+    AudioError,
+    ConfigError,
+    EmotionModel,
+    Segment,
+    TimelineStream,
+    read_audio,
+)
 from edge_runtime.prediction import NO_SPEECH, UNCERTAIN
 from edge_runtime.segments import Joined, Shares
 from edge_runtime.silence import SilenceConfig
 from edge_runtime.timeline_formats import VTT_HEADER, as_audacity, as_srt, as_vtt
 
 RATE = 16_000
+SAMPLES = ROOT / "samples"
 AMPLITUDES = {"high": 0.3, "low": 0.003, NO_SPEECH: 0.0}
 
 
@@ -243,3 +252,19 @@ def test_the_edges_of_windows_are_no_segments():
     alone = ((NO_SPEECH, 2.0), ("b", 0.3), (NO_SPEECH, 2.0))
     assert [label for label, _ in joined(*alone)] == [NO_SPEECH, "b", NO_SPEECH]
     assert joined((NO_SPEECH, 2.0), ("b", 0.1), (NO_SPEECH, 2.0)) == [(NO_SPEECH, 4.1)]
+
+
+def test_who_is_further_from_the_microphone_is_heard_as_well():
+    """As loud as the other, or a tenth of that: levels are relative within a window."""
+    model = EmotionModel.load()
+    near, far = (
+        read_audio(SAMPLES / label / "speaker01-1.wav", RATE) for label in ("sad", "happy")
+    )
+    far = far * (0.1 * np.abs(near).max() / np.abs(far).max())
+    pause = np.zeros(2 * RATE, np.float32)
+    start, end = (len(near) + len(pause)) / RATE, (len(near) + len(pause) + len(far)) / RATE
+    segments = list(model.timeline(np.concatenate([near, pause, far, pause, near])))
+    heard = sum(
+        max(0.0, min(end, s.end) - max(start, s.start)) for s in segments if s.label != NO_SPEECH
+    )
+    assert heard > 0.8 * (end - start)
