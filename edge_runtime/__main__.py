@@ -20,7 +20,8 @@ def main() -> None:
 
         main()
     except KeyboardInterrupt:
-        _leave(130)  # 128 + SIGINT, as shells count
+        _flush()
+        _interrupted()
     except SystemExit as left:
         if left.code is not None and not isinstance(left.code, int):
             raise
@@ -33,10 +34,20 @@ def _leave(status: int) -> None:
 
     Whatever had to be closed has been: `cli.main` has returned.
     """
+    _flush()
+    os._exit(status)
+
+
+def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
-    os._exit(status)
+
+
+def _interrupted() -> None:
+    from .terminal import Interruption  # perhaps not imported yet
+
+    Interruption.leave()
 
 
 if __name__ == "__main__":

@@ -112,10 +112,12 @@ class Answers:
         self._label_width = max(map(len, (*labels, "uncertain", "no speech")))
         self._ascii = is_ascii(file)
         self._list = JsonList(file)
+        self._begin = ""  # what is written before the first answer
         if format is Format.csv:
-            self._write(csv_row(["file", "label", "confidence", *labels]))
+            self._begin = csv_row(["file", "label", "confidence", *labels])
         elif format is Format.json:
-            self._write(self._list.begin)
+            self._begin = self._list.begin
+        self._closed = False
 
     def add(self, name: str, prediction: Prediction) -> None:
         probabilities = rounded(prediction.probabilities)
@@ -133,12 +135,14 @@ class Answers:
         self.count += 1
 
     def close(self) -> None:
-        """End the list of a JSON file; the others are complete after every answer."""
-        if self._format is Format.json:
-            self._write(self._list.end())
+        """End the list of a JSON file, once; the others are complete after every answer."""
+        if not self._closed:
+            self._write(self._list.end() if self._format is Format.json else "")
+        self._closed = True
 
     def _write(self, text: str) -> None:
         """In one piece, so that no line is half there when Ctrl-C comes."""
+        text, self._begin = self._begin + text, ""
         if self._colours:
             typer.echo(text, file=self._file, nl=False, color=True)
         else:

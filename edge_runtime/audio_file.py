@@ -37,11 +37,14 @@ def check_file(path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        raise AudioError(f"{path}: no such file") from None
+        hint = "; only classify, mfcc and listen read standard input" if str(path) == "-" else ""
+        raise AudioError(f"{path}: no such file{hint}") from None
     except (OSError, ValueError) as error:
         raise AudioError(f"{path}: cannot be read: {reason(error)}") from error
     if stat.S_ISDIR(mode):
         raise AudioError(f"{path}: is a directory; give the audio files in it")
+    if stat.S_ISFIFO(mode):
+        raise AudioError(f"{path}: is a pipe; give - instead, and < before its name")
     if not stat.S_ISREG(mode):
         raise AudioError(f"{path}: is not a regular file")
 

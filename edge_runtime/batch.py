@@ -45,14 +45,15 @@ class Answer(Generic[T]):
 
 def classify_many(
     model: EmotionModel,
-    paths: Iterable[str | os.PathLike[str]],
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,
     jobs: int = 1,
     threshold: float | None = None,
     profile: SpeakerProfile | None = None,
     limits: AudioLimits | None = None,
 ) -> Iterator[Answer[Prediction]]:
-    """The emotion of each of many files, folders (searched) and patterns (`calls/**/*.wav`).
+    """The emotion of each of many files, folders (searched) and patterns (`calls/**/*.wav`), or of
+    all that one of them stands for.
 
     Args:
         jobs: how many processes work at a time, each with a model of its own that is loaded from
@@ -72,6 +73,8 @@ def classify_many(
     threshold = model.check_threshold(threshold)
     if profile is not None:
         profile.bias(model)  # of another model: not for every file
+    if isinstance(paths, (str, os.PathLike)):
+        paths = [paths]
     return answer_all(
         functools.partial(model.classify, threshold=threshold, profile=profile, limits=limits),
         expand(paths), jobs,

@@ -15,7 +15,7 @@ import typer
 
 from . import __version__, cli_bench, cli_classify, cli_doctor, cli_listen, cli_profile
 from .errors import AudioError, ConfigError, EdgeSerError, reason
-from .terminal import Interruption, hanging
+from .terminal import Interruption, Unfailing, hanging
 from .terminal import complain as _complain
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ app = typer.Typer(
     add_completion=True,
     rich_markup_mode=None,  # rich costs more start-up than the help is worth
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
 
 
@@ -63,7 +64,9 @@ app.command()(cli_bench.bench)
 def info(
     model: Annotated[
         Path | None,
-        typer.Argument(metavar="[MODEL]", help="An .onnx model [default: the bundled one]."),
+        typer.Argument(
+            metavar="[MODEL]", readable=False, help="An .onnx model [default: the bundled one]."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
 ) -> None:
@@ -89,7 +92,12 @@ def info(
 
 @app.command()
 def mfcc(
-    path: Annotated[Path, typer.Argument(metavar="CLIP", help="An audio file.")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CLIP", readable=False, help="An audio file, or - for one on standard input."
+        ),
+    ],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -120,6 +128,7 @@ def mfcc(
       edge-ser mfcc clip.wav -o features.npy
       edge-ser mfcc clip.wav --set n_mels=80 --set top_db=80 > features.csv
       edge-ser mfcc clip.wav --psf
+      sox clip.aiff -t wav - | edge-ser mfcc - > features.csv
     """
     if output is not None and output.suffix.lower() not in (".npy", ".csv"):
         raise ConfigError(f"--output {output}: wanted a name that ends in .npy or .csv")
@@ -127,14 +136,20 @@ def mfcc(
         from .files import check_free
 
         check_free(output, force)
-    from .audio import read_audio
+    from .audio import read_audio, whole
     from .config import MfccConfig
+    from .limits import AudioLimits
     from .mfcc import Mfcc
+    from .standard_input import all_of_stdin
 
     begin = MfccConfig.python_speech_features() if python_speech_features else MfccConfig()
     front = Mfcc(begin.with_settings(settings or []))
     try:
-        features = front(read_audio(path, front.config.sample_rate))
+        if str(path) == "-":
+            samples = whole(all_of_stdin(None, AudioLimits()), front.config.sample_rate)
+        else:
+            samples = read_audio(path, front.config.sample_rate)
+        features = front(samples)
     except AudioError as error:
         raise error if str(path) in str(error) else AudioError(f"{path}: {error}") from error
     _write_features(features, front.framing.frame_times(len(features)), output)
@@ -183,8 +198,11 @@ def main() -> None:
     """The entry point; a setting out of range is a wrong command line, exit status 2."""
     if sys.stdout is None:  # closed by the caller
         sys.exit("edge-ser: there is no standard output to print to")
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):  # names of files need not be text
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.stderr = Unfailing(sys.stderr)  # type: ignore[assignment]
     try:
         try:
             with Interruption():

@@ -12,7 +12,9 @@ import typer
 
 def bench(
     model: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="An .onnx model [default: the bundled one].")
+        Path | None, typer.Option(
+            metavar="FILE", readable=False, help="An .onnx model [default: the bundled one]."
+        )
     ] = None,
     clip: Annotated[
         Path | None,
@@ -26,12 +28,13 @@ def bench(
     ] = 200,
     as_json: Annotated[bool, typer.Option("--json", help="Seconds and shares, as JSON.")] = False,
 ) -> None:
-    """Measure how fast edge-ser is on this machine, as a Markdown table to show to others.
+    """Measure how fast edge-ser is on this machine.
 
-    Whole processes from start to exit, with their peak memory; MFCC, network and both on one
-    thread, when everything is loaded; live audio in small chunks. It takes about 10 seconds on a
-    laptop and a minute or two on a small board. Close other programs first, and let the board
-    have its usual cooling: a hot one is slower.
+    The result is a Markdown table to show to others. Whole processes from start to exit, with
+    their peak memory; MFCC, network and both on one thread, when everything is loaded; live
+    audio in small chunks. It takes about 10 seconds on a laptop and a minute or two on a small
+    board. Close other programs first, and let the board have its usual cooling: a hot one is
+    slower.
 
     Examples:
 

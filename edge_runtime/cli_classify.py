@@ -56,7 +56,9 @@ def classify(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
     model: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="An .onnx model [default: the bundled one].")
+        Path | None, typer.Option(
+            metavar="FILE", readable=False, help="An .onnx model [default: the bundled one]."
+        )
     ] = None,
     threshold: Annotated[
         float | None,
@@ -211,9 +213,10 @@ def classify(
         hop = min(1.0, window) if hop is None else hop
         options = TimelineOptions(window, hop, threshold, speaker, plot, limits)
         check_options(format, options, len(recordings))
+    kept = output is not None and output.is_file()
     with contextlib.nullcontext(sys.stdout) if output is None else growing(output, force) as file:
+        answers: Answers | Timelines | None = None
         try:
-            answers: Answers | Timelines
             if timeline:
                 answers = Timelines(format, file, loaded.labels)
                 failed = write_timelines(
@@ -227,10 +230,13 @@ def classify(
                 )
                 here = {STDIN: lambda: _clip_of_stdin(raw, held, work, loaded.sample_rate)}
                 failed = _write(answer_all(work, inputs, jobs, here), answers, progress)
-            if failed and not answers.count and output is not None:
+            nothing = failed and not answers.count
+            if nothing and output is not None:
                 raise NothingWrittenError  # rather keep what FILE held before
         except KeyboardInterrupt:
-            _interrupted(file, output)
+            _interrupted(answers, file, output)
+    if nothing and kept:
+        complain(EdgeSerError(f"{output}: is as it was before: there is no answer to write"))
     if failed:
         raise typer.Exit(1)
 
@@ -308,17 +314,22 @@ def _write(
     return failed
 
 
-def _interrupted(file: TextIO, output: Path | None) -> None:
+def _interrupted(
+    answers: Answers | Timelines | None, file: TextIO, output: Path | None
+) -> None:
     """Leave at once: whatever is in the middle of a long recording is not waited for."""
     from .files import part_of
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in Interruption.SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if answers is not None:
+        answers.close()
     file.flush()
     if output is not None:
         where = one_line(str(part_of(output)))
         print(f"edge-ser: interrupted; the answers so far are in {where}", file=sys.stderr)
     sys.stderr.flush()
-    os._exit(130)  # 128 + SIGINT, as shells count
+    Interruption.leave()
 
 
 def _raw_format(

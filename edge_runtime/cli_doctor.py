@@ -31,15 +31,18 @@ def doctor(
     clips: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[CLIP]...", help="Recordings to look at, folders or patterns [default: none]."
+            metavar="[CLIP]...", readable=False,
+            help="Recordings to look at, folders or patterns [default: none].",
         ),
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="An .onnx model [default: the bundled one].")
+        Path | None, typer.Option(
+            metavar="FILE", readable=False, help="An .onnx model [default: the bundled one]."
+        )
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
 ) -> None:
-    """Find out why edge-ser does not work, or why it answers strangely.
+    """Find out why edge-ser fails, or answers strangely.
 
     Without a clip it looks at the installation: versions, machine, model, microphone. With clips
     it looks at each as the model hears it: format, channels, length, level, clipping, constant

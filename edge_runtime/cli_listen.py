@@ -15,6 +15,7 @@ import typer
 from .errors import AudioError, ConfigError, EdgeSerError
 from .pcm import Encoding, mono
 from .standard_input import StandardInput, raw_format
+from .terminal import Interruption
 
 if TYPE_CHECKING:
     from .event_output import JsonLines, TextLines
@@ -87,7 +88,9 @@ def listen(
         bool, typer.Option("--adapt", help="Get used to the voice, in a few minutes of speech.")
     ] = False,
     model: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="An .onnx model [default: the bundled one].")
+        Path | None, typer.Option(
+            metavar="FILE", readable=False, help="An .onnx model [default: the bundled one]."
+        )
     ] = None,
 ) -> None:
     """Tell the emotion of what is said, while it is said.
@@ -152,20 +155,22 @@ def listen(
 
 
 class _Interrupt:
-    """Ctrl-C in the middle of a computation waits for its end; a second one does not."""
+    """Ctrl-C or `kill` in the middle of a computation waits for its end; a second one does not."""
 
     def __init__(self) -> None:
         self.asked = False
         self.waiting = False  # for audio: nothing is in the middle of anything
 
     def __enter__(self) -> _Interrupt:
-        self._before = signal.signal(signal.SIGINT, self._hear)
+        self._before = [signal.signal(number, self._hear) for number in Interruption.SIGNALS]
         return self
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        for number, before in zip(Interruption.SIGNALS, self._before):
+            signal.signal(number, before)
 
-    def _hear(self, _signal: int, _frame: FrameType | None) -> None:
+    def _hear(self, number: int, _frame: FrameType | None) -> None:
+        Interruption.note(number)
         if self.waiting or self.asked:
             raise KeyboardInterrupt
         self.asked = True

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None,
-    help="Make, list and delete profiles of speakers: what a device that hears the same few people "
-    "knows about each.",
+    help="Make, list and delete profiles of speakers.\n\nA profile is what a device that hears the "
+    "same few people knows about one of them.",
 )
 
 
@@ -35,7 +35,7 @@ def create(
     clips: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[CLIP... | SECONDS]",
+            metavar="[CLIP... | SECONDS]", readable=False,
             help="About a minute of one person's speech, also folders or patterns; with "
             "--microphone how long to record.",
         ),
@@ -50,7 +50,9 @@ def create(
         int | None, typer.Option(min=1, help="Of the microphone [default: the mean of them].")
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="An .onnx model [default: the bundled one].")
+        Path | None, typer.Option(
+            metavar="FILE", readable=False, help="An .onnx model [default: the bundled one]."
+        )
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a profile of that name.")] = False,
 ) -> None:
@@ -161,7 +163,10 @@ def list_profiles() -> None:
     folder = profile_folder()
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder}: is no folder; EDGE_SER_PROFILES wants one")
-    for path in sorted(folder.glob("*.json")):
+    paths = sorted(folder.glob("*.json"))
+    if not paths:
+        typer.echo(f"edge-ser: there are no profiles in {folder}", err=True)
+    for path in paths:
         try:
             print(f"{path.stem}: {SpeakerProfile.load(path).seconds:.0f} s of speech, {path}")
         except ConfigError as error:

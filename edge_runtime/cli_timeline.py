@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from .answers import OF_ONE_RECORDING, Format
 from .errors import AudioError, ConfigError, EdgeSerError
-from .terminal import Interruption, Progress, complain, is_terminal
+from .terminal import Interruption, Progress, complain
 
 if TYPE_CHECKING:
     from .audio import Audio
@@ -113,7 +112,7 @@ def _write_one(
                 if sheet is not None:
                     sheet.hear(piece)
                 segments = stream.push(piece)
-                if progress is not None and segments and is_terminal(sys.stdout):
+                if progress is not None and segments and out.shown:
                     progress.clear()
                 for segment in segments:
                     out.add(segment)

@@ -174,7 +174,8 @@ class MfccConfig:
         return cls(**settings)
 
     def with_settings(self, settings: Iterable[str]) -> MfccConfig:
-        """A copy with `NAME=VALUE` texts applied; values are read as JSON where they can be.
+        """A copy with `NAME=VALUE` texts applied; values are None, True, False, or read as JSON
+        where they can be.
 
         >>> MfccConfig().with_settings(["hop_length=320", "window=hamming"]).hop_length
         320
@@ -187,7 +188,7 @@ class MfccConfig:
                     f"{setting!r}: wanted NAME=VALUE with one of the names {', '.join(values)}"
                 )
             try:
-                values[name] = json.loads(text)
+                values[name] = _NAMED[text] if text in _NAMED else json.loads(text)
             except (ValueError, RecursionError):
                 values[name] = text
         return type(self)(**values)
@@ -231,6 +232,9 @@ class MfccConfig:
             preemphasis=preemph, lifter=max(ceplifter, 0), energy=bool(appendEnergy),
             window=winfunc, center=False, htk=True, norm=None, scale=scale,
         )
+
+
+_NAMED = {"None": None, "True": True, "False": False}  # as the documentation writes them
 
 
 def _is_window(window: Any) -> bool:

@@ -40,7 +40,7 @@ class ListenConfig:
     pause: float = 0.8  # of no sound that ends an utterance
     max_duration: float = 10.0  # after which an utterance ends and the next begins
     min_duration: float = 0.5  # of sound, under which an utterance gives no event: a click, a door
-    cooldown: float = 0.0  # after an utterance with an emotion, in which no other begins
+    cooldown: float = 0.0  # after one with an emotion; those that begin in it are ignored
     update: float = 0.5  # from one estimate to the next, at least
 
     def __post_init__(self) -> None:
@@ -200,21 +200,21 @@ class Listener:
         self._held.append(frame)
         utterance = self._utterance
         if utterance is None:
-            if self._at(frame.number) < self._quiet_until:
-                self._held.clear()
-                return []
             if not frame.sound:
                 while len(self._held) > self._margin:
                     self._held.popleft()
                 return []
-            utterance = self._utterance = Utterance(self._held[0].number, self._new_estimate())
+            first = self._held[0].number
+            utterance = self._utterance = Utterance(
+                first, self._new_estimate(), ignored=self._at(first) < self._quiet_until
+            )
         events: list[ListenEvent] = []
         if frame.sound and frame.level > utterance.peak - RANGE_DB:
             utterance.take(list(self._held))
             self._held.clear()
             events = self._estimate(utterance)
         longest = self.config.max_duration
-        if not utterance.started:
+        if not utterance.started and not utterance.ignored:
             longest = min(longest, max(NOISE_SECONDS, 2 * self.config.min_duration))
         if (
             len(self._held) >= self._frames(self.config.pause)
@@ -231,7 +231,9 @@ class Listener:
 
     def _estimate(self, utterance: Utterance) -> list[ListenEvent]:
         """Whether it is time for an event, and that event."""
-        if utterance.last < utterance.next_estimate or not self._is_long(utterance):
+        if utterance.ignored or not self._is_long(utterance):
+            return []
+        if utterance.last < utterance.next_estimate:
             return []
         if not utterance.estimate.run():
             return []
@@ -249,7 +251,7 @@ class Listener:
         utterance.take(held[: self._margin])
         self._held = deque(held[self._margin :][-self._margin :])
         self._utterance = None
-        if not self._is_long(utterance):
+        if utterance.ignored or not self._is_long(utterance):
             return []
         estimate = utterance.estimate
         estimate.run(last=True)

@@ -172,7 +172,7 @@ class PcmReader:
 
     def _refuse_begin(self) -> NoReturn:
         raise AudioError(
-            f"{self._name}: begins with {self._held[:4]!r}, which is no WAV; wanted a WAV "
+            f"{self._name}: begins as no WAV does; wanted a WAV "
             "(`ffmpeg -i FILE -f wav - | ...`), or raw samples and their --rate"
         )
 

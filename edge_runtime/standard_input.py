@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 READ_BYTES = 1 << 16
 NAME = "standard input"
-AUDIO_FILES = (b"RIFF", b"fLaC", b"OggS")  # how they begin
+AUDIO_FILES = (b"RIFF", b"fLaC", b"OggS", b"ID3")  # how they begin
 
 
 def raw_format(
@@ -88,7 +88,7 @@ class RawAudio:
 
 def _refuse_file(begin: bytes) -> None:
     """AudioError if what should be raw samples begins as a file does."""
-    if begin[:4] in AUDIO_FILES:
+    if begin.startswith(AUDIO_FILES):
         raise AudioError(f"{NAME}: is an audio file and not raw samples: leave out --rate")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -9,7 +10,7 @@ import signal
 import sys
 import textwrap
 import time
-from typing import TextIO
+from typing import Any, NoReturn, TextIO
 
 import typer
 
@@ -34,6 +35,26 @@ def complain(error: Exception) -> None:
     only thing wrong then."""
     Interruption.check()
     print(f"edge-ser: {one_line(str(error))}", file=sys.stderr)
+
+
+class Unfailing:
+    """A stream for what is told beside the answers: where it is full or nobody reads it, that is
+    lost, and no answer with it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def has_colours(file: TextIO) -> bool:
@@ -133,32 +154,48 @@ def hanging(text: str, indent: int, file: TextIO) -> str:
 
 
 class Interruption:
-    """Ctrl-C, noticed even where Python or a library swallows it, or makes another error of it:
-    while an object is cleaned up, a library loads, or a decoder asks for more of a file.
+    """Ctrl-C or `kill`, noticed even where Python or a library swallows it, or makes another error
+    of it: while an object is cleaned up, a library loads, or a decoder asks for more of a file.
 
-    In a `with` block an interruption raises KeyboardInterrupt as ever; `check` raises it again,
-    from wherever it is called. There is one Ctrl-C in a process, and so one memory of it.
+    In a `with` block an interruption raises KeyboardInterrupt; `check` raises it again, from
+    wherever it is called. There is one end of a process, and so one memory of it.
     """
 
-    _seen = False
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    _seen: int | None = None
 
     def __enter__(self) -> None:
-        Interruption._seen = False
-        self._before = signal.signal(signal.SIGINT, self._note)
+        Interruption._seen = None
+        self._before = [signal.signal(number, self._note) for number in self.SIGNALS]
         self._report = sys.unraisablehook
         sys.unraisablehook = self._unraisable
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        for number, before in zip(self.SIGNALS, self._before):
+            signal.signal(number, before)
         sys.unraisablehook = self._report
 
     @classmethod
     def check(cls) -> None:
-        if cls._seen:
+        if cls._seen is not None:
             raise KeyboardInterrupt
 
-    def _note(self, *_: object) -> None:
-        Interruption._seen = True
+    @classmethod
+    def leave(cls) -> NoReturn:
+        """End the process now, as the signal would have, with status 130 after Ctrl-C."""
+        if cls._seen == signal.SIGTERM:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTERM)
+        os._exit(130)  # 128 + SIGINT, as shells count
+
+    @classmethod
+    def note(cls, number: int) -> None:
+        """For who hears the signal instead."""
+        cls._seen = number
+
+    def _note(self, number: int, _: object) -> None:
+        self.note(number)
         raise KeyboardInterrupt
 
     def _unraisable(self, what: sys.UnraisableHookArgs) -> None:

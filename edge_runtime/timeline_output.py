@@ -26,6 +26,7 @@ class Timelines:
         self._paint = Paint(labels, file)
         self._ascii = is_ascii(file)
         self._list = JsonList(file)
+        self.shown = is_terminal(file)
         room = columns(file) - BESIDE_BAR if is_terminal(file) else BAR
         self._bar = max(1, min(BAR, room))
         self.count = 0  # recordings
@@ -33,12 +34,14 @@ class Timelines:
         self._shares = Shares()
         self._rows: list[dict[str, Any]] = []  # of the recording, for a JSON list
         self._cues = 0
+        self._begin = ""  # what is written before the first segment
         if format is Format.csv:
-            self._write(csv_row(["file", "start", "end", "label", "confidence", *labels]))
+            self._begin = csv_row(["file", "start", "end", "label", "confidence", *labels])
         elif format is Format.json:
-            self._write(self._list.begin)
+            self._begin = self._list.begin
         elif format is Format.vtt:
-            self._write(VTT_HEADER + "\n")
+            self._begin = VTT_HEADER + "\n"
+        self._closed = False
 
     def begin(self, name: str) -> None:
         """The segments that follow are of the recording `name`."""
@@ -88,8 +91,9 @@ class Timelines:
 
     def close(self) -> None:
         """Nothing follows."""
-        if self._format is Format.json:
-            self._write(self._list.end())
+        if not self._closed:
+            self._write(self._list.end() if self._format is Format.json else "")
+        self._closed = True
 
     def _text(self, segment: Segment) -> str:
         times = f"  {clock(segment.start):>9}  {clock(segment.end):>9}"
@@ -104,5 +108,6 @@ class Timelines:
 
     def _write(self, text: str) -> None:
         """In one piece, so that no line is half there when Ctrl-C comes."""
+        text, self._begin = self._begin + text, ""
         self._file.write(text)
         self._file.flush()

@@ -23,8 +23,9 @@ class Frame(NamedTuple):
 class Utterance:
     """What is known of the one that is going on."""
 
-    def __init__(self, first: int, estimate: Estimate) -> None:
+    def __init__(self, first: int, estimate: Estimate, ignored: bool) -> None:
         self.first = first  # number of its first frame
+        self.ignored = ignored  # nobody wants to know of it
         self.last = first  # and of the last one so far
         self.n_sound = 0  # frames that stand out
         self.peak = -math.inf  # dB, the level of the loudest
@@ -39,6 +40,8 @@ class Utterance:
         self.last = frames[-1].number
         self.n_sound += sum(frame.sound for frame in frames)
         self.peak = max(self.peak, *(frame.level for frame in frames))
+        if self.ignored:
+            return
         self.estimate.add(
             np.stack([frame.mfcc for frame in frames]),
             np.concatenate([frame.samples for frame in frames]),

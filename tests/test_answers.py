@@ -81,7 +81,7 @@ def test_on_a_terminal_every_part_of_a_list_ends_its_line():
         answers.add(name, PREDICTION)
     parts.append(file.getvalue())
     answers.close()
-    assert all(part.endswith("\n") for part in parts)
+    assert all(part.endswith("\n") for part in parts if part)
     assert [row["file"] for row in json.loads(file.getvalue())] == ["a.wav", "b.wav"]
     empty = Terminal()
     Answers(Format.json, empty, ("low", "high")).close()

@@ -153,3 +153,10 @@ def test_wrong_arguments_are_told_before_any_work(tmp_path):
         classify_many(model, [], jobs=-1)
     with pytest.raises(ConfigError, match="threshold=2"):
         classify_many(model, [], threshold=2)
+
+
+def test_one_name_is_one_name_and_not_its_letters(clips):
+    model = EmotionModel.load()
+    for name in (str(clips / "00.wav"), clips / "00.wav"):
+        (answer,) = classify_many(model, name)
+        assert answer.file == str(clips / "00.wav") and answer.result.label

@@ -135,6 +135,18 @@ def test_mfcc_writes_what_the_library_computes(clips, tmp_path):
         )
 
 
+def test_mfcc_of_standard_input_is_that_of_the_file(clips):
+    with open(clips[0], "rb") as audio:
+        piped = subprocess.run(
+            [sys.executable, "-m", "edge_runtime", "mfcc", "-", "--set", "top_db=None"],
+            stdin=audio, capture_output=True, text=True, cwd=ROOT, check=True,
+        )
+    assert piped.stdout == edge_ser("mfcc", clips[0]).stdout
+    missing = edge_ser("doctor", "-")
+    assert missing.returncode == 1
+    assert "only classify, mfcc and listen read standard input" in missing.stderr
+
+
 def test_mfcc_replaces_a_file_only_when_told(clips, tmp_path):
     path = tmp_path / "f.csv"
     path.write_text("of great value")

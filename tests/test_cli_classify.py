@@ -261,3 +261,40 @@ def test_an_interruption_while_an_object_is_deleted_is_no_traceback(capsys):
         with pytest.raises(KeyboardInterrupt):
             Interruption.check()
     assert capsys.readouterr().err == ""
+
+
+def test_a_file_that_is_kept_for_want_of_answers_is_told_of(folder, tmp_path):
+    (tmp_path / "old.csv").write_text("precious")
+    (tmp_path / "empty.wav").touch()
+    result = classify("empty.wav", "-o", "old.csv", "--force", cwd=tmp_path)
+    assert result.returncode == 1 and (tmp_path / "old.csv").read_text() == "precious"
+    assert b"old.csv: is as it was before: there is no answer to write" in result.stderr
+    result = classify("empty.wav", "-o", "new.csv", cwd=tmp_path)
+    assert result.returncode == 1 and b"as it was" not in result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
+def test_no_answer_is_lost_where_errors_cannot_be_told(folder, stderr):
+    (folder / "empty.wav").touch()
+    command = " ".join([*CLASSIFY, "empty.wav", "b.wav", stderr])
+    result = subprocess.run(
+        ["sh", "-c", command], cwd=folder, capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    (folder / "empty.wav").unlink()
+    assert result.returncode == 1 and result.stdout.startswith(b"b.wav: ")
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_kill_leaves_complete_answers_as_ctrl_c_does(folder, jobs):
+    process = subprocess.Popen(
+        [*CLASSIFY, *["b.wav"] * 5000, "--format", "json", "--jobs", str(jobs)], cwd=folder,
+        stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    text = os.read(process.stdout.fileno(), 1000)
+    process.send_signal(signal.SIGTERM)
+    text += process.stdout.read()
+    process.stdout.close()
+    assert process.wait(20) == -signal.SIGTERM
+    assert 0 < len(json.loads(text)) < 5000

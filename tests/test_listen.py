@@ -161,6 +161,16 @@ def test_after_an_emotion_nothing_begins_within_the_cooldown(model, clips):
         assert after.start >= before.end + 4 - 0.021
 
 
+@pytest.mark.parametrize("cooldown", [1.3, 2.0, 3.1])
+def test_an_utterance_is_heard_whole_or_ignored_whole_after_a_cooldown(model, clips, cooldown):
+    samples = conversation(clips * 3)
+    everything = ends(heard(Listener(model, threshold=0), samples))
+    config = ListenConfig(cooldown=cooldown)
+    found = ends(heard(Listener(model, config=config, threshold=0), samples))
+    assert 2 <= len(found) < len(everything)
+    assert all(event in everything for event in found)
+
+
 def test_a_threshold_makes_uncertain_and_then_there_is_no_cooldown(model, clips):
     config = ListenConfig(cooldown=60)
     found = ends(heard(Listener(model, config=config, threshold=1), conversation(clips)))
