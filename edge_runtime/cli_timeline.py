@@ -101,7 +101,7 @@ def _write_one(
         progress = Progress(round(recording.n_samples / recording.sample_rate), show_pos=False)
     pieces = iter(recording)
     first = next(pieces)  # nothing is written of what cannot be read at all
-    failed = None
+    failed, complete = None, False
     started = time.monotonic()
     done = 0
     out.begin(name)
@@ -128,10 +128,11 @@ def _write_one(
             out.add(segment)
             if sheet is not None:
                 sheet.add(segment)
+        complete = failed is None
     finally:
         if progress is not None:
             progress.close()
-        out.end()
+        out.end(complete)
     if sheet is not None and options.plot is not None:
         sheet.save(options.plot)
     if failed is not None:

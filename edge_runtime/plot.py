@@ -12,6 +12,7 @@ from .errors import ConfigError, EdgeSerError
 from .files import replacing
 from .prediction import NO_SPEECH, UNCERTAIN
 from .stream import MfccStream
+from .terminal import clock
 
 if TYPE_CHECKING:
     from .model import EmotionModel
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 SUFFIXES = (".png", ".svg", ".pdf")
 COLUMNS = 2000  # more than a sheet has pixels for
 DRAWN_STEPS = 250  # steps of a line that the eye can follow
+
+# Beyond this many seconds the axis has the times as the text has them, at one of these steps.
+LARGEST_IN_SECONDS = 120
+TICKS, MOST_TICKS = (30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400), 10
 
 # Okabe and Ito's colours, which the colour-blind tell apart: https://jfly.uni-koeln.de/color/
 COLOURS = {"angry": "#D55E00", "happy": "#E69F00", "neutral": "#009E73", "sad": "#0072B2"}
@@ -90,7 +95,15 @@ class Sheet:
             lines.plot(x, y, color=colour_of[label], label=label, linewidth=1.6)
         if any(segment.label == UNCERTAIN for segment in self._segments):
             lines.fill_between([], [], alpha=0.18, color="#999999", label=UNCERTAIN)
+        if all(segment.label == NO_SPEECH for segment in self._segments):
+            lines.text(0.5, 0.5, NO_SPEECH, transform=lines.transAxes, ha="center", va="center")
         lines.set(ylabel="probability", ylim=(0, 1.02), xlim=(0, seconds), xlabel="seconds")
+        if seconds > LARGEST_IN_SECONDS:
+            step = next((s for s in TICKS if seconds / s <= MOST_TICKS), TICKS[-1])
+            ticks = np.arange(0, seconds, step)
+            names = [clock(tick).partition(".")[0] for tick in ticks]
+            lines.set_xticks(ticks, names)
+            lines.set_xlabel("minutes:seconds" if seconds < 3600 else "hours:minutes:seconds")
         lines.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=6, frameon=False)
         with replacing(path) as temporary:
             figure.savefig(temporary, format=path.suffix.lower()[1:], dpi=110)

@@ -73,16 +73,17 @@ class Timelines:
             cue = as_srt(segment, self._cues) if self._format is Format.srt else as_vtt(segment)
             self._write(cue + "\n")
 
-    def end(self) -> None:
-        """The recording is over."""
+    def end(self, complete: bool = True) -> None:
+        """The recording is over, or it broke off and is not `complete`."""
         shares, seconds = self._shares.shares(), self._shares.total()
         if self._format is Format.text:
             each = ", ".join(f"{label} {100 * share:.0f}%" for label, share in shares.items())
-            summary = f"  {clock(seconds):>9} in all: {each or 'nothing'}"
+            summary = f"  {clock(seconds):>9} {'in all' if complete else 'until it broke off'}: "
+            summary += each or "nothing"
             self._write(hanging(summary, 20, self._file) + "\n")
         elif self._format is Format.json:
             about = {
-                "file": self._name, "seconds": round(seconds, 3),
+                "file": self._name, "seconds": round(seconds, 3), "complete": complete,
                 "shares": {label: round(share, 6) for label, share in shares.items()},
                 "segments": self._rows,
             }

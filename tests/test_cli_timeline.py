@@ -105,6 +105,17 @@ def test_a_bad_recording_does_not_stop_the_others(call, segments, tmp_path):
     assert len(done.stderr.splitlines()) == 2
 
 
+def test_a_recording_that_breaks_off_is_marked(call, tmp_path):
+    cut = tmp_path / "cut.wav"
+    cut.write_bytes(call.read_bytes()[: call.stat().st_size // 2])
+    done = edge_ser("-t", "--format", "json", call, cut)
+    assert done.returncode == 1 and "cut.wav: is truncated" in done.stderr
+    whole, half = json.loads(done.stdout)
+    assert whole["complete"] and not half["complete"]
+    assert 0 < half["seconds"] < 0.6 * whole["seconds"] and half["segments"]
+    assert " until it broke off: " in edge_ser("-t", cut).stdout
+
+
 @pytest.mark.parametrize(
     "arguments, said",
     [

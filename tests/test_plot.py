@@ -61,6 +61,19 @@ def test_columns_keep_the_extremes_and_the_mean(rows):
     np.testing.assert_allclose(means.table()[: len(expected), 0], expected, atol=1e-5)
 
 
+def test_a_long_recording_has_times_as_the_text_has_them(model, voice_clips, tmp_path):
+    pause = np.zeros(40 * 16_000, np.float32)
+    samples = np.concatenate([pause, voice_clips[0], pause, pause, pause])
+    heard(model, samples).save(tmp_path / "a.svg")
+    text = (tmp_path / "a.svg").read_text()
+    assert all(f"<!-- {time} -->" in text for time in ("0:00", "0:30", "2:30", "minutes:seconds"))
+
+
+def test_where_nobody_speaks_the_sheet_says_so(model, tmp_path):
+    heard(model, np.zeros(32_000, np.float32)).save(tmp_path / "a.svg")
+    assert "<!-- no speech -->" in (tmp_path / "a.svg").read_text()
+
+
 def test_nothing_heard_cannot_be_drawn(model, tmp_path):
     with pytest.raises(ConfigError, match="nothing to draw"):
         Sheet(model, 16_000, "").save(tmp_path / "a.png")
