@@ -9,6 +9,9 @@ from .profile import bias_of
 # The mean is over about as much speech as this, so that it follows a new voice or microphone.
 MEMORY_SECONDS = 300.0
 
+# More cautious than a profile: nobody has seen to it that the speech is of several moods.
+PRIOR_SECONDS = 60.0
+
 
 class VoiceAdaptation:
     """A `SpeakerProfile` that makes itself: a slow running mean of the logits of utterances."""
@@ -27,6 +30,6 @@ class VoiceAdaptation:
         self._mean += (logits - self._mean) * (seconds / self._weight)
 
     def bias(self) -> np.ndarray:
-        """What to take off the logits, `(n_labels,)`: nothing at first, then more and more of what
-        a profile of the voice would take off."""
-        return bias_of(self._mean, self._weight)
+        """What to take off the logits, `(n_labels,)`: nothing at first, then more and more of their
+        mean."""
+        return bias_of(self._mean, self._weight, PRIOR_SECONDS)
