@@ -139,14 +139,18 @@ class SilenceGate:
 
     def _kept(self, loudest: np.ndarray) -> np.ndarray:
         """Which of the held frames are near a loud one, as far as is known yet."""
-        n, margin = len(self._held), self.margin
         loud = (self._levels > loudest - self.config.range_db) & (
             self._levels > self.config.floor_db
         )
-        # A frame is near a loud one if the count of loud frames differs across its surroundings.
-        count = np.concatenate([[0], np.cumsum(loud)])
-        around = np.arange(n)
-        return count[np.minimum(around + margin + 1, n)] > count[np.maximum(around - margin, 0)]
+        return dilated(loud, self.margin)
+
+
+def dilated(loud: np.ndarray, margin: int) -> np.ndarray:
+    """Which frames, bool `(n,)`, have a loud one within `margin` frames."""
+    # The count of loud frames then differs across their surroundings.
+    count = np.concatenate([[0], np.cumsum(loud)])
+    n, around = len(loud), np.arange(len(loud))
+    return count[np.minimum(around + margin + 1, n)] > count[np.maximum(around - margin, 0)]
 
 
 @functools.lru_cache(maxsize=8)  # every clip and every stream has a gate of its own

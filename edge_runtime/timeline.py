@@ -19,6 +19,7 @@ from .errors import AudioError, ConfigError
 from .level import Levels, to_dbfs
 from .prediction import NO_SPEECH, UNCERTAIN, Prediction
 from .segments import Joined, Segment
+from .silence import dilated
 from .stream import MfccStream
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 # What a window must hold of sound for the network to be asked.
 LEAST_SOUND = 0.3
+# What is so far below the loudest of a window is not what is said in it: a fan, the street.
+RANGE_DB = 30.0
 # By how much another emotion must be more probable than the one before to end its segment.
 HYSTERESIS = 0.1
 
@@ -158,12 +161,12 @@ class TimelineStream:
     def _answer(self) -> Iterator[Segment]:
         """The next step, cut where sound begins or ends."""
         window = self._between(*self._window_of(self._step))
-        n_sound = int(self._kept[window].sum())
-        enough = n_sound * self._period >= LEAST_SOUND
+        sound = self._sound(window)
+        enough = int(sound.sum()) * self._period >= LEAST_SOUND
         prediction = self._judge(self._frames[window]) if enough else None
         start, end = self._step * self._hop, min((self._step + 1) * self._hop, self.seconds)
         frames = self._between(start, end)
-        kept = self._kept[frames]
+        kept = sound[frames.start - window.start : frames.stop - window.start]
         changes = np.flatnonzero(np.diff(kept)) + 1
         times = [start, *((self._first + frames.start + changes) * self._period).tolist(), end]
         sounds = [*kept[:1].tolist(), *kept[changes].tolist()] or [False]
@@ -173,6 +176,14 @@ class TimelineStream:
                               prediction.probabilities)
             else:
                 yield self._nobody(begin, stop)
+
+    def _sound(self, window: slice) -> np.ndarray:
+        """Which frames of a window are neither silent nor far below its loudest, bool `(n,)`."""
+        kept = self._kept[window]
+        if self._gate is None or not len(kept):
+            return kept
+        levels = self._frames[window] @ self._gate.to_level
+        return kept & dilated(levels > levels.max() - RANGE_DB, self._gate.margin)
 
     def _judge(self, frames: np.ndarray) -> Prediction | None:
         """What the window of these frames sounds like; None if nobody speaks in it."""

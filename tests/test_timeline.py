@@ -268,3 +268,18 @@ def test_who_is_further_from_the_microphone_is_heard_as_well():
         max(0.0, min(end, s.end) - max(start, s.start)) for s in segments if s.label != NO_SPEECH
     )
     assert heard > 0.8 * (end - start)
+
+
+def test_noise_far_below_what_is_said_is_no_part_of_it():
+    """A pause that a fan fills ends where somebody begins to speak, not where a window does."""
+    model = EmotionModel.load()
+    voice = read_audio(SAMPLES / "angry" / "speaker01-1.wav", RATE)
+    voice = np.tile(voice * (0.5 / np.abs(voice).max()), 2)
+    pause = np.zeros(5 * RATE, np.float32)
+    samples = np.concatenate([pause, voice, pause])
+    fan = 10 ** (-57 / 20) * np.random.default_rng(0).standard_normal(len(samples))
+    segments = list(model.timeline(samples + fan.astype(np.float32)))
+    for segment in segments:
+        if segment.label != NO_SPEECH:
+            assert segment.start > 5 - 0.3 and segment.end < 5 + len(voice) / RATE + 0.3
+    assert any(segment.label != NO_SPEECH for segment in segments)
