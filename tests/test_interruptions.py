@@ -22,6 +22,7 @@ from train.epochs import FitConfig
 from train.files import BusyError, alone_in, save_torch, write_text
 from train.fit import ResumeError, fit
 from train.network import EmotionLSTM, NetworkConfig
+from train.pool import in_processes
 from train.recipe import BETTER
 from train.runs import RunError, begin, load_checkpoint, run_folder, save_checkpoint
 from train.session import train_run
@@ -295,24 +296,19 @@ def test_a_protocol_does_not_begin_again_over_what_is_there(demo_corpus, feature
     assert (fold / "choice-1.state.pt").exists() and not list(tmp_path.glob("report*"))
 
 
-def first_fails(task) -> dict:
+def first_fails(folder: Path) -> None:
     """In the place of a training: the first one fails, the others take their time."""
-    (task.folder / "begun").parent.mkdir(parents=True)
-    (task.folder / "begun").touch()
-    if task.fold == 0:
+    folder.mkdir()
+    (folder / "begun").touch()
+    if folder.name == "0":
         raise RunError("no luck")
     time.sleep(30)
-    return {}
 
 
-def test_one_training_that_fails_ends_all_at_once(dataset, tmp_path, monkeypatch):
-    from train import evaluate
-
-    monkeypatch.setattr(evaluate, "_run", first_fails)
-    tasks = [evaluate.Task(k, 0, [], [], [], {}, tmp_path / f"{k}") for k in range(8)]
+def test_one_training_that_fails_ends_all_at_once(tmp_path):
     started = time.monotonic()
     with pytest.raises(RunError, match="no luck"):
-        list(evaluate._run_all(tasks, dataset, TINY, 2, "cpu"))
+        list(in_processes(first_fails, [tmp_path / f"{k}" for k in range(8)], jobs=2))
     assert time.monotonic() - started < 25  # most of it is the import of torch
     assert len(list(tmp_path.glob("*/begun"))) <= 3
 

@@ -9,23 +9,20 @@ answers are the mean of those after each of the last epochs.
 from __future__ import annotations
 
 import json
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from edge_runtime import ConfigError
 
 from .corpora import scan
-from .evaluate import worker
 from .features import load_dataset
 from .files import write_json, write_text
 from .fit import validated
 from .metrics import scores
 from .noise import noise_features
+from .pool import in_processes
 from .recipe import BASELINE, BETTER, Recipe
 from .runs import RunError, read_json
 from .splits import actor_folds, inner_folds
@@ -97,15 +94,11 @@ def choices(data: Path, report: Path, *, names: list[str], seeds: int, jobs: int
         (name, seed, data, cache) for seed in range(seeds) for name in names or VARIATIONS
         if str(seed) not in done.get(name, {})
     ]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max(1, min(jobs, len(tasks))), context, worker) as pool:
-        for name, seed, score in tqdm(
-            pool.map(_score, tasks), total=len(tasks), unit="variation", disable=None
-        ):
-            done.setdefault(name, {})[str(seed)] = score
-            print(f"{name}, seed {seed}: {100 * score:.1f}%", flush=True)
-            recipes = {name: VARIATIONS[name].to_dict() for name in done}
-            write_json(file, {"recipes": recipes, "scores": done})
+    for name, seed, score in in_processes(_score, tasks, jobs):
+        done.setdefault(name, {})[str(seed)] = score
+        print(f"{name}, seed {seed}: {100 * score:.1f}%", flush=True)
+        recipes = {name: VARIATIONS[name].to_dict() for name in done}
+        write_json(file, {"recipes": recipes, "scores": done})
     write_text(report.with_suffix(".md"), _markdown(done))
 
 

@@ -9,19 +9,13 @@ answers of the int8 model stand beside those of PyTorch.
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import threading
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from edge_runtime import EmotionModel
 
@@ -30,6 +24,7 @@ from .clip import DatasetError
 from .features import Dataset
 from .files import alone_in, write_csv, write_json, write_text
 from .fit import fit
+from .pool import in_processes
 from .predict import predict
 from .recipe import Recipe
 from .recordings import corpora_of, left_out_of, licence_of, open_dataset, say
@@ -114,7 +109,7 @@ def _results(
             f"{len(others)} of {len(tasks)} folders do; give those of that time, or another --runs"
         )
     waiting = [task for task in tasks if not _done(task)]
-    for result in _run_all(waiting, dataset, recipe, jobs, device):
+    for result in in_processes(_run, waiting, jobs, _share, (dataset, recipe, device)):
         print(
             f"Fold {result['fold'] + 1}, seed {result['seed']}: epoch {result['best_epoch']}, "
             f"validation UAR {100 * result['val_uar']:.1f}%, test UAR "
@@ -189,57 +184,8 @@ def _done(task: Task) -> bool:
 _shared: dict[str, Any] = {}  # in a worker: what all of its tasks need
 
 
-def worker() -> None:
-    """The beginning of a process that trains: it ends with the process that started it, which
-    would otherwise leave it training for hours when it is killed."""
-
-    def follow() -> None:
-        parent = multiprocessing.parent_process()
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    torch.set_num_threads(1)  # faster for so small a network, and the same weights everywhere
-    threading.Thread(target=follow, daemon=True).start()
-
-
 def _share(dataset: Dataset, recipe: Recipe, device: str) -> None:
-    worker()
     _shared.update(dataset=dataset, recipe=recipe, device=device)
-
-
-def _run_all(
-    tasks: list[Task], dataset: Dataset, recipe: Recipe, jobs: int, device: str
-) -> Iterator[dict[str, Any]]:
-    """The results as they come. One failure, or Ctrl-C, ends all: every training can be resumed
-    from its last epoch."""
-    if not tasks:
-        return
-    # Spawned, because torch's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(
-        min(jobs, len(tasks)), context, _share, (dataset, recipe, device)
-    )
-    others = set(multiprocessing.active_children())
-    try:
-        with tqdm(total=len(tasks), unit="training", disable=None) as progress:
-            pending = {pool.submit(_run, task) for task in tasks}
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
-                    progress.update()
-                    yield future.result()
-    except BaseException as error:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in set(multiprocessing.active_children()) - others:
-            process.terminate()
-        if isinstance(error, BrokenProcessPool):
-            raise RunError(
-                "a process that was training has been killed, perhaps for want of memory; "
-                "--resume goes on with it, and fewer --jobs need less"
-            ) from error
-        raise
-    pool.shutdown()
 
 
 def _run(task: Task) -> dict[str, Any]:
