@@ -7,13 +7,11 @@ import pytest
 import soundfile
 from conftest import TRAINING_MFCC
 
-import train.synthetic_noise as synthetic_noise_module
 from edge_runtime import ConfigError
 from edge_runtime.silence import SilenceConfig
 from train.corpora import DatasetError
-from train.noise import noise_features
+from train.noise import noise_features, synthetic_noise
 from train.recipe import BETTER
-from train.synthetic_noise import synthetic_noise
 
 
 def test_noise_is_of_every_level_within_full_scale_and_always_the_same():
@@ -26,25 +24,6 @@ def test_noise_is_of_every_level_within_full_scale_and_always_the_same():
     assert min(levels) < 0.01 < 0.5 < max(levels)
     again = synthetic_noise(np.random.default_rng(7))
     np.testing.assert_array_equal(again, synthetic_noise(np.random.default_rng(7)))
-
-
-def test_a_room_adds_echoes_that_die_away():
-    impulse = np.zeros(32_000)
-    impulse[0] = 1.0
-    for seed in range(10):
-        heard = synthetic_noise_module._room(impulse, np.random.default_rng(seed))
-        energy = np.array([(part**2).sum() for part in np.split(heard, 20)])
-        assert energy[0] > 0.5 and energy[10:].sum() < 0.01 * energy[0]
-
-
-def test_a_clock_is_heard_again_and_again():
-    """The sounds are the loudest there is, and there is next to nothing between them."""
-    rng = np.random.default_rng(0)
-    for _ in range(10):
-        samples = synthetic_noise_module._again(48_000, rng, [np.ones(200)])
-        begins = np.flatnonzero((samples[1:] > 0.5) & (samples[:-1] < 0.5))
-        assert 2 <= len(begins) <= 31
-        assert (samples > 0).mean() < 0.15
 
 
 def test_recordings_of_noise_are_added(tmp_path, monkeypatch):
