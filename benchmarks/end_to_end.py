@@ -8,11 +8,13 @@ a Python that does nothing but import numpy and onnxruntime.
 from __future__ import annotations
 
 import argparse
+import compileall
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import edge_runtime
 from edge_runtime.machine import processor
 from edge_runtime.process_cost import process_costs
 
@@ -25,6 +27,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("reports/end-to-end.md"))
     parser.add_argument("--rounds", type=int, default=11)
     options = parser.parse_args()
+    # As pip does when it installs a package, and Python when it first runs one from a checkout,
+    # unless PYTHONDONTWRITEBYTECODE forbids that: then every start would compile what it imports.
+    compileall.compile_dir(edge_runtime.__path__[0], quiet=1)
     edge_ser = str(Path(sys.executable).with_name("edge-ser"))
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "weights.pt"
