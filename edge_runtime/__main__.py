@@ -20,8 +20,10 @@ def main() -> None:
 
         main()
     except KeyboardInterrupt:
+        from .terminal import Interruption  # perhaps not imported yet
+
         _flush()
-        _interrupted()
+        Interruption.leave()
     except SystemExit as left:
         if left.code is not None and not isinstance(left.code, int):
             raise
@@ -42,12 +44,6 @@ def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
-
-
-def _interrupted() -> None:
-    from .terminal import Interruption  # perhaps not imported yet
-
-    Interruption.leave()
 
 
 if __name__ == "__main__":

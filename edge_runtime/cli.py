@@ -140,12 +140,13 @@ def mfcc(
     from .config import MfccConfig
     from .limits import AudioLimits
     from .mfcc import Mfcc
-    from .standard_input import all_of_stdin
 
     begin = MfccConfig.python_speech_features() if python_speech_features else MfccConfig()
     front = Mfcc(begin.with_settings(settings or []))
     try:
         if str(path) == "-":
+            from .standard_input import all_of_stdin
+
             samples = whole(all_of_stdin(None, AudioLimits()), front.config.sample_rate)
         else:
             samples = read_audio(path, front.config.sample_rate)

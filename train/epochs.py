@@ -88,7 +88,8 @@ class Epochs:
         )
         self.train = train
         self.styles = [style_of(data.frames[i]) for i in train]
-        self.alike: dict[tuple[str, int], list[int]] = defaultdict(list)  # positions
+        # Positions of the clips of a corpus with a target.
+        self.alike: dict[tuple[str, int], list[int]] = defaultdict(list)
         for position, i in enumerate(train):
             self.alike[data.clips[i].corpus, int(targets[i])].append(position)
         self.weights = _clip_weights(data, train)
@@ -131,8 +132,8 @@ class Epochs:
         config, network = self.config, self.network
         chosen = [self.train[k] for k in positions]
         clips = [
-            self.augment(self.data.frames[self.train[k]], rng, self._styles(k, rng))
-            for k in positions
+            self.augment(self.data.frames[i], rng, self._styles(k, rng))
+            for k, i in zip(positions, chosen)
         ]
         noises = self._noises(max(map(len, clips)), rng) if network.config.speech else []
         device = network.mean.device

@@ -317,4 +317,3 @@ def _mean_over_corpora(
 
 def _names(data: Dataset, indices: list[int]) -> list[str]:
     return [f"{data.clips[i].path}" for i in indices]
-
