@@ -91,48 +91,24 @@ class JsonList:
         return "\n]\n" if self._count and not self._lines else "]\n"
 
 
-class Answers:
-    """Writes predictions to `file` as they come, each at once and whole.
+class Writer:
+    """Writes to `file` what comes, each at once and whole.
 
     Args:
-        colours: whether the label of a text stands out by more than its place.
-        names: all the files there will be, if that is known: text is then in columns.
+        begin: what stands before the first answer, but for the beginning of a JSON list.
+        colours: whether what is written has colours.
     """
 
     def __init__(
-        self, format: Format, file: TextIO, labels: tuple[str, ...], *,
-        colours: bool = False, names: Iterable[str] = (),
+        self, format: Format, file: TextIO, begin: str, colours: bool = False
     ) -> None:
-        self.count = 0
-        self._format = format
-        self._file = file
-        self._colours = colours
-        self._width = max((len(n) for n in map(one_line, names) if len(n) <= WIDEST_NAME),
-                          default=0)
-        self._label_width = max(map(len, (*labels, "uncertain", "no speech")))
+        self.count = 0  # answers, or recordings of a timeline
+        self._format, self._file = format, file
         self._ascii = is_ascii(file)
         self._list = JsonList(file)
-        self._begin = ""  # what is written before the first answer
-        if format is Format.csv:
-            self._begin = csv_row(["file", "label", "confidence", *labels])
-        elif format is Format.json:
-            self._begin = self._list.begin
+        self._begin = self._list.begin if format is Format.json else begin
+        self._colours = colours
         self._closed = False
-
-    def add(self, name: str, prediction: Prediction) -> None:
-        probabilities = rounded(prediction.probabilities)
-        confidence = confidence_of(prediction)
-        if self._format is Format.csv:
-            line = csv_row([name, prediction.label, confidence, *probabilities.values()])
-        elif self._format is Format.text:
-            line = self._text(name, prediction)
-        else:
-            line = self._json({
-                "file": name, "label": prediction.label, "confidence": confidence,
-                "probabilities": probabilities,
-            })
-        self._write(line)
-        self.count += 1
 
     def close(self) -> None:
         """End the list of a JSON file, once; the others are complete after every answer."""
@@ -148,6 +124,40 @@ class Answers:
         else:
             self._file.write(text)
             self._file.flush()
+
+
+class Answers(Writer):
+    """Writes predictions.
+
+    Args:
+        colours: whether the label of a text stands out by more than its place.
+        names: all the files there will be, if that is known: text is then in columns.
+    """
+
+    def __init__(
+        self, format: Format, file: TextIO, labels: tuple[str, ...], *,
+        colours: bool = False, names: Iterable[str] = (),
+    ) -> None:
+        header = ["file", "label", "confidence", *labels]
+        super().__init__(format, file, csv_row(header) if format is Format.csv else "", colours)
+        self._width = max((len(n) for n in map(one_line, names) if len(n) <= WIDEST_NAME),
+                          default=0)
+        self._label_width = max(map(len, (*labels, "uncertain", "no speech")))
+
+    def add(self, name: str, prediction: Prediction) -> None:
+        probabilities = rounded(prediction.probabilities)
+        confidence = confidence_of(prediction)
+        if self._format is Format.csv:
+            line = csv_row([name, prediction.label, confidence, *probabilities.values()])
+        elif self._format is Format.text:
+            line = self._text(name, prediction)
+        else:
+            line = self._json({
+                "file": name, "label": prediction.label, "confidence": confidence,
+                "probabilities": probabilities,
+            })
+        self._write(line)
+        self.count += 1
 
     def _text(self, name: str, prediction: Prediction) -> str:
         each = percentages(prediction.probabilities)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from .answers import OF_ONE_RECORDING, Answers, Format, format_of
+from .answers import OF_ONE_RECORDING, Answers, Format, Writer, format_of
 from .cli_profile import known_profiles
 from .errors import AudioError, ConfigError, EdgeSerError
 from .limits import limits_of
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from .batch import Answer
     from .limits import AudioLimits
     from .prediction import Prediction
-    from .timeline_output import Timelines
 
 STDIN = "-"  # the file of this name is ./-
 
@@ -215,7 +214,7 @@ def classify(
         check_options(format, options, len(recordings))
     kept = output is not None and output.is_file()
     with contextlib.nullcontext(sys.stdout) if output is None else growing(output, force) as file:
-        answers: Answers | Timelines | None = None
+        answers: Writer | None = None
         try:
             if timeline:
                 answers = Timelines(format, file, loaded.labels)
@@ -315,7 +314,7 @@ def _write(
 
 
 def _interrupted(
-    answers: Answers | Timelines | None, file: TextIO, output: Path | None
+    answers: Writer | None, file: TextIO, output: Path | None
 ) -> None:
     """Leave at once: whatever is in the middle of a long recording is not waited for."""
     from .files import part_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TextIO
 
-from .answers import Format, JsonList, confidence_of, csv_row, is_ascii, rounded
+from .answers import Format, Writer, confidence_of, csv_row, rounded
 from .prediction import NO_SPEECH
 from .segments import Shares
 from .terminal import Paint, bar, clock, columns, hanging, is_terminal, one_line
@@ -18,30 +18,24 @@ if TYPE_CHECKING:
 BAR, BESIDE_BAR = 20, 41
 
 
-class Timelines:
-    """Writes the segments of one recording after the other to `file`, each at once and whole."""
+class Timelines(Writer):
+    """Writes the segments of one recording after the other."""
 
     def __init__(self, format: Format, file: TextIO, labels: tuple[str, ...]) -> None:
-        self._format, self._file = format, file
+        begin = ""
+        if format is Format.csv:
+            begin = csv_row(["file", "start", "end", "label", "confidence", *labels])
+        elif format is Format.vtt:
+            begin = VTT_HEADER + "\n"
+        super().__init__(format, file, begin)
         self._paint = Paint(labels, file)
-        self._ascii = is_ascii(file)
-        self._list = JsonList(file)
         self.shown = is_terminal(file)
         room = columns(file) - BESIDE_BAR if is_terminal(file) else BAR
         self._bar = max(1, min(BAR, room))
-        self.count = 0  # recordings
         self._name = ""
         self._shares = Shares()
         self._rows: list[dict[str, Any]] = []  # of the recording, for a JSON list
         self._cues = 0
-        self._begin = ""  # what is written before the first segment
-        if format is Format.csv:
-            self._begin = csv_row(["file", "start", "end", "label", "confidence", *labels])
-        elif format is Format.json:
-            self._begin = self._list.begin
-        elif format is Format.vtt:
-            self._begin = VTT_HEADER + "\n"
-        self._closed = False
 
     def begin(self, name: str) -> None:
         """The segments that follow are of the recording `name`."""
@@ -90,12 +84,6 @@ class Timelines:
             self._write(self._list.item(about))
         self.count += 1
 
-    def close(self) -> None:
-        """Nothing follows."""
-        if not self._closed:
-            self._write(self._list.end() if self._format is Format.json else "")
-        self._closed = True
-
     def _text(self, segment: Segment) -> str:
         times = f"  {clock(segment.start):>9}  {clock(segment.end):>9}"
         if confidence_of(segment) is None:
@@ -106,9 +94,3 @@ class Timelines:
             f"{times}  {self._paint(confidence, segment.label)}  {label} "
             f"{100 * segment.confidence:3.0f}%\n"
         )
-
-    def _write(self, text: str) -> None:
-        """In one piece, so that no line is half there when Ctrl-C comes."""
-        text, self._begin = self._begin + text, ""
-        self._file.write(text)
-        self._file.flush()
