@@ -146,13 +146,12 @@ def _inner(
     dataset: Dataset, protocol: str, train: list[int], n_folds: int, seed: int
 ) -> list[list[int]]:
     """Who chooses the epoch: speakers, or where another corpus is asked for, other corpora."""
-    folds: list[list[int]] = []
-    inside = [dataset.clips[i] for i in train]
     if protocol == "leave-corpus-out":
-        folds = [[train[i] for i in fold] for fold in corpora_that_test(inside)]
-    if len(folds) < 2:
-        folds = inner_folds(dataset.clips, train, n_folds, seed, dataset.labels)
-    return [fold for fold in folds if dataset.answerable(fold)]
+        inside = [dataset.clips[i] for i in train]
+        corpora = [[train[i] for i in fold] for fold in corpora_that_test(inside)]
+        if len(corpora) > 1:
+            return [corpus for corpus in corpora if dataset.answerable(corpus)]
+    return inner_folds(dataset.clips, train, n_folds, seed, dataset.labels)
 
 
 def _notes(dataset: Dataset, tasks: list[Task]) -> list[str]:
