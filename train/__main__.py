@@ -42,7 +42,11 @@ Noise = Annotated[
 ]
 RecipeName = Enum("RecipeName", {name: name for name in RECIPES}, type=str)  # type: ignore[misc]
 RecipeChoice = Annotated[
-    RecipeName, typer.Option(help="Settings to begin with; baseline: the original network.")
+    RecipeName,
+    typer.Option(
+        help="Settings to begin with; corpora: for several of them together, and for noise and "
+        "telephones; baseline: the original network."
+    ),
 ]
 MfccSettings = Annotated[
     list[str] | None,
