@@ -18,6 +18,9 @@ RUN    ?=
 INPUTS ?= 1000000
 SEED   ?=
 
+# By way of the environment: names of files may hold quotes.
+export DATA LABELS CLIP MODEL RUN
+
 # Pinned, so that the same seed gives the same weights wherever the targets below are made.
 TORCH  := torch==2.13.0
 PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
@@ -47,15 +50,15 @@ $(VENV)/full: $(VENV)/device
 setup: $(VENV)/full ## everything for training, export and tests, in .venv
 
 classify: $(VENV)/device ## the emotion of CLIP, with MODEL or the bundled model
-	$(VENV)/bin/edge-ser classify $(if $(MODEL),--model '$(MODEL)') '$(CLIP)'
+	$(VENV)/bin/edge-ser classify $(if $(MODEL),--model "$$MODEL") "$$CLIP"
 
 train: $(VENV)/full ## train on DATA (LABELS=a,b to choose; FIT='--resume' and other options)
-	@if [ '$(DATA)' = .cache/demo-corpus/manifest.csv ] && [ ! -e '$(DATA)' ]; then \
+	@if [ "$$DATA" = .cache/demo-corpus/manifest.csv ] && [ ! -e "$$DATA" ]; then \
 	  $(PY) -m train demo-corpus .cache/demo-corpus; fi
-	$(PY) -m train fit --data '$(DATA)' $(if $(LABELS),--labels '$(LABELS)') $(FIT)
+	$(PY) -m train fit --data "$$DATA" $(if $(LABELS),--labels "$$LABELS") $(FIT)
 
 export: $(VENV)/full ## the newest run, or RUN, as ONNX files with their parity report
-	$(PY) -m export onnx $(if $(RUN),--run '$(RUN)')
+	$(PY) -m export onnx $(if $(RUN),--run "$$RUN")
 
 test: $(VENV)/full lint ## the linter and all tests
 	$(PY) -m pytest
@@ -98,7 +101,7 @@ bench-mfcc: $(VENV)/full ## the front end beside librosa and others
 	$(PY) -m benchmarks.mfcc
 
 bench-training: $(VENV)/full ## seconds per epoch on DATA beside a straightforward loop
-	$(PY) -m benchmarks.training --data '$(DATA)'
+	$(PY) -m benchmarks.training --data "$$DATA"
 
 arm64: ## the wheel in an emulated 64-bit ARM system: tests, sizes, the same answers? (as root)
 	@deploy/arm64.sh --check

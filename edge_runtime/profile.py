@@ -40,6 +40,7 @@ PIECE_SECONDS = 3.0
 # that much was still better than nothing, and all of it worse.
 PRIOR_SECONDS = 20.0
 
+LONGEST_NAME = 240  # bytes; with the suffix what file systems allow
 NAME = r"\w[\w .-]{0,63}"
 NAME_WANTED = "1 to 64 letters, digits, blanks, dots, - or _, and begin with a letter or digit"
 
@@ -196,3 +197,8 @@ def profile_folder() -> Path:
 def _check_name(name: str) -> None:
     if not re.fullmatch(NAME, name):
         raise ConfigError(f"profile name {brief(name)} must be {NAME_WANTED}")
+    if len(name.encode()) > LONGEST_NAME:
+        raise ConfigError(
+            f"profile name {brief(name)} has {len(name.encode())} bytes as UTF-8; a file's name "
+            f"holds {LONGEST_NAME}"
+        )

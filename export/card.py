@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from edge_runtime.card import ModelCard
+from train.metrics import cell
 
 
 def card_markdown(card: ModelCard, size: int, parity: str) -> str:
     """The card of a model of `size` bytes, with its parity table."""
     corpora = "\n".join(
-        f"| {row['name']} | {row['clips']} | {row['speakers'] or 'unknown'} | {row['minutes']} "
-        f"| {', '.join(f'{label} {count}' for label, count in row['labels'].items())} "
+        f"| {cell(row['name'])} | {row['clips']} | {row['speakers'] or 'unknown'} "
+        f"| {row['minutes']} "
+        f"| {cell(', '.join(f'{label} {count}' for label, count in row['labels'].items()))} "
         f"| {row['licence']} |"
         for row in card.corpora
     )
@@ -65,10 +67,12 @@ def _scores(card: ModelCard) -> str:
         **{f"speakers, {group}": uar
            for group, uar in card.scores.get("test_uar_by_group", {}).items()},
     }
+    found = card.scores.get("test_ece")
+    ece = "" if found is None else f", expected calibration error {found:.3f}"
     by_part = "".join(f"\n- {part}: UAR {100 * uar:.1f} %" for part, uar in parts.items())
     return f"""PyTorch network, {test['clips']} test clips, {_meaning(card)}: \
 UAR {100 * test['uar']:.1f} %, accuracy \
-{100 * test['accuracy']:.1f} %; recall: {recalls}.
+{100 * test['accuracy']:.1f} %{ece}; recall: {recalls}.
 {by_part}"""
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from edge_runtime import EdgeSerError, EmotionModel
 from edge_runtime.measure import Measured, sha256
 from train.corpora import scan
+from train.files import beside, report_path
 
 from .parity import Answers, Link, link
 from .session import write_parity
@@ -22,13 +23,14 @@ DEVICE_PROBABILITIES = 1e-4
 def compare_device(file: Path, data: list[Path], model: Path | None, report: Path) -> bool:
     """Compare what a device measured with what this machine makes of the same clips, found in
     `data` by their content, and put the row into the parity report; True if it holds."""
+    report = report_path(report)
     there, loaded = Measured.load(file), EmotionModel.load(model)
     if there.model != sha256(loaded.path):
         raise EdgeSerError(
             f"{file}: was measured with another model than {loaded.path}; give that as --model"
         )
     row = device_link(there, loaded, data)
-    links, sizes = _read_report(report.with_suffix(".json"))
+    links, sizes = _read_report(beside(report, ".json"))
     links = [other for other in links if other.name != row.name] + [row]
     write_parity(links, sizes, report)
     return row.holds

@@ -11,17 +11,17 @@ import numpy as np
 import torch
 
 from edge_runtime import ConfigError, EmotionModel, MfccConfig
-from edge_runtime.card import ModelCard
+from edge_runtime.card import LARGEST_NAME, ModelCard
 from edge_runtime.errors import one_line
 from edge_runtime.files import replacing
 from edge_runtime.model import BUNDLED_MODEL
 from edge_runtime.silence import SilenceConfig
-from train.clip import Clip
+from train.clip import Clip, DatasetError
 from train.corpora import scan
 from train.features import Dataset, load_dataset
-from train.files import alone_in, write_json, write_text
+from train.files import alone_in, beside, report_path, write_json, write_text
 from train.network import EmotionLSTM
-from train.runs import CHECKPOINT, RunError, load_checkpoint, newest_run
+from train.runs import CHECKPOINT, RunError, load_checkpoint, newest_run, read_json
 
 from .card import card_markdown
 from .graph import export_fp32, export_int8, export_waveform
@@ -49,6 +49,12 @@ def export_run(
     torch.set_num_threads(1)
     run = run or newest_run(runs, CHECKPOINT)
     out = out or run
+    if out != run:
+        _check_replaceable(out)
+    if not name.strip() or not name.isprintable() or "|" in name or len(name) > LARGEST_NAME:
+        raise ConfigError(
+            f"--name {name!r}: wanted a line of text of 1 to {LARGEST_NAME} characters without |"
+        )
     network, stored = load_checkpoint(run)
     card, clips = _described(network, stored, name, run / CHECKPOINT)
     dataset = load_dataset(clips, card.mfcc, cache, card.silence)
@@ -81,6 +87,19 @@ def export_run(
         print(f"Bundled: {BUNDLED_MODEL}")
     print(f"Try it: edge-ser classify --model {out / INT8} clip.wav")
     return True
+
+
+def _check_replaceable(out: Path) -> None:
+    """RunError if the folder holds files that an export would replace and that none has made."""
+    names = (FP32, INT8, WAVEFORM, CARD, "parity.json", "parity.md")
+    there = [name for name in names if (out / name).exists()]
+    if there and not (out / CHECKPOINT).exists() and not _is_parity(out / "parity.json"):
+        raise RunError(f"{out}: holds {there[0]}, which is of no export; give another --out")
+
+
+def _is_parity(file: Path) -> bool:
+    stored = read_json(file)
+    return isinstance(stored, dict) and stored.keys() >= {"links", "sizes"}
 
 
 def _export_to(folder: Path, network: EmotionLSTM, card: ModelCard, dataset: Dataset) -> bool:
@@ -116,8 +135,18 @@ def check_model(model: Path, data: list[Path], report: Path, cache: Path) -> boo
     checkpoint. Clips with other labels than the model's are left out.
     """
     torch.set_num_threads(1)
+    report = report_path(report)
+    there = [path for suffix in (".json", ".md") if (path := beside(report, suffix)).exists()]
+    if there and not _is_parity(beside(report, ".json")):
+        raise RunError(f"{there[0]}: is there already, and no parity report; give another --report")
     int8 = EmotionModel.load(model)
-    clips = [clip for clip in scan(data) if clip.label in int8.labels]
+    found = scan(data)
+    clips = [clip for clip in found if clip.label in int8.labels]
+    if not clips:
+        raise DatasetError(
+            f"no clip has a label of {model} ({', '.join(int8.labels)}); those of the recordings "
+            f"are {', '.join(sorted({clip.label for clip in found}))}"
+        )
     dataset = load_dataset(clips, int8.card.mfcc, cache, int8.card.silence)
     network = load_checkpoint(model.parent)[0] if (model.parent / CHECKPOINT).exists() else None
     links = _links(network, model, dataset)
@@ -151,12 +180,13 @@ def write_parity(links: list[Link], sizes: dict[str, int], report: Path) -> bool
     """Print the links and the `sizes` of the models in bytes, and write them to `report`.json and
     .md; True if all hold."""
     holds = all(link.holds for link in links)
-    write_json(report.with_suffix(".json"), {"sizes": sizes, "holds": holds,
-                                             "links": as_json(links)})
+    write_json(
+        beside(report, ".json"), {"sizes": sizes, "holds": holds, "links": as_json(links)}
+    )
     table = as_markdown(links)
     rows = "\n".join(f"| {name} | {size:,} |" for name, size in sizes.items())
     files = f"\n| file | bytes |\n|---|---:|\n{rows}\n" if sizes else ""
-    write_text(report.with_suffix(".md"), f"""# Parity, link by link
+    write_text(beside(report, ".md"), f"""# Parity, link by link
 
 Clips one at a time, training clips included: this compares implementations and scores none.
 Differences are those of the second from the first; of accuracy and UAR in percentage points.

@@ -164,6 +164,12 @@ def test_a_manifest_is_not_guessed_at(tmp_path, content, message):
         scan([tmp_path / "m.csv"])
 
 
+def test_a_manifest_without_recordings_says_so(tmp_path):
+    (tmp_path / "manifest.csv").write_text("path,label,speaker\n")
+    with pytest.raises(DatasetError, match="has no line below its first"):
+        scan([tmp_path])
+
+
 def test_a_manifest_that_is_a_dangling_link_is_not_passed_over(tmp_path):
     root = touch(tmp_path, "angry/1.wav", "sad/2.wav")
     (root / "manifest.csv").symlink_to("nowhere.csv")

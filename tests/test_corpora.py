@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import CORPORA
 
-from train.corpora import DatasetError, scan
+from train.corpora import DatasetError, scan, unused_folders
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -55,6 +55,38 @@ def test_names_of_known_corpora(tmp_path, name, label, speaker):
     touch(tmp_path, name, "other/x.wav")
     clip = next(clip for clip in scan([tmp_path]) if clip.path.name == Path(name).name)
     assert (clip.label, clip.speaker, clip.corpus) == (label, speaker, speaker.split("/")[0])
+
+
+def test_a_name_that_is_only_like_one_of_a_corpus_is_of_none(tmp_path):
+    root = touch(tmp_path, "calm/AB1_take_3.wav", "stressed/AB1_take_4.wav")
+    assert [(c.label, c.speaker, c.corpus) for c in scan([root])] == [
+        ("calm", None, tmp_path.name), ("stressed", None, tmp_path.name),
+    ]
+
+
+def test_folders_that_are_no_labels_are_told_of(tmp_path):
+    names = ("03-01-05-01-01-01-07.wav", "03-01-03-01-01-01-08.wav")
+    mine = touch(tmp_path / "mine", f"positive/{names[1]}", f"negative/{names[0]}")
+    (note,) = unused_folders(scan([mine]))
+    assert note.startswith("the 2 files in 'negative', 'positive' are named as those of ravdess")
+    known = touch(tmp_path / "known", f"Actor_07/{names[0]}", f"Actor_08/{names[1]}",
+                  "OAF_angry/OAF_back_angry.wav", "YAF_sad/YAF_back_sad.wav", "wav/03a01Wa.wav",
+                  "wav/03a01Fa.wav")
+    assert unused_folders(scan([known])) == []
+
+
+def test_data_that_are_called_alike_stay_apart(tmp_path):
+    for name in "ab":
+        (tmp_path / name / "data").mkdir(parents=True)
+        (tmp_path / name / "data" / "manifest.csv").write_text(
+            "path,label,speaker\nx.wav,angry,01\ny.wav,sad,01\n"
+        )
+    one, other = (tmp_path / name / "data" for name in "ab")
+    assert {clip.speaker for clip in scan([one])} == {"data/01"}
+    both = {"a-data/01", "b-data/01"}
+    assert {clip.speaker for clip in scan([one, other])} == both
+    assert {clip.speaker for clip in scan([one / "manifest.csv", other])} == both
+    assert {clip.speaker for clip in scan([one, one / "manifest.csv"])} == {"data/01"}
 
 
 def test_a_folder_relabels_a_known_corpus(tmp_path):

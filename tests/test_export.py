@@ -302,8 +302,21 @@ def test_a_protocol_writes_its_report(demo_corpus, feature_cache, tmp_path):
         assert sorted(choosers) == sorted(train)
     assert "Speaker-independent" in report.with_suffix(".md").read_text()
     for picture in ("report.confusion.png", "report.calibration.png",
-                    "runs/fold-01-seed-0/curves.png"):
+                    "runs/fold-01-seed-0/curves.png", "runs/fold-01-seed-0/calibration.png"):
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
+    for k, fold in enumerate(splits[:5]):
+        run = tmp_path / "runs" / f"fold-{k + 1:02d}-seed-0"
+        parts = json.loads((run / "split.json").read_text())
+        assert parts["test"]["speakers"] == fold["test"]
+        assert parts["train"]["speakers"] == fold["train"]
+        found = json.loads((run / "report.json").read_text())
+        uar = json.loads((run / "result.json").read_text())["uar"]["fp32"]
+        assert found["test"]["uar"] == pytest.approx(uar) and (run / "report.md").exists()
+    for variant in ("int8", "fp32", "profile"):
+        assert 0 <= result[variant]["ece"] <= 1
+    exported = command("export", "onnx", "--run", tmp_path / "runs" / "fold-01-seed-0",
+                       "--cache", feature_cache)
+    assert exported.returncode == 0, exported.stdout + exported.stderr
     before = report.with_suffix(".json").read_bytes()
     (tmp_path / "runs" / "fold-02-seed-1" / "result.json").unlink()
     kept = tmp_path / "runs" / "fold-01-seed-0" / "result.json"

@@ -107,6 +107,13 @@ def test_corpora_of_few_speakers_leave_the_choice_to_speakers():
     assert corpora_that_test([*few, *many]) == [list(range(8, 16))]
 
 
+def test_a_corpus_each_speaker_takes_turns_as_well():
+    clips = [Clip(Path(f"{name}{k}.wav"), ("sad", "angry")[k], f"{name}/x", corpus=name)
+             for name in "pqr" for k in range(2)]
+    assert inner_folds(clips, list(range(4)), 3, seed=0) == [[0, 1], [2, 3]]
+    assert inner_folds(clips, list(range(6)), 3, seed=0) == [[0, 1], [2, 3], [4, 5]]
+
+
 def test_auxiliary_speakers_are_not_held_out():
     clips = clips_of(*((s, label, 3) for s in "ab" for label in ("sad", "angry")),
                      *((s, "calm", 3) for s in "cdefg"))

@@ -320,7 +320,11 @@ def test_folds_of_other_settings_or_recordings_are_not_trained_over(dataset, tmp
     kept = tmp_path / "fold-02-seed-0"
     kept.mkdir()
     (kept / "settings.json").write_text(json.dumps(tasks[1].settings))
-    (kept / "result.json").write_text("{}")
+    result = json.dumps(dict.fromkeys(evaluate.WRITTEN, []))
+    for damaged in ("", "{}"):
+        (kept / "result.json").write_text(damaged)
+        assert not evaluate._done(tasks[1])
+    (kept / "result.json").write_text(result)
     assert evaluate._done(tasks[1]) and not evaluate._done(tasks[0])
     relabelled = list(dataset.clips)
     relabelled[0], relabelled[-1] = (
@@ -331,4 +335,4 @@ def test_folds_of_other_settings_or_recordings_are_not_trained_over(dataset, tmp
     tasks = list(evaluate._tasks(other, "loso", TINY, 3, 1, tmp_path))
     with pytest.raises(RunError, match="fold-02-seed-0: holds a training of other settings"):
         evaluate._results(tasks, other, TINY, tmp_path, 1, True, "cpu")
-    assert (kept / "result.json").read_text() == "{}"
+    assert (kept / "result.json").read_text() == result

@@ -18,7 +18,7 @@ from edge_runtime import ConfigError
 
 from .corpora import scan
 from .features import load_dataset
-from .files import write_json, write_text
+from .files import beside, report_path, write_json, write_text
 from .fit import validated
 from .metrics import scores
 from .noise import noise_features
@@ -84,7 +84,8 @@ def choices(data: Path, report: Path, *, names: list[str], seeds: int, jobs: int
     for name in names:
         if name not in VARIATIONS:
             raise ConfigError(f"--only {name}: wanted one of {'; '.join(VARIATIONS)}")
-    file = report.with_suffix(".json")
+    report = report_path(report)
+    file = beside(report, ".json")
     if file.exists() and not resume:
         raise RunError(f"{file}: is there already; give --resume to add to it, or another --report")
     done = _load(file)
@@ -99,7 +100,7 @@ def choices(data: Path, report: Path, *, names: list[str], seeds: int, jobs: int
         print(f"{name}, seed {seed}: {100 * score:.1f}%", flush=True)
         recipes = {name: VARIATIONS[name].to_dict() for name in done}
         write_json(file, {"recipes": recipes, "scores": done})
-    write_text(report.with_suffix(".md"), _markdown(done))
+    write_text(beside(report, ".md"), _markdown(done))
 
 
 def _score(task: tuple[str, int, Path, Path]) -> tuple[str, int, float]:

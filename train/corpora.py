@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .clip import (
-    ADJECTIVES,
     SPLITS,
     Clip,
     DatasetError,
@@ -40,20 +39,15 @@ class NamingScheme:
     corpus: str
     licence: str
     pattern: re.Pattern[str]
-    codes: dict[str, str] | None = None  # what the corpus abbreviates
+    codes: dict[str, str]  # what stands for a label
 
     def parse(self, stem: str) -> tuple[str, str] | None:
         """(label, speaker) of a file name, or None if it is not of this corpus."""
         match = self.pattern.fullmatch(stem)
-        if match is None:
+        if match is None or match["label"] not in self.codes:
             return None
-        label = match["label"]
-        if self.codes is not None:
-            if label not in self.codes:
-                return None
-            label = self.codes[label]
         speaker = SAME_SPEAKER.get(match["speaker"], match["speaker"])
-        return canonical_label(label), f"{self.corpus}/{speaker}"
+        return self.codes[match["label"]], f"{self.corpus}/{speaker}"
 
 
 # TESS abbreviates its two speakers in some of its file names.
@@ -81,6 +75,10 @@ SCHEMES = (
     NamingScheme(  # https://github.com/amu-cai/nEMO
         "nemo", "CC BY-NC-SA 4.0",
         re.compile(r"(?P<speaker>[A-Z]{2}\d)_(?P<label>[a-z]+)_\d+"),
+        {name: canonical_label(name) for name in (
+            "anger", "fear", "happiness", "neutral", "sadness", "surprise", "surprised", "angry",
+            "fearful", "happy", "sad",
+        )},
     ),
 )
 
@@ -124,15 +122,15 @@ def scan(
     clips: list[Clip] = []
     roots = list(roots)
     speaker = None if speaker_pattern is None else _speaker_expression(speaker_pattern)
-    for root in map(Path, roots):
+    for root, corpus in zip(map(Path, roots), _corpora(list(map(Path, roots)))):
         if not root.exists():
             raise DatasetError(f"{root}: no such folder or manifest")
         manifest = root if root.is_file() else root / "manifest.csv"
         # A manifest that cannot be followed is an error, and no folder without one.
         if os.path.lexists(manifest):
-            found = read_manifest(manifest)
+            found = read_manifest(manifest, corpus)
         else:
-            found = [_from_path(file, root) for file in audio_files(root)]
+            found = [_from_path(file, root, corpus) for file in audio_files(root)]
         if speaker is not None:
             base = root.parent if root.is_file() else root
             found = [_with_speaker(clip, base, speaker) for clip in found]
@@ -163,7 +161,28 @@ def scan(
     return clips
 
 
-def _from_path(file: Path, root: Path) -> Clip:
+def _corpora(roots: list[Path]) -> list[str]:
+    """What the recordings of each root are called where nothing in it says so: as its folder, or
+    its manifest, and with the folder around it where several would be called alike."""
+    places = []
+    for root in roots:
+        place = Path(os.path.abspath(root))
+        if root.is_file():
+            place = place.parent if place.stem == "manifest" else place.with_suffix("")
+        places.append(place)
+    different = set(places)
+    names = Counter(place.name for place in different)
+    found = [
+        place.name if names[place.name] == 1 else f"{place.parent.name}-{place.name}"
+        for place in places
+    ]
+    if len(set(found)) < len(different):
+        found = [str(place).strip(os.sep).replace(os.sep, "-") for place in places]
+    # Bytes that are no text would get into the model's card.
+    return [name.encode(errors="backslashreplace").decode() for name in found]
+
+
+def _from_path(file: Path, root: Path, corpus: str) -> Clip:
     folders = [part.lower() for part in file.relative_to(root).parts[:-1]]
     split = next((part for part in folders if part in SPLITS), None)
     # By the names that a person sees: what a link is called, not where it leads.
@@ -175,7 +194,7 @@ def _from_path(file: Path, root: Path) -> Clip:
         if named is not None:
             label, speaker = named
             # Who sorted a corpus into folders of their own may have relabelled it on the way.
-            if inside and (split is not None or folder_label in _labels_of(scheme)):
+            if inside and (split is not None or folder_label in scheme.codes.values()):
                 return Clip(file, folder_label, speaker, split, scheme.corpus, written)
             return Clip(file, label, speaker, split, scheme.corpus)
     if not inside:
@@ -183,13 +202,7 @@ def _from_path(file: Path, root: Path) -> Clip:
             f"{file}: lies in {written!r}, but in no folder that is its label; wanted "
             "{train,test}/{label}/*.wav"
         )
-    # Bytes that are no text would get into the model's card.
-    corpus = Path(os.path.abspath(root)).name.encode(errors="backslashreplace").decode()
     return Clip(file, folder_label, None, split, corpus, written)
-
-
-def _labels_of(scheme: NamingScheme) -> set[str]:
-    return set((scheme.codes or ADJECTIVES).values()) | {"neutral"}
 
 
 def _speaker_expression(pattern: str) -> re.Pattern[str]:
@@ -237,6 +250,29 @@ def same_names(clips: Iterable[Clip]) -> list[str]:
         + ": they count as different people; if they are the same, give their recordings one "
         "`corpus` (a column of a manifest)"
     ]
+
+
+def unused_folders(clips: Iterable[Clip]) -> list[str]:
+    """A line for each corpus whose files lie in several folders that could be labels, and are not:
+    what their names say is the label."""
+    folders: dict[str, Counter[str]] = defaultdict(Counter)
+    for clip in clips:
+        if clip.corpus not in LICENCES or clip.written is not None:
+            continue
+        name, speaker = clip.path.parent.name, str(clip.speaker).partition("/")[2].lower()
+        # "Actor_07" and "OAF_angry" say nothing that their files do not.
+        agrees = name.lower() in SPLITS or clip.label in name.lower() or speaker in name.lower()
+        folders[clip.corpus][name] += not agrees
+    notes = []
+    for corpus, counts in sorted(folders.items()):
+        unused = sorted(name for name, count in counts.items() if count)
+        if len(unused) > 1:
+            notes.append(
+                f"the {counts.total():,} files in {', '.join(map(repr, unused[:5]))} are named as "
+                f"those of {corpus} are: their names tell label and speaker, the folders do not; "
+                "for other labels, write a manifest"
+            )
+    return notes
 
 
 def spellings(clips: Iterable[Clip]) -> list[str]:

@@ -23,6 +23,8 @@ from .features import Dataset
 from .network import EmotionLSTM
 from .teachers import Teachers
 
+LARGEST_SEED = 2**31 - 1  # those of an epoch are a hundred thousand times as large
+
 
 @dataclass(frozen=True)
 class FitConfig:
@@ -56,11 +58,12 @@ class FitConfig:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be 1 or more")
         for name in ("learning_rate", "clip_norm", "average_epochs"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name}={getattr(self, name)} must be above 0")
-        for name in ("weight_decay", "seed"):
-            if not getattr(self, name) >= 0:
-                raise ConfigError(f"{name}={getattr(self, name)} must be 0 or more")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"{name}={getattr(self, name)} must be above 0, and finite")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ConfigError(f"weight_decay={self.weight_decay} must be 0 or more, and finite")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise ConfigError(f"seed={self.seed} must be from 0 to {LARGEST_SEED}")
         if not 0 <= self.teaching <= 1:
             raise ConfigError(f"teaching={self.teaching} must be from 0 to 1")
         if not 0 <= self.label_smoothing < 1:

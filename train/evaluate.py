@@ -19,18 +19,19 @@ import torch
 
 from edge_runtime import EmotionModel
 
-from . import plots
 from .clip import DatasetError
 from .features import Dataset
-from .files import alone_in, write_csv, write_json, write_text
+from .files import alone_in, beside, report_path, write_json, write_text
 from .fit import fit
 from .pool import in_processes
 from .predict import predict
 from .recipe import Recipe
-from .recordings import corpora_of, left_out_of, licence_of, open_dataset, say
-from .report import summarize, write_report
-from .runs import SETTINGS, STATE, RunError, load_checkpoint, read_json, save_checkpoint
+from .recordings import corpora_of, left_out_of, open_dataset, say
+from .report import check_replaceable, summarize, write_report
+from .run_report import Parts, write_run
+from .runs import SETTINGS, SPLIT, STATE, RunError, load_checkpoint, read_json
 from .splits import (
+    SPEAKER_INDEPENDENT,
     actor_folds,
     corpora_that_test,
     inner_folds,
@@ -42,6 +43,7 @@ PROTOCOLS = {
     "loso": leave_one_speaker_out, "actor-folds": actor_folds, "leave-corpus-out": leave_corpus_out,
 }
 RESULT = "result.json"
+WRITTEN = {"targets", "logits", "temperature", "bytes"}  # in every result, among others
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,10 @@ def evaluate(
     goes on with the one that is not. `inner` sets of speakers choose the epoch of each; `jobs`
     trainings run at a time, one thread each.
     """
+    report = report_path(report)
     dataset = open_dataset(data, labels, auxiliary, speaker_pattern, recipe, cache, noise)
+    corpora = {clip.corpus for clip in dataset.clips}
+    check_replaceable(report, protocol, dataset.labels, corpora)
     recipe = recipe.sized(len(dataset.labels))
     tasks = list(_tasks(dataset, protocol, recipe, inner, seeds, runs))
     notes = [*dataset.notes, *_notes(dataset, tasks)]
@@ -84,10 +89,8 @@ def evaluate(
         "duplicates": dataset.duplicates,
     }
     summary = summarize(about, results)
-    # Not before: until all is done, the report and the splits of an earlier time stay together.
-    write_json(report.with_suffix(".splits.json"), _splits_json(dataset, tasks))
-    write_report(summary, report)
-    print(f"UAR {100 * summary['int8']['uar']:.1f}% (int8): {report.with_suffix('.md')}")
+    write_report(summary, report, _splits_json(dataset, tasks))
+    print(f"UAR {100 * summary['int8']['uar']:.1f}% (int8): {beside(report, '.md')}")
     if left_out_of(dataset):
         print(f"Left out: {left_out_of(dataset)}; the report names them")
     return summary
@@ -177,7 +180,8 @@ def _begun(task: Task) -> bool:
 
 
 def _done(task: Task) -> bool:
-    return _begun(task) and isinstance(read_json(task.folder / RESULT), dict)
+    result = read_json(task.folder / RESULT)
+    return _begun(task) and isinstance(result, dict) and result.keys() >= WRITTEN
 
 
 _shared: dict[str, Any] = {}  # in a worker: what all of its tasks need
@@ -189,26 +193,27 @@ def _share(dataset: Dataset, recipe: Recipe, device: str) -> None:
 
 def _run(task: Task) -> dict[str, Any]:
     """Train one fold in its run folder and score it."""
+    with alone_in(task.folder):
+        return _train(task, _shared["dataset"], _shared["recipe"], _shared["device"])
+
+
+def _train(task: Task, dataset: Dataset, recipe: Recipe, device: str) -> dict[str, Any]:
     from export.graph import export_fp32, export_int8
     from export.session import make_card
 
-    dataset, recipe, folder = _shared["dataset"], _shared["recipe"], task.folder
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = task.folder
     (folder / RESULT).unlink(missing_ok=True)
     write_json(folder / SETTINGS, task.settings)
+    parts = Parts(SPEAKER_INDEPENDENT, (), task.train, task.inner, task.test)
+    write_json(folder / SPLIT, parts.to_json(dataset))
     lines: list[str] = []
     result = fit(
         dataset, task.train, task.inner, recipe.network,
-        replace(recipe.fit, seed=task.seed), device=_shared["device"], state_file=folder / STATE,
+        replace(recipe.fit, seed=task.seed), device=device, state_file=folder / STATE,
         resume=True, log=lines.append,
     )
     write_text(folder / "log.txt", "\n".join(lines) + "\n")
-    write_csv(folder / "metrics.csv", result.history)
-    plots.curves(result.history, result.best_epoch, folder / "curves.png")
-    save_checkpoint(
-        folder, result.network, recipe.mfcc, recipe.silence, dataset.labels, clips=[], scores={},
-        temperature=result.temperature, corpora=corpora_of(dataset), licence=licence_of(dataset),
-    )
+    write_run(folder, dataset, parts, recipe, result)
     _, stored = load_checkpoint(folder)
     fp32, int8 = folder / "model.fp32.onnx", folder / "model.int8.onnx"
     export_fp32(result.network, make_card(result.network, stored, "fold", "none"), fp32)

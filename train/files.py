@@ -18,12 +18,34 @@ from typing import Any
 
 import torch
 
-from edge_runtime import EdgeSerError
+from edge_runtime import ConfigError, EdgeSerError
 from edge_runtime.errors import one_line, reason
 from edge_runtime.files import replacing
 
 # Bytes that a file of torch may unfold to; ours have some millions.
 LARGEST_TORCH = 2 << 30
+
+
+def beside(report: Path, suffix: str) -> Path:
+    """`report` with a suffix behind its name, whatever dots that has.
+
+    >>> beside(Path("reports/v1.2"), ".json").name
+    'v1.2.json'
+    """
+    return report.with_name(report.name + suffix)
+
+
+def report_path(report: Path) -> Path:
+    """Where a report goes, without the suffix of one of its files; ConfigError for no name of a
+    file. Its folder is made."""
+    if report.suffix in (".json", ".md"):
+        report = report.with_suffix("")
+    if report.name in ("", "..") or report.is_dir():
+        raise ConfigError(
+            f"--report {report}: is a folder; give a name in it, such as {report / 'report'}"
+        )
+    make_folder(report.parent)
+    return report
 
 
 def make_folder(folder: Path) -> None:

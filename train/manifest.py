@@ -13,8 +13,9 @@ WANTED = "wanted a first line path,label,speaker,split"
 SHOWN = 5  # wrong lines that an error names
 
 
-def read_manifest(manifest: Path) -> list[Clip]:
-    """The clips of a manifest; paths are absolute or relative to its folder.
+def read_manifest(manifest: Path, name: str) -> list[Clip]:
+    """The clips of a manifest; paths are absolute or relative to its folder, and `name` is the
+    corpus of lines that name none.
 
     Raises DatasetError, with the numbers of the lines, for what is not as it should be: a line
     that is guessed at or left out would be another data set than the one that was meant.
@@ -34,12 +35,14 @@ def read_manifest(manifest: Path) -> list[Clip]:
         elif split not in (None, *SPLITS):
             wrong.append(f"line {line}: split={split!r} must be {', '.join(SPLITS)} or empty")
         else:
-            corpus = plain(row.get("corpus", "")) or manifest.stem
+            corpus = plain(row.get("corpus", "")) or name
             speaker = plain(row.get("speaker", ""))
             clips.append(Clip(
                 manifest.parent / row["path"].strip(), canonical_label(label),
                 f"{corpus}/{speaker}" if speaker else None, split, corpus, label,
             ))
+    if not rows:
+        raise DatasetError(f"{manifest}: has no line below its first, and so no recording")
     if wrong:
         more = f"; and {len(wrong) - SHOWN:,} more such lines" if len(wrong) > SHOWN else ""
         raise DatasetError(f"{manifest}, {'; '.join(wrong[:SHOWN])}{more}")

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 
+from edge_runtime.terminal import one_line
+
 
 def scores(
     targets: np.ndarray, predictions: np.ndarray, labels: list[str]
@@ -41,12 +43,21 @@ def confusion_text(confusion: list[list[int]], labels: list[str]) -> str:
     return "\n".join(lines)
 
 
+def cell(text: str) -> str:
+    """Text as a cell of a Markdown table.
+
+    >>> cell("a|b")
+    'a\\\\|b'
+    """
+    return one_line(text).replace("|", "\\|")
+
+
 def confusion_markdown(confusion: list[list[int]], labels: list[str]) -> str:
     """The confusion matrix as a Markdown table."""
     lines = [
-        "| true \\ answer | " + " | ".join(labels) + " |",
+        "| true \\ answer | " + " | ".join(map(cell, labels)) + " |",
         "|---|" + "---:|" * len(labels),
     ]
     for label, row in zip(labels, confusion):
-        lines.append(f"| {label} | " + " | ".join(map(str, row)) + " |")
+        lines.append(f"| {cell(label)} | " + " | ".join(map(str, row)) + " |")
     return "\n".join(lines)

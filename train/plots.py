@@ -14,6 +14,8 @@ import numpy as np
 
 from edge_runtime.files import replacing
 
+plt.rcParams["text.parse_math"] = False  # a label with dollars in it is no formula
+
 
 def curves(history: list[dict[str, float]], best_epoch: int, path: Path) -> None:
     """Losses and validation UAR over the epochs of one training."""

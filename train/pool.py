@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -36,7 +38,8 @@ def in_processes(
     others = set(multiprocessing.active_children())
     try:
         with tqdm(total=len(tasks), unit="training", disable=None) as progress:
-            pending = {pool.submit(work, task) for task in tasks}
+            with _no_interrupts():  # the processes begin with the first
+                pending = {pool.submit(work, task) for task in tasks}
             while pending:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in done:
@@ -53,6 +56,20 @@ def in_processes(
             ) from error
         raise
     pool.shutdown()
+
+
+@contextlib.contextmanager
+def _no_interrupts() -> Iterator[None]:
+    """Ctrl-C waits meanwhile. Processes that begin here never hear it: it goes to all that a
+    terminal runs, and each would tell of it at length."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin(prepare: Callable[..., None] | None, given: tuple[Any, ...]) -> None:

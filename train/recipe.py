@@ -68,12 +68,18 @@ def _names(part: Any) -> list[str]:
             if field.name not in ("augment", "n_classes", "n_mfcc")]
 
 
+WORDS = {int: "a whole number", float: "a number", str: "text"}
+
+
 def _parsed(text: str, current: Any) -> Any:
     if isinstance(current, bool):
         if text.lower() not in ("true", "false"):
             raise ValueError("wanted true or false")
         return text.lower() == "true"
-    return type(current)(text)
+    try:
+        return type(current)(text)
+    except ValueError:
+        raise ValueError(f"wanted {WORDS[type(current)]}, such as {current}") from None
 
 
 # 16 mel bands up to 4 kHz: 13 MFCC keep nearly everything that 16 bands hold, where 13 MFCC of 40

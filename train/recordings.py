@@ -8,7 +8,15 @@ from typing import Any
 
 from edge_runtime.terminal import one_line
 
-from .corpora import LICENCES, DatasetError, canonical_label, same_names, scan, spellings
+from .corpora import (
+    LICENCES,
+    DatasetError,
+    canonical_label,
+    same_names,
+    scan,
+    spellings,
+    unused_folders,
+)
 from .features import Dataset, load_dataset
 from .noise import noise_features
 from .recipe import Recipe
@@ -43,7 +51,7 @@ def open_dataset(
     dataset.auxiliary = frozenset(found - answered)
     if recipe.network.speech:
         dataset.noises = noise_features(recipe.mfcc, recipe.silence, noise)
-    dataset.notes = (*spellings(clips), *same_names(clips))
+    dataset.notes = (*spellings(clips), *unused_folders(clips), *same_names(clips))
     for what, lines in (("Skipped", dataset.unreadable), ("Duplicate", dataset.duplicates)):
         for line in lines[:SHOWN]:
             say(f"{what}: {line}")

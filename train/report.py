@@ -14,8 +14,9 @@ from edge_runtime.terminal import one_line
 from . import plots
 from .calibration import choose_threshold, coverage_curve, coverage_markdown, reliability
 from .corpora import speaker_group
-from .files import write_json, write_text
-from .metrics import confusion_markdown, scores
+from .files import beside, write_json, write_text
+from .metrics import cell, confusion_markdown, scores
+from .runs import RunError, read_json
 
 VARIANTS = {"int8": "int8, what ships", "fp32": "PyTorch", "profile": "int8, a minute of profile"}
 N_BOOTSTRAP = 2000
@@ -25,17 +26,21 @@ def summarize(about: dict[str, Any], results: list[dict[str, Any]]) -> dict[str,
     """The scores of all trainings of a protocol; `results` are those of its folds and seeds."""
     labels = about["labels"]
     summary = {**about, "clips": sum(len(r["targets"]) for r in results) // about["seeds"]}
+    targets = np.concatenate([r["targets"] for r in results])
+
+    def probabilities(variant: str, scaled: bool = True) -> np.ndarray:
+        return np.concatenate([
+            softmax(np.array(r["logits"][variant]) / (r["temperature"] if scaled else 1), axis=1)
+            for r in results
+        ])
+
     for variant in VARIANTS:
         summary[variant] = _scores(results, variant, labels)
-    probabilities = np.concatenate([
-        softmax(np.array(r["logits"]["int8"]) / r["temperature"], axis=1) for r in results
-    ])
-    raw = np.concatenate([softmax(np.array(r["logits"]["int8"]), axis=1) for r in results])
-    targets = np.concatenate([r["targets"] for r in results])
-    curve = coverage_curve(probabilities, targets)
+        summary[variant]["ece"] = reliability(probabilities(variant), targets)["ece"]
+    curve = coverage_curve(probabilities("int8"), targets)
     summary["calibration"] = {
-        **reliability(probabilities, targets),
-        "ece_without_temperature": reliability(raw, targets)["ece"],
+        **reliability(probabilities("int8"), targets),
+        "ece_without_temperature": reliability(probabilities("int8", False), targets)["ece"],
         "coverage": curve, "threshold": choose_threshold(curve),
     }
     summary["folds"] = [
@@ -105,26 +110,53 @@ def _uar(confusion: np.ndarray) -> float:
 def _bootstrap(counts: np.ndarray) -> tuple[float, float]:
     """The 95 % interval of the UAR over draws of speakers, who are what the next user differs in.
 
-    Efron 1979, https://doi.org/10.1214/aos/1176344552, with speakers as the units.
+    Efron 1979, https://doi.org/10.1214/aos/1176344552, with speakers as the units. Draws that lack
+    all speakers of a label are not counted: they would be scored by the other labels alone.
     """
     rng = np.random.default_rng(0)
     draws = rng.integers(len(counts), size=(N_BOOTSTRAP, len(counts)))
-    uars = np.array([_uar(counts[draw].sum(axis=0)) for draw in draws])
-    low, high = np.nanpercentile(uars, [2.5, 97.5])
+    drawn = counts[draws].sum(axis=1)  # (draws, C, C)
+    there = drawn.sum(axis=2) > 0
+    whole = (there == (counts.sum(axis=(0, 2)) > 0)).all(axis=1)
+    uars = [_uar(confusion) for confusion in drawn[whole]] or [_uar(counts.sum(axis=0))]
+    low, high = np.percentile(uars, [2.5, 97.5])
     return float(low), float(high)
 
 
-def write_report(summary: dict[str, Any], report: Path) -> None:
-    """`report`.json, `report`.md and two pictures beside it."""
+def check_replaceable(report: Path, protocol: str, labels: list[str], corpora: set[str]) -> None:
+    """RunError if files that the report would replace are not of the same protocol, labels and
+    corpora."""
+    there = [path for path in _files(report) if path.exists()]
+    before = read_json(beside(report, ".json"))
+    if not there:
+        return
+    try:
+        about = (before["protocol"], before["labels"], {row["name"] for row in before["corpora"]})
+    except (KeyError, TypeError):
+        raise RunError(
+            f"{there[0]}: is there already, and no report of this program; give another --report"
+        ) from None
+    if about != (protocol, labels, corpora):
+        raise RunError(
+            f"{there[0]}: is a report of {about[0]} of {', '.join(sorted(about[2]))} with the "
+            f"labels {', '.join(about[1])}; give another --report"
+        )
+
+
+def _files(report: Path) -> list[Path]:
+    suffixes = (".json", ".md", ".confusion.png", ".calibration.png", ".splits.json")
+    return [beside(report, suffix) for suffix in suffixes]
+
+
+def write_report(summary: dict[str, Any], report: Path, splits: list[dict[str, Any]]) -> None:
+    """`report`.json and .md, its splits, and two pictures beside it."""
     labels, shape = summary["labels"], summary["calibration"]
-    write_json(report.with_suffix(".json"), summary)
-    plots.confusion(
-        np.array(summary["int8"]["confusion"]), labels, report.with_suffix(".confusion.png")
-    )
-    plots.calibration(
-        shape["bins"], shape["coverage"], shape["threshold"], report.with_suffix(".calibration.png")
-    )
-    write_text(report.with_suffix(".md"), _markdown(summary, report.name))
+    as_json, as_page, confusion, calibration, of_splits = _files(report)
+    write_json(of_splits, splits)
+    write_json(as_json, summary)
+    plots.confusion(np.array(summary["int8"]["confusion"]), labels, confusion)
+    plots.calibration(shape["bins"], shape["coverage"], shape["threshold"], calibration)
+    write_text(as_page, _markdown(summary, report.name))
 
 
 def _markdown(summary: dict[str, Any], name: str) -> str:
@@ -134,12 +166,12 @@ def _markdown(summary: dict[str, Any], name: str) -> str:
         for row in summary["corpora"]
     )
     rows = "\n".join(_row(title, summary[variant]) for variant, title in VARIANTS.items())
-    recalls = "\n".join(f"| {label} | {100 * r:.1f} |" for label, r in int8["recall"].items())
+    recalls = "\n".join(f"| {cell(label)} | {100 * r:.1f} |" for label, r in int8["recall"].items())
     by_corpus = ""
     if len(int8["uar_by_corpus"]) > 1:
         by_corpus = "\n| tested corpus | UAR % | with a minute of profile |\n|---|---:|---:|\n"
         by_corpus += "\n".join(
-            f"| {corpus} | {100 * uar:.1f} "
+            f"| {cell(corpus)} | {100 * uar:.1f} "
             f"| {100 * summary['profile']['uar_by_corpus'][corpus]:.1f} |"
             for corpus, uar in int8["uar_by_corpus"].items()
         ) + "\n"
@@ -147,8 +179,9 @@ def _markdown(summary: dict[str, Any], name: str) -> str:
         f"{group} {100 * uar:.1f} %" for group, uar in int8["uar_by_group"].items()
     )
     folds = "\n".join(
-        f"| {f['seed']} | {', '.join(f['test_speakers'])} | {f['best_epoch']} of {f['epochs']} "
-        f"| {100 * f['val_uar']:.1f} | {100 * f['uar']['int8']:.1f} |"
+        f"| {f['seed']} | {cell(', '.join(f['test_speakers']))} "
+        f"| {f['best_epoch']} of {f['epochs']} | {100 * f['val_uar']:.1f} "
+        f"| {100 * f['uar']['int8']:.1f} |"
         for f in summary["folds"]
     )
     size = max(fold["bytes"] for fold in summary["folds"])
@@ -161,8 +194,8 @@ trained on all of them, and the test speakers were scored once. {summary['clips'
 {len(labels)} classes, {n_folds} folds, seeds: {summary['seeds']}.{_auxiliary(summary)}\
 {_notes(summary)}
 
-| model | UAR % | over seeds | over speakers | 95 % interval | accuracy % |
-|---|---:|---:|---:|---:|---:|
+| model | UAR % | over seeds | over speakers | 95 % interval | accuracy % | ECE |
+|---|---:|---:|---:|---:|---:|---:|
 {rows}
 
 The interval is a bootstrap over speakers. UAR by speakers: {by_group}. The file has {size:,} bytes.
@@ -213,7 +246,7 @@ def _row(title: str, score: dict[str, Any]) -> str:
     return (
         f"| {title} | **{100 * score['uar']:.1f}** | {'' if std is None else f'± {100 * std:.1f}'} "
         f"| ± {100 * score['uar_std_over_speakers']:.1f} | {100 * low:.1f} to {100 * high:.1f} "
-        f"| {100 * score['accuracy']:.1f} |"
+        f"| {100 * score['accuracy']:.1f} | {score['ece']:.3f} |"
     )
 
 

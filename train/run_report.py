@@ -1,33 +1,115 @@
-"""What a training found, as JSON and as a page."""
+"""What a training leaves behind: who was trained on, the network, and what it is worth."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from scipy.special import softmax
+from scipy.special import expit, softmax
 from torch.nn.functional import cross_entropy
 
 from edge_runtime.terminal import one_line
 
+from . import plots
 from .calibration import choose_threshold, coverage_curve, coverage_markdown, reliability
 from .corpora import speaker_group
 from .features import Dataset
-from .fit import Fit, summary
-from .metrics import confusion_markdown, scores
+from .files import write_csv, write_json, write_text
+from .fit import Fit
+from .metrics import cell, confusion_markdown, scores
 from .predict import predict
-from .recordings import corpora_of, left_out_of
-from .splits import Split
+from .recipe import Recipe
+from .recordings import corpora_of, left_out_of, licence_of
+from .runs import save_checkpoint
+
+# The probability of speech below which a model answers "no speech", unless more than this share of
+# the validation speakers' clips would be lost by that.
+SPEECH_ABOVE = 0.97
+LARGEST_LOSS = 0.01
 
 
-def run_report(dataset: Dataset, split: Split, result: Fit) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Parts:
+    """Who is in which part of a training, as indices of clips, and what a score is worth by that.
+
+    kind, notes: those of a `splits.Split`.
+    train: who the network that is kept was trained on.
+    choosing: of these, who was left out in turn to choose the epoch.
+    """
+
+    kind: str
+    notes: tuple[str, ...]
+    train: list[int]
+    choosing: list[list[int]]
+    test: list[int]
+
+    def to_json(self, dataset: Dataset) -> dict[str, Any]:
+        def speakers(indices: list[int]) -> list[str]:
+            return sorted({s for i in indices if (s := dataset.clips[i].speaker) is not None})
+
+        def names(indices: list[int]) -> dict[str, Any]:
+            clips = [str(dataset.clips[i].path) for i in indices]
+            return {"speakers": speakers(indices), "clips": clips}
+
+        about = {"kind": self.kind, "notes": list(self.notes), "test": names(self.test)}
+        if len(self.choosing) == 1:
+            (val,) = self.choosing
+            rest = sorted(set(self.train) - set(val))
+            return {**about, "train": names(rest), "val": names(val)}
+        return {
+            **about, "train": names(self.train),
+            "choose the epoch in turn": [speakers(fold) for fold in self.choosing],
+        }
+
+
+def write_run(
+    folder: Path, dataset: Dataset, parts: Parts, recipe: Recipe, result: Fit
+) -> dict[str, Any]:
+    """The course of a training, its network and its report, in its run folder; the report."""
+    write_csv(folder / "metrics.csv", result.history)
+    plots.curves(result.history, result.best_epoch, folder / "curves.png")
+    report = run_report(dataset, parts, result)
+    shape = report["calibration"]
+    plots.calibration(
+        shape["bins"], shape["coverage"], shape["threshold"], folder / "calibration.png"
+    )
+    save_checkpoint(
+        folder, result.network, recipe.mfcc, recipe.silence, dataset.labels,
+        temperature=result.temperature, uncertain_below=shape["threshold"],
+        speech_above=_speech_above(result),
+        corpora=corpora_of(dataset), licence=licence_of(dataset),
+        scores={
+            "split": parts.kind, "test": report["test"], "test_ece": shape["ece"],
+            "test_uar_by_corpus": report["test_uar_by_corpus"],
+            "test_uar_by_group": report["test_uar_by_group"],
+        },
+        clips=[
+            [str(clip.path), clip.label] for clip in dataset.clips
+            if clip.label not in dataset.auxiliary
+        ],
+    )
+    write_json(folder / "report.json", report)
+    write_text(folder / "report.md", run_markdown(report, dataset.labels))
+    return report
+
+
+def _speech_above(result: Fit) -> float:
+    if not result.network.config.speech:
+        return 0.0
+    speech = expit(result.speech_logits)
+    return min(SPEECH_ABOVE, round(float(np.quantile(speech, LARGEST_LOSS)), 4))
+
+
+def run_report(dataset: Dataset, parts: Parts, result: Fit) -> dict[str, Any]:
     labels = dataset.labels
-    targets = np.array([labels.index(dataset.clips[i].label) for i in split.test])
-    logits = predict(result.network, dataset.frames, split.test)[:, :-1]
+    targets = np.array([labels.index(dataset.clips[i].label) for i in parts.test])
+    logits = predict(result.network, dataset.frames, parts.test)[:, :-1]
     predictions = logits.argmax(axis=1)
     test = scores(targets, predictions, labels)
-    clips = [dataset.clips[i] for i in split.test]
+    clips = [dataset.clips[i] for i in parts.test]
 
     def by(kinds: list[str]) -> dict[str, float]:
         """The UAR of the test clips of each kind."""
@@ -38,7 +120,6 @@ def run_report(dataset: Dataset, split: Split, result: Fit) -> dict[str, Any]:
         }
 
     loss = float(cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets)))
-    print(summary("Test set", loss, test))
     # The threshold is chosen on the speakers that chose the epoch; what it costs and brings is
     # told of the test speakers.
     val_targets = np.array([labels.index(dataset.clips[i].label) for i in result.unseen])
@@ -50,17 +131,17 @@ def run_report(dataset: Dataset, split: Split, result: Fit) -> dict[str, Any]:
         "threshold": choose_threshold(coverage_curve(val, val_targets)),
     }
     return {
-        "corpora": corpora_of(dataset), "split": split.kind, "notes": list(split.notes),
+        "corpora": corpora_of(dataset), "split": parts.kind, "notes": list(parts.notes),
         "clips": {
-            "train": len(split.train + split.val), "choosing": len(result.unseen),
-            "test": len(split.test),
+            "train": len(parts.train), "choosing": len(result.unseen), "test": len(parts.test),
         },
         "parameters": result.network.n_parameters(), "best_epoch": result.best_epoch,
         "epochs": len(result.history), "temperature": result.temperature,
-        "val_uar": result.history[result.best_epoch - 1]["val_uar"], "test": test,
+        "val_uar": result.history[result.best_epoch - 1]["val_uar"],
+        "test": test, "test_loss": loss,
         "test_uar_by_corpus": by([clip.corpus for clip in clips]),
         "test_uar_by_group": by([speaker_group(clip.speaker) for clip in clips]),
-        "test_speakers": sorted({str(dataset.clips[i].speaker) for i in split.test}),
+        "test_speakers": sorted({str(dataset.clips[i].speaker) for i in parts.test}),
         "calibration": calibration,
         "duplicates": dataset.duplicates, "unreadable": dataset.unreadable,
         "left_out": left_out_of(dataset),
@@ -70,8 +151,8 @@ def run_report(dataset: Dataset, split: Split, result: Fit) -> dict[str, Any]:
 def run_markdown(report: dict[str, Any], labels: list[str]) -> str:
     test = report["test"]
     corpora = "\n".join(
-        f"| {row['name']} | {row['clips']} | {row['speakers'] or 'unknown'} | {row['minutes']} "
-        f"| {row['licence']} |"
+        f"| {cell(row['name'])} | {row['clips']} | {row['speakers'] or 'unknown'} "
+        f"| {row['minutes']} | {row['licence']} |"
         for row in report["corpora"]
     )
     recalls = ", ".join(f"{label} {100 * r:.1f}" for label, r in test["recall"].items())

@@ -26,6 +26,9 @@ CHECKPOINT = "checkpoint.pt"
 STATE = "state.pt"  # and choice-1.state.pt, …
 SETTINGS, SPLIT = "settings.json", "split.json"
 
+WRITTEN = (SETTINGS, SPLIT, "metrics.csv", "report.json", "report.md", "curves.png",
+           "calibration.png")
+
 # Of a layer; more is a slip or a file of somebody else.
 LARGEST_SIZE = 1 << 14
 
@@ -51,6 +54,9 @@ def begin(folder: Path, about: dict[str, Any], resume: bool) -> None:
     if not resume:
         if any(folder.glob(f"*{STATE}")) or (folder / CHECKPOINT).exists():
             raise RunError(f"{folder}: holds a run already; give --resume, or another --run")
+        there = [name for name in WRITTEN if (folder / name).exists()]
+        if there:
+            raise RunError(f"{folder}: holds {there[0]}, which would be lost; give another --run")
         for name, value in about.items():
             write_json(folder / name, value)
         return

@@ -9,20 +9,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.special import expit
 
 from edge_runtime import __version__
 
-from . import plots
-from .clip import Clip
 from .features import Dataset
-from .files import alone_in, write_csv, write_json, write_text
-from .fit import Fit, fit
+from .files import alone_in
+from .fit import fit, summary
 from .metrics import confusion_text
 from .recipe import Recipe
-from .recordings import corpora_of, left_out_of, licence_of, open_dataset, say
-from .run_report import run_markdown, run_report
-from .runs import SETTINGS, SPLIT, STATE, begin, run_folder, save_checkpoint
+from .recordings import left_out_of, open_dataset, say
+from .run_report import Parts, write_run
+from .runs import SETTINGS, SPLIT, STATE, begin, run_folder
 from .splits import (
     RANDOM_VAL,
     SPEAKER_INDEPENDENT,
@@ -31,11 +28,6 @@ from .splits import (
     make_split,
     notes_on_labels,
 )
-
-# The probability of speech below which a model answers "no speech", unless more than this share of
-# the validation speakers' clips would be lost by that.
-SPEECH_ABOVE = 0.97
-LARGEST_LOSS = 0.01
 
 
 def train_run(
@@ -56,54 +48,30 @@ def train_run(
     if choosing != [split.val]:
         notes = [note for note in notes if note != RANDOM_VAL]
     notes += notes_on_labels(dataset.clips, split, choosing, dataset.labels)
-    split = replace(split, notes=tuple(notes))
-    for note in split.notes:
+    for note in notes:
         say(f"Note: {note}")
+    trained = sorted(split.train + split.val)
+    parts = Parts(split.kind, tuple(notes), trained, choosing, split.test)
     recipe = recipe.sized(len(dataset.labels))
-    about = {
-        SETTINGS: _settings(data, dataset, recipe), SPLIT: _split_json(dataset, split, choosing),
-    }
+    about = {SETTINGS: _settings(data, dataset, recipe), SPLIT: parts.to_json(dataset)}
     folder = run_folder(run, runs, resume)
     with alone_in(folder):
         begin(folder, about, resume)
-        return _train(folder, dataset, split, choosing, recipe, resume, device)
+        return _train(folder, dataset, parts, recipe, resume, device)
 
 
 def _train(
-    folder: Path, dataset: Dataset, split: Split, choosing: list[list[int]], recipe: Recipe,
-    resume: bool, device: str,
+    folder: Path, dataset: Dataset, parts: Parts, recipe: Recipe, resume: bool, device: str
 ) -> Path:
     result = fit(
-        dataset, sorted(split.train + split.val), choosing, recipe.network, recipe.fit,
+        dataset, parts.train, parts.choosing, recipe.network, recipe.fit,
         device=device, state_file=folder / STATE, resume=resume, log=print,
     )
-    write_csv(folder / "metrics.csv", result.history)
-    plots.curves(result.history, result.best_epoch, folder / "curves.png")
-    report = run_report(dataset, split, result)
-    shape = report["calibration"]
-    plots.calibration(
-        shape["bins"], shape["coverage"], shape["threshold"], folder / "calibration.png"
-    )
-    save_checkpoint(
-        folder, result.network, recipe.mfcc, recipe.silence, dataset.labels,
-        temperature=result.temperature, uncertain_below=shape["threshold"],
-        speech_above=_speech_above(result),
-        corpora=corpora_of(dataset), licence=licence_of(dataset),
-        scores={
-            "split": split.kind, "test": report["test"],
-            "test_uar_by_corpus": report["test_uar_by_corpus"],
-            "test_uar_by_group": report["test_uar_by_group"],
-        },
-        clips=[
-            [str(clip.path), clip.label] for clip in dataset.clips
-            if clip.label not in dataset.auxiliary
-        ],
-    )
-    write_json(folder / "report.json", report)
-    write_text(folder / "report.md", run_markdown(report, dataset.labels))
+    report = write_run(folder, dataset, parts, recipe, result)
+    print(summary("Test set", report["test_loss"], report["test"]))
     print(confusion_text(report["test"]["confusion"], dataset.labels))
-    if split.kind != "speaker-independent":
-        print(f"The split is {split.kind}: read the score as optimistic.")
+    if parts.kind != SPEAKER_INDEPENDENT:
+        print(f"The split is {parts.kind}: read the score as optimistic.")
     left_out = left_out_of(dataset)
     if left_out:
         print(f"Left out: {left_out}; report.json names them")
@@ -132,29 +100,3 @@ def _settings(data: list[Path], dataset: Dataset, recipe: Recipe) -> dict[str, A
             "python": platform.python_version(),
         },
     }
-
-
-def _split_json(
-    dataset: Dataset, split: Split, choosing: list[list[int]]
-) -> dict[str, Any]:
-    def names(indices: list[int]) -> dict[str, Any]:
-        clips: list[Clip] = [dataset.clips[i] for i in indices]
-        return {
-            "speakers": sorted({clip.speaker for clip in clips if clip.speaker is not None}),
-            "clips": [str(clip.path) for clip in clips],
-        }
-
-    about = {"kind": split.kind, "notes": list(split.notes), "test": names(split.test)}
-    if choosing == [split.val]:
-        return {**about, "train": names(split.train), "val": names(split.val)}
-    return {
-        **about, "train": names(sorted(split.train + split.val)),
-        "choose the epoch in turn": [names(fold)["speakers"] for fold in choosing],
-    }
-
-
-def _speech_above(result: Fit) -> float:
-    if not result.network.config.speech:
-        return 0.0
-    speech = expit(result.speech_logits)
-    return min(SPEECH_ABOVE, round(float(np.quantile(speech, LARGEST_LOSS)), 4))

@@ -257,7 +257,8 @@ def inner_folds(
     for corpus in rich or sorted(speakers):
         order = sorted(speakers[corpus])
         random.Random(f"{seed}/{corpus}").shuffle(order)
-        fold_of |= {(corpus, speaker): k % n_folds for k, speaker in enumerate(order)}
+        first = 0 if rich else len(fold_of)  # small corpora share the folds
+        fold_of |= {(corpus, speaker): (first + k) % n_folds for k, speaker in enumerate(order)}
     folds = [
         [i for i in among if fold_of.get((clips[i].corpus, clips[i].speaker or "")) == k]
         for k in range(n_folds)

@@ -1,0 +1,72 @@
+"""Files that training and export would write over: those of other things are left alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edge_runtime import ConfigError  # noqa: E402
+from edge_runtime.model import BUNDLED_MODEL  # noqa: E402
+from export.session import _check_replaceable, check_model, export_run  # noqa: E402
+from train.files import beside, report_path  # noqa: E402
+from train.report import check_replaceable  # noqa: E402
+from train.runs import RunError, begin  # noqa: E402
+
+
+def test_a_report_has_the_name_that_it_was_given(tmp_path):
+    assert beside(tmp_path / "v1.2", ".json").name == "v1.2.json"
+    assert report_path(tmp_path / "new" / "v1.2").parent.is_dir()
+    assert report_path(tmp_path / "x.md") == report_path(tmp_path / "x.json") == tmp_path / "x"
+    with pytest.raises(ConfigError, match="is a folder; give a name in it, such as .*/report"):
+        report_path(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(Exception, match="file: cannot be made"):
+        report_path(tmp_path / "file" / "x")
+
+
+def test_a_report_replaces_those_of_the_same_protocol_alone(tmp_path):
+    report, labels = tmp_path / "r", ["angry", "sad"]
+    check_replaceable(report, "loso", labels, {"emodb"})  # nothing is there
+    (tmp_path / "r.md").write_text("# Mine\n")
+    with pytest.raises(RunError, match=r"r\.md: is there already, and no report of this program"):
+        check_replaceable(report, "loso", labels, {"emodb"})
+    (tmp_path / "r.json").write_text(json.dumps(
+        {"protocol": "loso", "labels": labels, "corpora": [{"name": "emodb"}]}
+    ))
+    check_replaceable(report, "loso", labels, {"emodb"})
+    for other in (("actor-folds", labels, {"emodb"}), ("loso", ["angry", "happy"], {"emodb"}),
+                  ("loso", labels, {"ravdess"})):
+        with pytest.raises(RunError, match="is a report of loso of emodb with the labels angry"):
+            check_replaceable(report, *other)
+
+
+def test_a_run_folder_of_other_things_is_not_begun_in(tmp_path):
+    (tmp_path / "metrics.csv").write_text("mine\n")
+    with pytest.raises(RunError, match="holds metrics.csv, which would be lost"):
+        begin(tmp_path, {"settings.json": {}}, resume=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.csv"]
+
+
+def test_an_export_replaces_exports_alone(tmp_path):
+    (tmp_path / "MODEL_CARD.md").write_text("mine\n")
+    with pytest.raises(RunError, match=r"holds MODEL_CARD.md, which is of no export"):
+        export_run(tmp_path / "run", tmp_path, tmp_path, "x", tmp_path, False)
+    (tmp_path / "parity.json").write_text('{"links": [], "sizes": {}, "holds": true}')
+    _check_replaceable(tmp_path)
+    for name in ("", "a|b", "a\nb", "x" * 201):
+        with pytest.raises(ConfigError, match="wanted a line of text"):
+            export_run(tmp_path, tmp_path, None, name, tmp_path, False)
+
+
+def test_a_parity_report_replaces_parity_reports_alone(tmp_path):
+    (tmp_path / "parity.md").write_text("mine\n")
+    with pytest.raises(RunError, match=r"parity\.md: is there already, and no parity report"):
+        check_model(BUNDLED_MODEL, [tmp_path], tmp_path / "parity", tmp_path)
+    for name in ("bored/a.wav", "tired/b.wav"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    with pytest.raises(Exception, match=r"no clip has a label of .*bored, tired"):
+        check_model(BUNDLED_MODEL, [tmp_path], tmp_path / "other", tmp_path)
