@@ -10,10 +10,10 @@ import numpy as np
 from edge_runtime import EdgeSerError, EmotionModel
 from edge_runtime.measure import Measured, sha256
 from train.corpora import scan
-from train.files import beside, report_path
+from train.files import beside
 
 from .parity import Answers, Link, link
-from .session import write_parity
+from .session import check_report, write_parity
 
 # Libraries of another processor add in another order and round differently.
 DEVICE_FEATURES = 1e-3
@@ -23,7 +23,7 @@ DEVICE_PROBABILITIES = 1e-4
 def compare_device(file: Path, data: list[Path], model: Path | None, report: Path) -> bool:
     """Compare what a device measured with what this machine makes of the same clips, found in
     `data` by their content, and put the row into the parity report; True if it holds."""
-    report = report_path(report)
+    report = check_report(report)
     there, loaded = Measured.load(file), EmotionModel.load(model)
     if there.model != sha256(loaded.path):
         raise EdgeSerError(

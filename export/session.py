@@ -21,7 +21,14 @@ from train.corpora import scan
 from train.features import Dataset, load_dataset
 from train.files import alone_in, beside, report_path, write_json, write_text
 from train.network import EmotionLSTM
-from train.runs import CHECKPOINT, RunError, load_checkpoint, newest_run, read_json
+from train.runs import (
+    CHECKPOINT,
+    RunError,
+    has_keys,
+    keep_others,
+    load_checkpoint,
+    newest_run,
+)
 
 from .card import card_markdown
 from .graph import export_fp32, export_int8, export_waveform
@@ -30,6 +37,8 @@ from .parity import Link, as_json, as_markdown, compare, librosa_link, waveform_
 FP32, INT8, CARD = "model.fp32.onnx", "model.int8.onnx", "MODEL_CARD.md"
 WAVEFORM = "model.waveform.onnx"  # int8 weights as well
 UNFINISHED = ".export"  # where an export is made
+
+PARITY = {"links", "sizes"}  # what a parity report holds
 
 INT8_WEIGHTS = "int8 weights with a scale for each output, float32 arithmetic"
 
@@ -92,14 +101,17 @@ def export_run(
 def _check_replaceable(out: Path) -> None:
     """RunError if the folder holds files that an export would replace and that none has made."""
     names = (FP32, INT8, WAVEFORM, CARD, "parity.json", "parity.md")
-    there = [name for name in names if (out / name).exists()]
-    if there and not (out / CHECKPOINT).exists() and not _is_parity(out / "parity.json"):
-        raise RunError(f"{out}: holds {there[0]}, which is of no export; give another --out")
+    ours = (out / CHECKPOINT).exists() or has_keys(out / "parity.json", PARITY)
+    keep_others((out / name for name in names), "--out", ours)
 
 
-def _is_parity(file: Path) -> bool:
-    stored = read_json(file)
-    return isinstance(stored, dict) and stored.keys() >= {"links", "sizes"}
+def check_report(report: Path) -> Path:
+    """The path of a parity report, as `report_path` has it; RunError if it would replace what is
+    none."""
+    report = report_path(report)
+    file, page = (beside(report, suffix) for suffix in (".json", ".md"))
+    keep_others([file, page], "--report", has_keys(file, PARITY))
+    return report
 
 
 def _export_to(folder: Path, network: EmotionLSTM, card: ModelCard, dataset: Dataset) -> bool:
@@ -120,8 +132,10 @@ def _export_to(folder: Path, network: EmotionLSTM, card: ModelCard, dataset: Dat
 
 
 def _put_in_place(folder: Path, out: Path, holds: bool) -> None:
-    """Move the files of an export, the model that is run last."""
-    files = sorted(folder.iterdir(), key=lambda path: path.name == INT8)
+    """Move the files of an export: first what tells that they are one, last the model."""
+    files = sorted(
+        folder.iterdir(), key=lambda path: (path.name == INT8) - (path.suffix == ".json")
+    )
     if holds and not (folder / WAVEFORM).exists():
         (out / WAVEFORM).unlink(missing_ok=True)  # of another front end
     for path in files:
@@ -135,10 +149,7 @@ def check_model(model: Path, data: list[Path], report: Path, cache: Path) -> boo
     checkpoint. Clips with other labels than the model's are left out.
     """
     torch.set_num_threads(1)
-    report = report_path(report)
-    there = [path for suffix in (".json", ".md") if (path := beside(report, suffix)).exists()]
-    if there and not _is_parity(beside(report, ".json")):
-        raise RunError(f"{there[0]}: is there already, and no parity report; give another --report")
+    report = check_report(report)
     int8 = EmotionModel.load(model)
     found = scan(data)
     clips = [clip for clip in found if clip.label in int8.labels]
@@ -160,8 +171,8 @@ def _links(network: EmotionLSTM | None, model: Path, dataset: Dataset) -> list[L
     int8 = EmotionModel.load(model)
     targets = np.array([int8.labels.index(clip.label) for clip in dataset.clips])
     files = [clip.path for clip in dataset.clips]
-    beside = model.with_name(FP32)
-    fp32 = EmotionModel.load(beside) if beside.exists() else None
+    unquantized = model.with_name(FP32)
+    fp32 = EmotionModel.load(unquantized) if unquantized.exists() else None
     links = []
     if int8.card.mfcc.convention == "librosa":
         links.append(librosa_link(files, int8.card.mfcc))

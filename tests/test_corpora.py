@@ -68,7 +68,7 @@ def test_folders_that_are_no_labels_are_told_of(tmp_path):
     names = ("03-01-05-01-01-01-07.wav", "03-01-03-01-01-01-08.wav")
     mine = touch(tmp_path / "mine", f"positive/{names[1]}", f"negative/{names[0]}")
     (note,) = unused_folders(scan([mine]))
-    assert note.startswith("the 2 files in 'negative', 'positive' are named as those of ravdess")
+    assert note.startswith("2 files in 2 folders, such as 'negative', are named as those of rav")
     known = touch(tmp_path / "known", f"Actor_07/{names[0]}", f"Actor_08/{names[1]}",
                   "OAF_angry/OAF_back_angry.wav", "YAF_sad/YAF_back_sad.wav", "wav/03a01Wa.wav",
                   "wav/03a01Fa.wav")
@@ -87,6 +87,8 @@ def test_data_that_are_called_alike_stay_apart(tmp_path):
     assert {clip.speaker for clip in scan([one, other])} == both
     assert {clip.speaker for clip in scan([one / "manifest.csv", other])} == both
     assert {clip.speaker for clip in scan([one, one / "manifest.csv"])} == {"data/01"}
+    (tmp_path / "a" / "data.csv").write_text((one / "manifest.csv").read_text())
+    assert len({clip.corpus for clip in scan([one, tmp_path / "a" / "data.csv"])}) == 2
 
 
 def test_a_folder_relabels_a_known_corpus(tmp_path):

@@ -75,5 +75,5 @@ def test_its_row_is_added_to_a_report_or_replaced_there(measured, tmp_path):
         assert after["links"][-1]["name"].endswith("pocket-calculator")
         assert report.with_suffix(".md").read_text().count("pocket-calculator") == 1
     report.with_suffix(".json").write_text("{}")
-    with pytest.raises(EdgeSerError, match="no parity report"):
+    with pytest.raises(EdgeSerError, match="is of something else"):
         compare_device(tmp_path / "measured.npz", [SAMPLES], None, report)

@@ -320,7 +320,7 @@ def test_folds_of_other_settings_or_recordings_are_not_trained_over(dataset, tmp
     kept = tmp_path / "fold-02-seed-0"
     kept.mkdir()
     (kept / "settings.json").write_text(json.dumps(tasks[1].settings))
-    result = json.dumps(dict.fromkeys(evaluate.WRITTEN, []))
+    result = json.dumps(dict.fromkeys(evaluate.RESULT_KEYS, []))
     for damaged in ("", "{}"):
         (kept / "result.json").write_text(damaged)
         assert not evaluate._done(tasks[1])

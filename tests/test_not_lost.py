@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -13,15 +14,16 @@ from edge_runtime.model import BUNDLED_MODEL  # noqa: E402
 from export.session import _check_replaceable, check_model, export_run  # noqa: E402
 from train.files import beside, report_path  # noqa: E402
 from train.report import check_replaceable  # noqa: E402
-from train.runs import RunError, begin  # noqa: E402
+from train.runs import RunError, begin, read_json  # noqa: E402
 
 
 def test_a_report_has_the_name_that_it_was_given(tmp_path):
     assert beside(tmp_path / "v1.2", ".json").name == "v1.2.json"
     assert report_path(tmp_path / "new" / "v1.2").parent.is_dir()
     assert report_path(tmp_path / "x.md") == report_path(tmp_path / "x.json") == tmp_path / "x"
-    with pytest.raises(ConfigError, match="is a folder; give a name in it, such as .*/report"):
-        report_path(tmp_path)
+    with pytest.raises(ConfigError, match="is a folder; give a name in it, such as report"):
+        report_path(Path("."))
+    assert report_path(tmp_path) == tmp_path  # tmp_path.json goes beside it
     (tmp_path / "file").touch()
     with pytest.raises(Exception, match="file: cannot be made"):
         report_path(tmp_path / "file" / "x")
@@ -31,7 +33,7 @@ def test_a_report_replaces_those_of_the_same_protocol_alone(tmp_path):
     report, labels = tmp_path / "r", ["angry", "sad"]
     check_replaceable(report, "loso", labels, {"emodb"})  # nothing is there
     (tmp_path / "r.md").write_text("# Mine\n")
-    with pytest.raises(RunError, match=r"r\.md: is there already, and no report of this program"):
+    with pytest.raises(RunError, match=r"r\.md: is there already, is of something else"):
         check_replaceable(report, "loso", labels, {"emodb"})
     (tmp_path / "r.json").write_text(json.dumps(
         {"protocol": "loso", "labels": labels, "corpora": [{"name": "emodb"}]}
@@ -45,14 +47,25 @@ def test_a_report_replaces_those_of_the_same_protocol_alone(tmp_path):
 
 def test_a_run_folder_of_other_things_is_not_begun_in(tmp_path):
     (tmp_path / "metrics.csv").write_text("mine\n")
-    with pytest.raises(RunError, match="holds metrics.csv, which would be lost"):
+    with pytest.raises(RunError, match="metrics.csv: is there already, is of something else"):
         begin(tmp_path, {"settings.json": {}}, resume=False)
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.csv"]
 
 
+def test_a_run_that_failed_before_its_first_epoch_is_begun_again(tmp_path):
+    about = {"settings.json": {"fit": {"seed": 0}, "versions": {}}, "split.json": {}}
+    begin(tmp_path, about, resume=False)
+    about["settings.json"]["fit"] = {"seed": 1}
+    begin(tmp_path, about, resume=False)
+    assert read_json(tmp_path / "settings.json")["fit"] == {"seed": 1}
+    (tmp_path / "settings.json").write_text("{}")
+    with pytest.raises(RunError, match="settings.json: is there already, is of something else"):
+        begin(tmp_path, about, resume=False)
+
+
 def test_an_export_replaces_exports_alone(tmp_path):
     (tmp_path / "MODEL_CARD.md").write_text("mine\n")
-    with pytest.raises(RunError, match=r"holds MODEL_CARD.md, which is of no export"):
+    with pytest.raises(RunError, match=r"MODEL_CARD.md: is there already, is of something else"):
         export_run(tmp_path / "run", tmp_path, tmp_path, "x", tmp_path, False)
     (tmp_path / "parity.json").write_text('{"links": [], "sizes": {}, "holds": true}')
     _check_replaceable(tmp_path)
@@ -63,7 +76,7 @@ def test_an_export_replaces_exports_alone(tmp_path):
 
 def test_a_parity_report_replaces_parity_reports_alone(tmp_path):
     (tmp_path / "parity.md").write_text("mine\n")
-    with pytest.raises(RunError, match=r"parity\.md: is there already, and no parity report"):
+    with pytest.raises(RunError, match=r"parity\.md: is there already, is of something else"):
         check_model(BUNDLED_MODEL, [tmp_path], tmp_path / "parity", tmp_path)
     for name in ("bored/a.wav", "tired/b.wav"):
         (tmp_path / name).parent.mkdir()

@@ -24,7 +24,7 @@ from .metrics import scores
 from .noise import noise_features
 from .pool import in_processes
 from .recipe import BASELINE, BETTER, Recipe
-from .runs import RunError, read_json
+from .runs import RunError, keep_others, read_json
 from .splits import actor_folds, inner_folds
 
 LAST_EPOCHS = 3
@@ -88,7 +88,9 @@ def choices(data: Path, report: Path, *, names: list[str], seeds: int, jobs: int
     file = beside(report, ".json")
     if file.exists() and not resume:
         raise RunError(f"{file}: is there already; give --resume to add to it, or another --report")
+    page = beside(report, ".md")
     done = _load(file)
+    keep_others([page], "--report", file.exists())
     if REFERENCE not in [*(names or VARIATIONS), *done]:
         raise ConfigError(f"--only: the others are compared with {REFERENCE!r}: give that as well")
     tasks = [
@@ -100,7 +102,7 @@ def choices(data: Path, report: Path, *, names: list[str], seeds: int, jobs: int
         print(f"{name}, seed {seed}: {100 * score:.1f}%", flush=True)
         recipes = {name: VARIATIONS[name].to_dict() for name in done}
         write_json(file, {"recipes": recipes, "scores": done})
-    write_text(beside(report, ".md"), _markdown(done))
+    write_text(page, _markdown(done))
 
 
 def _score(task: tuple[str, int, Path, Path]) -> tuple[str, int, float]:

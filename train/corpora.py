@@ -5,7 +5,7 @@ Layouts that are understood, alone or together under one root:
     dataset/{train,test}/{label}/*.wav      the split and the label are folders
     dataset/{label}/*.wav                   the label is a folder
     RAVDESS, EMO-DB, TESS, nEMO             label and speaker are in the file name
-    manifest.csv                            columns path,label and, if known, speaker,split;
+    manifest.csv                            columns path,label and, if known, speaker,split,corpus;
                                             where a folder holds one, it alone counts
 
 No list of labels stands in the code: what the folders, names or the manifest say is the label.
@@ -167,17 +167,12 @@ def _corpora(roots: list[Path]) -> list[str]:
     places = []
     for root in roots:
         place = Path(os.path.abspath(root))
-        if root.is_file():
-            place = place.parent if place.stem == "manifest" else place.with_suffix("")
-        places.append(place)
-    different = set(places)
-    names = Counter(place.name for place in different)
-    found = [
-        place.name if names[place.name] == 1 else f"{place.parent.name}-{place.name}"
-        for place in places
-    ]
-    if len(set(found)) < len(different):
-        found = [str(place).strip(os.sep).replace(os.sep, "-") for place in places]
+        places.append(place.parent if root.is_file() and place.stem == "manifest" else place)
+    own = [place.stem if place.is_file() else place.name for place in places]
+    around = [f"{place.parent.name}-{name}" for place, name in zip(places, own)]
+    whole = [str(place).strip(os.sep).replace(os.sep, "-") for place in places]
+    # As short as tells them apart.
+    found = next((n for n in (own, around, whole) if len(set(n)) == len(set(places))), whole)
     # Bytes that are no text would get into the model's card.
     return [name.encode(errors="backslashreplace").decode() for name in found]
 
@@ -268,9 +263,9 @@ def unused_folders(clips: Iterable[Clip]) -> list[str]:
         unused = sorted(name for name, count in counts.items() if count)
         if len(unused) > 1:
             notes.append(
-                f"the {counts.total():,} files in {', '.join(map(repr, unused[:5]))} are named as "
-                f"those of {corpus} are: their names tell label and speaker, the folders do not; "
-                "for other labels, write a manifest"
+                f"{counts.total():,} files in {len(unused)} folders, such as {unused[0]!r}, are "
+                f"named as those of {corpus} are: their names tell label and speaker, the folders "
+                "do not; for other labels, write a manifest"
             )
     return notes
 

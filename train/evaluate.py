@@ -43,7 +43,7 @@ PROTOCOLS = {
     "loso": leave_one_speaker_out, "actor-folds": actor_folds, "leave-corpus-out": leave_corpus_out,
 }
 RESULT = "result.json"
-WRITTEN = {"targets", "logits", "temperature", "bytes"}  # in every result, among others
+RESULT_KEYS = {"targets", "logits", "temperature", "bytes"}  # in every result, among others
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def _begun(task: Task) -> bool:
 
 def _done(task: Task) -> bool:
     result = read_json(task.folder / RESULT)
-    return _begun(task) and isinstance(result, dict) and result.keys() >= WRITTEN
+    return _begun(task) and isinstance(result, dict) and result.keys() >= RESULT_KEYS
 
 
 _shared: dict[str, Any] = {}  # in a worker: what all of its tasks need

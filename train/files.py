@@ -40,7 +40,7 @@ def report_path(report: Path) -> Path:
     file. Its folder is made."""
     if report.suffix in (".json", ".md"):
         report = report.with_suffix("")
-    if report.name in ("", "..") or report.is_dir():
+    if report.name in ("", ".."):
         raise ConfigError(
             f"--report {report}: is a folder; give a name in it, such as {report / 'report'}"
         )

@@ -38,8 +38,10 @@ def in_processes(
     others = set(multiprocessing.active_children())
     try:
         with tqdm(total=len(tasks), unit="training", disable=None) as progress:
-            with _no_interrupts():  # the processes begin with the first
-                pending = {pool.submit(work, task) for task in tasks}
+            pending = set()
+            for task in tasks:
+                with _no_interrupts():  # a process may begin here
+                    pending.add(pool.submit(work, task))
             while pending:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in done:

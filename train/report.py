@@ -16,7 +16,7 @@ from .calibration import choose_threshold, coverage_curve, coverage_markdown, re
 from .corpora import speaker_group
 from .files import beside, write_json, write_text
 from .metrics import cell, confusion_markdown, scores
-from .runs import RunError, read_json
+from .runs import RunError, has_keys, keep_others, read_json
 
 VARIANTS = {"int8": "int8, what ships", "fp32": "PyTorch", "profile": "int8, a minute of profile"}
 N_BOOTSTRAP = 2000
@@ -114,8 +114,10 @@ def _bootstrap(counts: np.ndarray) -> tuple[float, float]:
     all speakers of a label are not counted: they would be scored by the other labels alone.
     """
     rng = np.random.default_rng(0)
-    draws = rng.integers(len(counts), size=(N_BOOTSTRAP, len(counts)))
-    drawn = counts[draws].sum(axis=1)  # (draws, C, C)
+    n = len(counts)
+    draws = rng.integers(n, size=(N_BOOTSTRAP, n))
+    times = np.stack([np.bincount(draw, minlength=n) for draw in draws])  # each speaker is drawn
+    drawn = (times @ counts.reshape(n, -1)).reshape(-1, *counts.shape[1:])  # (draws, C, C)
     there = drawn.sum(axis=2) > 0
     whole = (there == (counts.sum(axis=(0, 2)) > 0)).all(axis=1)
     uars = [_uar(confusion) for confusion in drawn[whole]] or [_uar(counts.sum(axis=0))]
@@ -126,20 +128,17 @@ def _bootstrap(counts: np.ndarray) -> tuple[float, float]:
 def check_replaceable(report: Path, protocol: str, labels: list[str], corpora: set[str]) -> None:
     """RunError if files that the report would replace are not of the same protocol, labels and
     corpora."""
-    there = [path for path in _files(report) if path.exists()]
-    before = read_json(beside(report, ".json"))
-    if not there:
+    file = beside(report, ".json")
+    ours = has_keys(file, {"protocol", "labels", "corpora"})
+    keep_others(_files(report), "--report", ours)
+    if not ours:
         return
-    try:
-        about = (before["protocol"], before["labels"], {row["name"] for row in before["corpora"]})
-    except (KeyError, TypeError):
+    before = read_json(file)
+    names = {row["name"] for row in before["corpora"]}
+    if (before["protocol"], before["labels"], names) != (protocol, labels, corpora):
         raise RunError(
-            f"{there[0]}: is there already, and no report of this program; give another --report"
-        ) from None
-    if about != (protocol, labels, corpora):
-        raise RunError(
-            f"{there[0]}: is a report of {about[0]} of {', '.join(sorted(about[2]))} with the "
-            f"labels {', '.join(about[1])}; give another --report"
+            f"{file}: is a report of {before['protocol']} of {', '.join(sorted(names))} with the "
+            f"labels {', '.join(before['labels'])}; give another --report"
         )
 
 
@@ -152,8 +151,8 @@ def write_report(summary: dict[str, Any], report: Path, splits: list[dict[str, A
     """`report`.json and .md, its splits, and two pictures beside it."""
     labels, shape = summary["labels"], summary["calibration"]
     as_json, as_page, confusion, calibration, of_splits = _files(report)
-    write_json(of_splits, splits)
     write_json(as_json, summary)
+    write_json(of_splits, splits)
     plots.confusion(np.array(summary["int8"]["confusion"]), labels, confusion)
     plots.calibration(shape["bins"], shape["coverage"], shape["threshold"], calibration)
     write_text(as_page, _markdown(summary, report.name))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -54,9 +55,9 @@ def begin(folder: Path, about: dict[str, Any], resume: bool) -> None:
     if not resume:
         if any(folder.glob(f"*{STATE}")) or (folder / CHECKPOINT).exists():
             raise RunError(f"{folder}: holds a run already; give --resume, or another --run")
-        there = [name for name in WRITTEN if (folder / name).exists()]
-        if there:
-            raise RunError(f"{folder}: holds {there[0]}, which would be lost; give another --run")
+        # One that failed before its first epoch has left these two, and may be begun again.
+        failed = (SETTINGS, SPLIT) if has_keys(folder / SETTINGS, {"fit", "versions"}) else ()
+        keep_others((folder / name for name in WRITTEN if name not in failed), "--run")
         for name, value in about.items():
             write_json(folder / name, value)
         return
@@ -97,6 +98,22 @@ def _difference(before: Any, now: Any) -> str:
                 for word, values in (("less", gone), ("more", new)) if values]
         return "; ".join(what) or "in another order"
     return f"{before!r} then, {now!r} now"
+
+
+def keep_others(files: Iterable[Path], option: str, ours: bool = False) -> None:
+    """RunError for files that are there and would be replaced, unless they are `ours`."""
+    for path in files:
+        if not ours and path.exists():
+            raise RunError(
+                f"{path}: is there already, is of something else, and would be lost; give another "
+                f"{option}"
+            )
+
+
+def has_keys(file: Path, keys: set[str]) -> bool:
+    """Whether a file is a JSON object with these keys."""
+    stored = read_json(file)
+    return isinstance(stored, dict) and stored.keys() >= keys
 
 
 def read_json(path: Path) -> Any:
