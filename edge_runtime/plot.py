@@ -69,6 +69,10 @@ class Sheet:
     def save(self, path: Path) -> None:
         """Draw to a .png, .svg or .pdf file, which is replaced."""
         plt = _pyplot()
+        with plt.rc_context({"text.parse_math": False}):  # a name with dollars in it is no formula
+            self._draw(plt, path)
+
+    def _draw(self, plt: Any, path: Path) -> None:
         self._cepstra.add(self._mfcc.flush())
         seconds = self._heard / self._rate
         figure, (wave, mfcc, lines) = plt.subplots(

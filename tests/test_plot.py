@@ -74,6 +74,14 @@ def test_where_nobody_speaks_the_sheet_says_so(model, tmp_path):
     assert "<!-- no speech -->" in (tmp_path / "a.svg").read_text()
 
 
+def test_a_name_with_dollars_in_it_is_no_formula(model, voice_clips, tmp_path):
+    sheet = Sheet(model, 16_000, r"a$\frac{$.wav")
+    sheet.hear(voice_clips[0])
+    sheet.add_step(Segment(0.0, 1.0, model.labels[0], 0.7, dict.fromkeys(model.labels, 0.25)))
+    sheet.save(tmp_path / "a.svg")
+    assert r"a$\frac{$.wav" in (tmp_path / "a.svg").read_text()
+
+
 def test_nothing_heard_cannot_be_drawn(model, tmp_path):
     with pytest.raises(ConfigError, match="nothing to draw"):
         Sheet(model, 16_000, "").save(tmp_path / "a.png")
