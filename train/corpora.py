@@ -120,9 +120,9 @@ def scan(
     and speakers that differ in capitals, blanks or Unicode forms alone are the same.
     """
     clips: list[Clip] = []
-    roots = list(roots)
+    places = list(map(Path, roots))
     speaker = None if speaker_pattern is None else _speaker_expression(speaker_pattern)
-    for root, corpus in zip(map(Path, roots), _corpora(list(map(Path, roots)))):
+    for root, corpus in zip(places, _corpora(places)):
         if not root.exists():
             raise DatasetError(f"{root}: no such folder or manifest")
         manifest = root if root.is_file() else root / "manifest.csv"
@@ -147,7 +147,7 @@ def scan(
         clips = [clip for clip in clips if clip.label in wanted]
     for clip in {clip.label: clip for clip in reversed(clips)}.values():
         check_label(clip)
-    names = ", ".join(map(str, roots))
+    names = ", ".join(map(str, places))
     if not clips:
         raise DatasetError(
             f"{names}: no audio found; wanted {{label}}/*.wav, {{train,test}}/{{label}}/*.wav, "

@@ -37,9 +37,10 @@ def summarize(about: dict[str, Any], results: list[dict[str, Any]]) -> dict[str,
     for variant in VARIANTS:
         summary[variant] = _scores(results, variant, labels)
         summary[variant]["ece"] = reliability(probabilities(variant), targets)["ece"]
-    curve = coverage_curve(probabilities("int8"), targets)
+    int8 = probabilities("int8")
+    curve = coverage_curve(int8, targets)
     summary["calibration"] = {
-        **reliability(probabilities("int8"), targets),
+        **reliability(int8, targets),
         "ece_without_temperature": reliability(probabilities("int8", False), targets)["ece"],
         "coverage": curve, "threshold": choose_threshold(curve),
     }
