@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .profile import bias_of
+from .profile import KnownVoice
 
 # The mean is over about as much speech as this, so that it follows a new voice or microphone.
 MEMORY_SECONDS = 300.0
@@ -16,7 +16,9 @@ PRIOR_SECONDS = 60.0
 class VoiceAdaptation:
     """A `SpeakerProfile` that makes itself: a slow running mean of the logits of utterances."""
 
-    def __init__(self, n_labels: int) -> None:
+    def __init__(self, n_labels: int, full_gain: float = 1.0) -> None:
+        """`full_gain` is `ModelCard.profile_gain`."""
+        self._full_gain = full_gain
         self.seconds = 0.0  # of speech that was heard in all
         self._mean = np.zeros(n_labels)
         self._weight = 0.0  # seconds of speech that the mean stands for
@@ -29,7 +31,7 @@ class VoiceAdaptation:
         self._weight = min(self._weight + seconds, max(seconds, MEMORY_SECONDS))
         self._mean += (logits - self._mean) * (seconds / self._weight)
 
-    def bias(self) -> np.ndarray:
-        """What to take off the logits, `(n_labels,)`: nothing at first, then more and more of their
+    def voice(self) -> KnownVoice:
+        """How logits are to be read: as they are at first, then without more and more of their
         mean."""
-        return bias_of(self._mean, self._weight, PRIOR_SECONDS)
+        return KnownVoice.of(self._mean, self._weight, self._full_gain, PRIOR_SECONDS)

@@ -72,7 +72,7 @@ def classify_many(
     """
     threshold = model.check_threshold(threshold)
     if profile is not None:
-        profile.bias(model)  # of another model: not for every file
+        profile.voice(model)  # of another model: not for every file
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
     return answer_all(

@@ -19,7 +19,7 @@ from .prediction import NO_SPEECH, UNCERTAIN
 from .silence import SilenceConfig
 
 METADATA_KEY = "edge_ser"
-SCHEMA = 2
+SCHEMA = 3
 
 # Characters of JSON; ours have some thousands.
 LARGEST_CARD = 1 << 20
@@ -42,6 +42,7 @@ class ModelCard:
     silence: SilenceConfig | None  # which frames the network does not hear; None: it hears all
     normalisation: str  # where the features are normalised; the graph does it
     temperature: float  # of the softmax; the graph divides the logits by it
+    profile_gain: float  # by which the logits of a voice that is known through and through grow
     uncertain_below: float  # confidence under which the answer is "uncertain"; 0: never
     frames_per_step: int  # streams give frames in multiples of this, but for the last
     speech_above: float  # probability of speech under which the answer is "no speech"; 0: never
@@ -126,7 +127,8 @@ def _check(values: dict[str, Any], file: str) -> None:
         f"{NO_SPEECH!r} or {UNCERTAIN!r}",
     )
     for key, low, high in (
-        ("temperature", 0.0, math.inf), ("uncertain_below", 0.0, 1.0), ("speech_above", 0.0, 1.0),
+        ("temperature", 0.0, math.inf), ("profile_gain", 0.0, math.inf),
+        ("uncertain_below", 0.0, 1.0), ("speech_above", 0.0, 1.0),
         ("speech_above_dbfs", -math.inf, 0.0),
     ):
         number = isinstance(values[key], (int, float)) and not isinstance(values[key], bool)
@@ -134,7 +136,8 @@ def _check(values: dict[str, Any], file: str) -> None:
             key, number and low <= values[key] <= high and abs(values[key]) < 1e30,
             f"a number from {low} to {high}",
         )
-    require("temperature", values["temperature"] > 0, "a number above 0")
+    for key in ("temperature", "profile_gain"):
+        require(key, values[key] > 0, "a number above 0")
     for key in ("name", "normalisation", "quantization"):
         require(key, _is_text(values[key], LARGEST_NAME), "a line of text")
     require("licence", _is_text(values["licence"], 10_000), "a line of text")

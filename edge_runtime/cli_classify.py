@@ -197,7 +197,7 @@ def classify(
         complain(error)
         raise typer.Exit(1) from None
     if speaker is not None:
-        speaker.bias(loaded)  # of another model: not for every file
+        speaker.voice(loaded)  # of another model: not for every file
 
     work = functools.partial(
         loaded.classify, threshold=threshold, profile=speaker, limits=limits

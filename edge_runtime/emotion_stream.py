@@ -43,7 +43,7 @@ class EmotionStream:
         profile: SpeakerProfile | None,
     ) -> None:
         self._model = model
-        self._bias = None if profile is None else profile.bias(model)
+        self._voice = None if profile is None else profile.voice(model)
         self._threshold = model.check_threshold(threshold)
         self.sample_rate = model.sample_rate if sample_rate is None else sample_rate
         self._mfcc = MfccStream(model.mfcc)
@@ -53,7 +53,7 @@ class EmotionStream:
         """Forget everything: the next push begins a new clip."""
         self._resampler = StreamResampler(self.sample_rate, self._model.sample_rate)
         self._mfcc.reset()
-        self._estimate = Estimate(self._model, self._bias)
+        self._estimate = Estimate(self._model, self._voice)
         self._heard = 0  # samples at the model's rate
 
     def push(self, samples: np.ndarray) -> list[StreamEvent]:

@@ -12,6 +12,7 @@ from .long_sums import LongSums
 if TYPE_CHECKING:
     from .model import EmotionModel, Heard
     from .prediction import Prediction
+    from .profile import KnownVoice
 
 
 class Estimate:
@@ -21,12 +22,12 @@ class Estimate:
     What is held does not grow, as long as `run` is called now and then.
     """
 
-    def __init__(self, model: EmotionModel, bias: np.ndarray | None = None) -> None:
-        """`bias` `(n_labels,)` is taken off the logits: see `SpeakerProfile.bias`."""
+    def __init__(self, model: EmotionModel, voice: KnownVoice | None = None) -> None:
+        """`voice`: of whom it is known, see `SpeakerProfile.voice`."""
         self.count = 0  # frames that the network heard
         self._model = model
         self._network = LongSums(model)
-        self._bias = bias
+        self._voice = voice
         self._gate = model.gate()
         self._loudness = Loudness(model.sample_rate)
         self._only: np.ndarray | None = None  # the first frame, for a clip of silence alone
@@ -67,7 +68,7 @@ class Estimate:
         """The answer as of the last `run`; None if the network has heard nothing yet."""
         if self._last is None:
             return None
-        return self._model.judge(self._last, self._loudness.dbfs(), threshold, self._bias)
+        return self._model.judge(self._last, self._loudness.dbfs(), threshold, self._voice)
 
     @property
     def logits(self) -> np.ndarray:

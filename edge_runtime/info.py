@@ -17,6 +17,7 @@ def describe(model: EmotionModel) -> dict[str, Any]:
         "labels": list(card.labels), "inputs": model.inputs(), "outputs": model.outputs(),
         "mfcc": card.mfcc.to_dict(), "silence": card.silence and card.silence.to_dict(),
         "normalisation": card.normalisation, "temperature": card.temperature,
+        "profile_gain": card.profile_gain,
         "uncertain_below": card.uncertain_below, "speech_above": card.speech_above,
         "speech_above_dbfs": card.speech_above_dbfs, "architecture": card.architecture,
         "parameters": card.parameters, "quantization": card.quantization,

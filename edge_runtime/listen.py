@@ -105,7 +105,7 @@ class Listener:
         self.sample_rate = model.sample_rate if sample_rate is None else sample_rate
         self._model = model
         self._threshold = model.check_threshold(threshold)
-        self._bias = None if profile is None else profile.bias(model)
+        self._voice = None if profile is None else profile.voice(model)
         self._adapt = adapt
         self._mfcc = MfccStream(model.mfcc)
         self._hop = model.card.mfcc.hop_length
@@ -116,7 +116,10 @@ class Listener:
 
     def reset(self) -> None:
         """Forget everything: the next push begins a new stream."""
-        self.adaptation = VoiceAdaptation(len(self._model.labels)) if self._adapt else None
+        self.adaptation = None
+        if self._adapt:
+            card = self._model.card
+            self.adaptation = VoiceAdaptation(len(card.labels), card.profile_gain)
         self._restart(0.0)
         self._quiet_until = 0.0
 
@@ -224,10 +227,10 @@ class Listener:
         return events
 
     def _new_estimate(self) -> Estimate:
-        bias = self._bias
+        voice = self._voice
         if self.adaptation is not None and self.adaptation.seconds:
-            bias = self.adaptation.bias()
-        return Estimate(self._model, bias)
+            voice = self.adaptation.voice()
+        return Estimate(self._model, voice)
 
     def _estimate(self, utterance: Utterance) -> list[ListenEvent]:
         """Whether it is time for an event, and that event."""

@@ -24,7 +24,7 @@ from .silence import SilenceGate
 
 if TYPE_CHECKING:
     from .emotion_stream import EmotionStream
-    from .profile import SpeakerProfile
+    from .profile import KnownVoice, SpeakerProfile
     from .segments import Segment
 
 BUNDLED_MODEL = Path(__file__).with_name("models") / "edge_ser.onnx"
@@ -142,7 +142,7 @@ class EmotionModel:
         Raises AudioError if there is nothing to classify, ConfigError for a wrong argument.
         """
         threshold = self.check_threshold(threshold)
-        bias = None if profile is None else profile.bias(self)
+        voice = None if profile is None else profile.voice(self)
         samples = self._samples(audio, sample_rate, limits)
         try:
             frames = self.audible(self.mfcc(samples))
@@ -152,7 +152,7 @@ class EmotionModel:
             raise AudioError(f"{where}{error}") from error
         loudness = Loudness(self.sample_rate)
         loudness.push(samples)
-        return self.judge(heard, loudness.dbfs(), threshold, bias)
+        return self.judge(heard, loudness.dbfs(), threshold, voice)
 
     def stream(
         self, sample_rate: float | None = None, *, threshold: float | None = None,
@@ -209,13 +209,13 @@ class EmotionModel:
         return threshold
 
     def judge(
-        self, heard: Heard, dbfs: float, threshold: float, bias: np.ndarray | None = None
+        self, heard: Heard, dbfs: float, threshold: float, voice: KnownVoice | None = None
     ) -> Prediction:
-        """The answer to what was heard, `dbfs` loud at its loudest; `bias (n_labels,)` is taken off
-        the logits first (see `SpeakerProfile.bias`)."""
+        """The answer to what was heard, `dbfs` loud at its loudest, said by a `voice` that is
+        known (see `SpeakerProfile.voice`) or by anybody."""
         shares = heard.probabilities
-        if bias is not None:
-            logits = (heard.logits - bias) / self.card.temperature
+        if voice is not None:
+            logits = voice.read(heard.logits) / self.card.temperature
             shares = np.exp(logits - logits.max())
             shares /= shares.sum()
         best = int(shares.argmax())

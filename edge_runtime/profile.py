@@ -1,7 +1,8 @@
 """Speaker profiles: what a device that hears the same few people knows about one of them.
 
 Some voices sound angry, or sad, whatever they say. Of a person's speech in different moods that is
-what all clips have in common: the mean of the network's logits. A part of it is taken off.
+what all clips have in common: the mean of the network's logits. A part of it is taken off. What is
+left says more than the logits of a stranger do, so it counts for more.
 """
 
 from __future__ import annotations
@@ -45,14 +46,36 @@ NAME = r"\w[\w .-]{0,63}"
 NAME_WANTED = "1 to 64 letters, digits, blanks, dots, - or _, and begin with a letter or digit"
 
 
-def bias_of(mean: np.ndarray, seconds: float, prior: float = PRIOR_SECONDS) -> np.ndarray:
-    """What to take off the logits of a voice whose logits had this `mean (n_labels,)` over so many
-    seconds of speech; `prior` is how many of them weigh as much as knowing nothing.
+@dataclass(frozen=True)
+class KnownVoice:
+    """How the logits of a voice that was heard before are to be read."""
 
-    A mean that is believed the more the longer it was heard: the MAP estimate of Gauvain and Lee
-    1994, https://doi.org/10.1109/89.279278
-    """
-    return mean * (seconds / (seconds + prior))
+    bias: np.ndarray  # (n_labels,), taken off
+    gain: float  # what is left is multiplied by it
+
+    @classmethod
+    def of(
+        cls, mean: np.ndarray, seconds: float, full_gain: float, prior: float = PRIOR_SECONDS
+    ) -> KnownVoice:
+        """Of a voice whose logits had this `mean (n_labels,)` over so many seconds of speech.
+
+        `full_gain` is the gain of a voice that is known through and through
+        (`ModelCard.profile_gain`), `prior` how many seconds weigh as much as knowing nothing.
+
+        A mean that is believed the more the longer it was heard: the MAP estimate of Gauvain and
+        Lee 1994, https://doi.org/10.1109/89.279278
+        """
+        share = belief(seconds, prior)
+        return cls(mean * share, 1 + (full_gain - 1) * share)
+
+    def read(self, logits: np.ndarray) -> np.ndarray:
+        """Logits `(..., n_labels)` of this voice as those of one that nothing is known of."""
+        return (logits - self.bias) * self.gain
+
+
+def belief(seconds: float, prior: float = PRIOR_SECONDS) -> float:
+    """How well a voice is known after so many seconds of speech, from 0 to 1."""
+    return seconds / (seconds + prior)
 
 
 def mean_logits(model: EmotionModel, clips: Iterable[np.ndarray]) -> tuple[np.ndarray, float]:
@@ -164,15 +187,15 @@ class SpeakerProfile:
             raise ConfigError(f"name is {brief(name)}; wanted {NAME_WANTED}")
         return cls(name, tuple(map(float, mean.values())), float(seconds), tuple(mean), model)
 
-    def bias(self, model: EmotionModel) -> np.ndarray:
-        """What is taken off the logits of this voice, `(n_labels,)`; ConfigError for a profile
-        that another model made."""
+    def voice(self, model: EmotionModel) -> KnownVoice:
+        """How the logits of this voice are to be read; ConfigError for a profile that another
+        model made."""
         if (self.model, self.labels) != (model.fingerprint, model.labels):
             raise ConfigError(
                 f"profile {self.name}: was made with another model than {model.path.name}; create "
                 "it again with this one"
             )
-        return bias_of(np.array(self.mean), self.seconds)
+        return KnownVoice.of(np.array(self.mean), self.seconds, model.card.profile_gain)
 
 
 def profile_path(name: str) -> Path:

@@ -68,7 +68,7 @@ class TimelineStream:
         self._model = model
         self._window, self._hop = window, hop
         self._threshold = model.check_threshold(threshold)
-        self._bias = None if profile is None else profile.bias(model)
+        self._voice = None if profile is None else profile.voice(model)
         self.sample_rate = model.sample_rate if sample_rate is None else sample_rate
         config = model.card.mfcc
         self._period = config.hop_length / config.sample_rate
@@ -193,7 +193,7 @@ class TimelineStream:
                        max(0, math.floor(end * per_second) - self._first_block))
         loudest = to_dbfs(float(self._powers[blocks].max(initial=0.0)))
         heard = self._model.run(self._model.audible(frames))
-        prediction = self._model.judge(heard, loudest, self._threshold, self._bias)
+        prediction = self._model.judge(heard, loudest, self._threshold, self._voice)
         if prediction.label == NO_SPEECH:
             self._label = ""
             return None

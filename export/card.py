@@ -23,7 +23,8 @@ def card_markdown(card: ModelCard, size: int, parity: str) -> str:
 {1000 * card.mfcc.hop_length / card.mfcc.sample_rate:g} ms, from audio at {card.mfcc.sample_rate} Hz
 - Network: {architecture}; {card.parameters:,} parameters
 - Weights: {card.quantization}; the file has {size:,} bytes
-- Calibration: softmax temperature {card.temperature:.2f}, fitted on validation speakers
+- Calibration: softmax temperature {card.temperature:.2f}, and for a voice that is known logits \
+{card.profile_gain:.2f} times as large, fitted on validation speakers
 - Answers: "uncertain" below a confidence of {card.uncertain_below:.2f}, "no speech" below a \
 probability of speech of {card.speech_above:.2f} or {card.speech_above_dbfs:g} dBFS
 - **Licence of the weights:** {card.licence}

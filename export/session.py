@@ -235,6 +235,7 @@ def make_card(
         silence=_silence(stored),
         normalisation="in the graph: mean and deviation of the training frames",
         temperature=float(stored["temperature"]),
+        profile_gain=float(stored.get("profile_gain", 1.0)),
         uncertain_below=float(stored.get("uncertain_below", 0.0)),
         frames_per_step=sizes.stack,
         speech_above=float(stored.get("speech_above", 0.0)),

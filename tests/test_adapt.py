@@ -13,21 +13,21 @@ def test_after_as_much_speech_it_does_what_a_profile_of_less_weight_does(voice_c
     model = EmotionModel.load()
     wanted = SpeakerProfile.create("voice", model, voice_clips)
     adaptation = VoiceAdaptation(len(model.labels))
-    assert not adaptation.bias().any()
+    assert not adaptation.voice().bias.any()
     for clip in voice_clips:
         frames = model.frames(clip)
         adaptation.hear(model.run(frames).logits, len(frames) * 0.02)
     assert adaptation.seconds == pytest.approx(wanted.seconds)
     trust = wanted.seconds / (wanted.seconds + 60)
-    np.testing.assert_allclose(adaptation.bias(), trust * np.array(wanted.mean), rtol=1e-4)
-    assert np.abs(adaptation.bias()).max() < np.abs(wanted.bias(model)).max()
+    np.testing.assert_allclose(adaptation.voice().bias, trust * np.array(wanted.mean), rtol=1e-4)
+    assert np.abs(adaptation.voice().bias).max() < np.abs(wanted.voice(model).bias).max()
 
 
 def test_it_is_believed_the_more_the_longer_it_was_heard_and_never_wholly():
     adaptation, found = VoiceAdaptation(2), []
     for _ in range(200):
         adaptation.hear(np.array([1.0, -1.0]), 6.0)
-        found.append(adaptation.bias()[0])
+        found.append(adaptation.voice().bias[0])
     assert found[9] == pytest.approx(0.5)  # a minute
     assert found == sorted(found) and found[-1] == pytest.approx(300 / 360)
 
@@ -44,4 +44,4 @@ def test_it_follows_a_new_voice():
 def test_nothing_heard_changes_nothing():
     adaptation = VoiceAdaptation(4)
     adaptation.hear(np.ones(4), 0.0)
-    assert adaptation.seconds == 0 and not adaptation.bias().any()
+    assert adaptation.seconds == 0 and not adaptation.voice().bias.any()

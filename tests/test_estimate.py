@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from edge_runtime import EmotionModel
 from edge_runtime.estimate import Estimate
+from edge_runtime.profile import KnownVoice
 
 
 @pytest.fixture(scope="module")
@@ -18,11 +19,11 @@ def model():
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 60), st.booleans()), min_size=1), st.booleans())
-def test_any_pieces_end_as_all_frames_at_once(model, voice_clips, pieces, biased):
+def test_any_pieces_end_as_all_frames_at_once(model, voice_clips, pieces, known):
     """Whenever the network is run on the way."""
-    bias = np.array([0.5, -1.0, 0.0, 1.0]) if biased else None
+    voice = KnownVoice(np.array([0.5, -1.0, 0.0, 1.0]), 1.2) if known else None
     frames = model.mfcc(voice_clips[0])[: sum(size for size, _ in pieces)]
-    estimate, start = Estimate(model, bias), 0
+    estimate, start = Estimate(model, voice), 0
     for size, run in pieces:
         estimate.add(frames[start : start + size], voice_clips[0][:100])
         start += size
@@ -35,7 +36,7 @@ def test_any_pieces_end_as_all_frames_at_once(model, voice_clips, pieces, biased
         return
     kept = model.gate().whole(frames)
     heard = model.run(kept)
-    expected = model.judge(heard, 0.0, 0.0, bias).probabilities
+    expected = model.judge(heard, 0.0, 0.0, voice).probabilities
     assert list(found.probabilities.values()) == pytest.approx(list(expected.values()), abs=1e-5)
     assert estimate.count == len(kept)
     np.testing.assert_allclose(estimate.logits, heard.logits, atol=1e-4)

@@ -59,11 +59,11 @@ def ends(events):
     return [event for event in events if event.kind == "end"]
 
 
-def at_once(model, frames, event, bias=None):
+def at_once(model, frames, event, voice=None):
     """What the model says of those of the `frames` of a stream that are in an utterance."""
     first = round(event.start * 50) + (1 if event.start else 0)
     own = model.gate().whole(frames[first : round(event.end * 50) + 1])
-    return model.judge(model.run(own), -20.0, model.card.uncertain_below, bias)
+    return model.judge(model.run(own), -20.0, model.card.uncertain_below, voice)
 
 
 @pytest.mark.parametrize("background", [-100, -50])
@@ -195,8 +195,8 @@ def test_a_profile_is_taken_off_what_the_network_says(model, clips):
     samples = conversation(clips[:1])
     (event,) = ends(heard(Listener(model, profile=profile), samples))
     with_it, without = (
-        list(at_once(model, model.mfcc(samples), event, bias).probabilities.values())
-        for bias in (profile.bias(model), None)
+        list(at_once(model, model.mfcc(samples), event, voice).probabilities.values())
+        for voice in (profile.voice(model), None)
     )
     found = np.array(list(event.prediction.probabilities.values()))
     np.testing.assert_allclose(found, with_it, atol=1e-4)

@@ -36,13 +36,15 @@ def test_the_mean_is_that_of_what_the_model_says_of_each_clip(model, voice_clips
     np.testing.assert_allclose(profile.mean, expected, atol=1e-5)
     assert profile.seconds == pytest.approx(sum(seconds))
     trust = profile.seconds / (profile.seconds + 20)
-    np.testing.assert_allclose(profile.bias(model), trust * expected, rtol=1e-4)
+    np.testing.assert_allclose(profile.voice(model).bias, trust * expected, rtol=1e-4)
 
 
 def test_a_part_of_the_mean_is_taken_off_the_logits(model, voice_clips):
     profile = SpeakerProfile.create("anna", model, voice_clips)
+    voice = profile.voice(model)
+    gain = 1 + (model.card.profile_gain - 1) * profile.seconds / (profile.seconds + 20)
     shares = softmax(
-        (logits_of(model, voice_clips[0]) - profile.bias(model)) / model.card.temperature
+        (logits_of(model, voice_clips[0]) - voice.bias) * gain / model.card.temperature
     )
     found = model.classify(voice_clips[0], profile=profile)
     assert list(found.probabilities.values()) == pytest.approx(shares.tolist(), abs=1e-6)
@@ -96,7 +98,7 @@ def test_it_is_kept_in_a_file(model, voice_clips, tmp_path):
     assert dataclasses.replace(loaded, mean=(), seconds=0) == dataclasses.replace(
         profile, mean=(), seconds=0
     )
-    np.testing.assert_allclose(loaded.bias(model), profile.bias(model), atol=1e-3)
+    np.testing.assert_allclose(loaded.voice(model).bias, profile.voice(model).bias, atol=1e-3)
 
 
 def text_with(**changes) -> str:

@@ -12,7 +12,6 @@ import torch
 from conftest import PLAIN, TRAINING_MFCC
 
 from edge_runtime import ConfigError, MfccConfig, mfcc, read_audio
-from train.calibration import choose_threshold, coverage_curve, fit_temperature, reliability
 from train.corpora import Clip, DatasetError, scan
 from train.device import pick_device
 from train.epochs import FitConfig, batches, pad
@@ -185,27 +184,6 @@ def test_a_device_that_is_not_there_is_named(monkeypatch):
     for wrong in ("gpu", "vulkan"):
         with pytest.raises(ConfigError, match=f"--device {wrong}: .*wanted auto, cpu, cuda or mps"):
             pick_device(wrong)
-
-
-def test_the_temperature_undoes_overconfidence():
-    rng = np.random.default_rng(0)
-    logits = rng.standard_normal((4000, 4)).astype(np.float32)
-    odds = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    targets = np.array([rng.choice(4, p=p / p.sum()) for p in odds.astype(float)])
-    assert fit_temperature(3 * logits, targets) == pytest.approx(3, rel=0.1)
-
-
-def test_calibration_error_and_coverage_of_known_cases():
-    confident = np.tile([0.8, 0.2], (1000, 1))
-    right = np.array([0] * 800 + [1] * 200)
-    assert reliability(confident, right)["ece"] == pytest.approx(0, abs=1e-9)
-    assert reliability(confident, 1 - right)["ece"] == pytest.approx(0.6)
-    mixed = np.concatenate([np.tile([0.9, 0.1], (50, 1)), np.tile([0.55, 0.45], (50, 1))])
-    curve = coverage_curve(mixed, np.array([0] * 50 + [1] * 50))
-    assert curve[0] == {"threshold": 0.0, "coverage": 1.0, "accuracy": 0.5}
-    assert curve[-1]["coverage"] == 0.5 and curve[-1]["accuracy"] == 1.0
-    assert choose_threshold(curve, 0.9) == 0.55
-    assert choose_threshold(curve, 0.5) == 0.9
 
 
 def test_uar_is_the_mean_of_the_recalls():

@@ -15,7 +15,7 @@ from edge_runtime.card import METADATA_KEY, ModelCard
 CARD = ModelCard(
     name="tiny", labels=("low", "high"), mfcc=MfccConfig(), silence=None,
     normalisation="none",
-    temperature=1.0, uncertain_below=0.0, frames_per_step=1, speech_above=0.5,
+    temperature=1.0, profile_gain=1.0, uncertain_below=0.0, frames_per_step=1, speech_above=0.5,
     speech_above_dbfs=-60.0, architecture={}, parameters=26,
     quantization="none", licence="MIT", corpora=(), scores={},
 )

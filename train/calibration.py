@@ -26,6 +26,22 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
                                         method="bounded").x))
 
 
+def fit_gain(logits: np.ndarray, beliefs: np.ndarray, targets: np.ndarray) -> float:
+    """The G > 0 for which softmax(g * logits), with g = 1 + (G - 1) * belief, is most likely.
+
+    logits: `(n_clips, n_classes)` at the right temperature for voices that are not known.
+    beliefs: how well each voice is known, `(n_clips,)`, 0 to 1.
+    """
+    rows = np.arange(len(targets))
+
+    def loss(log_gain: float) -> float:
+        gains = 1 + (np.exp(log_gain) - 1) * beliefs
+        return float(-log_softmax(logits * gains[:, None], axis=1)[rows, targets].mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.2), np.log(5.0)),
+                                        method="bounded").x))
+
+
 def reliability(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
     """The expected calibration error (ECE) and its bins, from `(n_clips, n_classes)`.
 

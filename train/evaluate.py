@@ -237,14 +237,14 @@ def _answers(
 ) -> dict[str, Any]:
     """Logits of the test clips by PyTorch, by the int8 model, and by it with speaker profiles."""
     from .metrics import scores
-    from .minute import biases
+    from .minute import logits_with_profiles
 
     clips = [dataset.clips[i] for i in task.test]
     targets = np.array([dataset.labels.index(clip.label) for clip in clips])
     int8 = np.stack([model.run(dataset.frames[i]).logits for i in task.test])
     logits = {
         "fp32": predict(network, dataset.frames, task.test)[:, :-1], "int8": int8,
-        "profile": int8 - biases(model, dataset, task.test, task.seed),
+        "profile": logits_with_profiles(model, dataset, task.test, int8, task.seed),
     }
     return {
         "clips": [clip.path.name for clip in clips],

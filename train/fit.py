@@ -23,6 +23,7 @@ from .epochs import Epochs, FitConfig
 from .features import Dataset
 from .files import load_torch, save_torch
 from .metrics import scores
+from .minute import profile_gain
 from .network import EmotionLSTM, NetworkConfig
 from .predict import predict
 from .splits import inner_folds
@@ -33,12 +34,14 @@ from .teachers import Teachers
 class Fit:
     """A trained network and how it came about.
 
-    The epoch and the temperature were chosen on clips that networks trained without them had to
-    answer; `unseen` are those clips, with these networks' logits, and their logits of speech.
+    The epoch, the temperature and the gain of a profile were chosen on clips that networks trained
+    without them had to answer; `unseen` are those clips, with these networks' logits, and their
+    logits of speech.
     """
 
     network: EmotionLSTM
     temperature: float
+    profile_gain: float  # that of `ModelCard`
     best_epoch: int
     history: list[dict[str, float]]  # a row per epoch; means over the choosing networks
     unseen: list[int]
@@ -123,11 +126,12 @@ def choose_epoch(
     known = np.concatenate([np.isin(c.targets[c.val], sorted(c.known)) for c in courses])
     known = known if known.any() else ~known
     temperature = fit_temperature(logits[known], targets[known])
+    gain = profile_gain(data, unseen, logits, targets, temperature, config.seed, known)
     teachers = Teachers(
         [course.average.module for course in courses], [course.known for course in courses]
     )
     found = Fit(
-        courses[-1].network, temperature, epoch, history, unseen, logits, speech_logits
+        courses[-1].network, temperature, gain, epoch, history, unseen, logits, speech_logits
     )
     return found, teachers
 

@@ -78,7 +78,8 @@ def write_run(
     )
     save_checkpoint(
         folder, result.network, recipe.mfcc, recipe.silence, dataset.labels,
-        temperature=result.temperature, uncertain_below=shape["threshold"],
+        temperature=result.temperature, profile_gain=result.profile_gain,
+        uncertain_below=shape["threshold"],
         speech_above=_speech_above(result),
         corpora=corpora_of(dataset), licence=licence_of(dataset),
         scores={
@@ -137,6 +138,7 @@ def run_report(dataset: Dataset, parts: Parts, result: Fit) -> dict[str, Any]:
         },
         "parameters": result.network.n_parameters(), "best_epoch": result.best_epoch,
         "epochs": len(result.history), "temperature": result.temperature,
+        "profile_gain": result.profile_gain,
         "val_uar": result.history[result.best_epoch - 1]["val_uar"],
         "test": test, "test_loss": loss,
         "test_uar_by_corpus": by([clip.corpus for clip in clips]),

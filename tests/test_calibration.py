@@ -1,0 +1,101 @@
+"""Honest probabilities, of strangers and of voices that a profile knows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from edge_runtime import EmotionModel, SpeakerProfile
+from train.calibration import (
+    choose_threshold,
+    coverage_curve,
+    fit_gain,
+    fit_temperature,
+    reliability,
+)
+from train.clip import Clip
+from train.features import Dataset
+from train.minute import logits_with_profiles, profile_gain
+
+
+def drawn(logits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Labels that are as likely as these logits say."""
+    return np.array([rng.choice(len(p), p=p) for p in softmax(logits.astype(float), axis=1)])
+
+
+def test_the_temperature_undoes_overconfidence():
+    rng = np.random.default_rng(0)
+    logits = rng.standard_normal((4000, 4)).astype(np.float32)
+    assert fit_temperature(3 * logits, drawn(logits, rng)) == pytest.approx(3, rel=0.1)
+
+
+def test_calibration_error_and_coverage_of_known_cases():
+    confident = np.tile([0.8, 0.2], (1000, 1))
+    right = np.array([0] * 800 + [1] * 200)
+    assert reliability(confident, right)["ece"] == pytest.approx(0, abs=1e-9)
+    assert reliability(confident, 1 - right)["ece"] == pytest.approx(0.6)
+    mixed = np.concatenate([np.tile([0.9, 0.1], (50, 1)), np.tile([0.55, 0.45], (50, 1))])
+    curve = coverage_curve(mixed, np.array([0] * 50 + [1] * 50))
+    assert curve[0] == {"threshold": 0.0, "coverage": 1.0, "accuracy": 0.5}
+    assert curve[-1]["coverage"] == 0.5 and curve[-1]["accuracy"] == 1.0
+    assert choose_threshold(curve, 0.9) == 0.55
+    assert choose_threshold(curve, 0.5) == 0.9
+
+
+def test_the_gain_is_found_whatever_each_voice_is_known():
+    rng = np.random.default_rng(0)
+    logits, beliefs = rng.standard_normal((8000, 4)), rng.uniform(0, 1, 8000)
+    targets = drawn(logits * (1 + 0.8 * beliefs[:, None]), rng)
+    assert fit_gain(logits, beliefs, targets) == pytest.approx(1.8, rel=0.1)
+
+
+PERIOD = 0.01  # seconds between frames, of the default front end
+
+
+def voices(rng: np.random.Generator, clips_each: int, seconds: float) -> Dataset:
+    clips = [
+        Clip(Path(f"{speaker}-{k}"), "ab"[k % 2], f"x/{speaker}")
+        for speaker in range(40) for k in range(clips_each)
+    ]
+    frames = [np.zeros((round(seconds / PERIOD), 13), np.float32)] * len(clips)
+    return Dataset(clips, frames, [seconds] * len(clips))
+
+
+def test_without_what_a_voice_always_sounds_like_its_answers_are_surer():
+    """Where speakers differ by a bias, strangers are best answered with doubt, and voices that are
+    known with less of it."""
+    rng = np.random.default_rng(0)
+    dataset = voices(rng, 40, 3.0)
+    targets = np.array(["ab".index(clip.label) for clip in dataset.clips])
+    said = 2.0 * np.eye(2)[targets] + rng.standard_normal((len(targets), 2))
+    biased = said + np.repeat(rng.standard_normal((40, 2)), 40, axis=0)
+    indices = list(range(len(targets)))
+    temperature = fit_temperature(biased, targets)
+    counted = np.ones(len(targets), bool)
+    gain = profile_gain(dataset, indices, biased, targets, temperature, 0, counted)
+    assert 1.2 < gain < 4
+    usual = biased.reshape(40, 40, 2).mean(axis=1).repeat(40, axis=0)
+    known = (biased - 0.75 * usual) * (1 + 0.75 * (gain - 1))  # a minute, 20 s weigh as nothing
+    assert fit_temperature(known, targets) == pytest.approx(temperature, rel=0.1)
+    # What makes all logits larger, those of strangers too, is the temperature's.
+    again = profile_gain(dataset, indices, 10 * biased, targets, 10 * temperature, 0, counted)
+    assert again == pytest.approx(gain, rel=1e-3)
+    assert profile_gain(dataset, indices, biased, targets, temperature, 0, ~counted) == 1
+    dataset.clips = [replace(clip, speaker=None) for clip in dataset.clips]
+    assert profile_gain(dataset, indices, biased, targets, temperature, 0, counted) == 1
+
+
+def test_the_protocols_read_logits_as_the_device_does(voice_clips):
+    model = EmotionModel.load()
+    frames = [model.frames(clip) for clip in voice_clips]
+    clips = [Clip(Path(f"{k}"), "angry", "x/1") for k in range(len(frames))]
+    dataset = Dataset(clips, frames, [len(clip) / 16_000 for clip in voice_clips], model.card.mfcc)
+    logits = np.stack([model.run(its).logits for its in frames])
+    found = logits_with_profiles(model, dataset, list(range(len(frames))), logits, seed=0)
+    voice = SpeakerProfile.create("1", model, voice_clips).voice(model)
+    np.testing.assert_allclose(found, voice.read(logits), atol=1e-5)
+    assert np.abs(found - logits).max() > 0.1
