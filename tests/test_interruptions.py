@@ -18,6 +18,7 @@ import torch
 from conftest import ROOT, TRAINING_MFCC
 
 from edge_runtime import EdgeSerError
+from train.candidates import Candidate
 from train.epochs import FitConfig
 from train.files import BusyError, alone_in, save_torch, write_text
 from train.fit import ResumeError, fit
@@ -34,8 +35,9 @@ TINY = BETTER.with_settings(
 
 def train(corpus: Path, cache: Path, run: Path, resume: bool = False, recipe=TINY) -> Path:
     return train_run(
-        [corpus / "manifest.csv"], recipe=recipe, labels=None, auxiliary=[], speaker_pattern=None,
-        noise=[], inner=3, run=run, runs=run.parent, cache=cache, resume=resume, device="cpu",
+        [corpus / "manifest.csv"], recipes={"better": recipe}, labels=None, auxiliary=[],
+        speaker_pattern=None, noise=[], inner=3, run=run, runs=run.parent, cache=cache,
+        resume=resume, device="cpu",
     )
 
 
@@ -289,9 +291,10 @@ def test_a_protocol_does_not_begin_again_over_what_is_there(demo_corpus, feature
     (fold / "choice-1.state.pt").touch()
     with pytest.raises(RunError, match="holds trainings already; give --resume"):
         evaluate(
-            [demo_corpus / "manifest.csv"], "loso", tmp_path / "report", recipe=TINY, labels=None,
-            auxiliary=[], speaker_pattern=None, noise=[], inner=1, seeds=1, jobs=1,
-            runs=tmp_path / "runs", cache=feature_cache, resume=False, device="cpu",
+            [demo_corpus / "manifest.csv"], "loso", tmp_path / "report",
+            recipes={"tiny": TINY}, labels=None, auxiliary=[], speaker_pattern=None, noise=[],
+            inner=1, seeds=1, jobs=1, runs=tmp_path / "runs", cache=feature_cache, resume=False,
+            device="cpu",
         )
     assert (fold / "choice-1.state.pt").exists() and not list(tmp_path.glob("report*"))
 
@@ -316,7 +319,7 @@ def test_one_training_that_fails_ends_all_at_once(tmp_path):
 def test_folds_of_other_settings_or_recordings_are_not_trained_over(dataset, tmp_path):
     from train import evaluate
 
-    tasks = list(evaluate._tasks(dataset, "loso", TINY, 3, 1, tmp_path))
+    tasks = list(evaluate._tasks([Candidate("tiny", TINY, dataset)], "loso", 3, 1, tmp_path))
     kept = tmp_path / "fold-02-seed-0"
     kept.mkdir()
     (kept / "settings.json").write_text(json.dumps(tasks[1].settings))
@@ -331,8 +334,8 @@ def test_folds_of_other_settings_or_recordings_are_not_trained_over(dataset, tmp
         replace(relabelled[k], label=relabelled[j].label) for k, j in ((0, -1), (-1, 0))
     )
     assert relabelled != dataset.clips
-    other = replace(dataset, clips=relabelled)
-    tasks = list(evaluate._tasks(other, "loso", TINY, 3, 1, tmp_path))
+    others = [Candidate("tiny", TINY, replace(dataset, clips=relabelled))]
+    tasks = list(evaluate._tasks(others, "loso", 3, 1, tmp_path))
     with pytest.raises(RunError, match="fold-02-seed-0: holds a training of other settings"):
-        evaluate._results(tasks, other, TINY, tmp_path, 1, True, "cpu")
+        evaluate._results(tasks, others, tmp_path, 1, True, "cpu")
     assert (kept / "result.json").read_text() == result

@@ -53,11 +53,11 @@ def test_a_run_folder_of_other_things_is_not_begun_in(tmp_path):
 
 
 def test_a_run_that_failed_before_its_first_epoch_is_begun_again(tmp_path):
-    about = {"settings.json": {"fit": {"seed": 0}, "versions": {}}, "split.json": {}}
+    about = {"settings.json": {"recipes": {"seed": 0}, "versions": {}}, "split.json": {}}
     begin(tmp_path, about, resume=False)
-    about["settings.json"]["fit"] = {"seed": 1}
+    about["settings.json"]["recipes"] = {"seed": 1}
     begin(tmp_path, about, resume=False)
-    assert read_json(tmp_path / "settings.json")["fit"] == {"seed": 1}
+    assert read_json(tmp_path / "settings.json")["recipes"] == {"seed": 1}
     (tmp_path / "settings.json").write_text("{}")
     with pytest.raises(RunError, match="settings.json: is there already, is of something else"):
         begin(tmp_path, about, resume=False)

@@ -13,7 +13,7 @@ import typer
 from edge_runtime import ConfigError
 
 from .command import run
-from .recipe import BETTER, RECIPES, Recipe
+from .recipe import DEFAULT, RECIPES, Recipe
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode=None,
@@ -41,11 +41,14 @@ Noise = Annotated[
     typer.Option(help="A folder of recordings without speech, beside synthesised; repeatable."),
 ]
 RecipeName = Enum("RecipeName", {name: name for name in RECIPES}, type=str)  # type: ignore[misc]
-RecipeChoice = Annotated[
-    RecipeName,
+Recipes = Annotated[
+    list[RecipeName] | None,
     typer.Option(
-        help="Settings to begin with; corpora: for several of them together, and for noise and "
-        "telephones; baseline: the original network."
+        "--recipe",
+        help="Settings to begin with [default: better]. studio: for recordings that were all made "
+        "in one way, whose levels and upper bands are heard; corpora: for several corpora "
+        "together, and for noise and telephones; baseline: the original network. Repeatable: the "
+        "speakers who choose the epoch choose among them.",
     ),
 ]
 MfccSettings = Annotated[
@@ -66,7 +69,6 @@ Device = Annotated[
 ]
 Inner = Annotated[int, typer.Option(min=1, help="Sets of speakers that choose the epoch in turn.")]
 Cache = Annotated[Path, typer.Option(help="Where features are kept between runs.")]
-DEFAULT = RecipeName(next(name for name, recipe in RECIPES.items() if recipe is BETTER))
 CACHE = Path(".cache/features")
 
 
@@ -83,7 +85,7 @@ def fit_command(
     auxiliary: Auxiliary = None,
     speaker_pattern: SpeakerPattern = None,
     noise: Noise = None,
-    recipe: RecipeChoice = DEFAULT,
+    recipe: Recipes = None,
     mfcc: MfccSettings = None,
     settings: Settings = None,
     epochs: Epochs = None,
@@ -104,7 +106,7 @@ def fit_command(
     from .session import train_run
 
     train_run(
-        data, recipe=_recipe(recipe, mfcc, settings, epochs, seed), labels=_split(labels),
+        data, recipes=_recipes(recipe, mfcc, settings, epochs, seed), labels=_split(labels),
         auxiliary=_split(auxiliary) or [], speaker_pattern=speaker_pattern, noise=noise or [],
         inner=inner, run=run, runs=runs, cache=cache, resume=resume, device=pick_device(device),
     )
@@ -121,7 +123,7 @@ def evaluate_command(
     auxiliary: Auxiliary = None,
     speaker_pattern: SpeakerPattern = None,
     noise: Noise = None,
-    recipe: RecipeChoice = DEFAULT,
+    recipe: Recipes = None,
     mfcc: MfccSettings = None,
     settings: Settings = None,
     epochs: Epochs = None,
@@ -144,7 +146,7 @@ def evaluate_command(
     from .evaluate import evaluate
 
     evaluate(
-        data, protocol.value, report, recipe=_recipe(recipe, mfcc, settings, epochs, seed),
+        data, protocol.value, report, recipes=_recipes(recipe, mfcc, settings, epochs, seed),
         labels=_split(labels),
         auxiliary=_split(auxiliary) or [], speaker_pattern=speaker_pattern, noise=noise or [],
         inner=inner,
@@ -193,13 +195,17 @@ def _split(labels: str | None) -> list[str] | None:
     return found or None
 
 
-def _recipe(
-    name: RecipeName, mfcc: list[str] | None, settings: list[str] | None, epochs: int | None,
-    seed: int,
-) -> Recipe:
-    recipe = RECIPES[name.value]
+def _recipes(
+    names: list[RecipeName] | None, mfcc: list[str] | None, settings: list[str] | None,
+    epochs: int | None, seed: int,
+) -> dict[str, Recipe]:
     own = [*(settings or []), f"seed={seed}", *([] if epochs is None else [f"epochs={epochs}"])]
-    return replace(recipe, mfcc=recipe.mfcc.with_settings(mfcc or [])).with_settings(own)
+    return {
+        name: replace(
+            RECIPES[name], mfcc=RECIPES[name].mfcc.with_settings(mfcc or [])
+        ).with_settings(own)
+        for name in ([name.value for name in names] if names else [DEFAULT])
+    }
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from .fit import validated
 from .metrics import scores
 from .noise import noise_features
 from .pool import in_processes
-from .recipe import BASELINE, BETTER, Recipe
+from .recipe import BASELINE, BETTER, STUDIO, Recipe
 from .runs import RunError, keep_others, read_json
 from .splits import actor_folds, inner_folds
 
@@ -46,6 +46,7 @@ VARIATIONS: dict[str, Recipe] = {
     "a frame every 10 ms": replace(SHORT, mfcc=replace(MFCC, hop_length=160)),
     "13 bands": replace(SHORT, mfcc=replace(MFCC, n_mels=13)),
     "40 bands up to 8 kHz": replace(SHORT, mfcc=replace(MFCC, n_mels=40, fmax=None)),
+    "that, levels as recorded: studio": replace(SHORT, mfcc=STUDIO.mfcc, silence=STUDIO.silence),
     "16 bands up to 2.5 kHz": replace(SHORT, mfcc=replace(MFCC, fmax=2500.0)),
     "16 bands up to 1.6 kHz": replace(SHORT, mfcc=replace(MFCC, fmax=1600.0)),
     "silence kept": replace(SHORT, silence=None),

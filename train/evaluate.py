@@ -9,8 +9,8 @@ answers of the int8 model stand beside those of PyTorch.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,14 @@ import torch
 
 from edge_runtime import EmotionModel
 
+from .candidates import Candidate, fit_best, open_candidates, settings_of
 from .clip import DatasetError
 from .features import Dataset
 from .files import alone_in, beside, report_path, write_json, write_text
-from .fit import fit
 from .pool import in_processes
 from .predict import predict
 from .recipe import Recipe
-from .recordings import corpora_of, left_out_of, open_dataset, say
+from .recordings import corpora_of, left_out_of, say
 from .report import check_replaceable, summarize, write_report
 from .run_report import Parts, write_run
 from .runs import SETTINGS, SPLIT, STATE, RunError, load_checkpoint, read_json
@@ -43,7 +43,8 @@ PROTOCOLS = {
     "loso": leave_one_speaker_out, "actor-folds": actor_folds, "leave-corpus-out": leave_corpus_out,
 }
 RESULT = "result.json"
-RESULT_KEYS = {"targets", "logits", "temperature", "bytes"}  # in every result, among others
+# In every result, among others.
+RESULT_KEYS = {"targets", "logits", "temperature", "bytes", "recipe"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Task:
 
 
 def evaluate(
-    data: list[Path], protocol: str, report: Path, *, recipe: Recipe,
+    data: list[Path], protocol: str, report: Path, *, recipes: Mapping[str, Recipe],
     labels: list[str] | None, auxiliary: list[str], speaker_pattern: str | None,
     noise: list[Path], inner: int, seeds: int, jobs: int, runs: Path, cache: Path, resume: bool,
     device: str,
@@ -68,23 +69,25 @@ def evaluate(
     """Run a protocol and write `report`.json, `report`.md, its split and its pictures.
 
     Every training leaves a run folder below `runs`; `resume` keeps those that are finished and
-    goes on with the one that is not. `inner` sets of speakers choose the epoch of each; `jobs`
-    trainings run at a time, one thread each.
+    goes on with the one that is not. `inner` sets of speakers choose the epoch of each, and the
+    recipe, where there are several `recipes`, by their names; `jobs` trainings run at a time, one
+    thread each.
     """
     report = report_path(report)
-    dataset = open_dataset(data, labels, auxiliary, speaker_pattern, recipe, cache, noise)
+    candidates = open_candidates(recipes, data, labels, auxiliary, speaker_pattern, cache, noise)
+    dataset = candidates[0].data
     corpora = {clip.corpus for clip in dataset.clips}
     check_replaceable(report, protocol, dataset.labels, corpora)
-    recipe = recipe.sized(len(dataset.labels))
-    tasks = list(_tasks(dataset, protocol, recipe, inner, seeds, runs))
+    tasks = list(_tasks(candidates, protocol, inner, seeds, runs))
     notes = [*dataset.notes, *_notes(dataset, tasks)]
     for note in notes:
         say(f"Note: {note}")
     with alone_in(runs):
-        results = _results(tasks, dataset, recipe, runs, jobs, resume, device)
+        results = _results(tasks, candidates, runs, jobs, resume, device)
     about = {
         "protocol": protocol, "labels": dataset.labels, "auxiliary": sorted(dataset.auxiliary),
-        **recipe.to_dict(), "seeds": seeds, "inner": inner, "corpora": corpora_of(dataset),
+        **settings_of({candidate.name: candidate.recipe for candidate in candidates}),
+        "seeds": seeds, "inner": inner, "corpora": corpora_of(dataset),
         "notes": notes, "left_out": left_out_of(dataset), "unreadable": dataset.unreadable,
         "duplicates": dataset.duplicates,
     }
@@ -97,7 +100,7 @@ def evaluate(
 
 
 def _results(
-    tasks: list[Task], dataset: Dataset, recipe: Recipe, runs: Path, jobs: int, resume: bool,
+    tasks: list[Task], candidates: list[Candidate], runs: Path, jobs: int, resume: bool,
     device: str,
 ) -> list[dict[str, Any]]:
     """What all tasks found, those that were finished before included."""
@@ -112,9 +115,11 @@ def _results(
             f"{len(others)} of {len(tasks)} folders do; give those of that time, or another --runs"
         )
     waiting = [task for task in tasks if not _done(task)]
-    for result in in_processes(_run, waiting, jobs, _share, (dataset, recipe, device)):
+    for result in in_processes(_run, waiting, jobs, _share, (candidates, device)):
+        recipe = f"{result['recipe']}, " if len(candidates) > 1 else ""
         print(
-            f"Fold {result['fold'] + 1}, seed {result['seed']}: epoch {result['best_epoch']}, "
+            f"Fold {result['fold'] + 1}, seed {result['seed']}: {recipe}epoch "
+            f"{result['best_epoch']}, "
             f"validation UAR {100 * result['val_uar']:.1f}%, test UAR "
             f"{100 * result['uar']['int8']:.1f}%", flush=True,
         )
@@ -122,9 +127,11 @@ def _results(
 
 
 def _tasks(
-    dataset: Dataset, protocol: str, recipe: Recipe, inner: int, seeds: int, runs: Path
+    candidates: list[Candidate], protocol: str, inner: int, seeds: int, runs: Path
 ) -> Iterator[Task]:
-    for seed in range(recipe.fit.seed, recipe.fit.seed + seeds):
+    dataset, first = candidates[0].data, candidates[0].recipe.fit.seed
+    for seed in range(first, first + seeds):
+        recipes = {its.name: its.recipe.with_settings([f"seed={seed}"]) for its in candidates}
         for k, test in enumerate(PROTOCOLS[protocol](dataset.clips)):
             if not dataset.answerable(test):
                 continue  # speakers of auxiliary labels alone
@@ -137,7 +144,7 @@ def _tasks(
                     "speakers are needed"
                 )
             settings = {
-                **recipe.with_settings([f"seed={seed}"]).to_dict(), "labels": dataset.classes,
+                **settings_of(recipes), "labels": dataset.classes,
                 "noises": len(dataset.noises), "inner": inner, "test": _names(dataset, test),
                 "recordings": dataset.digest([*train, *test]),
             }
@@ -187,17 +194,17 @@ def _done(task: Task) -> bool:
 _shared: dict[str, Any] = {}  # in a worker: what all of its tasks need
 
 
-def _share(dataset: Dataset, recipe: Recipe, device: str) -> None:
-    _shared.update(dataset=dataset, recipe=recipe, device=device)
+def _share(candidates: list[Candidate], device: str) -> None:
+    _shared.update(candidates=candidates, device=device)
 
 
 def _run(task: Task) -> dict[str, Any]:
     """Train one fold in its run folder and score it."""
     with alone_in(task.folder):
-        return _train(task, _shared["dataset"], _shared["recipe"], _shared["device"])
+        return _train(task, _shared["candidates"], _shared["device"])
 
 
-def _train(task: Task, dataset: Dataset, recipe: Recipe, device: str) -> dict[str, Any]:
+def _train(task: Task, candidates: list[Candidate], device: str) -> dict[str, Any]:
     from export.graph import export_fp32, export_int8
     from export.session import make_card
 
@@ -205,15 +212,15 @@ def _train(task: Task, dataset: Dataset, recipe: Recipe, device: str) -> dict[st
     (folder / RESULT).unlink(missing_ok=True)
     write_json(folder / SETTINGS, task.settings)
     parts = Parts(SPEAKER_INDEPENDENT, (), task.train, task.inner, task.test)
-    write_json(folder / SPLIT, parts.to_json(dataset))
+    write_json(folder / SPLIT, parts.to_json(candidates[0].data))
     lines: list[str] = []
-    result = fit(
-        dataset, task.train, task.inner, recipe.network,
-        replace(recipe.fit, seed=task.seed), device=device, state_file=folder / STATE,
-        resume=True, log=lines.append,
+    chosen = fit_best(
+        candidates, task.train, task.inner, seed=task.seed, device=device,
+        state_file=folder / STATE, resume=True, log=lines.append,
     )
+    dataset, result = chosen.candidate.data, chosen.fit
     write_text(folder / "log.txt", "\n".join(lines) + "\n")
-    write_run(folder, dataset, parts, recipe, result)
+    write_run(folder, parts, chosen)
     _, stored = load_checkpoint(folder)
     fp32, int8 = folder / "model.fp32.onnx", folder / "model.int8.onnx"
     export_fp32(result.network, make_card(result.network, stored, "fold", "none"), fp32)
@@ -222,7 +229,8 @@ def _train(task: Task, dataset: Dataset, recipe: Recipe, device: str) -> dict[st
     answers = _answers(dataset, task, result.network, model)
     best = result.history[result.best_epoch - 1]
     entry = {
-        "fold": task.fold, "seed": task.seed, "best_epoch": result.best_epoch,
+        "fold": task.fold, "seed": task.seed, "recipe": chosen.candidate.name,
+        "val_uar_by_recipe": chosen.val_uar, "best_epoch": result.best_epoch,
         "epochs": len(result.history), "val_uar": best["val_uar"],
         "seconds": sum(row["seconds"] for row in result.history),
         "temperature": result.temperature, "bytes": int8.stat().st_size,

@@ -85,13 +85,10 @@ def fit(
         data, clips, folds, network_config, config, device=device, state_file=state_file,
         resume=resume, log=log,
     )
-    log(f"Up to epoch {chosen.best_epoch}; training on all {len(clips)} clips")
-    training = _Training(
-        data, clips, [], network_config, config, device, teachers if config.teaching else None
+    return train_on_all(
+        data, clips, network_config, config, chosen, teachers, device=device,
+        state_file=state_file, resume=resume, log=log,
     )
-    training.run(chosen.best_epoch, state_file, resume, log)
-    network = _answering(training.average.module.cpu(), len(data.labels))
-    return dataclasses.replace(chosen, network=network)
 
 
 def choose_epoch(
@@ -136,6 +133,21 @@ def choose_epoch(
     return found, teachers
 
 
+def train_on_all(
+    data: Dataset, clips: list[int], network_config: NetworkConfig, config: FitConfig,
+    chosen: Fit, teachers: Teachers, *, device: str = "cpu", state_file: Path | None = None,
+    resume: bool = False, log: Callable[[str], None] = lambda line: None,
+) -> Fit:
+    """The second half of `fit`: what `choose_epoch` found, with the network that is kept."""
+    log(f"Up to epoch {chosen.best_epoch}; training on all {len(clips)} clips")
+    training = _Training(
+        data, clips, [], network_config, config, device, teachers if config.teaching else None
+    )
+    training.run(chosen.best_epoch, state_file, resume, log)
+    network = _answering(training.average.module.cpu(), len(data.labels))
+    return dataclasses.replace(chosen, network=network)
+
+
 def best_epoch(history: list[dict[str, float]], n_clips: int) -> int:
     """The last epoch, from 1, that is as good as the best, by UAR of `n_clips` validation clips.
 
@@ -144,14 +156,24 @@ def best_epoch(history: list[dict[str, float]], n_clips: int) -> int:
     learning rate cut off half-way down, has to be better by more than chance.
     Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3.
     """
-    reach = len(history) // 10
-    around = [
-        float(np.mean([row["val_uar"] for row in history[max(0, k - reach) : k + reach + 1]]))
-        for k in range(len(history))
-    ]
+    around = _smoothed(history)
     best = max(around)
     error = math.sqrt(best * (1 - best) / n_clips)
     return 1 + max(k for k, uar in enumerate(around) if uar >= best - error)
+
+
+def validation_uar(found: Fit) -> float:
+    """How good a training was for those who chose its epoch, around that epoch."""
+    return _smoothed(found.history)[found.best_epoch - 1]
+
+
+def _smoothed(history: list[dict[str, float]]) -> list[float]:
+    """The mean UAR of a tenth of the training to either side of each epoch."""
+    reach = len(history) // 10
+    return [
+        float(np.mean([row["val_uar"] for row in history[max(0, k - reach) : k + reach + 1]]))
+        for k in range(len(history))
+    ]
 
 
 def validated(

@@ -20,6 +20,9 @@ from .runs import RunError, has_keys, keep_others, read_json
 
 VARIANTS = {"int8": "int8, what ships", "fp32": "PyTorch", "profile": "int8, a minute of profile"}
 N_BOOTSTRAP = 2000
+# What a report tells of each training.
+FOLD_KEYS = ("fold", "seed", "recipe", "val_uar_by_recipe", "best_epoch", "epochs", "val_uar",
+             "temperature", "bytes", "uar")
 
 
 def summarize(about: dict[str, Any], results: list[dict[str, Any]]) -> dict[str, Any]:
@@ -45,9 +48,7 @@ def summarize(about: dict[str, Any], results: list[dict[str, Any]]) -> dict[str,
         "coverage": curve, "threshold": choose_threshold(curve),
     }
     summary["folds"] = [
-        {key: r[key] for key in ("fold", "seed", "best_epoch", "epochs", "val_uar", "temperature",
-                                 "bytes", "uar")}
-        | {"test_speakers": sorted(set(r["speakers"]))}
+        {key: r[key] for key in FOLD_KEYS} | {"test_speakers": sorted(set(r["speakers"]))}
         for r in results
     ]
     return summary
@@ -178,19 +179,13 @@ def _markdown(summary: dict[str, Any], name: str) -> str:
     by_group = ", ".join(
         f"{group} {100 * uar:.1f} %" for group, uar in int8["uar_by_group"].items()
     )
-    folds = "\n".join(
-        f"| {f['seed']} | {cell(', '.join(f['test_speakers']))} "
-        f"| {f['best_epoch']} of {f['epochs']} | {100 * f['val_uar']:.1f} "
-        f"| {100 * f['uar']['int8']:.1f} |"
-        for f in summary["folds"]
-    )
     size = max(fold["bytes"] for fold in summary["folds"])
     n_folds = len({fold["fold"] for fold in summary["folds"]})
     return f"""# {summary['protocol']}: {corpora}
 
-Speaker-independent and nested: the epoch and the temperature of each fold were chosen on speakers \
-(across three corpora or more, on corpora) left out of the training in turn, the network was then \
-trained on all of them, and the test speakers were scored once. {summary['clips']} clips, \
+Speaker-independent and nested: {_what(summary)} and the temperature of each fold were chosen on \
+speakers (across three corpora or more, on corpora) left out of the training in turn, the network \
+was then trained on all of them, and the test speakers were scored once. {summary['clips']} clips, \
 {len(labels)} classes, {n_folds} folds, seeds: {summary['seeds']}.{_auxiliary(summary)}\
 {_notes(summary)}
 
@@ -224,10 +219,31 @@ of these clips.
 
 {_settings(summary)}
 
-| seed | test speakers | epoch | validation UAR | test UAR |
-|---:|---|---:|---:|---:|
-{folds}
+{_folds(summary)}
 """
+
+
+def _folds(summary: dict[str, Any]) -> str:
+    """A table of all trainings; with the recipes, where there was a choice of them."""
+    names = list(summary["recipes"])
+    several = len(names) > 1
+    uars = [f"validation UAR, {name}" for name in names] if several else ["validation UAR"]
+    header = ["seed", "test speakers", *(["recipe"] if several else []), "epoch", *uars, "test UAR"]
+    lines = [header, ["---" if name in ("test speakers", "recipe") else "---:" for name in header]]
+    for fold in summary["folds"]:
+        found = fold["val_uar_by_recipe"]
+        uars = [found[name] for name in names] if several else [fold["val_uar"]]
+        lines.append([
+            str(fold["seed"]), cell(", ".join(fold["test_speakers"])),
+            *([fold["recipe"]] if several else []), f"{fold['best_epoch']} of {fold['epochs']}",
+            *(f"{100 * uar:.1f}" for uar in [*uars, fold["uar"]["int8"]]),
+        ])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _what(summary: dict[str, Any]) -> str:
+    names = list(summary["recipes"])
+    return "the epoch" if len(names) == 1 else f"the recipe (of {', '.join(names)}), the epoch"
 
 
 def _auxiliary(summary: dict[str, Any]) -> str:
@@ -252,10 +268,15 @@ def _row(title: str, score: dict[str, Any]) -> str:
 
 def _settings(summary: dict[str, Any]) -> str:
     parts = []
-    for part in ("mfcc", "silence", "network", "fit"):
-        values = {**(summary[part] or {})}
-        values.update({f"augment.{k}": v for k, v in values.pop("augment", {}).items()})
-        parts.append(f"- {part}: " + ", ".join(f"{k} {v}" for k, v in values.items()))
-    if summary["fit"]["teaching"]:
-        parts.append("- the network that is taught: twice that offset, 1.5 times that vocal_tract")
-    return "\n".join(parts)
+    for name, recipe in summary["recipes"].items():
+        if len(summary["recipes"]) > 1:
+            parts.append(f"\nRecipe {name}:\n")
+        for part in ("mfcc", "silence", "network", "fit"):
+            values = {**(recipe[part] or {})}
+            values.update({f"augment.{k}": v for k, v in values.pop("augment", {}).items()})
+            parts.append(f"- {part}: " + ", ".join(f"{k} {v}" for k, v in values.items()))
+        if recipe["fit"]["teaching"]:
+            parts.append(
+                "- the network that is taught: twice that offset, 1.5 times that vocal_tract"
+            )
+    return "\n".join(parts).strip()

@@ -15,13 +15,13 @@ from edge_runtime.terminal import one_line
 
 from . import plots
 from .calibration import choose_threshold, coverage_curve, coverage_markdown, reliability
+from .candidates import Chosen
 from .corpora import speaker_group
 from .features import Dataset
 from .files import write_csv, write_json, write_text
 from .fit import Fit
 from .metrics import cell, confusion_markdown, scores
 from .predict import predict
-from .recipe import Recipe
 from .recordings import corpora_of, left_out_of, licence_of
 from .runs import save_checkpoint
 
@@ -65,13 +65,15 @@ class Parts:
         }
 
 
-def write_run(
-    folder: Path, dataset: Dataset, parts: Parts, recipe: Recipe, result: Fit
-) -> dict[str, Any]:
+def write_run(folder: Path, parts: Parts, chosen: Chosen) -> dict[str, Any]:
     """The course of a training, its network and its report, in its run folder; the report."""
+    dataset, recipe, result = chosen.candidate.data, chosen.candidate.recipe, chosen.fit
     write_csv(folder / "metrics.csv", result.history)
     plots.curves(result.history, result.best_epoch, folder / "curves.png")
-    report = run_report(dataset, parts, result)
+    report = {
+        **run_report(dataset, parts, result),
+        "recipe": chosen.candidate.name, "val_uar_by_recipe": chosen.val_uar,
+    }
     shape = report["calibration"]
     plots.calibration(
         shape["bins"], shape["coverage"], shape["threshold"], folder / "calibration.png"
@@ -174,6 +176,7 @@ def run_markdown(report: dict[str, Any], labels: list[str]) -> str:
 - Split: {report['split']}; {report['clips']['train']} clips to train on, of which \
 {report['clips']['choosing']} chose the epoch before, {report['clips']['test']} to score{notes}
 - Parameters: {report['parameters']:,}
+{_recipes(report)}\
 - Epoch {report['best_epoch']} of {report['epochs']}, validation UAR {100 * report['val_uar']:.1f} %
 - Test UAR {100 * test['uar']:.1f} %, accuracy {100 * test['accuracy']:.1f} %; recall: {recalls}
 - Test UAR by corpus: {by_corpus}; by speakers: {by_group}
@@ -190,3 +193,12 @@ def run_markdown(report: dict[str, Any], labels: list[str]) -> str:
 ![training](curves.png)
 ![calibration](calibration.png)
 """
+
+
+def _recipes(report: dict[str, Any]) -> str:
+    """A line of which recipe was chosen, where there was a choice."""
+    found = report["val_uar_by_recipe"]
+    if len(found) == 1:
+        return ""
+    uars = ", ".join(f"{name} {100 * uar:.1f} %" for name, uar in found.items())
+    return f"- Recipe {report['recipe']}, by the validation UAR of the recipes: {uars}\n"

@@ -56,7 +56,7 @@ def begin(folder: Path, about: dict[str, Any], resume: bool) -> None:
         if any(folder.glob(f"*{STATE}")) or (folder / CHECKPOINT).exists():
             raise RunError(f"{folder}: holds a run already; give --resume, or another --run")
         # One that failed before its first epoch has left these two, and may be begun again.
-        failed = (SETTINGS, SPLIT) if has_keys(folder / SETTINGS, {"fit", "versions"}) else ()
+        failed = (SETTINGS, SPLIT) if has_keys(folder / SETTINGS, {"recipes", "versions"}) else ()
         keep_others((folder / name for name in WRITTEN if name not in failed), "--run")
         for name, value in about.items():
             write_json(folder / name, value)
@@ -89,8 +89,10 @@ def _difference(before: Any, now: Any) -> str:
     """The first place where two values differ, in a few words."""
     if isinstance(before, dict) and isinstance(now, dict):
         for key in [*before, *now]:
-            if before.get(key) != now.get(key):
-                return f"{key}: {_difference(before.get(key), now.get(key))}"
+            if key not in before or key not in now:
+                return f"{key!r} {'not then, but now' if key in now else 'then, not now'}"
+            if before[key] != now[key]:
+                return f"{key}: {_difference(before[key], now[key])}"
     if isinstance(before, list) and isinstance(now, list):
         gone = [value for value in before if value not in now]
         new = [value for value in now if value not in before]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ import torch
 
 from edge_runtime import __version__
 
+from .candidates import Candidate, fit_best, open_candidates, settings_of
 from .features import Dataset
 from .files import alone_in
-from .fit import fit, summary
+from .fit import summary
 from .metrics import confusion_text
 from .recipe import Recipe
-from .recordings import left_out_of, open_dataset, say
+from .recordings import left_out_of, say
 from .run_report import Parts, write_run
 from .runs import SETTINGS, SPLIT, STATE, begin, run_folder
 from .splits import (
@@ -31,19 +33,21 @@ from .splits import (
 
 
 def train_run(
-    data: list[Path], *, recipe: Recipe, labels: list[str] | None,
+    data: list[Path], *, recipes: Mapping[str, Recipe], labels: list[str] | None,
     auxiliary: list[str], speaker_pattern: str | None, noise: list[Path], inner: int,
     run: Path | None, runs: Path, cache: Path, resume: bool, device: str,
 ) -> Path:
     """Train on the recordings in `data` and return the run folder.
 
-    `inner` sets of speakers choose the epoch in turn, where the data do not name who does.
+    `inner` sets of speakers choose the epoch in turn, where the data do not name who does, and the
+    recipe, where there are several `recipes`, by their names.
     """
     torch.set_num_threads(1)  # faster for so small a network, and the same weights everywhere
-    dataset = open_dataset(data, labels, auxiliary, speaker_pattern, recipe, cache, noise)
-    split = make_split(dataset.clips, seed=recipe.fit.seed, answered=dataset.labels)
+    candidates = open_candidates(recipes, data, labels, auxiliary, speaker_pattern, cache, noise)
+    dataset, seed = candidates[0].data, candidates[0].recipe.fit.seed
+    split = make_split(dataset.clips, seed=seed, answered=dataset.labels)
     split = replace(split, test=dataset.answerable(split.test))
-    choosing = _choosing(dataset, split, inner, recipe.fit.seed)
+    choosing = _choosing(dataset, split, inner, seed)
     notes = [*dataset.notes, *split.notes]
     if choosing != [split.val]:
         notes = [note for note in notes if note != RANDOM_VAL]
@@ -52,22 +56,22 @@ def train_run(
         say(f"Note: {note}")
     trained = sorted(split.train + split.val)
     parts = Parts(split.kind, tuple(notes), trained, choosing, split.test)
-    recipe = recipe.sized(len(dataset.labels))
-    about = {SETTINGS: _settings(data, dataset, recipe), SPLIT: parts.to_json(dataset)}
+    about = {SETTINGS: _settings(data, candidates), SPLIT: parts.to_json(dataset)}
     folder = run_folder(run, runs, resume)
     with alone_in(folder):
         begin(folder, about, resume)
-        return _train(folder, dataset, parts, recipe, resume, device)
+        return _train(folder, candidates, parts, seed, resume, device)
 
 
 def _train(
-    folder: Path, dataset: Dataset, parts: Parts, recipe: Recipe, resume: bool, device: str
+    folder: Path, candidates: list[Candidate], parts: Parts, seed: int, resume: bool, device: str
 ) -> Path:
-    result = fit(
-        dataset, parts.train, parts.choosing, recipe.network, recipe.fit,
-        device=device, state_file=folder / STATE, resume=resume, log=print,
+    chosen = fit_best(
+        candidates, parts.train, parts.choosing, seed=seed, device=device,
+        state_file=folder / STATE, resume=resume, log=print,
     )
-    report = write_run(folder, dataset, parts, recipe, result)
+    dataset = chosen.candidate.data
+    report = write_run(folder, parts, chosen)
     print(summary("Test set", report["test_loss"], report["test"]))
     print(confusion_text(report["test"]["confusion"], dataset.labels))
     if parts.kind != SPEAKER_INDEPENDENT:
@@ -90,11 +94,13 @@ def _choosing(dataset: Dataset, split: Split, inner: int, seed: int) -> list[lis
     return folds if len(folds) > 1 else [split.val]
 
 
-def _settings(data: list[Path], dataset: Dataset, recipe: Recipe) -> dict[str, Any]:
+def _settings(data: list[Path], candidates: list[Candidate]) -> dict[str, Any]:
+    dataset = candidates[0].data
     return {
         "data": [str(path) for path in data], "labels": dataset.labels,
         "auxiliary": sorted(dataset.auxiliary), "noises": len(dataset.noises),
-        "recordings": dataset.digest(range(len(dataset.clips))), **recipe.to_dict(),
+        "recordings": dataset.digest(range(len(dataset.clips))),
+        **settings_of({candidate.name: candidate.recipe for candidate in candidates}),
         "versions": {
             "edge-ser": __version__, "torch": torch.__version__, "numpy": np.__version__,
             "python": platform.python_version(),

@@ -1,0 +1,150 @@
+"""Several recipes: the speakers who choose the epoch choose among them, and nobody else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edge_runtime import EmotionModel
+from train.candidates import Candidate, fit_best, open_candidates
+from train.clip import DatasetError
+from train.corpora import scan
+from train.evaluate import evaluate
+from train.features import load_dataset
+from train.fit import choose_epoch, fit
+from train.recipe import BETTER, STUDIO
+from train.runs import RunError, load_checkpoint
+from train.session import train_run
+from train.splits import inner_folds
+
+SIZES = [
+    "epochs=10", "batch_size=4", "learning_rate=0.02", "hidden_size=16", "fc_size=16",
+    "stem_size=16", "members=1", "speech=false", "teaching=0",
+]
+TINY, TINY_STUDIO = BETTER.with_settings(SIZES), STUDIO.with_settings(SIZES)
+DEAF = TINY.with_settings(["learning_rate=1e-9"])  # learns nothing
+RECIPES = {"deaf": DEAF, "studio": TINY_STUDIO}
+
+
+@pytest.fixture(scope="module")
+def candidates(demo_corpus, feature_cache):
+    return open_candidates(
+        RECIPES, [demo_corpus / "manifest.csv"], None, [], None, feature_cache, []
+    )
+
+
+@pytest.fixture(scope="module")
+def clips_and_folds(candidates):
+    clips = list(range(len(candidates[0].data.clips)))
+    test = set(inner_folds(candidates[0].data.clips, clips, 3, seed=1)[0])
+    clips = [i for i in clips if i not in test]
+    return clips, inner_folds(candidates[0].data.clips, clips, 2, seed=0)
+
+
+def test_every_front_end_hears_the_same_clips(candidates):
+    first, second = (candidate.data for candidate in candidates)
+    assert first.clips == second.clips and first.labels == second.labels
+    assert first.mfcc.n_mels == 16 and second.mfcc.n_mels == 40
+    assert not np.array_equal(first.frames[0], second.frames[0])
+
+
+def test_the_best_for_those_who_choose_is_trained_on_all(candidates, clips_and_folds):
+    clips, folds = clips_and_folds
+    for order in (candidates, candidates[::-1]):
+        chosen = fit_best(order, clips, folds, seed=3)
+        assert chosen.candidate.name == "studio"
+        assert chosen.val_uar["deaf"] < chosen.val_uar["studio"] <= 1
+    studio = next(its for its in candidates if its.name == "studio")
+    config = replace(studio.recipe.fit, seed=3)
+    alone = fit(studio.data, clips, folds, studio.recipe.network, config)
+    for name, value in alone.network.state_dict().items():
+        assert value.equal(chosen.fit.network.state_dict()[name]), name
+    assert alone.temperature == chosen.fit.temperature
+
+
+def test_of_equals_the_first_is_taken(candidates, clips_and_folds):
+    clips, folds = clips_and_folds
+    deaf = candidates[0]
+    twins = [Candidate(name, deaf.recipe, deaf.data) for name in ("one", "two")]
+    chosen = fit_best(twins, clips, folds, seed=0)
+    assert chosen.candidate.name == "one" and len(set(chosen.val_uar.values())) == 1
+
+
+def test_each_is_resumed_from_its_own_state(candidates, clips_and_folds, tmp_path):
+    clips, folds = clips_and_folds
+    state = tmp_path / "state.pt"
+    whole = fit_best(candidates, clips, folds, seed=0, state_file=state)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "choice-1.deaf.state.pt", "choice-1.studio.state.pt", "choice-2.deaf.state.pt",
+        "choice-2.studio.state.pt", "studio.state.pt",
+    ]
+    lines: list[str] = []
+    again = fit_best(
+        candidates, clips, folds, seed=0, state_file=state, resume=True, log=lines.append
+    )
+    assert sum("Resumed after epoch" in line for line in lines) == 5
+    assert not any("Train Epoch" in line for line in lines)
+    assert again.val_uar == whole.val_uar
+    # A single candidate's files are those of a single recipe.
+    choose_epoch(
+        candidates[1].data, clips, folds, candidates[1].recipe.network, candidates[1].recipe.fit,
+        state_file=state,
+    )
+    assert (tmp_path / "choice-1.state.pt").exists()
+
+
+def test_a_clip_that_one_front_end_does_not_hear_is_named(
+    demo_corpus, feature_cache, monkeypatch
+):
+    def without_one(clips, *how):
+        return load_dataset([clip for clip in clips if clip.path != gone], *how)
+
+    clips = scan([demo_corpus / "manifest.csv"])
+    gone = load_dataset(clips, TINY.mfcc, feature_cache).clips[7].path
+    monkeypatch.setattr("train.candidates.load_dataset", without_one)
+    with pytest.raises(
+        DatasetError, match=f"--recipe studio: .*nothing in 1 of the clips, such as {gone}; take"
+    ):
+        open_candidates(
+            RECIPES, [demo_corpus / "manifest.csv"], None, [], None, feature_cache, []
+        )
+
+
+def test_a_run_tells_what_was_chosen_and_exports_it(demo_corpus, feature_cache, tmp_path):
+    def run(recipes, resume=False):
+        return train_run(
+            [demo_corpus / "manifest.csv"], recipes=recipes, labels=None, auxiliary=[],
+            speaker_pattern=None, noise=[], inner=2, run=tmp_path / "run", runs=tmp_path,
+            cache=feature_cache, resume=resume, device="cpu",
+        )
+
+    folder = run(RECIPES)
+    report = json.loads((folder / "report.json").read_text())
+    assert report["recipe"] == "studio" and set(report["val_uar_by_recipe"]) == set(RECIPES)
+    assert "- Recipe studio, by the validation UAR of the recipes: deaf " in (
+        folder / "report.md"
+    ).read_text()
+    _, stored = load_checkpoint(folder)
+    assert stored["mfcc"]["n_mels"] == 40 and stored["silence"]["relative"] is False
+    settings = json.loads((folder / "settings.json").read_text())
+    assert list(settings["recipes"]) == list(RECIPES)
+    with pytest.raises(RunError, match="another 'recipes' .*'studio' then, not now"):
+        run({"deaf": DEAF}, resume=True)
+
+
+def test_a_protocol_chooses_in_every_fold(demo_corpus, feature_cache, tmp_path):
+    summary = evaluate(
+        [demo_corpus / "manifest.csv"], "loso", tmp_path / "report", recipes=RECIPES, labels=None,
+        auxiliary=[], speaker_pattern=None, noise=[], inner=2, seeds=1, jobs=1,
+        runs=tmp_path / "runs", cache=feature_cache, resume=False, device="cpu",
+    )
+    assert {fold["recipe"] for fold in summary["folds"]} == {"studio"}
+    page = (tmp_path / "report.md").read_text()
+    assert "the recipe (of deaf, studio), the epoch and the temperature of each fold" in page
+    assert "| seed | test speakers | recipe | epoch | validation UAR, deaf |" in page
+    assert "Recipe deaf:" in page and "Recipe studio:" in page and "n_mels 40" in page
+    model = EmotionModel.load(tmp_path / "runs" / "fold-01-seed-0" / "model.int8.onnx")
+    assert model.card.mfcc.n_mels == 40
