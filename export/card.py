@@ -20,7 +20,8 @@ def card_markdown(card: ModelCard, size: int, parity: str) -> str:
 
 - Labels: {', '.join(card.labels)}
 - Input: {card.mfcc.n_mfcc} MFCC per frame, a frame every \
-{1000 * card.mfcc.hop_length / card.mfcc.sample_rate:g} ms, from audio at {card.mfcc.sample_rate} Hz
+{1000 * card.mfcc.hop_length / card.mfcc.sample_rate:g} ms, from audio at {card.mfcc.sample_rate} \
+Hz; {_levels(card)}
 - Network: {architecture}; {card.parameters:,} parameters
 - Weights: {card.quantization}; the file has {size:,} bytes
 - Calibration: softmax temperature {card.temperature:.2f}, and for a voice that is known logits \
@@ -56,6 +57,12 @@ how a voice sounds; it does not know what a person feels. Do not use it to judge
 hiring, at work, at school, in policing or in medicine. The European AI Act forbids inferring
 emotions at work and in education.
 """
+
+
+def _levels(card: ModelCard) -> str:
+    if card.silence is not None and card.silence.relative:
+        return "levels relative to the loudest frame so far, so that the gain does not matter"
+    return "levels as recorded: a microphone with another gain gets other answers"
 
 
 def _scores(card: ModelCard) -> str:
