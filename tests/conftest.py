@@ -115,6 +115,15 @@ def dataset(demo_corpus, feature_cache):
     return load_dataset(scan([demo_corpus / "manifest.csv"]), TRAINING_MFCC, feature_cache)
 
 
+def fit_one(data, clips, folds, network, config, **options):
+    """`fit_best` with one candidate."""
+    from train.candidates import Candidate, fit_best
+    from train.recipe import Recipe
+
+    candidate = Candidate("one", Recipe(data.mfcc, None, network, config), data)
+    return fit_best([candidate], clips, folds, seed=config.seed, **options).fit
+
+
 @pytest.fixture(scope="session")
 def split(dataset):
     from train.splits import make_split

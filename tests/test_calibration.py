@@ -56,10 +56,12 @@ def test_the_gain_is_found_whatever_each_voice_is_known():
 PERIOD = 0.01  # seconds between frames, of the default front end
 
 
-def voices(rng: np.random.Generator, clips_each: int, seconds: float) -> Dataset:
+def voices(
+    clips_each: int, seconds: float, speakers: int = 40
+) -> Dataset:
     clips = [
         Clip(Path(f"{speaker}-{k}"), "ab"[k % 2], f"x/{speaker}")
-        for speaker in range(40) for k in range(clips_each)
+        for speaker in range(speakers) for k in range(clips_each)
     ]
     frames = [np.zeros((round(seconds / PERIOD), 13), np.float32)] * len(clips)
     return Dataset(clips, frames, [seconds] * len(clips))
@@ -69,7 +71,7 @@ def test_without_what_a_voice_always_sounds_like_its_answers_are_surer():
     """Where speakers differ by a bias, strangers are best answered with doubt, and voices that are
     known with less of it."""
     rng = np.random.default_rng(0)
-    dataset = voices(rng, 40, 3.0)
+    dataset = voices(40, 3.0)
     targets = np.array(["ab".index(clip.label) for clip in dataset.clips])
     said = 2.0 * np.eye(2)[targets] + rng.standard_normal((len(targets), 2))
     biased = said + np.repeat(rng.standard_normal((40, 2)), 40, axis=0)
@@ -87,6 +89,21 @@ def test_without_what_a_voice_always_sounds_like_its_answers_are_surer():
     assert profile_gain(dataset, indices, biased, targets, temperature, 0, ~counted) == 1
     dataset.clips = [replace(clip, speaker=None) for clip in dataset.clips]
     assert profile_gain(dataset, indices, biased, targets, temperature, 0, counted) == 1
+
+
+@pytest.mark.parametrize(("speakers", "each", "seconds"), [(600, 1, 3.0), (600, 1, 90.0),
+                                                           (300, 2, 30.0), (40, 40, 3.0)])
+def test_speakers_without_a_bias_teach_no_gain(speakers, each, seconds):
+    """Also where a clip has its own part in the profile that it is read with."""
+    rng = np.random.default_rng(0)
+    dataset = voices(each, seconds, speakers)
+    targets = np.array(["ab".index(clip.label) for clip in dataset.clips])
+    said = 2.0 * np.eye(2)[targets] + rng.standard_normal((len(targets), 2))
+    gain = profile_gain(
+        dataset, list(range(len(targets))), said, targets, fit_temperature(said, targets), 0,
+        np.ones(len(targets), bool),
+    )
+    assert gain == pytest.approx(1, abs=0.1)
 
 
 def test_the_protocols_read_logits_as_the_device_does(voice_clips):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import fit_one
 
-from edge_runtime import EmotionModel
+from edge_runtime import AudioError, EmotionModel, MfccConfig
 from train.candidates import Candidate, fit_best, open_candidates
 from train.clip import DatasetError
 from train.corpora import scan
 from train.evaluate import evaluate
-from train.features import load_dataset
-from train.fit import choose_epoch, fit
+from train.features import _cached_frames
 from train.recipe import BETTER, STUDIO
 from train.runs import RunError, load_checkpoint
 from train.session import train_run
@@ -59,7 +60,7 @@ def test_the_best_for_those_who_choose_is_trained_on_all(candidates, clips_and_f
         assert chosen.val_uar["deaf"] < chosen.val_uar["studio"] <= 1
     studio = next(its for its in candidates if its.name == "studio")
     config = replace(studio.recipe.fit, seed=3)
-    alone = fit(studio.data, clips, folds, studio.recipe.network, config)
+    alone = fit_one(studio.data, clips, folds, studio.recipe.network, config)
     for name, value in alone.network.state_dict().items():
         assert value.equal(chosen.fit.network.state_dict()[name]), name
     assert alone.temperature == chosen.fit.temperature
@@ -88,29 +89,51 @@ def test_each_is_resumed_from_its_own_state(candidates, clips_and_folds, tmp_pat
     assert sum("Resumed after epoch" in line for line in lines) == 5
     assert not any("Train Epoch" in line for line in lines)
     assert again.val_uar == whole.val_uar
-    # A single candidate's files are those of a single recipe.
-    choose_epoch(
-        candidates[1].data, clips, folds, candidates[1].recipe.network, candidates[1].recipe.fit,
-        state_file=state,
-    )
-    assert (tmp_path / "choice-1.state.pt").exists()
+    fit_best(candidates[1:], clips, folds, seed=0, state_file=tmp_path / "alone" / "state.pt")
+    assert sorted(path.name for path in (tmp_path / "alone").iterdir()) == [
+        "choice-1.state.pt", "choice-2.state.pt", "state.pt"
+    ]
 
 
-def test_a_clip_that_one_front_end_does_not_hear_is_named(
-    demo_corpus, feature_cache, monkeypatch
-):
-    def without_one(clips, *how):
-        return load_dataset([clip for clip in clips if clip.path != gone], *how)
+def test_what_one_front_end_cannot_use_is_named(demo_corpus, feature_cache, monkeypatch):
+    """And nothing of what the first one left out is forgotten."""
+    bad: dict[MfccConfig, Path] = {}
+
+    def frames(path, extractor, cache):
+        if bad.get(extractor.config) == path:
+            raise AudioError(f"{path}: holds nothing but silence")
+        return _cached_frames(path, extractor, cache)
 
     clips = scan([demo_corpus / "manifest.csv"])
-    gone = load_dataset(clips, TINY.mfcc, feature_cache).clips[7].path
-    monkeypatch.setattr("train.candidates.load_dataset", without_one)
-    with pytest.raises(
-        DatasetError, match=f"--recipe studio: .*nothing in 1 of the clips, such as {gone}; take"
-    ):
-        open_candidates(
+    monkeypatch.setattr("train.features._cached_frames", frames)
+
+    def found():
+        return open_candidates(
             RECIPES, [demo_corpus / "manifest.csv"], None, [], None, feature_cache, []
         )
+
+    bad[STUDIO.mfcc] = clips[7].path
+    said = f"--recipe studio: .* 1 of the clips .{clips[7].path}: holds .* give this recipe first"
+    with pytest.raises(DatasetError, match=said):
+        found()
+    bad = {recipe.mfcc: clips[7].path for recipe in (TINY, STUDIO)}
+    first, second = found()
+    assert len(first.data.clips) == len(clips) - 1 and first.data.clips == second.data.clips
+    assert first.data.unreadable == second.data.unreadable != []
+
+
+def test_recipes_with_the_same_front_end_share_what_it_heard(demo_corpus, feature_cache):
+    noisy = replace(TINY, network=replace(TINY.network, speech=True))
+    recipes = {"quiet": TINY, "noisy": noisy, "again": TINY, "twin": noisy, "studio": STUDIO}
+    quiet, loud, again, twin, studio = (
+        its.data for its in open_candidates(
+            recipes, [demo_corpus / "manifest.csv"], None, [], None, feature_cache, []
+        )
+    )
+    assert quiet.frames is loud.frames is twin.frames is not studio.frames
+    assert loud.noises and twin.noises is loud.noises
+    assert not quiet.noises and not again.noises
+    assert studio.noises and not np.array_equal(studio.noises[0], loud.noises[0])
 
 
 def test_a_run_tells_what_was_chosen_and_exports_it(demo_corpus, feature_cache, tmp_path):
@@ -131,8 +154,9 @@ def test_a_run_tells_what_was_chosen_and_exports_it(demo_corpus, feature_cache, 
     assert stored["mfcc"]["n_mels"] == 40 and stored["silence"]["relative"] is False
     settings = json.loads((folder / "settings.json").read_text())
     assert list(settings["recipes"]) == list(RECIPES)
-    with pytest.raises(RunError, match="another 'recipes' .*'studio' then, not now"):
-        run({"deaf": DEAF}, resume=True)
+    for recipes in ({"deaf": DEAF}, {"studio": TINY_STUDIO}, dict(reversed(RECIPES.items()))):
+        with pytest.raises(RunError, match="was begun with another 'order'"):
+            run(recipes, resume=True)
 
 
 def test_a_protocol_chooses_in_every_fold(demo_corpus, feature_cache, tmp_path):
@@ -143,7 +167,7 @@ def test_a_protocol_chooses_in_every_fold(demo_corpus, feature_cache, tmp_path):
     )
     assert {fold["recipe"] for fold in summary["folds"]} == {"studio"}
     page = (tmp_path / "report.md").read_text()
-    assert "the recipe (of deaf, studio), the epoch and the temperature of each fold" in page
+    assert "the recipe (deaf or studio), the epoch, the temperature and the gain" in page
     assert "| seed | test speakers | recipe | epoch | validation UAR, deaf |" in page
     assert "Recipe deaf:" in page and "Recipe studio:" in page and "n_mels 40" in page
     model = EmotionModel.load(tmp_path / "runs" / "fold-01-seed-0" / "model.int8.onnx")

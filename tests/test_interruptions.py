@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, TRAINING_MFCC
+from conftest import ROOT, TRAINING_MFCC, fit_one
 
 from edge_runtime import EdgeSerError
 from train.candidates import Candidate
 from train.epochs import FitConfig
 from train.files import BusyError, alone_in, save_torch, write_text
-from train.fit import ResumeError, fit
+from train.fit import ResumeError
 from train.network import EmotionLSTM, NetworkConfig
 from train.pool import in_processes
 from train.recipe import BETTER
@@ -110,13 +110,13 @@ def test_other_labels_are_another_run(dataset, split, tmp_path):
     state, config = tmp_path / "state.pt", FitConfig(epochs=1)
     clips = sorted(split.train + split.val)
     small = NetworkConfig(hidden_size=8, fc_size=8)
-    fit(dataset, clips, [split.val], small, config, state_file=state)
+    fit_one(dataset, clips, [split.val], small, config, state_file=state)
     swap = {"angry": "sad", "sad": "angry"}
     other = replace(dataset, clips=[
         replace(clip, label=swap.get(clip.label, clip.label)) for clip in dataset.clips
     ])
     with pytest.raises(ResumeError, match="begun with another 'recordings'"):
-        fit(other, clips, [split.val], small, config, state_file=state, resume=True)
+        fit_one(other, clips, [split.val], small, config, state_file=state, resume=True)
 
 
 def test_a_taught_network_is_not_resumed_with_other_teachers(dataset, split, tmp_path):
@@ -125,22 +125,22 @@ def test_a_taught_network_is_not_resumed_with_other_teachers(dataset, split, tmp
     small = NetworkConfig(hidden_size=8, fc_size=8)
     folds = [split.val, [i for i in split.train if dataset.clips[i].speaker
                          == dataset.clips[split.train[0]].speaker]]
-    fit(dataset, clips, folds, small, config, state_file=state)
+    fit_one(dataset, clips, folds, small, config, state_file=state)
     with pytest.raises(ResumeError, match="begun with another 'teachers'"):
-        fit(dataset, clips, folds[:1], small, config, state_file=state, resume=True)
+        fit_one(dataset, clips, folds[:1], small, config, state_file=state, resume=True)
 
 
 def test_other_features_are_another_run(dataset, split, tmp_path):
     state, config = tmp_path / "state.pt", FitConfig(epochs=1)
     clips = sorted(split.train + split.val)
     small = NetworkConfig(hidden_size=8, fc_size=8)
-    fit(dataset, clips, [split.val], small, config, state_file=state)
+    fit_one(dataset, clips, [split.val], small, config, state_file=state)
     frames = dataset.frames[clips[0]]
     before = frames[0, 0]
     frames[0, 0] += 1
     try:
         with pytest.raises(ResumeError, match="begun with another 'recordings'"):
-            fit(dataset, clips, [split.val], small, config, state_file=state, resume=True)
+            fit_one(dataset, clips, [split.val], small, config, state_file=state, resume=True)
     finally:
         frames[0, 0] = before
 

@@ -17,7 +17,7 @@ def result(targets, speakers, answers, confidence=8.0):
         "targets": targets, "speakers": speakers, "corpora": ["c"] * len(targets),
         "logits": {"int8": logits, "fp32": logits, "profile": logits}, "temperature": 1.0,
         "seed": 0, "fold": 0, "best_epoch": 1, "epochs": 1, "val_uar": 0.5, "bytes": 1, "uar": {},
-        "recipe": "better", "val_uar_by_recipe": {"better": 0.5},
+        "recipe": "better", "val_uar_by_recipe": {"better": 0.5}, "profile_gain": 1.0,
     }
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import PLAIN
+from conftest import PLAIN, fit_one
 from scipy.special import log_softmax
 
 from edge_runtime import ConfigError
 from train.clip import Clip
 from train.epochs import Epochs, FitConfig, pad
 from train.features import Dataset
-from train.fit import best_epoch, choose_epoch, fit
+from train.fit import best_epoch, choose_epoch
 from train.network import EmotionLSTM, NetworkConfig
 from train.predict import predict
 from train.session import _choosing
@@ -63,7 +63,7 @@ def test_a_taught_network_thinks_more_like_its_teachers(dataset, split):
     def divergence(teaching: float) -> float:
         """Of what they think of voices that none of them has heard."""
         its = dataclasses.replace(config, teaching=teaching)
-        result = fit(dataset, clips, folds, SMALL, its)
+        result = fit_one(dataset, clips, folds, SMALL, its)
         own = log_softmax(predict(result.network, dataset.frames, split.test)[:, :-1], axis=1)
         return float((wanted * (np.log(wanted) - own)).sum(axis=1).mean())
 

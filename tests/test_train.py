@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import PLAIN, TRAINING_MFCC
+from conftest import PLAIN, TRAINING_MFCC, fit_one
 
 from edge_runtime import ConfigError, MfccConfig, mfcc, read_audio
 from train.corpora import Clip, DatasetError, scan
 from train.device import pick_device
 from train.epochs import FitConfig, batches, pad
 from train.features import load_dataset
-from train.fit import ResumeError, fit
+from train.fit import ResumeError
 from train.metrics import scores
 from train.network import EmotionLSTM, NetworkConfig
 
@@ -26,7 +26,7 @@ QUICK = FitConfig(epochs=4)
 def quick_fit(dataset, split, config=QUICK, **options):
     network = NetworkConfig(hidden_size=16, fc_size=8)
     clips = sorted(split.train + split.val)
-    return fit(dataset, clips, [split.val], network, config, **options)
+    return fit_one(dataset, clips, [split.val], network, config, **options)
 
 
 # ------------------------------------------------------------------ features
@@ -169,7 +169,7 @@ def test_auxiliary_labels_are_learnt_and_never_answered(dataset, split):
     fewer = dataclasses.replace(dataset, clips=[dataset.clips[i] for i in without],
                                 frames=[dataset.frames[i] for i in without])
     val = [k for k, i in enumerate(without) if i in set(split.val)]
-    alone = fit(fewer, list(range(len(without))), [val],
+    alone = fit_one(fewer, list(range(len(without))), [val],
                 NetworkConfig(hidden_size=16, fc_size=8), QUICK)
     # The clips of the auxiliary label have changed what was learnt.
     assert not torch.equal(alone.network.members[0].fc.weight, result.network.members[0].fc.weight)

@@ -53,13 +53,16 @@ Recipes = Annotated[
 ]
 MfccSettings = Annotated[
     list[str] | None,
-    typer.Option("--mfcc", metavar="NAME=VALUE", help="A field of MfccConfig; repeatable."),
+    typer.Option(
+        "--mfcc", metavar="NAME=VALUE", help="A field of MfccConfig, of every recipe; repeatable.",
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
         "--set", metavar="NAME=VALUE",
-        help="A field of NetworkConfig, FitConfig or Augment, such as hidden_size=64; repeatable.",
+        help="A field of NetworkConfig, FitConfig or Augment, such as hidden_size=64, of every "
+        "recipe; repeatable.",
     ),
 ]
 Epochs = Annotated[int | None, typer.Option(help="The same as --set epochs=.")]
@@ -141,7 +144,7 @@ def evaluate_command(
     resume: Annotated[bool, typer.Option("--resume", help="Keep what is already done.")] = False,
 ) -> None:
     """Score a recipe: every speaker is tested once, by networks that have never heard them, and
-    whose epoch others chose."""
+    whose epoch, and recipe if several are given, others chose."""
     from .device import pick_device
     from .evaluate import evaluate
 
@@ -200,12 +203,15 @@ def _recipes(
     epochs: int | None, seed: int,
 ) -> dict[str, Recipe]:
     own = [*(settings or []), f"seed={seed}", *([] if epochs is None else [f"epochs={epochs}"])]
-    return {
-        name: replace(
-            RECIPES[name], mfcc=RECIPES[name].mfcc.with_settings(mfcc or [])
-        ).with_settings(own)
-        for name in ([name.value for name in names] if names else [DEFAULT])
-    }
+    found = {}
+    for name in [name.value for name in names] if names else [DEFAULT]:
+        recipe = RECIPES[name]
+        try:
+            recipe = replace(recipe, mfcc=recipe.mfcc.with_settings(mfcc or []))
+        except ConfigError as error:
+            raise ConfigError(f"--recipe {name}: {error}") from error
+        found[name] = recipe.with_settings(own)
+    return found
 
 
 def main() -> None:

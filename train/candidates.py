@@ -6,10 +6,15 @@ chosen on those who are tested, it would flatter the score.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from edge_runtime import MfccConfig
+from edge_runtime.silence import SilenceConfig
 
 from .clip import DatasetError
 from .features import Dataset, load_dataset
@@ -41,9 +46,22 @@ class Chosen:
     val_uar: dict[str, float]
 
 
-def settings_of(recipes: Mapping[str, Recipe]) -> dict[str, Any]:
-    """The settings of all candidates, as JSON holds them."""
-    return {"recipes": {name: recipe.to_dict() for name, recipe in recipes.items()}}
+def settings_of(candidates: list[Candidate], seed: int) -> dict[str, Any]:
+    """The settings of all candidates, as JSON holds them, each with this seed."""
+    recipes = {
+        its.name: its.recipe.with_settings([f"seed={seed}"]).to_dict() for its in candidates
+    }
+    # JSON's objects have no order, and of recipes that are equally good the first is taken.
+    return {"order": list(recipes), "recipes": recipes}
+
+
+def heard_of(candidates: list[Candidate], indices: Iterable[int]) -> dict[str, Any]:
+    """What tells the recordings of a training from others, by each candidate's front end."""
+    indices = list(indices)
+    return {
+        "noises": {its.name: len(its.data.noises) for its in candidates},
+        "recordings": {its.name: its.data.digest(indices) for its in candidates},
+    }
 
 
 def open_candidates(
@@ -54,19 +72,39 @@ def open_candidates(
     (name, recipe), *others = recipes.items()
     first = open_dataset(data, labels, auxiliary, speaker_pattern, recipe, cache, noise)
     found = [Candidate(name, recipe.sized(len(first.labels)), first)]
+    # By front end: several recipes may share one.
+    frames = {_front_end(recipe): first.frames}
+    noises = {_front_end(recipe): first.noises} if recipe.network.speech else {}
     for name, recipe in others:
-        dataset = load_dataset(first.clips, recipe.mfcc, cache, recipe.silence)
-        if dataset.clips != first.clips:
-            deaf = sorted({str(c.path) for c in first.clips} - {str(c.path) for c in dataset.clips})
-            raise DatasetError(
-                f"--recipe {name}: its front end hears nothing in {len(deaf)} of the clips, such "
-                f"as {deaf[0]}; take them out of the data, or leave this recipe out"
-            )
-        dataset.auxiliary = first.auxiliary
-        if recipe.network.speech:
-            dataset.noises = noise_features(recipe.mfcc, recipe.silence, noise)
+        front_end = _front_end(recipe)
+        if front_end not in frames:
+            frames[front_end] = _frames_by(name, recipe, first, cache)
+        if recipe.network.speech and front_end not in noises:
+            noises[front_end] = noise_features(recipe.mfcc, recipe.silence, noise)
+        dataset = replace(
+            first, frames=frames[front_end], mfcc=recipe.mfcc,
+            noises=noises[front_end] if recipe.network.speech else [],
+        )
         found.append(Candidate(name, recipe.sized(len(first.labels)), dataset))
     return found
+
+
+def _front_end(recipe: Recipe) -> tuple[MfccConfig, SilenceConfig | None]:
+    return recipe.mfcc, recipe.silence
+
+
+def _frames_by(name: str, recipe: Recipe, first: Dataset, cache: Path) -> list[np.ndarray]:
+    """The features of the clips of `first` by the front end of a recipe."""
+    try:
+        heard = load_dataset(first.clips, recipe.mfcc, cache, recipe.silence)
+    except DatasetError as error:
+        raise DatasetError(f"--recipe {name}: {error}") from error
+    if heard.clips != first.clips:
+        raise DatasetError(
+            f"--recipe {name}: its front end cannot use {len(heard.unreadable)} of the clips "
+            f"({heard.unreadable[0]}); take them out of the data, or give this recipe first"
+        )
+    return heard.frames
 
 
 def fit_best(
@@ -74,8 +112,23 @@ def fit_best(
     device: str = "cpu", state_file: Path | None = None, resume: bool = False,
     log: Callable[[str], None] = lambda line: None,
 ) -> Chosen:
-    """`fit` with the candidate whose networks were best for the clips in `folds`, which they had
-    not heard; of equals with the first."""
+    """Train on `clips`, by the recipe and for as many epochs as were best for clips left out.
+
+    For each candidate and each list of clips in `folds` a network is trained on the others and
+    answers these. Their mean UAR chooses the epoch (`best_epoch`) and the candidate, of equals the
+    first, and the network that is returned is trained on all `clips` up to that epoch: nobody's
+    voice is wasted on choosing. Those that chose teach it (`FitConfig.teaching`). It answers the
+    labels of the data; auxiliary ones are a part of the training alone.
+
+    The temperature is that of the networks that chose. Who is taught is less sure of itself, and
+    so a little too modest by it; to know by how much would take teachers that have never heard
+    those who are asked, for a taught network knows the voices that its teachers know.
+
+    With `state_file`, everything that the next epoch depends on is stored beside it after each
+    epoch; `resume` goes on from there, and ends with the weights of an uninterrupted run. The same
+    seed gives the same weights on the same machine with the same number of threads. `device` is
+    torch's name of what computes; the network comes back to the CPU.
+    """
     found: list[tuple[float, Candidate, Fit, Teachers]] = []
     for candidate in candidates:
         if len(candidates) > 1:

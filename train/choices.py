@@ -46,7 +46,9 @@ VARIATIONS: dict[str, Recipe] = {
     "a frame every 10 ms": replace(SHORT, mfcc=replace(MFCC, hop_length=160)),
     "13 bands": replace(SHORT, mfcc=replace(MFCC, n_mels=13)),
     "40 bands up to 8 kHz": replace(SHORT, mfcc=replace(MFCC, n_mels=40, fmax=None)),
-    "that, levels as recorded: studio": replace(SHORT, mfcc=STUDIO.mfcc, silence=STUDIO.silence),
+    "40 bands up to 8 kHz, levels as recorded": replace(
+        SHORT, mfcc=STUDIO.mfcc, silence=STUDIO.silence
+    ),
     "16 bands up to 2.5 kHz": replace(SHORT, mfcc=replace(MFCC, fmax=2500.0)),
     "16 bands up to 1.6 kHz": replace(SHORT, mfcc=replace(MFCC, fmax=1600.0)),
     "silence kept": replace(SHORT, silence=None),

@@ -19,7 +19,7 @@ import torch
 
 from edge_runtime import EmotionModel
 
-from .candidates import Candidate, fit_best, open_candidates, settings_of
+from .candidates import Candidate, fit_best, heard_of, open_candidates, settings_of
 from .clip import DatasetError
 from .features import Dataset
 from .files import alone_in, beside, report_path, write_json, write_text
@@ -86,8 +86,8 @@ def evaluate(
         results = _results(tasks, candidates, runs, jobs, resume, device)
     about = {
         "protocol": protocol, "labels": dataset.labels, "auxiliary": sorted(dataset.auxiliary),
-        **settings_of({candidate.name: candidate.recipe for candidate in candidates}),
-        "seeds": seeds, "inner": inner, "corpora": corpora_of(dataset),
+        **settings_of(candidates, candidates[0].recipe.fit.seed), "seeds": seeds, "inner": inner,
+        "corpora": corpora_of(dataset),
         "notes": notes, "left_out": left_out_of(dataset), "unreadable": dataset.unreadable,
         "duplicates": dataset.duplicates,
     }
@@ -131,7 +131,6 @@ def _tasks(
 ) -> Iterator[Task]:
     dataset, first = candidates[0].data, candidates[0].recipe.fit.seed
     for seed in range(first, first + seeds):
-        recipes = {its.name: its.recipe.with_settings([f"seed={seed}"]) for its in candidates}
         for k, test in enumerate(PROTOCOLS[protocol](dataset.clips)):
             if not dataset.answerable(test):
                 continue  # speakers of auxiliary labels alone
@@ -144,9 +143,8 @@ def _tasks(
                     "speakers are needed"
                 )
             settings = {
-                **settings_of(recipes), "labels": dataset.classes,
-                "noises": len(dataset.noises), "inner": inner, "test": _names(dataset, test),
-                "recordings": dataset.digest([*train, *test]),
+                **settings_of(candidates, seed), "labels": dataset.classes, "inner": inner,
+                "test": _names(dataset, test), **heard_of(candidates, [*train, *test]),
             }
             folder = runs / f"fold-{k + 1:02d}-seed-{seed}"
             yield Task(k, seed, train, folds, dataset.answerable(test), settings, folder)
@@ -227,14 +225,13 @@ def _train(task: Task, candidates: list[Candidate], device: str) -> dict[str, An
     export_int8(fp32, make_card(result.network, stored, "fold", "int8"), int8)
     model = EmotionModel.load(int8)
     answers = _answers(dataset, task, result.network, model)
-    best = result.history[result.best_epoch - 1]
     entry = {
         "fold": task.fold, "seed": task.seed, "recipe": chosen.candidate.name,
         "val_uar_by_recipe": chosen.val_uar, "best_epoch": result.best_epoch,
-        "epochs": len(result.history), "val_uar": best["val_uar"],
+        "epochs": len(result.history), "val_uar": chosen.val_uar[chosen.candidate.name],
         "seconds": sum(row["seconds"] for row in result.history),
-        "temperature": result.temperature, "bytes": int8.stat().st_size,
-        **answers,
+        "temperature": result.temperature, "profile_gain": result.profile_gain,
+        "bytes": int8.stat().st_size, **answers,
     }
     write_json(folder / RESULT, entry)
     return entry

@@ -53,51 +53,14 @@ class ResumeError(EdgeSerError):
     """A run folder that belongs to other settings."""
 
 
-def fit(
-    data: Dataset,
-    clips: list[int],
-    folds: list[list[int]],
-    network_config: NetworkConfig,
-    config: FitConfig,
-    *,
-    device: str = "cpu",
-    state_file: Path | None = None,
-    resume: bool = False,
-    log: Callable[[str], None] = lambda line: None,
-) -> Fit:
-    """Train on `clips`, for as many epochs as were best for clips that were left out.
-
-    For each list of clips in `folds` a network is trained on the others and answers these. Their
-    mean UAR chooses the epoch (`best_epoch`), and the network that is returned is trained on all
-    `clips` up to that epoch: nobody's voice is wasted on choosing. Those that chose teach it
-    (`config.teaching`). It answers `data.labels`; auxiliary ones are a part of the training alone.
-
-    The temperature is that of the networks that chose. Who is taught is less sure of itself, and
-    so a little too modest by it; to know by how much would take teachers that have never heard
-    those who are asked, for a taught network knows the voices that its teachers know.
-
-    With `state_file`, everything that the next epoch depends on is stored beside it after each
-    epoch; `resume` goes on from there, and ends with the weights of an uninterrupted run. The same
-    seed gives the same weights on the same machine with the same number of threads. `device` is
-    torch's name of what computes; the network comes back to the CPU.
-    """
-    chosen, teachers = choose_epoch(
-        data, clips, folds, network_config, config, device=device, state_file=state_file,
-        resume=resume, log=log,
-    )
-    return train_on_all(
-        data, clips, network_config, config, chosen, teachers, device=device,
-        state_file=state_file, resume=resume, log=log,
-    )
-
-
 def choose_epoch(
     data: Dataset, clips: list[int], folds: list[list[int]], network_config: NetworkConfig,
     config: FitConfig, *, device: str = "cpu",
     state_file: Path | None = None, resume: bool = False,
     log: Callable[[str], None] = lambda line: None,
 ) -> tuple[Fit, Teachers]:
-    """The first half of `fit`, and the networks that chose, at the end of their training.
+    """The first half of a training (`candidates.fit_best`): what those in `folds` choose, who are
+    left out in turn, and the networks that chose, at the end of their training.
 
     The network of the `Fit` is the last of those.
     """
@@ -138,7 +101,7 @@ def train_on_all(
     chosen: Fit, teachers: Teachers, *, device: str = "cpu", state_file: Path | None = None,
     resume: bool = False, log: Callable[[str], None] = lambda line: None,
 ) -> Fit:
-    """The second half of `fit`: what `choose_epoch` found, with the network that is kept."""
+    """The second half of a training: what `choose_epoch` found, with the network that is kept."""
     log(f"Up to epoch {chosen.best_epoch}; training on all {len(clips)} clips")
     training = _Training(
         data, clips, [], network_config, config, device, teachers if config.teaching else None

@@ -34,17 +34,24 @@ def profile_gain(
     temperature: float, seed: int, counted: np.ndarray,
 ) -> float:
     """`ModelCard.profile_gain`: what makes the answers to validation clips honest where a profile
-    of a minute is used; of the rows that are `counted`. 1 where no speaker is known.
+    of a minute is used; of the rows that are `counted`. 1 where no speaker is known so well.
+
+    The clips that a profile was made of do not count: of those it takes a part of what they say
+    themselves, and to make that good is no gain.
 
     logits: `(len(indices), n_labels)`, of networks that do not know these speakers.
     """
     period = dataset.mfcc.hop_length / dataset.mfcc.sample_rate
     without, beliefs = logits.copy(), np.zeros(len(indices))
     for rows, minute in _minutes(dataset, indices, seed):
+        if sum(dataset.seconds[indices[row]] for row in minute) < SECONDS:
+            continue
         seconds = np.array([len(dataset.frames[indices[row]]) * period for row in minute])
-        beliefs[rows] = belief(float(seconds.sum()))
-        mean = np.average(logits[minute], axis=0, weights=seconds)
-        without[rows] -= beliefs[rows[0]] * mean
+        others = sorted(set(rows) - set(minute))
+        beliefs[others] = belief(float(seconds.sum()))
+        without[others] -= belief(float(seconds.sum())) * np.average(
+            logits[minute], axis=0, weights=seconds
+        )
     counted = counted & (beliefs > 0)
     if not counted.any():
         return 1.0

@@ -22,7 +22,7 @@ VARIANTS = {"int8": "int8, what ships", "fp32": "PyTorch", "profile": "int8, a m
 N_BOOTSTRAP = 2000
 # What a report tells of each training.
 FOLD_KEYS = ("fold", "seed", "recipe", "val_uar_by_recipe", "best_epoch", "epochs", "val_uar",
-             "temperature", "bytes", "uar")
+             "temperature", "profile_gain", "bytes", "uar")
 
 
 def summarize(about: dict[str, Any], results: list[dict[str, Any]]) -> dict[str, Any]:
@@ -183,9 +183,11 @@ def _markdown(summary: dict[str, Any], name: str) -> str:
     n_folds = len({fold["fold"] for fold in summary["folds"]})
     return f"""# {summary['protocol']}: {corpora}
 
-Speaker-independent and nested: {_what(summary)} and the temperature of each fold were chosen on \
-speakers (across three corpora or more, on corpora) left out of the training in turn, the network \
-was then trained on all of them, and the test speakers were scored once. {summary['clips']} clips, \
+Speaker-independent and nested: {_what(summary)}, the temperature and the gain of a profile were \
+chosen in each fold on speakers (across three corpora or more, on corpora) left out of the \
+training in turn, the network was then trained on all of them, and the test speakers were scored \
+once. \
+{summary['clips']} clips, \
 {len(labels)} classes, {n_folds} folds, seeds: {summary['seeds']}.{_auxiliary(summary)}\
 {_notes(summary)}
 
@@ -227,12 +229,11 @@ def _folds(summary: dict[str, Any]) -> str:
     """A table of all trainings; with the recipes, where there was a choice of them."""
     names = list(summary["recipes"])
     several = len(names) > 1
-    uars = [f"validation UAR, {name}" for name in names] if several else ["validation UAR"]
+    uars = [f"validation UAR{f', {name}' if several else ''}" for name in names]
     header = ["seed", "test speakers", *(["recipe"] if several else []), "epoch", *uars, "test UAR"]
     lines = [header, ["---" if name in ("test speakers", "recipe") else "---:" for name in header]]
     for fold in summary["folds"]:
-        found = fold["val_uar_by_recipe"]
-        uars = [found[name] for name in names] if several else [fold["val_uar"]]
+        uars = [fold["val_uar_by_recipe"][name] for name in names]
         lines.append([
             str(fold["seed"]), cell(", ".join(fold["test_speakers"])),
             *([fold["recipe"]] if several else []), f"{fold['best_epoch']} of {fold['epochs']}",
@@ -243,7 +244,7 @@ def _folds(summary: dict[str, Any]) -> str:
 
 def _what(summary: dict[str, Any]) -> str:
     names = list(summary["recipes"])
-    return "the epoch" if len(names) == 1 else f"the recipe (of {', '.join(names)}), the epoch"
+    return "the epoch" if len(names) == 1 else f"the recipe ({' or '.join(names)}), the epoch"
 
 
 def _auxiliary(summary: dict[str, Any]) -> str:

@@ -72,7 +72,8 @@ def write_run(folder: Path, parts: Parts, chosen: Chosen) -> dict[str, Any]:
     plots.curves(result.history, result.best_epoch, folder / "curves.png")
     report = {
         **run_report(dataset, parts, result),
-        "recipe": chosen.candidate.name, "val_uar_by_recipe": chosen.val_uar,
+        "recipe": chosen.candidate.name, "val_uar": chosen.val_uar[chosen.candidate.name],
+        "val_uar_by_recipe": chosen.val_uar,
     }
     shape = report["calibration"]
     plots.calibration(
@@ -141,7 +142,6 @@ def run_report(dataset: Dataset, parts: Parts, result: Fit) -> dict[str, Any]:
         "parameters": result.network.n_parameters(), "best_epoch": result.best_epoch,
         "epochs": len(result.history), "temperature": result.temperature,
         "profile_gain": result.profile_gain,
-        "val_uar": result.history[result.best_epoch - 1]["val_uar"],
         "test": test, "test_loss": loss,
         "test_uar_by_corpus": by([clip.corpus for clip in clips]),
         "test_uar_by_group": by([speaker_group(clip.speaker) for clip in clips]),

@@ -66,8 +66,8 @@ def begin(folder: Path, about: dict[str, Any], resume: bool) -> None:
         if not isinstance(before, dict):
             write_json(folder / name, value)  # killed before it was there
             continue
-        for key in now.keys() & before.keys() - UNIMPORTANT:
-            if before[key] != now[key]:
+        for key in now:
+            if key in before and key not in UNIMPORTANT and before[key] != now[key]:
                 raise RunError(
                     f"{folder}: was begun with another {key!r} ({name}: "
                     f"{_difference(before[key], now[key])}); give the settings and the recordings "

@@ -13,7 +13,7 @@ import torch
 
 from edge_runtime import __version__
 
-from .candidates import Candidate, fit_best, open_candidates, settings_of
+from .candidates import Candidate, fit_best, heard_of, open_candidates, settings_of
 from .features import Dataset
 from .files import alone_in
 from .fit import summary
@@ -98,9 +98,9 @@ def _settings(data: list[Path], candidates: list[Candidate]) -> dict[str, Any]:
     dataset = candidates[0].data
     return {
         "data": [str(path) for path in data], "labels": dataset.labels,
-        "auxiliary": sorted(dataset.auxiliary), "noises": len(dataset.noises),
-        "recordings": dataset.digest(range(len(dataset.clips))),
-        **settings_of({candidate.name: candidate.recipe for candidate in candidates}),
+        "auxiliary": sorted(dataset.auxiliary),
+        **settings_of(candidates, candidates[0].recipe.fit.seed),
+        **heard_of(candidates, range(len(dataset.clips))),
         "versions": {
             "edge-ser": __version__, "torch": torch.__version__, "numpy": np.__version__,
             "python": platform.python_version(),
