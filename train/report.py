@@ -231,15 +231,19 @@ def _folds(summary: dict[str, Any]) -> str:
     several = len(names) > 1
     uars = [f"validation UAR{f', {name}' if several else ''}" for name in names]
     header = ["seed", "test speakers", *(["recipe"] if several else []), "epoch", *uars, "test UAR"]
-    lines = [header, ["---" if name in ("test speakers", "recipe") else "---:" for name in header]]
+    rows = []
     for fold in summary["folds"]:
         uars = [fold["val_uar_by_recipe"][name] for name in names]
-        lines.append([
+        rows.append([
             str(fold["seed"]), cell(", ".join(fold["test_speakers"])),
             *([fold["recipe"]] if several else []), f"{fold['best_epoch']} of {fold['epochs']}",
             *(f"{100 * uar:.1f}" for uar in [*uars, fold["uar"]["int8"]]),
         ])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    sides = ["---" if name in ("test speakers", "recipe") else "---:" for name in header]
+    return "\n".join([
+        f"| {' | '.join(header)} |", f"|{'|'.join(sides)}|",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ])
 
 
 def _what(summary: dict[str, Any]) -> str:
