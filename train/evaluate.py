@@ -27,7 +27,7 @@ from .pool import in_processes
 from .predict import predict
 from .recipe import Recipe
 from .recordings import corpora_of, left_out_of, say
-from .report import check_replaceable, summarize, write_report
+from .report import FOLD_KEYS, check_replaceable, summarize, write_report
 from .run_report import Parts, write_run
 from .runs import SETTINGS, SPLIT, STATE, RunError, load_checkpoint, read_json
 from .splits import (
@@ -43,8 +43,7 @@ PROTOCOLS = {
     "loso": leave_one_speaker_out, "actor-folds": actor_folds, "leave-corpus-out": leave_corpus_out,
 }
 RESULT = "result.json"
-# In every result, among others.
-RESULT_KEYS = {"targets", "logits", "temperature", "bytes", "recipe"}
+RESULT_KEYS = {"targets", "logits", *FOLD_KEYS}  # in every result, among others
 
 
 @dataclass(frozen=True)
