@@ -121,7 +121,7 @@ def fit_one(data, clips, folds, network, config, **options):
     from train.recipe import Recipe
 
     candidate = Candidate("one", Recipe(data.mfcc, None, network, config), data)
-    return fit_best([candidate], clips, folds, seed=config.seed, **options).fit
+    return fit_best([candidate], clips, folds, **options).fit
 
 
 @pytest.fixture(scope="session")

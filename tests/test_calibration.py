@@ -56,9 +56,7 @@ def test_the_gain_is_found_whatever_each_voice_is_known():
 PERIOD = 0.01  # seconds between frames, of the default front end
 
 
-def voices(
-    clips_each: int, seconds: float, speakers: int = 40
-) -> Dataset:
+def voices(clips_each: int, seconds: float, speakers: int = 40) -> Dataset:
     clips = [
         Clip(Path(f"{speaker}-{k}"), "ab"[k % 2], f"x/{speaker}")
         for speaker in range(speakers) for k in range(clips_each)

@@ -55,11 +55,12 @@ def test_every_front_end_hears_the_same_clips(candidates):
 def test_the_best_for_those_who_choose_is_trained_on_all(candidates, clips_and_folds):
     clips, folds = clips_and_folds
     for order in (candidates, candidates[::-1]):
-        chosen = fit_best(order, clips, folds, seed=3)
+        chosen = fit_best([its.seeded(3) for its in order], clips, folds)
         assert chosen.candidate.name == "studio"
         assert chosen.val_uar["deaf"] < chosen.val_uar["studio"] <= 1
     studio = next(its for its in candidates if its.name == "studio")
-    config = replace(studio.recipe.fit, seed=3)
+    config = studio.seeded(3).recipe.fit
+    assert config.seed == 3
     alone = fit_one(studio.data, clips, folds, studio.recipe.network, config)
     for name, value in alone.network.state_dict().items():
         assert value.equal(chosen.fit.network.state_dict()[name]), name
@@ -70,26 +71,24 @@ def test_of_equals_the_first_is_taken(candidates, clips_and_folds):
     clips, folds = clips_and_folds
     deaf = candidates[0]
     twins = [Candidate(name, deaf.recipe, deaf.data) for name in ("one", "two")]
-    chosen = fit_best(twins, clips, folds, seed=0)
+    chosen = fit_best(twins, clips, folds)
     assert chosen.candidate.name == "one" and len(set(chosen.val_uar.values())) == 1
 
 
 def test_each_is_resumed_from_its_own_state(candidates, clips_and_folds, tmp_path):
     clips, folds = clips_and_folds
     state = tmp_path / "state.pt"
-    whole = fit_best(candidates, clips, folds, seed=0, state_file=state)
+    whole = fit_best(candidates, clips, folds, state_file=state)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "choice-1.deaf.state.pt", "choice-1.studio.state.pt", "choice-2.deaf.state.pt",
         "choice-2.studio.state.pt", "studio.state.pt",
     ]
     lines: list[str] = []
-    again = fit_best(
-        candidates, clips, folds, seed=0, state_file=state, resume=True, log=lines.append
-    )
+    again = fit_best(candidates, clips, folds, state_file=state, resume=True, log=lines.append)
     assert sum("Resumed after epoch" in line for line in lines) == 5
     assert not any("Train Epoch" in line for line in lines)
     assert again.val_uar == whole.val_uar
-    fit_best(candidates[1:], clips, folds, seed=0, state_file=tmp_path / "alone" / "state.pt")
+    fit_best(candidates[1:], clips, folds, state_file=tmp_path / "alone" / "state.pt")
     assert sorted(path.name for path in (tmp_path / "alone").iterdir()) == [
         "choice-1.state.pt", "choice-2.state.pt", "state.pt"
     ]

@@ -170,7 +170,7 @@ def test_auxiliary_labels_are_learnt_and_never_answered(dataset, split):
                                 frames=[dataset.frames[i] for i in without])
     val = [k for k, i in enumerate(without) if i in set(split.val)]
     alone = fit_one(fewer, list(range(len(without))), [val],
-                NetworkConfig(hidden_size=16, fc_size=8), QUICK)
+                    NetworkConfig(hidden_size=16, fc_size=8), QUICK)
     # The clips of the auxiliary label have changed what was learnt.
     assert not torch.equal(alone.network.members[0].fc.weight, result.network.members[0].fc.weight)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,7 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
 
     Guo et al. 2017, "On Calibration of Modern Neural Networks", https://arxiv.org/abs/1706.04599
     """
-    rows = np.arange(len(targets))
-
-    def loss(log_t: float) -> float:
-        return float(-log_softmax(logits / np.exp(log_t), axis=1)[rows, targets].mean())
-
-    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.2), np.log(10.0)),
-                                        method="bounded").x))
+    return _likeliest(lambda temperature: logits / temperature, targets, 0.2, 10.0)
 
 
 def fit_gain(logits: np.ndarray, beliefs: np.ndarray, targets: np.ndarray) -> float:
@@ -32,14 +27,22 @@ def fit_gain(logits: np.ndarray, beliefs: np.ndarray, targets: np.ndarray) -> fl
     logits: `(n_clips, n_classes)` at the right temperature for voices that are not known.
     beliefs: how well each voice is known, `(n_clips,)`, 0 to 1.
     """
+    return _likeliest(
+        lambda gain: logits * (1 + (gain - 1) * beliefs)[:, None], targets, 0.2, 5.0
+    )
+
+
+def _likeliest(
+    logits_at: Callable[[float], np.ndarray], targets: np.ndarray, low: float, high: float
+) -> float:
+    """The value from `low` to `high`, above 0, whose logits make the targets most likely."""
     rows = np.arange(len(targets))
 
-    def loss(log_gain: float) -> float:
-        gains = 1 + (np.exp(log_gain) - 1) * beliefs
-        return float(-log_softmax(logits * gains[:, None], axis=1)[rows, targets].mean())
+    def loss(log_value: float) -> float:
+        return float(-log_softmax(logits_at(np.exp(log_value)), axis=1)[rows, targets].mean())
 
-    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.2), np.log(5.0)),
-                                        method="bounded").x))
+    bounds = np.log(low), np.log(high)
+    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
 def reliability(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, Any]:

@@ -33,6 +33,9 @@ class Candidate:
     recipe: Recipe
     data: Dataset
 
+    def seeded(self, seed: int) -> Candidate:
+        return replace(self, recipe=self.recipe.with_settings([f"seed={seed}"]))
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -46,11 +49,9 @@ class Chosen:
     val_uar: dict[str, float]
 
 
-def settings_of(candidates: list[Candidate], seed: int) -> dict[str, Any]:
-    """The settings of all candidates, as JSON holds them, each with this seed."""
-    recipes = {
-        its.name: its.recipe.with_settings([f"seed={seed}"]).to_dict() for its in candidates
-    }
+def settings_of(candidates: list[Candidate]) -> dict[str, Any]:
+    """The settings of all candidates, as JSON holds them."""
+    recipes = {candidate.name: candidate.recipe.to_dict() for candidate in candidates}
     # JSON's objects have no order, and of recipes that are equally good the first is taken.
     return {"order": list(recipes), "recipes": recipes}
 
@@ -108,7 +109,7 @@ def _frames_by(name: str, recipe: Recipe, first: Dataset, cache: Path) -> list[n
 
 
 def fit_best(
-    candidates: list[Candidate], clips: list[int], folds: list[list[int]], *, seed: int,
+    candidates: list[Candidate], clips: list[int], folds: list[list[int]], *,
     device: str = "cpu", state_file: Path | None = None, resume: bool = False,
     log: Callable[[str], None] = lambda line: None,
 ) -> Chosen:
@@ -134,18 +135,18 @@ def fit_best(
         if len(candidates) > 1:
             log(f"Recipe {candidate.name}")
         chosen, teachers = choose_epoch(
-            candidate.data, clips, folds, candidate.recipe.network,
-            replace(candidate.recipe.fit, seed=seed), device=device,
-            state_file=_file_of(candidate, candidates, state_file), resume=resume, log=log,
+            candidate.data, clips, folds, candidate.recipe.network, candidate.recipe.fit,
+            device=device, state_file=_file_of(candidate, candidates, state_file), resume=resume,
+            log=log,
         )
         found.append((validation_uar(chosen), candidate, chosen, teachers))
     _, candidate, chosen, teachers = max(found, key=lambda entry: entry[0])
     if len(candidates) > 1:
         log(f"Recipe {candidate.name} was best")
     fit = train_on_all(
-        candidate.data, clips, candidate.recipe.network,
-        replace(candidate.recipe.fit, seed=seed), chosen, teachers, device=device,
-        state_file=_file_of(candidate, candidates, state_file), resume=resume, log=log,
+        candidate.data, clips, candidate.recipe.network, candidate.recipe.fit, chosen, teachers,
+        device=device, state_file=_file_of(candidate, candidates, state_file), resume=resume,
+        log=log,
     )
     return Chosen(candidate, fit, {entry.name: uar for uar, entry, _, _ in found})
 

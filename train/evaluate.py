@@ -85,8 +85,7 @@ def evaluate(
         results = _results(tasks, candidates, runs, jobs, resume, device)
     about = {
         "protocol": protocol, "labels": dataset.labels, "auxiliary": sorted(dataset.auxiliary),
-        **settings_of(candidates, candidates[0].recipe.fit.seed), "seeds": seeds, "inner": inner,
-        "corpora": corpora_of(dataset),
+        **settings_of(candidates), "seeds": seeds, "inner": inner, "corpora": corpora_of(dataset),
         "notes": notes, "left_out": left_out_of(dataset), "unreadable": dataset.unreadable,
         "duplicates": dataset.duplicates,
     }
@@ -130,6 +129,7 @@ def _tasks(
 ) -> Iterator[Task]:
     dataset, first = candidates[0].data, candidates[0].recipe.fit.seed
     for seed in range(first, first + seeds):
+        recipes = settings_of([candidate.seeded(seed) for candidate in candidates])
         for k, test in enumerate(PROTOCOLS[protocol](dataset.clips)):
             if not dataset.answerable(test):
                 continue  # speakers of auxiliary labels alone
@@ -142,7 +142,7 @@ def _tasks(
                     "speakers are needed"
                 )
             settings = {
-                **settings_of(candidates, seed), "labels": dataset.classes, "inner": inner,
+                **recipes, "labels": dataset.classes, "inner": inner,
                 "test": _names(dataset, test), **heard_of(candidates, [*train, *test]),
             }
             folder = runs / f"fold-{k + 1:02d}-seed-{seed}"
@@ -212,8 +212,8 @@ def _train(task: Task, candidates: list[Candidate], device: str) -> dict[str, An
     write_json(folder / SPLIT, parts.to_json(candidates[0].data))
     lines: list[str] = []
     chosen = fit_best(
-        candidates, task.train, task.inner, seed=task.seed, device=device,
-        state_file=folder / STATE, resume=True, log=lines.append,
+        [candidate.seeded(task.seed) for candidate in candidates], task.train, task.inner,
+        device=device, state_file=folder / STATE, resume=True, log=lines.append,
     )
     dataset, result = chosen.candidate.data, chosen.fit
     write_text(folder / "log.txt", "\n".join(lines) + "\n")

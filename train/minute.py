@@ -47,11 +47,10 @@ def profile_gain(
         if sum(dataset.seconds[indices[row]] for row in minute) < SECONDS:
             continue
         seconds = np.array([len(dataset.frames[indices[row]]) * period for row in minute])
+        mean, heard = np.average(logits[minute], axis=0, weights=seconds), float(seconds.sum())
         others = sorted(set(rows) - set(minute))
-        beliefs[others] = belief(float(seconds.sum()))
-        without[others] -= belief(float(seconds.sum())) * np.average(
-            logits[minute], axis=0, weights=seconds
-        )
+        beliefs[others] = belief(heard)
+        without[others] = KnownVoice.of(mean, heard, full_gain=1.0).read(logits[others])
     counted = counted & (beliefs > 0)
     if not counted.any():
         return 1.0

@@ -23,9 +23,7 @@ class Recipe:
 
     def sized(self, n_classes: int) -> Recipe:
         """A copy whose network fits the front end and a number of classes."""
-        network = replace(
-            self.network, n_mfcc=self.mfcc.n_mfcc, n_classes=n_classes
-        )
+        network = replace(self.network, n_mfcc=self.mfcc.n_mfcc, n_classes=n_classes)
         return replace(self, network=network)
 
     def to_dict(self) -> dict[str, Any]:

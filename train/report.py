@@ -186,10 +186,8 @@ def _markdown(summary: dict[str, Any], name: str) -> str:
 Speaker-independent and nested: {_what(summary)}, the temperature and the gain of a profile were \
 chosen in each fold on speakers (across three corpora or more, on corpora) left out of the \
 training in turn, the network was then trained on all of them, and the test speakers were scored \
-once. \
-{summary['clips']} clips, \
-{len(labels)} classes, {n_folds} folds, seeds: {summary['seeds']}.{_auxiliary(summary)}\
-{_notes(summary)}
+once. {summary['clips']} clips, {len(labels)} classes, {n_folds} folds, seeds: \
+{summary['seeds']}.{_auxiliary(summary)}{_notes(summary)}
 
 | model | UAR % | over seeds | over speakers | 95 % interval | accuracy % | ECE |
 |---|---:|---:|---:|---:|---:|---:|

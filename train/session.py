@@ -60,15 +60,15 @@ def train_run(
     folder = run_folder(run, runs, resume)
     with alone_in(folder):
         begin(folder, about, resume)
-        return _train(folder, candidates, parts, seed, resume, device)
+        return _train(folder, candidates, parts, resume, device)
 
 
 def _train(
-    folder: Path, candidates: list[Candidate], parts: Parts, seed: int, resume: bool, device: str
+    folder: Path, candidates: list[Candidate], parts: Parts, resume: bool, device: str
 ) -> Path:
     chosen = fit_best(
-        candidates, parts.train, parts.choosing, seed=seed, device=device,
-        state_file=folder / STATE, resume=resume, log=print,
+        candidates, parts.train, parts.choosing, device=device, state_file=folder / STATE,
+        resume=resume, log=print,
     )
     dataset = chosen.candidate.data
     report = write_run(folder, parts, chosen)
@@ -98,8 +98,7 @@ def _settings(data: list[Path], candidates: list[Candidate]) -> dict[str, Any]:
     dataset = candidates[0].data
     return {
         "data": [str(path) for path in data], "labels": dataset.labels,
-        "auxiliary": sorted(dataset.auxiliary),
-        **settings_of(candidates, candidates[0].recipe.fit.seed),
+        "auxiliary": sorted(dataset.auxiliary), **settings_of(candidates),
         **heard_of(candidates, range(len(dataset.clips))),
         "versions": {
             "edge-ser": __version__, "torch": torch.__version__, "numpy": np.__version__,
