@@ -9,6 +9,8 @@ DATA   ?= .cache/demo-corpus/manifest.csv
 # Comma-separated labels to keep, and further options of `python -m train fit`.
 LABELS ?=
 FIT    ?=
+# The demo needs no more to show that everything works.
+QUICK   = $(if $(filter .cache/demo-corpus/manifest.csv,$(DATA)),--epochs 60)
 # What `make classify` classifies, and with which model (empty: the bundled one).
 CLIP   ?= samples/sad/speaker01-1.wav
 MODEL  ?=
@@ -55,7 +57,7 @@ classify: $(VENV)/device ## the emotion of CLIP, with MODEL or the bundled model
 train: $(VENV)/full ## train on DATA (LABELS=a,b to choose; FIT='--resume' and other options)
 	@if [ "$$DATA" = .cache/demo-corpus/manifest.csv ] && [ ! -e "$$DATA" ]; then \
 	  $(PY) -m train demo-corpus .cache/demo-corpus; fi
-	$(PY) -m train fit --data "$$DATA" $(if $(LABELS),--labels "$$LABELS") $(FIT)
+	$(PY) -m train fit --data "$$DATA" $(if $(LABELS),--labels "$$LABELS") $(QUICK) $(FIT)
 
 export: $(VENV)/full ## the newest run, or RUN, as ONNX files with their parity report
 	$(PY) -m export onnx $(if $(RUN),--run "$$RUN")

@@ -44,10 +44,20 @@ def test_settings_are_changed_by_name():
     assert changed.fit.augment.speed == BETTER.fit.augment.speed
     for wrong, message in (
         ("hidden=3", "wanted NAME=VALUE with a NAME of .*hidden_size"), ("epochs", "wanted NAME"),
-        ("epochs=x", "wanted a whole number, such as 60"), ("epochs=0", "must be 1 or more"),
+        ("epochs=x", "wanted a whole number, such as 0"), ("epochs=-1", "must be 1 or more"),
         ("seed=9999999999", "must be from 0 to 2147483647"), ("learning_rate=inf", "and finite"),
         ("pooling=max", "'mean' or 'attention'"), ("residual=yes", "true or false"),
         ("n_classes=3", "wanted NAME"), ("noise=2", "from 0 to 1"),
     ):
         with pytest.raises(ConfigError, match=message):
             BETTER.with_settings([wrong])
+
+
+def test_few_clips_take_more_epochs():
+    def taken(n_clips, *settings):
+        return BETTER.with_settings(list(settings)).sized(4, n_clips).fit.epochs
+
+    assert taken(339) == 120 and taken(1439) == 60 and taken(10) == 120 and taken(100_000) == 60
+    assert taken(600) == 3000 // 38
+    assert taken(600, "batch_size=32") == 120
+    assert taken(339, "epochs=7") == 7

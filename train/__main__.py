@@ -65,7 +65,13 @@ Settings = Annotated[
         "recipe; repeatable.",
     ),
 ]
-Epochs = Annotated[int | None, typer.Option(help="The same as --set epochs=.")]
+Epochs = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="The same as --set epochs= [default: 60, and for few clips up to 120].",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Of the weights, the order and the split.")]
 Device = Annotated[
     str, typer.Option(help="What computes: auto, cpu, cuda, mps; auto is an accelerator if any.")

@@ -30,7 +30,7 @@ LARGEST_SEED = 2**31 - 1  # those of an epoch are a hundred thousand times as la
 class FitConfig:
     """How a network is trained. The learning rate falls to zero along a cosine."""
 
-    epochs: int = 60
+    epochs: int = 0  # 0: as many as that many clips take, `epochs_for`
     batch_size: int = 16
     learning_rate: float = 5e-3
     # Of the weights themselves, not by their gradients, which Adam would rescale. Loshchilov and
@@ -54,7 +54,11 @@ class FitConfig:
     log_interval: int = 10  # batches
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "log_interval"):
+        if self.epochs < 0:
+            raise ConfigError(
+                f"epochs={self.epochs} must be 1 or more, or 0 for as many as the clips take"
+            )
+        for name in ("batch_size", "log_interval"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be 1 or more")
         for name in ("learning_rate", "clip_norm", "average_epochs"):
@@ -68,6 +72,16 @@ class FitConfig:
             raise ConfigError(f"teaching={self.teaching} must be from 0 to 1")
         if not 0 <= self.label_smoothing < 1:
             raise ConfigError(f"label_smoothing={self.label_smoothing} must be from 0 to below 1")
+
+
+# Few recordings take more passes, or the weights are changed too seldom: with 280 clips of RAVDESS,
+# and with EMO-DB, 120 were 3 points better than 60, and 240 no better than that.
+LEAST_EPOCHS, MOST_EPOCHS, BATCHES = 60, 120, 3000
+
+
+def epochs_for(n_clips: int, batch_size: int) -> int:
+    """How many passes over so many clips a training takes."""
+    return min(max(LEAST_EPOCHS, BATCHES // -(-n_clips // batch_size)), MOST_EPOCHS)
 
 
 # Clips of noise that a batch holds beside its speech, where the network learns to tell them apart.

@@ -10,7 +10,7 @@ from edge_runtime import ConfigError, MfccConfig
 from edge_runtime.silence import SilenceConfig
 
 from .augment import Augment
-from .epochs import FitConfig
+from .epochs import FitConfig, epochs_for
 from .network import NetworkConfig
 
 
@@ -21,10 +21,12 @@ class Recipe:
     network: NetworkConfig
     fit: FitConfig
 
-    def sized(self, n_classes: int) -> Recipe:
-        """A copy whose network fits the front end and a number of classes."""
+    def sized(self, n_classes: int, n_clips: int) -> Recipe:
+        """A copy whose network fits the front end and a number of classes, and whose training has
+        the epochs that so many clips take unless it says how many."""
         network = replace(self.network, n_mfcc=self.mfcc.n_mfcc, n_classes=n_classes)
-        return replace(self, network=network)
+        epochs = self.fit.epochs or epochs_for(n_clips, self.fit.batch_size)
+        return replace(self, network=network, fit=replace(self.fit, epochs=epochs))
 
     def to_dict(self) -> dict[str, Any]:
         """All settings, as JSON holds them."""
