@@ -4,13 +4,15 @@ VENV   ?= .venv
 PYTHON ?= python3
 PY     := $(VENV)/bin/python
 
+DEMO   := .cache/demo-corpus/manifest.csv
+
 # What `make train` trains on: a folder of recordings or a manifest; by default a synthesised demo.
-DATA   ?= .cache/demo-corpus/manifest.csv
+DATA   ?= $(DEMO)
 # Comma-separated labels to keep, and further options of `python -m train fit`.
 LABELS ?=
 FIT    ?=
 # The demo needs no more to show that everything works.
-QUICK   = $(if $(filter .cache/demo-corpus/manifest.csv,$(DATA)),--epochs 60)
+QUICK   = $(if $(filter $(DEMO),$(DATA)),--epochs 60)
 # What `make classify` classifies, and with which model (empty: the bundled one).
 CLIP   ?= samples/sad/speaker01-1.wav
 MODEL  ?=
@@ -55,8 +57,8 @@ classify: $(VENV)/device ## the emotion of CLIP, with MODEL or the bundled model
 	$(VENV)/bin/edge-ser classify $(if $(MODEL),--model "$$MODEL") "$$CLIP"
 
 train: $(VENV)/full ## train on DATA (LABELS=a,b to choose; FIT='--resume' and other options)
-	@if [ "$$DATA" = .cache/demo-corpus/manifest.csv ] && [ ! -e "$$DATA" ]; then \
-	  $(PY) -m train demo-corpus .cache/demo-corpus; fi
+	@if [ "$$DATA" = $(DEMO) ] && [ ! -e "$$DATA" ]; then \
+	  $(PY) -m train demo-corpus $(dir $(DEMO)); fi
 	$(PY) -m train fit --data "$$DATA" $(if $(LABELS),--labels "$$LABELS") $(QUICK) $(FIT)
 
 export: $(VENV)/full ## the newest run, or RUN, as ONNX files with their parity report

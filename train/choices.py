@@ -28,6 +28,7 @@ from .runs import RunError, keep_others, read_json
 from .splits import actor_folds, inner_folds
 
 LAST_EPOCHS = 3
+# What is compared is trained for as long, however many clips there are.
 WHOLE = BETTER.with_settings(["epochs=60"])
 # One network that nobody teaches: what helps it helps three, which take three times as long.
 SHORT = WHOLE.with_settings(["members=1", "teaching=0"])
