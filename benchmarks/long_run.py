@@ -7,30 +7,28 @@ for it. Times are of the processor, so that other programs do not matter. Linux 
 
 from __future__ import annotations
 
-import os
+import benchmarks.one_thread  # noqa: F401
 
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[variable] = "1"  # before numpy is imported
+# isort: split
+import argparse
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-import argparse  # noqa: E402
-import json  # noqa: E402
-import subprocess  # noqa: E402
-import sys  # noqa: E402
-import threading  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+import numpy as np
 
-import numpy as np  # noqa: E402
+from edge_runtime import EmotionModel
+from edge_runtime.audio import StreamResampler
+from edge_runtime.listen import Listener
+from edge_runtime.long_sums import pooled_shape
+from edge_runtime.machine import processor
+from edge_runtime.timeline import TimelineStream
 
-from edge_runtime import EmotionModel  # noqa: E402
-from edge_runtime.audio import StreamResampler  # noqa: E402
-from edge_runtime.listen import Listener  # noqa: E402
-from edge_runtime.long_sums import pooled_shape  # noqa: E402
-from edge_runtime.machine import processor  # noqa: E402
-from edge_runtime.timeline import TimelineStream  # noqa: E402
-
-from .endurance import (  # noqa: E402
+from .endurance import (
     LOOP_SECONDS,
     Watch,
     chunks,

@@ -7,27 +7,25 @@ warm runs, medians. The largest difference is that from librosa, on the same cli
 
 from __future__ import annotations
 
-import os
+import benchmarks.one_thread  # noqa: F401
 
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[variable] = "1"  # before numpy is imported
+# isort: split
+import argparse
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
 
-import argparse  # noqa: E402
-import tracemalloc  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from pathlib import Path  # noqa: E402
+import kaldi_native_fbank
+import librosa
+import numpy as np
+import python_speech_features
+import scipy.fft
 
-import kaldi_native_fbank  # noqa: E402
-import librosa  # noqa: E402
-import numpy as np  # noqa: E402
-import python_speech_features  # noqa: E402
-import scipy.fft  # noqa: E402
+from edge_runtime import Mfcc, MfccConfig, MfccStream, read_audio
+from edge_runtime.machine import processor
+from train.demo_corpus import PROSODIES, SAMPLE_RATE, synthesise, voices
 
-from edge_runtime import Mfcc, MfccConfig, MfccStream, read_audio  # noqa: E402
-from edge_runtime.machine import processor  # noqa: E402
-from train.demo_corpus import PROSODIES, SAMPLE_RATE, synthesise, voices  # noqa: E402
-
-from .alternate import medians  # noqa: E402
+from .alternate import medians
 
 CONFIG = MfccConfig()
 

@@ -3,17 +3,22 @@
 Both train the recipe's network on the same clips, one thread. The straightforward
 loop reads each file and computes its MFCC with librosa when it is needed, and pads batches of
 clips in random order; ours has features in the cache, without silence, and batches of similar
-lengths. Ours also augments and learns to tell noise from speech, which the other does not.
+lengths. The recipe also changes every clip and learns to tell noise from speech, which the
+straightforward loop does not; "the same work" is ours without either.
 """
 
 from __future__ import annotations
 
+import benchmarks.one_thread  # noqa: F401
+
+# isort: split
 import argparse
 import random
 import statistics
 import tempfile
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import librosa
@@ -22,13 +27,17 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from edge_runtime.machine import processor
+from train.augment import Augment
 from train.corpora import Clip, scan
-from train.epochs import Epochs, pad
+from train.epochs import Epochs, FitConfig, pad
 from train.features import Dataset, load_dataset
 from train.files import write_text
 from train.network import EmotionLSTM
 from train.noise import noise_features
 from train.recipe import BETTER
+
+STRAIGHTFORWARD = "straightforward loop"
+UNCHANGED = Augment(offset=0, mixstyle=0, speed=0, vocal_tract=0)
 
 
 def straightforward_epoch(
@@ -55,30 +64,40 @@ def straightforward_epoch(
         optimizer.step()
 
 
-def our_epochs(dataset: Dataset, targets: np.ndarray, network: EmotionLSTM) -> Epochs:
+def our_epochs(
+    dataset: Dataset, targets: np.ndarray, config: FitConfig, network: EmotionLSTM
+) -> Epochs:
     frames = np.concatenate(dataset.frames)
     network.mean.copy_(torch.from_numpy(frames.mean(axis=0)))
     network.std.copy_(torch.from_numpy(frames.std(axis=0)))
-    return Epochs(dataset, list(range(len(dataset.clips))), targets, BETTER.fit, network)
+    return Epochs(dataset, list(range(len(dataset.clips))), targets, config, network)
 
 
 def measured(
-    dataset: Dataset, clips: list[Clip], targets: np.ndarray, members: int, rounds: int
+    dataset: Dataset, targets: np.ndarray, members: int, rounds: int
 ) -> dict[str, float]:
-    """Seconds per epoch of both loops, for so many networks side by side."""
-    shape = replace(BETTER.network, n_classes=len(dataset.labels), members=members)
+    """Seconds per epoch of each loop, for so many networks side by side."""
+    recipe = BETTER.sized(dataset)
+    shape = replace(recipe.network, members=members)
     theirs, ours = EmotionLSTM(shape), EmotionLSTM(shape)
-    epochs = our_epochs(dataset, targets, ours)
-    optimizer = torch.optim.AdamW(ours.parameters(), fused=True)  # as `train.fit` has it
-    times: dict[str, list[float]] = {"straightforward loop": [], "edge-ser": []}
+    same_work = EmotionLSTM(replace(shape, speech=False))
+    loops = {
+        STRAIGHTFORWARD: lambda number: straightforward_epoch(
+            dataset.clips, targets, theirs, recipe.fit.batch_size
+        )
+    }
+    for name, network, augment in (
+        ("edge-ser, the same work", same_work, UNCHANGED),
+        ("edge-ser, the recipe", ours, recipe.fit.augment),
+    ):
+        epochs = our_epochs(dataset, targets, replace(recipe.fit, augment=augment), network)
+        optimizer = torch.optim.AdamW(network.parameters(), fused=True)  # as `train.fit` has it
+        loops[name] = partial(epochs.run, optimizer=optimizer, log=lambda line: None)
+    times: dict[str, list[float]] = {name: [] for name in loops}
     for number in range(1, rounds + 1):
-        for name, run in (
-            ("straightforward loop",
-             lambda: straightforward_epoch(clips, targets, theirs, BETTER.fit.batch_size)),
-            ("edge-ser", lambda n=number: epochs.run(n, optimizer, lambda line: None)),
-        ):
+        for name, run in loops.items():
             started = time.perf_counter()
-            run()
+            run(number)
             times[name].append(time.perf_counter() - started)
     return {name: statistics.median(values) for name, values in times.items()}
 
@@ -99,20 +118,18 @@ def main() -> None:
         dataset = load_dataset(clips, BETTER.mfcc, Path(folder), BETTER.silence)
         caching = time.perf_counter() - started
     dataset.noises = noise_features(BETTER.mfcc, BETTER.silence, [])
-    clips = dataset.clips
-    targets = np.array([dataset.labels.index(clip.label) for clip in clips])
-    librosa.load(clips[0].path, sr=16_000)  # its first call imports half of scipy
+    targets = np.array([dataset.labels.index(clip.label) for clip in dataset.clips])
+    librosa.load(dataset.clips[0].path, sr=16_000)  # its first call imports half of scipy
     rows = ""
     for members in (1, BETTER.network.members):
-        seconds = measured(dataset, clips, targets, members, options.rounds)
-        slowest = seconds["straightforward loop"]
+        seconds = measured(dataset, targets, members, options.rounds)
         rows += "".join(
-            f"| {name} | {members} | {value:.2f} | {slowest / value:.1f} |\n"
+            f"| {name} | {members} | {value:.2f} | {seconds[STRAIGHTFORWARD] / value:.1f} |\n"
             for name, value in seconds.items()
         )
     table = f"""# Cost of training
 
-`python -m benchmarks.training` on {processor()}, one thread: {len(clips)} clips, \
+`python -m benchmarks.training` on {processor()}, one thread: {len(dataset.clips)} clips, \
 {sum(dataset.seconds) / 60:.0f} minutes; medians of {options.rounds} alternating epochs.
 
 | loop | networks | seconds per epoch | faster by |

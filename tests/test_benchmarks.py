@@ -26,3 +26,16 @@ def test_a_benchmark_starts(name):
     )
     assert done.returncode == 0, done.stderr
     assert name == "librosa_torch" or done.stdout.startswith("usage:")
+
+
+def test_the_cost_of_training_is_measured(tmp_path, demo_corpus):
+    pytest.importorskip("torch")
+    out = tmp_path / "speed.md"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.training", "--data", demo_corpus / "manifest.csv",
+         "--clips", "24", "--rounds", "1", "--out", out],
+        capture_output=True, text=True, cwd=ROOT, timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [row.split("|")[1:-1] for row in out.read_text().splitlines() if "edge-ser, " in row]
+    assert len(rows) == 4 and all(float(row[-1]) > 1 for row in rows)

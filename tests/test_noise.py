@@ -1,4 +1,4 @@
-"""Synthesised noise, recordings of it, and the recipe's settings."""
+"""Synthesised noise, and recordings of it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import pytest
 import soundfile
 from conftest import TRAINING_MFCC
 
-from edge_runtime import ConfigError
 from edge_runtime.silence import SilenceConfig
 from train.corpora import DatasetError
 from train.noise import noise_features, synthetic_noise
-from train.recipe import BETTER
 
 
 def test_noise_is_of_every_level_within_full_scale_and_always_the_same():
@@ -35,29 +33,3 @@ def test_recordings_of_noise_are_added(tmp_path, monkeypatch):
     features = noise_features(TRAINING_MFCC, SilenceConfig(), [tmp_path])
     assert len(features) == 13
     assert all(f.shape[1] == 13 and len(f) >= 1 and np.isfinite(f).all() for f in features)
-
-
-def test_settings_are_changed_by_name():
-    changed = BETTER.with_settings(["hidden_size=32", "offset=0.5", "epochs=3", "residual=false"])
-    assert changed.network.hidden_size == 32 and not changed.network.residual
-    assert changed.fit.augment.offset == 0.5 and changed.fit.epochs == 3
-    assert changed.fit.augment.speed == BETTER.fit.augment.speed
-    for wrong, message in (
-        ("hidden=3", "wanted NAME=VALUE with a NAME of .*hidden_size"), ("epochs", "wanted NAME"),
-        ("epochs=x", "wanted a whole number, such as 0"), ("epochs=-1", "must be 1 or more"),
-        ("seed=9999999999", "must be from 0 to 2147483647"), ("learning_rate=inf", "and finite"),
-        ("pooling=max", "'mean' or 'attention'"), ("residual=yes", "true or false"),
-        ("n_classes=3", "wanted NAME"), ("noise=2", "from 0 to 1"),
-    ):
-        with pytest.raises(ConfigError, match=message):
-            BETTER.with_settings([wrong])
-
-
-def test_few_clips_take_more_epochs():
-    def taken(n_clips, *settings):
-        return BETTER.with_settings(list(settings)).sized(4, n_clips).fit.epochs
-
-    assert taken(339) == 120 and taken(1439) == 60 and taken(10) == 120 and taken(100_000) == 60
-    assert taken(600) == 3000 // 38
-    assert taken(600, "batch_size=32") == 120
-    assert taken(339, "epochs=7") == 7

@@ -72,7 +72,7 @@ def open_candidates(
     """The recordings once for each recipe, the same clips in the same order; see `open_dataset`."""
     (name, recipe), *others = recipes.items()
     first = open_dataset(data, labels, auxiliary, speaker_pattern, recipe, cache, noise)
-    found = [Candidate(name, recipe.sized(len(first.labels), len(first.clips)), first)]
+    found = [Candidate(name, recipe.sized(first), first)]
     # By front end: several recipes may share one.
     frames = {_front_end(recipe): first.frames}
     noises = {_front_end(recipe): first.noises} if recipe.network.speech else {}
@@ -86,7 +86,7 @@ def open_candidates(
             first, frames=frames[front_end], mfcc=recipe.mfcc,
             noises=noises[front_end] if recipe.network.speech else [],
         )
-        found.append(Candidate(name, recipe.sized(len(first.labels), len(first.clips)), dataset))
+        found.append(Candidate(name, recipe.sized(first), dataset))
     return found
 
 

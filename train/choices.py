@@ -117,7 +117,7 @@ def _score(task: tuple[str, int, Path, Path]) -> tuple[str, int, float]:
     dataset = load_dataset(scan([data]), recipe.mfcc, cache, recipe.silence)
     if recipe.network.speech:
         dataset.noises = noise_features(recipe.mfcc, recipe.silence, [])
-    recipe = recipe.sized(len(dataset.labels), len(dataset.clips)).with_settings([f"seed={seed}"])
+    recipe = recipe.sized(dataset).with_settings([f"seed={seed}"])
     test = actor_folds(dataset.clips)[0]
     rest = sorted(set(range(len(dataset.clips))) - set(test))
     halves = inner_folds(dataset.clips, rest, 2, seed=0)  # the same for all

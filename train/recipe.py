@@ -11,6 +11,7 @@ from edge_runtime.silence import SilenceConfig
 
 from .augment import Augment
 from .epochs import FitConfig, epochs_for
+from .features import Dataset
 from .network import NetworkConfig
 
 
@@ -21,11 +22,11 @@ class Recipe:
     network: NetworkConfig
     fit: FitConfig
 
-    def sized(self, n_classes: int, n_clips: int) -> Recipe:
-        """A copy whose network fits the front end and a number of classes, and whose training has
-        the epochs that so many clips take unless it says how many."""
-        network = replace(self.network, n_mfcc=self.mfcc.n_mfcc, n_classes=n_classes)
-        epochs = self.fit.epochs or epochs_for(n_clips, self.fit.batch_size)
+    def sized(self, data: Dataset) -> Recipe:
+        """A copy whose network fits the front end and the labels of the recordings, and whose
+        training has the epochs that so many clips take unless it says how many."""
+        network = replace(self.network, n_mfcc=self.mfcc.n_mfcc, n_classes=len(data.labels))
+        epochs = self.fit.epochs or epochs_for(len(data.clips), self.fit.batch_size)
         return replace(self, network=network, fit=replace(self.fit, epochs=epochs))
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def _parsed(text: str, current: Any) -> Any:
     try:
         return type(current)(text)
     except ValueError:
-        raise ValueError(f"wanted {WORDS[type(current)]}, such as {current}") from None
+        raise ValueError(f"wanted {WORDS[type(current)]}") from None
 
 
 # 16 mel bands up to 4 kHz: 13 MFCC keep nearly everything that 16 bands hold, where 13 MFCC of 40
