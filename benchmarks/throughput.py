@@ -53,8 +53,9 @@ def edge_ser_jobs(files: list[str]) -> Round:
     model = EmotionModel.load()
 
     def run() -> tuple[int, float, float]:
-        answers = classify_many(model, files[:WARM_UP] + 2 * files, jobs=2)
-        for _ in range(WARM_UP):
+        warm_up = files[:WARM_UP]
+        answers = classify_many(model, warm_up + 2 * files, jobs=2)
+        for _ in warm_up:
             next(answers)
         wall = time.perf_counter()
         count = sum(1 for _ in answers)

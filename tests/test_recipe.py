@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from edge_runtime import ConfigError
+from train.epochs import Epochs
+from train.network import EmotionLSTM, NetworkConfig
 from train.recipe import BETTER
 
 
@@ -35,3 +38,10 @@ def test_few_clips_take_more_epochs(dataset):
     assert taken(600) == 3000 // 38
     assert taken(600, "batch_size=32") == 120
     assert taken(339, "epochs=7") == 7
+
+
+def test_a_recipe_of_no_recordings_trains_nothing(dataset):
+    network = EmotionLSTM(NetworkConfig())
+    targets = np.zeros(len(dataset.clips), int)
+    with pytest.raises(ConfigError, match="epochs=0: `Recipe.sized` says"):
+        Epochs(dataset, [0, 1], targets, BETTER.fit, network)

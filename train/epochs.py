@@ -97,6 +97,8 @@ class Epochs:
     ) -> None:
         self.data, self.targets = data, targets
         self.config, self.network, self.teachers = config, network, teachers
+        if config.epochs < 1:
+            raise ConfigError("epochs=0: `Recipe.sized` says how many these recordings take")
         if network.config.speech and not data.noises:
             raise ConfigError("speech=True: there is no noise to tell speech from; give `noises`")
         self.augment = Augmenter(
