@@ -25,6 +25,8 @@ from train.corpora import scan
 from train.files import write_text
 from train.metrics import scores
 
+from .command import command
+
 RATE = 16_000
 CLEAN = "as it is"
 Channel = Callable[[np.ndarray, Path], Path]
@@ -142,7 +144,7 @@ def main() -> None:
     rows = "\n".join(map(row, heard))
     table = f"""# Level and channel
 
-`python -m benchmarks.channels` with {model.card.name}, {len(clips)} clips of \
+{command()} with {model.card.name}, {len(clips)} clips of \
 {', '.join(sorted({clip.corpus for clip in clips}))}, drawn at random; most of them were trained on.
 
 | channel | same answer % | UAR % | told "no speech" % |

@@ -18,6 +18,8 @@ import edge_runtime
 from edge_runtime.machine import processor
 from edge_runtime.process_cost import process_costs
 
+from .command import command
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -53,7 +55,7 @@ def main() -> None:
     slow = medians["librosa + PyTorch"]
     lines = [
         "# Whole processes", "",
-        f"`python -m benchmarks.end_to_end` on {processor()}: medians of {options.rounds} "
+        f"{command()} on {processor()}: medians of {options.rounds} "
         "alternating runs.", "",
         "| process | seconds | peak MiB | faster by | smaller by |", "|---|---:|---:|---:|---:|",
         *(f"| {name} | {seconds:.2f} | {mib:.0f} | {slow[0] / seconds:.1f} | {slow[1] / mib:.1f} |"

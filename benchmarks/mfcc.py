@@ -26,6 +26,7 @@ from edge_runtime.machine import processor
 from train.demo_corpus import PROSODIES, SAMPLE_RATE, synthesise, voices
 
 from .alternate import medians
+from .command import command
 
 CONFIG = MfccConfig()
 
@@ -116,7 +117,7 @@ def main() -> None:
     options = parser.parse_args()
     lines = [
         "# Speed of the MFCC front end", "",
-        f"`python -m benchmarks.mfcc` on {processor()}, one thread, medians of alternating warm "
+        f"{command()} on {processor()}, one thread, medians of alternating warm "
         f"runs; {'recordings' if options.data else 'synthesised voices'}.", "",
         "| clip | | ms | times the FFT | edge-ser is faster by | largest Δ to librosa | peak MiB |",
         "|---|---|---:|---:|---:|---:|---:|",

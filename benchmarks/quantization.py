@@ -32,6 +32,8 @@ from train.files import write_text
 from train.metrics import scores
 from train.runs import load_checkpoint
 
+from .command import command
+
 
 def dynamic(fp32: Path, path: Path, per_channel: bool) -> None:
     """onnxruntime's dynamic quantization, which rounds the activations of every call as well.
@@ -105,7 +107,7 @@ def main() -> None:
     lines = "\n".join(rows)
     table = f"""# Ways to make the model small
 
-`python -m benchmarks.quantization` on {processor()}, one thread, {len(targets)} clips of the run; \
+{command()} on {processor()}, one thread, {len(targets)} clips of the run; \
 times are of the network alone on 151 frames (3 s), medians of {options.rounds} alternating runs.
 
 | variant | bytes | ms | max Δ probability from PyTorch | decisions that differ | Δ UAR \

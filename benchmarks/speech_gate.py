@@ -5,9 +5,15 @@ the noise added at several ratios. Noise that a model was trained on says little
 `--unheard` is for such, and the table says which it was.
 
 reports/speech-gate-unheard-1.md and -2.md are of models that were trained with half of the kinds
-and tested with the other half (200 clips of speech): the bundled model's `train fit`, with
-`--epochs 20 --inner 1`, and in place of `--noise noise` one for each of noise/chainsaw, dog_bark,
-fire_crackling and rain, then for each of the others.
+of noise and tested with the other half. The first, with the folders of the corpora:
+
+    python -m train fit --data emodb --data ravdess --data tess --data nemo --noise noise/chainsaw
+        --noise noise/dog_bark --noise noise/fire_crackling --noise noise/rain --auxiliary all
+        --labels angry,happy,neutral,sad --recipe corpora --set stack=2 --epochs 20 --inner 1
+        --run runs/unheard-1
+    python -m export onnx --run runs/unheard-1 --name "a model of half of the noise"
+
+and then the command that the report tells.
 """
 
 from __future__ import annotations
@@ -24,6 +30,8 @@ from edge_runtime.prediction import NO_SPEECH
 from train.corpora import scan
 from train.files import write_text
 from train.folders import audio_files
+
+from .command import command
 
 
 def mixed(speech: np.ndarray, noise: np.ndarray, decibels: float) -> np.ndarray:
@@ -76,7 +84,7 @@ def main() -> None:
     trained = "other recordings" if options.unheard else "these recordings"
     table = f"""# No speech
 
-`python -m benchmarks.speech_gate` with {model.card.name}, which was trained on {trained} \
+{command()} with {model.card.name}, which was trained on {trained} \
 of noise, on synthesised noise, and on some of these speakers.
 
 {wrong} of {len(noises)} noise recordings ({100 * wrong / len(noises):.1f} %) get an emotion:

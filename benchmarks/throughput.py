@@ -152,7 +152,7 @@ def main() -> None:
     slow = found["librosa + PyTorch, 1 thread"]
     lines = [
         "# Clips per second of a process that is warm", "",
-        f"`python -m benchmarks.throughput` on {processor()}: {n_clips} clips, medians of "
+        f"{command()} on {processor()}: {n_clips} clips, medians of "
         f"{options.rounds} alternating rounds; the factors are medians over the rounds. All "
         "libraries are held to one thread a process.", "",
         "| | clips per second | faster by | clips per CPU second | by |",

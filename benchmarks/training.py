@@ -36,6 +36,8 @@ from train.network import EmotionLSTM
 from train.noise import noise_features
 from train.recipe import BETTER
 
+from .command import command
+
 STRAIGHTFORWARD = "straightforward loop"
 UNCHANGED = Augment(offset=0, mixstyle=0, speed=0, vocal_tract=0)
 
@@ -129,7 +131,7 @@ def main() -> None:
         )
     table = f"""# Cost of training
 
-`python -m benchmarks.training` on {processor()}, one thread: {len(dataset.clips)} clips, \
+{command()} on {processor()}, one thread: {len(dataset.clips)} clips, \
 {sum(dataset.seconds) / 60:.0f} minutes; medians of {options.rounds} alternating epochs.
 
 | loop | networks | seconds per epoch | faster by |
