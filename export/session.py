@@ -30,13 +30,19 @@ from train.runs import (
     newest_run,
 )
 
-from .card import card_markdown
+from .card import card_markdown, protocols_markdown
 from .graph import export_fp32, export_int8, export_waveform
 from .parity import Link, as_json, as_markdown, compare, librosa_link, waveform_link
 
 FP32, INT8, CARD = "model.fp32.onnx", "model.int8.onnx", "MODEL_CARD.md"
 WAVEFORM = "model.waveform.onnx"  # int8 weights as well
 UNFINISHED = ".export"  # where an export is made
+
+# In a checkout, which is where a model is bundled: what was found by the protocols that its card
+# tells of, and the training report of the model that ships.
+REPORTS = BUNDLED_MODEL.parents[2] / "reports"
+PROTOCOLS = ("emodb", "ravdess8", "ravdess4", "leave-corpus-out")
+BUNDLED = "bundled"
 
 PARITY = {"links", "sizes"}  # what a parity report holds
 
@@ -76,7 +82,7 @@ def export_run(
         folder = out / UNFINISHED
         shutil.rmtree(folder, ignore_errors=True)  # of an export that was killed
         try:
-            holds = _export_to(folder, network, card, dataset)
+            holds = _export_to(folder, network, card, dataset, _protocols() if bundle else "")
             _put_in_place(folder, out, holds)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -87,13 +93,7 @@ def export_run(
         )
         return False
     if bundle:
-        for source, target in (
-            (INT8, BUNDLED_MODEL), (CARD, BUNDLED_MODEL.with_name(CARD)),
-            (WAVEFORM, BUNDLED_MODEL.with_name("edge_ser.waveform.onnx")),
-        ):
-            with replacing(target) as temporary:
-                shutil.copyfile(out / source, temporary)
-        print(f"Bundled: {BUNDLED_MODEL}")
+        _bundle(run, out)
     print(f"Try it: edge-ser classify --model {out / INT8} clip.wav")
     return True
 
@@ -114,7 +114,33 @@ def check_report(report: Path) -> Path:
     return report
 
 
-def _export_to(folder: Path, network: EmotionLSTM, card: ModelCard, dataset: Dataset) -> bool:
+def _protocols() -> str:
+    """What the card of the model that ships says of the protocols."""
+    files = [REPORTS / f"{name}.json" for name in PROTOCOLS]
+    return protocols_markdown([file for file in files if file.exists()])
+
+
+def _bundle(run: Path, out: Path) -> None:
+    """Make an export the model that edge_runtime ships; its training report goes to `reports`."""
+    pictures = {name: f"{BUNDLED}.{name}" for name in ("curves.png", "calibration.png")}
+    for source, target in (
+        (out / INT8, BUNDLED_MODEL), (out / CARD, BUNDLED_MODEL.with_name(CARD)),
+        (out / WAVEFORM, BUNDLED_MODEL.with_name("edge_ser.waveform.onnx")),
+        (run / "report.json", REPORTS / f"{BUNDLED}.json"),
+        *((run / name, REPORTS / copy) for name, copy in pictures.items()),
+    ):
+        with replacing(target) as temporary:
+            shutil.copyfile(source, temporary)
+    page = (run / "report.md").read_text(encoding="utf-8")
+    for name, copy in pictures.items():
+        page = page.replace(f"({name})", f"({copy})")
+    write_text(REPORTS / f"{BUNDLED}.md", page)
+    print(f"Bundled: {BUNDLED_MODEL}")
+
+
+def _export_to(
+    folder: Path, network: EmotionLSTM, card: ModelCard, dataset: Dataset, protocols: str
+) -> bool:
     """Write the models, their card and the parity report to `folder`; True if parity holds."""
     fp32, int8, waveform = folder / FP32, folder / INT8, folder / WAVEFORM
     export_fp32(network, replace(card, quantization="none (float32)"), fp32)
@@ -127,7 +153,8 @@ def _export_to(folder: Path, network: EmotionLSTM, card: ModelCard, dataset: Dat
     links = _links(network, int8, dataset)
     files = [path for path in (fp32, int8, waveform) if path.exists()]
     holds = write_parity(links, _sizes(files), folder / "parity")
-    write_text(folder / CARD, card_markdown(card, int8.stat().st_size, as_markdown(links)))
+    page = card_markdown(card, int8.stat().st_size, as_markdown(links), protocols)
+    write_text(folder / CARD, page)
     return holds
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from train.calibration import (
 )
 from train.clip import Clip
 from train.features import Dataset
-from train.minute import logits_with_profiles, profile_gain
+from train.minute import logits_adapting, logits_with_profiles, profile_gain
 
 
 def drawn(logits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -111,6 +112,30 @@ def test_the_protocols_read_logits_as_the_device_does(voice_clips):
     dataset = Dataset(clips, frames, [len(clip) / 16_000 for clip in voice_clips], model.card.mfcc)
     logits = np.stack([model.run(its).logits for its in frames])
     found = logits_with_profiles(model, dataset, list(range(len(frames))), logits, seed=0)
-    voice = SpeakerProfile.create("1", model, voice_clips).voice(model)
-    np.testing.assert_allclose(found, voice.read(logits), atol=1e-5)
+    for k, its in enumerate(logits):  # by a profile of the other clips
+        others = [clip for other, clip in enumerate(voice_clips) if other != k]
+        voice = SpeakerProfile.create("1", model, others).voice(model)
+        np.testing.assert_allclose(found[k], voice.read(its), atol=1e-5)
     assert np.abs(found - logits).max() > 0.1
+    alone = replace(
+        dataset, clips=[replace(clip, speaker=f"x/{k}") for k, clip in enumerate(clips)]
+    )
+    of_one_clip = logits_with_profiles(model, alone, [0, 1], logits[:2], seed=0)
+    np.testing.assert_array_equal(of_one_clip, logits[:2])
+
+
+def test_the_protocols_adapt_as_listening_does():
+    """A voice that always sounds like the first label loses that, the more the longer it speaks,
+    and never for the first thing that it says."""
+    rng = np.random.default_rng(0)
+    dataset = voices(60, 3.0, speakers=2)
+    targets = np.array(["ab".index(clip.label) for clip in dataset.clips])
+    logits = 2.0 * np.eye(2)[targets] + rng.standard_normal((120, 2)) / 2 + [3.0, 0.0]
+    model = SimpleNamespace(card=SimpleNamespace(profile_gain=1.0))
+    found = logits_adapting(model, dataset, list(range(120)), logits, seed=0)
+    taken_off = (logits - found).reshape(2, 60, 2)
+    assert [int((np.abs(its).max(axis=1) == 0).sum()) for its in taken_off] == [1, 1]
+    # 60 s weigh as nothing: of all 177 s before the last clip, three quarters are believed.
+    largest = taken_off[..., 0].max(axis=1)
+    np.testing.assert_allclose(largest, 0.75 * 4.0, atol=0.3)
+    assert (found.argmax(axis=1) == targets).mean() > (logits.argmax(axis=1) == targets).mean()

@@ -25,7 +25,7 @@ from export.graph import (
     quantize,
 )
 from export.parity import compare
-from export.session import make_card
+from export.session import export_run, make_card
 from train.network import EmotionLSTM, NetworkConfig
 from train.runs import RunError, load_checkpoint, save_checkpoint
 
@@ -325,6 +325,33 @@ def test_a_protocol_writes_its_report(demo_corpus, feature_cache, tmp_path):
     assert again.returncode == 0, again.stderr
     assert again.stdout.count("Fold ") == 1 and kept.stat().st_mtime_ns == stamp
     assert report.with_suffix(".json").read_bytes() == before
+    fewer = command(*done.args[2:], "--resume", "--seeds", 1)
+    assert fewer.returncode == 1 and "is a report of more seeds, 1 among them" in fewer.stderr
+    assert report.with_suffix(".json").read_bytes() == before
+
+
+def test_a_bundled_model_tells_of_the_protocols(demo_corpus, feature_cache, tmp_path, monkeypatch):
+    run, reports, models = tmp_path / "run", tmp_path / "reports", tmp_path / "models"
+    done = command("train", "fit", "--data", demo_corpus / "manifest.csv", "--run", run,
+                   "--cache", feature_cache, "--epochs", 1, "--set", "members=1", "--inner", 1)
+    assert done.returncode == 0, done.stderr
+    models.mkdir()
+    reports.mkdir()
+    (reports / "emodb.json").write_text((ROOT / "reports" / "emodb.json").read_text())
+    monkeypatch.setattr("export.session.BUNDLED_MODEL", models / "edge_ser.onnx")
+    monkeypatch.setattr("export.session.REPORTS", reports)
+    assert export_run(run, tmp_path, None, "mine", feature_cache, bundle=True)
+    card = (models / "MODEL_CARD.md").read_text()
+    found = json.loads((ROOT / "reports" / "emodb.json").read_text())
+    assert f"| loso | better, studio | 4 | emodb {100 * found['int8']['uar']:.1f} |" in card
+    tested = json.loads((run / "report.json").read_text())["test_by_corpus"]["demo"]
+    told = f"| demo | {tested['clips']} | {tested['speakers']} | {100 * tested['uar']:.1f} |"
+    assert told in card and told in (reports / "bundled.md").read_text()
+    model = EmotionModel.load(models / "edge_ser.onnx")
+    assert model.card.scores["test_by_corpus"]["demo"] == tested
+    page = (reports / "bundled.md").read_text()
+    pictures = re.findall(r"\((.*\.png)\)", page)
+    assert len(pictures) == 2 and all((reports / picture).exists() for picture in pictures)
 
 
 def test_errors_of_the_commands_are_one_line(tmp_path):

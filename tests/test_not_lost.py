@@ -31,18 +31,22 @@ def test_a_report_has_the_name_that_it_was_given(tmp_path):
 
 def test_a_report_replaces_those_of_the_same_protocol_alone(tmp_path):
     report, labels = tmp_path / "r", ["angry", "sad"]
-    check_replaceable(report, "loso", labels, {"emodb"})  # nothing is there
+    check_replaceable(report, "loso", labels, {"emodb"}, range(2))  # nothing is there
     (tmp_path / "r.md").write_text("# Mine\n")
     with pytest.raises(RunError, match=r"r\.md: is there already, is of something else"):
-        check_replaceable(report, "loso", labels, {"emodb"})
+        check_replaceable(report, "loso", labels, {"emodb"}, range(2))
     (tmp_path / "r.json").write_text(json.dumps(
-        {"protocol": "loso", "labels": labels, "corpora": [{"name": "emodb"}]}
+        {"protocol": "loso", "labels": labels, "corpora": [{"name": "emodb"}],
+         "folds": [{"seed": 0}, {"seed": 1}]}
     ))
-    check_replaceable(report, "loso", labels, {"emodb"})
+    check_replaceable(report, "loso", labels, {"emodb"}, range(2))
     for other in (("actor-folds", labels, {"emodb"}), ("loso", ["angry", "happy"], {"emodb"}),
                   ("loso", labels, {"ravdess"})):
         with pytest.raises(RunError, match="is a report of loso of emodb with the labels angry"):
-            check_replaceable(report, *other)
+            check_replaceable(report, *other, range(2))
+    for fewer in (range(1), range(1, 3)):
+        with pytest.raises(RunError, match="is a report of more seeds, [01] among them"):
+            check_replaceable(report, "loso", labels, {"emodb"}, fewer)
 
 
 def test_a_run_folder_of_other_things_is_not_begun_in(tmp_path):

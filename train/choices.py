@@ -63,13 +63,17 @@ VARIATIONS: dict[str, Recipe] = {
     "mean over time": SHORT.with_settings(["pooling=mean"]),
     "no residual": SHORT.with_settings(["residual=false"]),
     "no other vocal tracts": SHORT.with_settings(["vocal_tract=0"]),
+    "no other speeds": SHORT.with_settings(["speed=0"]),
     "no mixed styles": SHORT.with_settings(["mixstyle=0"]),
     "all styles mixed": SHORT.with_settings(["mixstyle=1"]),
     "no offsets": SHORT.with_settings(["offset=0"]),
     "offsets of 0.5": SHORT.with_settings(["offset=0.5"]),
     "added noise": SHORT.with_settings(["noise=0.5"]),
+    "telephones": SHORT.with_settings(["telephone=0.5"]),
+    "nothing of noise": SHORT.with_settings(["speech=false"]),
     "dropout of 0.1": SHORT.with_settings(["dropout=0.1"]),
     "dropout of 0.3": SHORT.with_settings(["dropout=0.3"]),
+    "weights as they are, not their moving average": SHORT.with_settings(["average_epochs=0.01"]),
     "no weight decay": SHORT.with_settings(["weight_decay=0"]),
     "weight decay of 0.2": SHORT.with_settings(["weight_decay=0.2"]),
     "no label smoothing": SHORT.with_settings(["label_smoothing=0"]),
@@ -161,9 +165,10 @@ def _markdown(done: dict[str, dict[str, float]]) -> str:
     )
     return f"""# What each choice brings
 
-`python -m train choices`: UAR of validation speakers, RAVDESS, 8 classes. The speakers that the \
-first fold tests are not heard; of the others each half is answered by a network trained on the \
-other half, by the mean of its answers after the last {LAST_EPOCHS} epochs. One change at a time. \
+`python -m train choices --data ravdess --report reports/choices`: UAR of validation speakers, \
+RAVDESS, 8 classes. The speakers that the first fold tests are not heard; of the others each half \
+is answered by a network trained on the other half, by the mean of its answers after the last \
+{LAST_EPOCHS} epochs. One change at a time; the difference is to the recipe by the same seeds. \
 Between the seeds of one variation UAR differs by {_spread(done):.1f} points on average.
 
 | variation | UAR % | difference | seeds |

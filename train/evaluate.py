@@ -27,7 +27,7 @@ from .pool import in_processes
 from .predict import predict
 from .recipe import Recipe
 from .recordings import corpora_of, left_out_of, say
-from .report import FOLD_KEYS, check_replaceable, summarize, write_report
+from .report import check_replaceable, write_report
 from .run_report import Parts, write_run
 from .runs import SETTINGS, SPLIT, STATE, RunError, load_checkpoint, read_json
 from .splits import (
@@ -38,6 +38,7 @@ from .splits import (
     leave_corpus_out,
     leave_one_speaker_out,
 )
+from .summary import FOLD_KEYS, summarize
 
 PROTOCOLS = {
     "loso": leave_one_speaker_out, "actor-folds": actor_folds, "leave-corpus-out": leave_corpus_out,
@@ -76,7 +77,10 @@ def evaluate(
     candidates = open_candidates(recipes, data, labels, auxiliary, speaker_pattern, cache, noise)
     dataset = candidates[0].data
     corpora = {clip.corpus for clip in dataset.clips}
-    check_replaceable(report, protocol, dataset.labels, corpora)
+    first = candidates[0].recipe.fit.seed
+    check_replaceable(
+        report, protocol, dataset.labels, corpora, range(first, first + seeds)
+    )
     tasks = list(_tasks(candidates, protocol, inner, seeds, runs))
     notes = [*dataset.notes, *_notes(dataset, tasks)]
     for note in notes:
@@ -217,7 +221,7 @@ def _train(task: Task, candidates: list[Candidate], device: str) -> dict[str, An
     )
     dataset, result = chosen.candidate.data, chosen.fit
     write_text(folder / "log.txt", "\n".join(lines) + "\n")
-    write_run(folder, parts, chosen)
+    report = write_run(folder, parts, chosen)
     _, stored = load_checkpoint(folder)
     fp32, int8 = folder / "model.fp32.onnx", folder / "model.int8.onnx"
     export_fp32(result.network, make_card(result.network, stored, "fold", "none"), fp32)
@@ -230,6 +234,8 @@ def _train(task: Task, candidates: list[Candidate], device: str) -> dict[str, An
         "epochs": len(result.history), "val_uar": chosen.val_uar[chosen.candidate.name],
         "seconds": sum(row["seconds"] for row in result.history),
         "temperature": result.temperature, "profile_gain": result.profile_gain,
+        "threshold": report["calibration"]["threshold"],
+        "trained_by": f"torch {torch.__version__} on {device}",
         "bytes": int8.stat().st_size, **answers,
     }
     write_json(folder / RESULT, entry)
@@ -241,7 +247,7 @@ def _answers(
 ) -> dict[str, Any]:
     """Logits of the test clips by PyTorch, by the int8 model, and by it with speaker profiles."""
     from .metrics import scores
-    from .minute import logits_with_profiles
+    from .minute import logits_adapting, logits_with_profiles
 
     clips = [dataset.clips[i] for i in task.test]
     targets = np.array([dataset.labels.index(clip.label) for clip in clips])
@@ -249,6 +255,7 @@ def _answers(
     logits = {
         "fp32": predict(network, dataset.frames, task.test)[:, :-1], "int8": int8,
         "profile": logits_with_profiles(model, dataset, task.test, int8, task.seed),
+        "adapting": logits_adapting(model, dataset, task.test, int8, task.seed),
     }
     return {
         "clips": [clip.path.name for clip in clips],

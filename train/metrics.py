@@ -61,3 +61,17 @@ def confusion_markdown(confusion: list[list[int]], labels: list[str]) -> str:
     for label, row in zip(labels, confusion):
         lines.append(f"| {cell(label)} | " + " | ".join(map(str, row)) + " |")
     return "\n".join(lines)
+
+
+def parts_markdown(
+    corpora: dict[str, dict[str, float]], groups: dict[str, dict[str, float]]
+) -> str:
+    """A table of what was tested, by corpus and by group of speakers; see `run_report`."""
+    rows = [*corpora.items(), *((f"speakers: {group}", part) for group, part in groups.items())]
+    lines = ["| tested | clips | speakers | UAR % | ECE |", "|---|---:|---:|---:|---:|"]
+    for name, part in rows:
+        lines.append(
+            f"| {cell(name)} | {part['clips']} | {part['speakers'] or 'unknown'} "
+            f"| {100 * part['uar']:.1f} | {part['ece']:.3f} |"
+        )
+    return "\n".join(lines)

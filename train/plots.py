@@ -21,11 +21,14 @@ def curves(history: list[dict[str, float]], best_epoch: int, path: Path) -> None
     """Losses and validation UAR over the epochs of one training."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
     epochs = [row["epoch"] for row in history]
-    left.plot(epochs, [row["train_loss"] for row in history], label="training")
-    left.plot(epochs, [row["val_loss"] for row in history], label="validation speakers")
-    left.set(xlabel="epoch", ylabel="loss")
+    marker = "." if len(epochs) < 10 else ""  # a line needs two of them
+    left.plot(epochs, [row["train_loss"] for row in history], marker=marker, label="training")
+    left.plot(
+        epochs, [row["val_loss"] for row in history], marker=marker, label="validation speakers"
+    )
+    left.set(xlabel="epoch", ylabel="loss", title="the networks that choose the epoch")
     left.legend()
-    right.plot(epochs, [100 * row["val_uar"] for row in history])
+    right.plot(epochs, [100 * row["val_uar"] for row in history], marker=marker)
     for axes in (left, right):
         axes.axvline(best_epoch, color="grey", linestyle=":")
     right.set(xlabel="epoch", ylabel="validation UAR %", title=f"kept: epoch {best_epoch}")
@@ -38,7 +41,8 @@ def confusion(counts: np.ndarray, labels: list[str], path: Path) -> None:
     size = 2.2 + 0.6 * len(labels)
     figure, axes = plt.subplots(figsize=(size + 0.6, size))
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
-    axes.set(xticks=range(len(labels)), yticks=range(len(labels)), xlabel="answer", ylabel="truth")
+    axes.set(xticks=range(len(labels)), yticks=range(len(labels)), xlabel="answer", ylabel="truth",
+             title="answers, % of each truth")
     axes.set_xticklabels(labels, rotation=45, ha="right")
     axes.set_yticklabels(labels)
     for row, column in np.ndindex(*shares.shape):
@@ -49,23 +53,40 @@ def confusion(counts: np.ndarray, labels: list[str], path: Path) -> None:
 
 
 def calibration(
-    bins: list[dict[str, Any]], curve: list[dict[str, float]], threshold: float, path: Path
+    bins: dict[str, list[dict[str, Any]]], curves: dict[str, list[dict[str, float]]],
+    thresholds: list[float], path: Path,
 ) -> None:
-    """Reliability, and what a confidence threshold costs and brings."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
+    """Reliability, and what a confidence threshold costs and brings.
+
+    bins: those of `calibration.reliability`, by whose answers they are.
+    curves: those of `calibration.coverage_curve`, by whose answers they are.
+    thresholds: those that models store, or the lowest and the highest of them.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8))
     left.plot([0, 1], [0, 1], color="grey", linestyle=":")
-    width = max(row["clips"] for row in bins)
-    left.scatter(
-        [row["confidence"] for row in bins], [row["accuracy"] for row in bins],
-        s=[10 + 150 * row["clips"] / width for row in bins],
-    )
-    left.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy")
-    thresholds = [row["threshold"] for row in curve]
-    right.plot(thresholds, [100 * row["coverage"] for row in curve], label="clips answered")
-    right.plot(thresholds, [100 * row["accuracy"] for row in curve], label="of those right")
-    right.axvline(threshold, color="grey", linestyle=":")
-    right.set(xlabel="confidence threshold", ylabel="%", ylim=(0, 101))
-    right.legend()
+    for name, rows in bins.items():
+        width = max(row["clips"] for row in rows)
+        left.scatter(
+            [row["confidence"] for row in rows], [row["accuracy"] for row in rows], clip_on=False,
+            s=[10 + 110 * row["clips"] / width for row in rows], label=name, alpha=0.8,
+        )
+    left.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy",
+             title="reliability (dotted: honest)")
+    if len(bins) > 1:
+        left.legend()
+    for (name, curve), style in zip(curves.items(), ("-", "--")):
+        for key, what, color in (
+            ("coverage", "answered", "C0"), ("accuracy", "of those right", "C1"),
+        ):
+            right.plot(
+                [row["threshold"] for row in curve], [100 * row[key] for row in curve],
+                linestyle=style, color=color, label=f"{what}, {name}",
+            )
+    for threshold in thresholds:
+        right.axvline(threshold, color="grey", linestyle=":")
+    right.set(xlabel="confidence threshold", ylabel="clips %", ylim=(0, 101),
+              title="thresholds (dotted: stored)")
+    right.legend(fontsize="small")
     _save(figure, path)
 
 

@@ -2,136 +2,28 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 
 from edge_runtime.terminal import one_line
 
 from . import plots
-from .calibration import choose_threshold, coverage_curve, coverage_markdown, reliability
-from .corpora import speaker_group
+from .calibration import coverage_markdown
 from .files import beside, write_json, write_text
-from .metrics import cell, confusion_markdown, scores
+from .metrics import cell, confusion_markdown
 from .runs import RunError, has_keys, keep_others, read_json
-
-VARIANTS = {"int8": "int8, what ships", "fp32": "PyTorch", "profile": "int8, a minute of profile"}
-N_BOOTSTRAP = 2000
-# What a report tells of each training.
-FOLD_KEYS = ("fold", "seed", "recipe", "val_uar_by_recipe", "best_epoch", "epochs", "val_uar",
-             "temperature", "profile_gain", "bytes", "uar")
+from .summary import VARIANTS
 
 
-def summarize(about: dict[str, Any], results: list[dict[str, Any]]) -> dict[str, Any]:
-    """The scores of all trainings of a protocol; `results` are those of its folds and seeds."""
-    labels = about["labels"]
-    summary = {**about, "clips": sum(len(r["targets"]) for r in results) // about["seeds"]}
-    targets = np.concatenate([r["targets"] for r in results])
-
-    def probabilities(variant: str, scaled: bool = True) -> np.ndarray:
-        return np.concatenate([
-            softmax(np.array(r["logits"][variant]) / (r["temperature"] if scaled else 1), axis=1)
-            for r in results
-        ])
-
-    for variant in VARIANTS:
-        summary[variant] = _scores(results, variant, labels)
-        summary[variant]["ece"] = reliability(probabilities(variant), targets)["ece"]
-    int8 = probabilities("int8")
-    curve = coverage_curve(int8, targets)
-    summary["calibration"] = {
-        **reliability(int8, targets),
-        "ece_without_temperature": reliability(probabilities("int8", False), targets)["ece"],
-        "coverage": curve, "threshold": choose_threshold(curve),
-    }
-    summary["folds"] = [
-        {key: r[key] for key in FOLD_KEYS} | {"test_speakers": sorted(set(r["speakers"]))}
-        for r in results
-    ]
-    return summary
-
-
-def _scores(results: list[dict[str, Any]], variant: str, labels: list[str]) -> dict[str, Any]:
-    """UAR over all test clips with its spread over seeds and speakers, and what belongs to it."""
-    by_seed: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for result in results:
-        by_seed[result["seed"]].append(result)
-    uars, accuracies, confusion = [], [], np.zeros((len(labels), len(labels)), int)
-    by_speaker: dict[str, list[np.ndarray]] = defaultdict(list)
-    by_corpus: dict[str, list[float]] = defaultdict(list)
-    for folds in by_seed.values():
-        targets = np.concatenate([fold["targets"] for fold in folds])
-        answers = np.concatenate([np.argmax(fold["logits"][variant], axis=1) for fold in folds])
-        speakers = np.concatenate([fold["speakers"] for fold in folds])
-        corpora = np.concatenate([fold["corpora"] for fold in folds])
-        score = scores(targets, answers, labels)
-        uars.append(score["uar"])
-        accuracies.append(score["accuracy"])
-        confusion += np.array(score["confusion"])
-        for speaker in np.unique(speakers):
-            mine = speakers == speaker
-            counts = scores(targets[mine], answers[mine], labels)["confusion"]
-            by_speaker[str(speaker)].append(np.array(counts))
-        for corpus in np.unique(corpora):
-            mine = corpora == corpus
-            by_corpus[str(corpus)].append(scores(targets[mine], answers[mine], labels)["uar"])
-    counts = np.stack([np.mean(c, axis=0) for c in by_speaker.values()])  # (speakers, C, C)
-    speaker_uars = [_uar(c) for c in counts]
-    groups = [speaker_group(speaker) for speaker in by_speaker]
-    low, high = _bootstrap(counts)
-    recall = _recalls(confusion)
-    return {
-        "uar": float(np.mean(uars)), "uar_by_seed": uars,
-        "uar_std_over_seeds": float(np.std(uars, ddof=1)) if len(uars) > 1 else None,
-        "uar_std_over_speakers": float(np.std(speaker_uars, ddof=1)),
-        "uar_interval": [low, high],
-        "uar_by_speaker": dict(zip(by_speaker, speaker_uars)),
-        "uar_by_corpus": {corpus: float(np.mean(values)) for corpus, values in by_corpus.items()},
-        "uar_by_group": {
-            group: _uar(np.sum([c for c, g in zip(counts, groups) if g == group], axis=0))
-            for group in sorted(set(groups))
-        },
-        "accuracy": float(np.mean(accuracies)),
-        "recall": {label: float(r) for label, r in zip(labels, recall) if np.isfinite(r)},
-        "confusion": confusion.tolist(),
-    }
-
-
-def _recalls(confusion: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore"):
-        return np.diagonal(confusion, axis1=-2, axis2=-1) / confusion.sum(axis=-1)
-
-
-def _uar(confusion: np.ndarray) -> float:
-    return float(np.nanmean(_recalls(confusion)))
-
-
-def _bootstrap(counts: np.ndarray) -> tuple[float, float]:
-    """The 95 % interval of the UAR over draws of speakers, who are what the next user differs in.
-
-    Efron 1979, https://doi.org/10.1214/aos/1176344552, with speakers as the units. Draws that lack
-    all speakers of a label are not counted: they would be scored by the other labels alone.
-    """
-    rng = np.random.default_rng(0)
-    n = len(counts)
-    draws = rng.integers(n, size=(N_BOOTSTRAP, n))
-    times = np.stack([np.bincount(draw, minlength=n) for draw in draws])  # each speaker is drawn
-    drawn = (times @ counts.reshape(n, -1)).reshape(-1, *counts.shape[1:])  # (draws, C, C)
-    there = drawn.sum(axis=2) > 0
-    whole = (there == (counts.sum(axis=(0, 2)) > 0)).all(axis=1)
-    uars = [_uar(confusion) for confusion in drawn[whole]] or [_uar(counts.sum(axis=0))]
-    low, high = np.percentile(uars, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def check_replaceable(report: Path, protocol: str, labels: list[str], corpora: set[str]) -> None:
+def check_replaceable(
+    report: Path, protocol: str, labels: list[str], corpora: set[str], seeds: range
+) -> None:
     """RunError if files that the report would replace are not of the same protocol, labels and
-    corpora."""
+    corpora, or if they tell of more seeds."""
     file = beside(report, ".json")
-    ours = has_keys(file, {"protocol", "labels", "corpora"})
+    ours = has_keys(file, {"protocol", "labels", "corpora", "folds"})
     keep_others(_files(report), "--report", ours)
     if not ours:
         return
@@ -141,6 +33,12 @@ def check_replaceable(report: Path, protocol: str, labels: list[str], corpora: s
         raise RunError(
             f"{file}: is a report of {before['protocol']} of {', '.join(sorted(names))} with the "
             f"labels {', '.join(before['labels'])}; give another --report"
+        )
+    lost = {fold["seed"] for fold in before["folds"]} - set(seeds)
+    if lost:
+        raise RunError(
+            f"{file}: is a report of more seeds, {', '.join(map(str, sorted(lost)))} among them; "
+            "give --seeds and --seed that keep them, or another --report"
         )
 
 
@@ -156,7 +54,11 @@ def write_report(summary: dict[str, Any], report: Path, splits: list[dict[str, A
     write_json(as_json, summary)
     write_json(of_splits, splits)
     plots.confusion(np.array(summary["int8"]["confusion"]), labels, confusion)
-    plots.calibration(shape["bins"], shape["coverage"], shape["threshold"], calibration)
+    own = shape["own_thresholds"]
+    plots.calibration(
+        shape["bins"], {"test speakers": shape["coverage"]}, sorted({own["from"], own["to"]}),
+        calibration,
+    )
     write_text(as_page, _markdown(summary, report.name))
 
 
@@ -168,14 +70,6 @@ def _markdown(summary: dict[str, Any], name: str) -> str:
     )
     rows = "\n".join(_row(title, summary[variant]) for variant, title in VARIANTS.items())
     recalls = "\n".join(f"| {cell(label)} | {100 * r:.1f} |" for label, r in int8["recall"].items())
-    by_corpus = ""
-    if len(int8["uar_by_corpus"]) > 1:
-        by_corpus = "\n| tested corpus | UAR % | with a minute of profile |\n|---|---:|---:|\n"
-        by_corpus += "\n".join(
-            f"| {cell(corpus)} | {100 * uar:.1f} "
-            f"| {100 * summary['profile']['uar_by_corpus'][corpus]:.1f} |"
-            for corpus, uar in int8["uar_by_corpus"].items()
-        ) + "\n"
     by_group = ", ".join(
         f"{group} {100 * uar:.1f} %" for group, uar in int8["uar_by_group"].items()
     )
@@ -187,27 +81,26 @@ Speaker-independent and nested: {_what(summary)}, the temperature and the gain o
 chosen in each fold on speakers (across three corpora or more, on corpora) left out of the \
 training in turn, the network was then trained on all of them, and the test speakers were scored \
 once. {summary['clips']} clips, {len(labels)} classes, {n_folds} folds, seeds: \
-{summary['seeds']}.{_auxiliary(summary)}{_notes(summary)}
+{summary['seeds']}.{_means(summary)}{_auxiliary(summary)}{_notes(summary)}
 
 | model | UAR % | over seeds | over speakers | 95 % interval | accuracy % | ECE |
 |---|---:|---:|---:|---:|---:|---:|
 {rows}
 
 The interval is a bootstrap over speakers. UAR by speakers: {by_group}. The file has {size:,} bytes.
-{by_corpus}
+{_corpora(summary)}
 | label | recall % |
 |---|---:|
 {recalls}
 
 {confusion_markdown(int8['confusion'], labels)}
-
+{_summed(summary)}
 ![confusion]({name}.confusion.png)
 
 ## Calibration
 
-Expected calibration error {shape['ece']:.3f} ({shape['ece_without_temperature']:.3f} without the \
-temperature). Answering only above a confidence of {shape['threshold']:.2f} answers at least 85 % \
-of these clips.
+Expected calibration error {int8['ece']:.3f} ({shape['ece_without_temperature']:.3f} without the \
+temperature). {_own_thresholds(shape['own_thresholds'])} A threshold for all of them:
 
 | threshold | answered % | of those right % |
 |---:|---:|---:|
@@ -221,6 +114,50 @@ of these clips.
 
 {_folds(summary)}
 """
+
+
+def _means(summary: dict[str, Any]) -> str:
+    several = [
+        *(["corpora"] if len(summary["int8"]["by_corpus"]) > 1 else []),
+        *(["seeds"] if summary["seeds"] > 1 else []),
+    ]
+    if not several:
+        return ""
+    return f" Each figure is the mean of those of the {' and of the '.join(several)}."
+
+
+def _summed(summary: dict[str, Any]) -> str:
+    """What the counts of the confusion matrix are sums of."""
+    return "\nCounts of all seeds together.\n" if summary["seeds"] > 1 else ""
+
+
+def _corpora(summary: dict[str, Any]) -> str:
+    """A table of the corpora that were tested, where they are several."""
+    profile = summary["profile"]["by_corpus"]
+    if len(profile) == 1:
+        return ""
+    rows = "\n".join(
+        f"| {cell(corpus)} | {100 * score['uar']:.1f} | {score['ece']:.3f} "
+        f"| {100 * profile[corpus]['uar']:.1f} | {profile[corpus]['ece']:.3f} |"
+        for corpus, score in summary["int8"]["by_corpus"].items()
+    )
+    return f"""
+| tested corpus | UAR % | ECE | with a minute of profile: UAR % | ECE |
+|---|---:|---:|---:|---:|
+{rows}
+"""
+
+
+def _own_thresholds(own: dict[str, Any]) -> str:
+    """What the thresholds of the models do to those who are tested."""
+    low, high = own["from"], own["to"]
+    which = f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
+    right = "" if own["accuracy"] is None else f", {100 * own['accuracy']:.1f} % of them rightly"
+    return (
+        f"By the confidence that each model stores ({which}), which answers 85 % of the clips of "
+        f"those who chose the epoch, {100 * own['coverage']:.0f} % of these clips are "
+        f"answered{right}."
+    )
 
 
 def _folds(summary: dict[str, Any]) -> str:
@@ -282,4 +219,6 @@ def _settings(summary: dict[str, Any]) -> str:
             parts.append(
                 "- the network that is taught: twice that offset, 1.5 times that vocal_tract"
             )
+    by = ", ".join(sorted({fold["trained_by"] for fold in summary["folds"]}))
+    parts.append(f"- trained by {by}")
     return "\n".join(parts).strip()

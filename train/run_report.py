@@ -20,7 +20,7 @@ from .corpora import speaker_group
 from .features import Dataset
 from .files import write_csv, write_json, write_text
 from .fit import Fit
-from .metrics import cell, confusion_markdown, scores
+from .metrics import cell, confusion_markdown, parts_markdown, scores
 from .predict import predict
 from .recordings import corpora_of, left_out_of, licence_of
 from .runs import save_checkpoint
@@ -77,7 +77,10 @@ def write_run(folder: Path, parts: Parts, chosen: Chosen) -> dict[str, Any]:
     }
     shape = report["calibration"]
     plots.calibration(
-        shape["bins"], shape["coverage"], shape["threshold"], folder / "calibration.png"
+        {"": shape["bins"]},
+        {"test speakers": shape["coverage"],
+         "those who chose the epoch": shape["coverage_of_choosing"]},
+        [shape["threshold"]], folder / "calibration.png",
     )
     save_checkpoint(
         folder, result.network, recipe.mfcc, recipe.silence, dataset.labels,
@@ -87,8 +90,7 @@ def write_run(folder: Path, parts: Parts, chosen: Chosen) -> dict[str, Any]:
         corpora=corpora_of(dataset), licence=licence_of(dataset),
         scores={
             "split": parts.kind, "test": report["test"], "test_ece": shape["ece"],
-            "test_uar_by_corpus": report["test_uar_by_corpus"],
-            "test_uar_by_group": report["test_uar_by_group"],
+            "test_by_corpus": report["test_by_corpus"], "test_by_group": report["test_by_group"],
         },
         clips=[
             [str(clip.path), clip.label] for clip in dataset.clips
@@ -115,24 +117,30 @@ def run_report(dataset: Dataset, parts: Parts, result: Fit) -> dict[str, Any]:
     test = scores(targets, predictions, labels)
     clips = [dataset.clips[i] for i in parts.test]
 
-    def by(kinds: list[str]) -> dict[str, float]:
-        """The UAR of the test clips of each kind."""
-        masks = {kind: np.array(kinds) == kind for kind in sorted(set(kinds))}
-        return {
-            kind: scores(targets[mask], predictions[mask], labels)["uar"]
-            for kind, mask in masks.items()
-        }
+    def by(kinds: list[str]) -> dict[str, dict[str, float]]:
+        """What the test clips of each kind are, and how they are answered."""
+        found = {}
+        for kind in sorted(set(kinds)):
+            mask = np.array(kinds) == kind
+            found[kind] = {
+                "clips": int(mask.sum()),
+                "speakers": len({c.speaker for c, its in zip(clips, mask) if its} - {None}),
+                "uar": scores(targets[mask], predictions[mask], labels)["uar"],
+                "ece": reliability(probabilities[mask], targets[mask])["ece"],
+            }
+        return found
 
     loss = float(cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets)))
     # The threshold is chosen on the speakers that chose the epoch; what it costs and brings is
     # told of the test speakers.
     val_targets = np.array([labels.index(dataset.clips[i].label) for i in result.unseen])
     val = softmax(result.logits / result.temperature, axis=1)
+    of_choosing = coverage_curve(val, val_targets)
     probabilities = softmax(logits / result.temperature, axis=1)
     calibration = {
         **reliability(probabilities, targets),
         "coverage": coverage_curve(probabilities, targets),
-        "threshold": choose_threshold(coverage_curve(val, val_targets)),
+        "coverage_of_choosing": of_choosing, "threshold": choose_threshold(of_choosing),
     }
     return {
         "corpora": corpora_of(dataset), "split": parts.kind, "notes": list(parts.notes),
@@ -143,8 +151,8 @@ def run_report(dataset: Dataset, parts: Parts, result: Fit) -> dict[str, Any]:
         "epochs": len(result.history), "temperature": result.temperature,
         "profile_gain": result.profile_gain,
         "test": test, "test_loss": loss,
-        "test_uar_by_corpus": by([clip.corpus for clip in clips]),
-        "test_uar_by_group": by([speaker_group(clip.speaker) for clip in clips]),
+        "test_by_corpus": by([clip.corpus for clip in clips]),
+        "test_by_group": by([speaker_group(clip.speaker) for clip in clips]),
         "test_speakers": sorted({str(dataset.clips[i].speaker) for i in parts.test}),
         "calibration": calibration,
         "duplicates": dataset.duplicates, "unreadable": dataset.unreadable,
@@ -160,12 +168,6 @@ def run_markdown(report: dict[str, Any], labels: list[str]) -> str:
         for row in report["corpora"]
     )
     recalls = ", ".join(f"{label} {100 * r:.1f}" for label, r in test["recall"].items())
-    by_corpus = ", ".join(
-        f"{corpus} {100 * uar:.1f} %" for corpus, uar in report["test_uar_by_corpus"].items()
-    )
-    by_group = ", ".join(
-        f"{group} {100 * uar:.1f} %" for group, uar in report["test_uar_by_group"].items()
-    )
     notes = "".join(f"\n- Note: {one_line(note)}" for note in report["notes"])
     return f"""# Training report
 
@@ -179,16 +181,26 @@ def run_markdown(report: dict[str, Any], labels: list[str]) -> str:
 {_recipes(report)}\
 - Epoch {report['best_epoch']} of {report['epochs']}, validation UAR {100 * report['val_uar']:.1f} %
 - Test UAR {100 * test['uar']:.1f} %, accuracy {100 * test['accuracy']:.1f} %; recall: {recalls}
-- Test UAR by corpus: {by_corpus}; by speakers: {by_group}
 - Expected calibration error {report['calibration']['ece']:.3f}; below a confidence of \
 {report['calibration']['threshold']:.2f} the answer is "uncertain"
 - Left out: {report['left_out'] or 'nothing'}
 
+{parts_markdown(report['test_by_corpus'], report['test_by_group'])}
+
 {confusion_markdown(test['confusion'], labels)}
+
+Answers above a threshold on the confidence, of the test speakers:
 
 | threshold | answered % | of those right % |
 |---:|---:|---:|
 {coverage_markdown(report['calibration']['coverage'])}
+
+and of those who chose the epoch, by whom the threshold of the model was chosen: the highest that \
+answers 85 %.
+
+| threshold | answered % | of those right % |
+|---:|---:|---:|
+{coverage_markdown(report['calibration']['coverage_of_choosing'])}
 
 ![training](curves.png)
 ![calibration](calibration.png)
