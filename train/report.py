@@ -14,7 +14,7 @@ from .calibration import coverage_markdown
 from .files import beside, write_json, write_text
 from .metrics import cell, confusion_markdown
 from .runs import RunError, has_keys, keep_others, read_json
-from .summary import VARIANTS
+from .summary import OF_VOICES, VARIANTS
 
 
 def check_replaceable(
@@ -87,7 +87,9 @@ once. {summary['clips']} clips, {len(labels)} classes, {n_folds} folds, seeds: \
 |---|---:|---:|---:|---:|---:|---:|
 {rows}
 
-The interval is a bootstrap over speakers. UAR by speakers: {by_group}. The file has {size:,} bytes.
+A profile is of a minute of the speaker's other clips, drawn at random; adapting begins anew with \
+each speaker, whose clips are heard in a random order. The interval is a bootstrap over speakers. \
+UAR by speakers: {by_group}. The file has {size:,} bytes.
 {_corpora(summary)}
 | label | recall % |
 |---|---:|
@@ -133,19 +135,18 @@ def _summed(summary: dict[str, Any]) -> str:
 
 def _corpora(summary: dict[str, Any]) -> str:
     """A table of the corpora that were tested, where they are several."""
-    profile = summary["profile"]["by_corpus"]
-    if len(profile) == 1:
+    corpora = list(summary["int8"]["by_corpus"])
+    if len(corpora) == 1:
         return ""
-    rows = "\n".join(
-        f"| {cell(corpus)} | {100 * score['uar']:.1f} | {score['ece']:.3f} "
-        f"| {100 * profile[corpus]['uar']:.1f} | {profile[corpus]['ece']:.3f} |"
-        for corpus, score in summary["int8"]["by_corpus"].items()
-    )
-    return f"""
-| tested corpus | UAR % | ECE | with a minute of profile: UAR % | ECE |
-|---|---:|---:|---:|---:|
-{rows}
-"""
+    lines = [
+        "", "| tested corpus | UAR % | ECE | with a minute of profile: UAR % | ECE "
+        "| adapting: UAR % | ECE |", "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for corpus in corpora:
+        scores = [summary[variant]["by_corpus"][corpus] for variant in ("int8", *OF_VOICES)]
+        parts = [f"{100 * score['uar']:.1f} | {score['ece']:.3f}" for score in scores]
+        lines.append(f"| {cell(corpus)} | {' | '.join(parts)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _own_thresholds(own: dict[str, Any]) -> str:

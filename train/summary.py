@@ -17,6 +17,7 @@ VARIANTS = {
     "int8": "int8, what ships", "fp32": "PyTorch", "profile": "int8, a minute of profile",
     "adapting": "int8, adapting to a voice as it speaks",
 }
+OF_VOICES = ("profile", "adapting")  # those that know something of the voice
 N_BOOTSTRAP = 2000
 # What a report tells of each training.
 FOLD_KEYS = ("fold", "seed", "recipe", "val_uar_by_recipe", "best_epoch", "epochs", "val_uar",
