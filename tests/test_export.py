@@ -284,7 +284,7 @@ def test_from_recordings_to_an_answer(demo_corpus, feature_cache, tmp_path):
 
 def test_a_protocol_writes_its_report(demo_corpus, feature_cache, tmp_path):
     report = tmp_path / "report"
-    done = command("train", "evaluate", "--data", demo_corpus / "manifest.csv",
+    done = command("train", "evaluate", "--corpus", demo_corpus / "manifest.csv",
                    "--protocol", "loso", "--report", report, "--cache", feature_cache,
                    "--epochs", 1, "--seeds", 2, "--inner", 2, "--runs", tmp_path / "runs")
     assert done.returncode == 0, done.stderr

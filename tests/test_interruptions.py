@@ -92,6 +92,28 @@ def test_a_killed_training_resumed_equals_an_uninterrupted_one(
     assert not list(run.glob(".*"))
 
 
+def test_a_protocol_that_is_told_to_end_leaves_nothing_running(
+    demo_corpus, feature_cache, tmp_path
+):
+    runs = tmp_path / "runs"
+    process = subprocess.Popen(
+        command("train", "evaluate", "--data", demo_corpus / "manifest.csv", "--protocol", "loso",
+                "--report", tmp_path / "r", "--runs", runs, "--cache", feature_cache, "--epochs",
+                500, "--jobs", 2, "--inner", 2, "--set", "speech=false"),
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )
+    deadline = time.monotonic() + 60
+    while len(list(runs.glob("*/*state.pt"))) < 2:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGTERM and said == ""
+    for folder in [runs, *(path.parent for path in runs.glob("*/*state.pt"))]:
+        with alone_in(folder):  # nobody writes to it any more
+            pass
+
+
 def test_a_run_that_was_killed_before_its_first_epoch_is_the_one_that_is_resumed(tmp_path):
     for name in ("001", "002"):
         (tmp_path / name).mkdir()

@@ -21,7 +21,10 @@ app = typer.Typer(
 )
 
 Data = Annotated[
-    list[Path], typer.Option("--data", help="A folder of recordings or a manifest; repeatable.")
+    list[Path],
+    typer.Option(
+        "--data", "--corpus", help="A folder of recordings or a manifest; repeatable."
+    ),
 ]
 Labels = Annotated[
     str | None, typer.Option(help="Comma-separated labels to keep [default: all that occur].")
@@ -126,8 +129,12 @@ def evaluate_command(
     data: Data,
     protocol: Annotated[Protocol, typer.Option(help="Which speakers are held out together.")],
     report: Annotated[
-        Path, typer.Option(help="Where REPORT.json and REPORT.md go (give it no suffix).")
-    ],
+        Path | None,
+        typer.Option(
+            help="Where REPORT.json and REPORT.md go (give it no suffix) "
+            "[default: reports/PROTOCOL]."
+        ),
+    ] = None,
     labels: Labels = None,
     auxiliary: Auxiliary = None,
     speaker_pattern: SpeakerPattern = None,
@@ -154,6 +161,7 @@ def evaluate_command(
     from .device import pick_device
     from .evaluate import evaluate
 
+    report = report or Path("reports") / protocol.value
     evaluate(
         data, protocol.value, report, recipes=_recipes(recipe, mfcc, settings, epochs, seed),
         labels=_split(labels),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import typer
@@ -12,7 +13,11 @@ from edge_runtime.terminal import one_line
 
 
 def run(app: typer.Typer, name: str) -> None:
-    """Run the command line; errors go to stderr, one line each, and the exit status is 1."""
+    """Run the command line; errors go to stderr, one line each, and the exit status is 1.
+
+    `kill` ends it as Ctrl-C does, with all processes that it has begun.
+    """
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     for stream in (sys.stdout, sys.stderr):  # names of files need not be text
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
