@@ -105,13 +105,13 @@ def _scores(card: ModelCard) -> str:
     found = card.scores.get("test_ece")
     ece = "" if found is None else f", expected calibration error {found:.3f}"
     corpora, groups = (card.scores.get(f"test_by_{kind}", {}) for kind in ("corpus", "group"))
+    by_part = f"\n\n{parts_markdown(corpora, groups)}" if corpora else ""
     untested = [row["name"] for row in card.corpora if row["name"] not in corpora]
-    without = f"\n\nNo speaker of {', '.join(untested)} was tested." if untested else ""
+    if corpora and untested:
+        by_part += f"\n\nNo speaker of {', '.join(untested)} was tested."
     return f"""PyTorch network, {test['clips']} test clips, {_meaning(card)}: \
 UAR {100 * test['uar']:.1f} %, accuracy \
-{100 * test['accuracy']:.1f} %{ece}; recall: {recalls}.
-
-{parts_markdown(corpora, groups)}{without}"""
+{100 * test['accuracy']:.1f} %{ece}; recall: {recalls}.{by_part}"""
 
 
 def _meaning(card: ModelCard) -> str:
