@@ -5,14 +5,15 @@ take turns; a round is all clips. The processes of `--jobs 2` start anew in each
 timed from when they have become warm. Wall time is what a user waits for, CPU time is what the
 candidate works: on a machine that others use as well only the second is steady.
 
-One thread is one thread: numpy's BLAS, OpenMP, MKL and PyTorch are all told so. Left alone, BLAS
-has a thread for every core that spins beside librosa's mel filters: twice the CPU time, no gain.
+One thread is one thread: numpy's BLAS, OpenMP, MKL and PyTorch are all told so.
 """
 
 from __future__ import annotations
 
+import benchmarks.one_thread  # noqa: F401
+
+# isort: split
 import argparse
-import os
 import statistics
 import subprocess
 import sys
@@ -22,9 +23,8 @@ from pathlib import Path
 
 from edge_runtime.machine import processor
 
-ONE_THREAD = {
-    f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL", "NUMBA")
-}
+from .command import command
+
 REPORT = Path("reports/throughput.md")
 WARM_UP = 64  # answers of `--jobs 2` that are not timed
 
@@ -128,14 +128,13 @@ def main() -> None:
     if options.serve:
         serve(options.serve, options.data, options.clips)
         return
-    command = [
+    itself = [
         sys.executable, "-m", "benchmarks.throughput", "--data", options.data,
         "--clips", str(options.clips), "--serve",
     ]
     processes = {
         name: subprocess.Popen(
-            [*command, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, **ONE_THREAD},
+            [*itself, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )
         for name in CANDIDATES
     }

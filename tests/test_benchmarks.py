@@ -28,14 +28,34 @@ def test_a_benchmark_starts(name):
     assert name == "librosa_torch" or done.stdout.startswith("usage:")
 
 
-def test_the_cost_of_training_is_measured(tmp_path, demo_corpus):
-    pytest.importorskip("torch")
-    out = tmp_path / "speed.md"
+def printed(name: str, out: Path, *arguments: object) -> str:
+    """The report of a benchmark."""
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.training", "--data", demo_corpus / "manifest.csv",
-         "--clips", "24", "--rounds", "1", "--out", out],
+        [sys.executable, "-m", f"benchmarks.{name}", *map(str, arguments), "--out", out],
         capture_output=True, text=True, cwd=ROOT, timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    rows = [row.split("|")[1:-1] for row in out.read_text().splitlines() if "edge-ser, " in row]
+    report = out.read_text(encoding="utf-8")
+    assert f"`python -m benchmarks.{name} {' '.join(map(str, arguments))} --out {out}`" in report
+    return report
+
+
+def test_the_cost_of_training_is_measured(tmp_path, demo_corpus):
+    pytest.importorskip("torch")
+    data = demo_corpus / "manifest.csv"
+    report = printed("training", tmp_path / "r.md", "--data", data, "--clips", 24, "--rounds", 1)
+    rows = [row.split("|")[1:-1] for row in report.splitlines() if "edge-ser, " in row]
     assert len(rows) == 4 and all(float(row[-1]) > 1 for row in rows)
+
+
+def test_clips_per_second_are_measured(tmp_path, demo_corpus):
+    pytest.importorskip("torch")
+    report = printed(
+        "throughput", tmp_path / "r.md", "--data", demo_corpus, "--clips", 4, "--rounds", 1
+    )
+    assert "4 clips" in report and "| edge-ser, 1 thread |" in report
+
+
+def test_whole_processes_are_measured(tmp_path):
+    pytest.importorskip("torch")
+    assert "`edge-ser classify`" in printed("end_to_end", tmp_path / "r.md", "--rounds", 1)

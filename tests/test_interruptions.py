@@ -341,7 +341,7 @@ def test_one_training_that_fails_ends_all_at_once(tmp_path):
 def test_folds_of_other_settings_or_recordings_are_not_trained_over(dataset, tmp_path):
     from train import evaluate
 
-    tasks = list(evaluate._tasks([Candidate("tiny", TINY, dataset)], "loso", 3, 1, tmp_path))
+    tasks = list(evaluate._tasks([Candidate("tiny", TINY, dataset)], "loso", 3, range(1), tmp_path))
     kept = tmp_path / "fold-02-seed-0"
     kept.mkdir()
     (kept / "settings.json").write_text(json.dumps(tasks[1].settings))
@@ -357,7 +357,7 @@ def test_folds_of_other_settings_or_recordings_are_not_trained_over(dataset, tmp
     )
     assert relabelled != dataset.clips
     others = [Candidate("tiny", TINY, replace(dataset, clips=relabelled))]
-    tasks = list(evaluate._tasks(others, "loso", 3, 1, tmp_path))
+    tasks = list(evaluate._tasks(others, "loso", 3, range(1), tmp_path))
     with pytest.raises(RunError, match="fold-02-seed-0: holds a training of other settings"):
         evaluate._results(tasks, others, tmp_path, 1, True, "cpu")
     assert (kept / "result.json").read_text() == result

@@ -78,10 +78,9 @@ def evaluate(
     dataset = candidates[0].data
     corpora = {clip.corpus for clip in dataset.clips}
     first = candidates[0].recipe.fit.seed
-    check_replaceable(
-        report, protocol, dataset.labels, corpora, range(first, first + seeds)
-    )
-    tasks = list(_tasks(candidates, protocol, inner, seeds, runs))
+    wanted = range(first, first + seeds)
+    check_replaceable(report, protocol, dataset.labels, corpora, wanted)
+    tasks = list(_tasks(candidates, protocol, inner, wanted, runs))
     notes = [*dataset.notes, *_notes(dataset, tasks)]
     for note in notes:
         say(f"Note: {note}")
@@ -129,10 +128,10 @@ def _results(
 
 
 def _tasks(
-    candidates: list[Candidate], protocol: str, inner: int, seeds: int, runs: Path
+    candidates: list[Candidate], protocol: str, inner: int, seeds: range, runs: Path
 ) -> Iterator[Task]:
-    dataset, first = candidates[0].data, candidates[0].recipe.fit.seed
-    for seed in range(first, first + seeds):
+    dataset = candidates[0].data
+    for seed in seeds:
         recipes = settings_of([candidate.seeded(seed) for candidate in candidates])
         for k, test in enumerate(PROTOCOLS[protocol](dataset.clips)):
             if not dataset.answerable(test):
