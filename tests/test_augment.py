@@ -57,6 +57,21 @@ def test_another_vocal_tract_moves_the_formants_as_resampling_does(voice_clips):
     )
 
 
+def test_the_mean_tract_is_what_many_tracts_make_of_a_clip_on_average(voice_clips):
+    clip = mfcc(voice_clips[0], TRAINING_MFCC)
+    change = augmenter(vocal_tract=0.1)
+    rng = np.random.default_rng(0)
+    found = np.mean([change(clip, rng) for _ in range(4000)], axis=0)
+    mean = clip @ change.mean_tract(0.1)
+    moved = np.abs(mean - clip).max(axis=0)
+    # Training draws no tract beyond two deviations, but those in their place, so not quite the same.
+    assert np.abs(found - mean).max() < 0.2 * moved.max()
+    # The finer a detail, the less of it is left.
+    kept = np.diag(change.mean_tract(0.1))
+    assert (np.diff(kept) < 0).all() and kept[0] > 0.99 and kept[12] < 0.6
+    np.testing.assert_allclose(change.mean_tract(0.0), np.eye(13), atol=1e-5)
+
+
 def test_added_noise_is_what_adding_the_samples_gives(voice_clips):
     config = dataclasses.replace(TRAINING_MFCC, fmax=4000.0, n_mels=16, n_mfcc=13)
     samples = voice_clips[0]

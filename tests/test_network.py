@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pytest
 import torch
 
 from train.epochs import Epochs, FitConfig, pad
@@ -40,6 +41,25 @@ def test_a_network_answers_with_the_mean_of_its_members(dataset):
         state = network.advance(clip[:, :40], network.silent_state(1))
         pieces = network.classify(network.advance(clip[:, 40:], state))[0]
         torch.testing.assert_close(pieces, network(clip), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("stem_size", [0, 8])
+def test_what_is_done_to_all_frames_becomes_a_part_of_the_weights(dataset, stem_size):
+    network = EmotionLSTM(dataclasses.replace(MEMBERS, stem_size=stem_size)).eval()
+    frames = np.concatenate(dataset.frames)
+    network.mean.copy_(torch.from_numpy(frames.mean(axis=0)))
+    network.std.copy_(torch.from_numpy(frames.std(axis=0)))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    matrix = torch.eye(13) + 0.2 * torch.randn(13, 13, generator=torch.Generator().manual_seed(0))
+    heard = network.hearing(matrix)
+    x = torch.from_numpy(dataset.frames[0][None, :40])  # 20 steps of 2
+    with torch.no_grad():
+        wanted = network(x @ matrix)
+        assert (wanted - network(x)).abs().max() > 0.01
+        torch.testing.assert_close(heard(x), wanted, rtol=0, atol=1e-5)
+    assert heard.n_parameters() == network.n_parameters()
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
 
 
 def test_each_member_learns_as_if_it_were_alone(dataset):

@@ -12,6 +12,7 @@ import torch
 from conftest import PLAIN, TRAINING_MFCC, fit_one
 
 from edge_runtime import ConfigError, MfccConfig, mfcc, read_audio
+from train.augment import Augment, Augmenter
 from train.corpora import Clip, DatasetError, scan
 from train.device import pick_device
 from train.epochs import FitConfig, batches, pad
@@ -19,6 +20,7 @@ from train.features import load_dataset
 from train.fit import ResumeError
 from train.metrics import scores
 from train.network import EmotionLSTM, NetworkConfig
+from train.predict import predict
 
 QUICK = FitConfig(epochs=4)
 
@@ -127,6 +129,36 @@ def test_the_same_seed_gives_the_same_weights(dataset, split):
     for name, tensor in first.network.state_dict().items():
         assert torch.equal(tensor, second.network.state_dict()[name])
     assert not torch.equal(first.network.members[0].out.weight, other.network.members[0].out.weight)
+
+
+def test_clips_are_answered_through_the_mean_tract(dataset, split):
+    once = dataclasses.replace(QUICK, epochs=1)
+    plain = quick_fit(dataset, split, dataclasses.replace(once, blur=0.0))
+    blurred = quick_fit(dataset, split, dataclasses.replace(once, blur=2.0))
+    how = Augment(vocal_tract=once.augment.vocal_tract)
+    tract = Augmenter(how, TRAINING_MFCC, np.ones(13), []).mean_tract(2 * how.vocal_tract)
+    moved = dataclasses.replace(dataset, frames=[clip @ tract for clip in dataset.frames])
+    # The network that is kept was trained on the clips as they are, and hears others.
+    wanted = predict(plain.network, moved.frames, split.test)
+    np.testing.assert_allclose(
+        predict(blurred.network, dataset.frames, split.test), wanted, rtol=0, atol=1e-4
+    )
+    assert np.abs(predict(plain.network, dataset.frames, split.test) - wanted).max() > 0.01
+    # And so do those that choose the epoch and the temperature.
+    assert plain.unseen == blurred.unseen
+    assert np.abs(plain.logits - blurred.logits).max() > 0.01
+    # Where no other tracts were heard in training there is none to be heard through.
+    unchanged = dataclasses.replace(once, augment=PLAIN, blur=2.0)
+    as_they_are = quick_fit(dataset, split, dataclasses.replace(unchanged, blur=0.0))
+    np.testing.assert_array_equal(
+        quick_fit(dataset, split, unchanged).logits, as_they_are.logits
+    )
+
+
+@pytest.mark.parametrize("blur", [-0.5, float("nan"), float("inf")])
+def test_the_blur_is_0_or_more(blur):
+    with pytest.raises(ConfigError, match="blur=.* must be 0 or more"):
+        FitConfig(blur=blur)
 
 
 class PluggedOutError(Exception):

@@ -123,6 +123,15 @@ class Augmenter:
             frames = frames + how.offset * self.std * rng.standard_normal(len(self.std)).astype("f")
         return frames
 
+    def mean_tract(self, deviation: float) -> np.ndarray:
+        """What vocal tracts of this deviation, that of `Augment.vocal_tract`, make of a frame on
+        average: float32 `(n_mfcc, n_mfcc)`, by which frames are multiplied from the right."""
+        tracts = [
+            self._to_mel @ self._warped(np.exp(deviation * factor)) @ self._to_cepstra
+            for factor in TRACTS
+        ]
+        return np.average(tracts, axis=0, weights=np.exp(-(TRACTS**2) / 2)).astype(np.float32)
+
     def _warped(self, factor: float) -> np.ndarray:
         """The matrix `(n_mels, n_mels)` by which bands become those of a voice whose formants are
         `factor` times as high; beyond the last band it stands in for those that are missing."""

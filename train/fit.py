@@ -107,7 +107,7 @@ def train_on_all(
         data, clips, [], network_config, config, device, teachers if config.teaching else None
     )
     training.run(chosen.best_epoch, state_file, resume, log)
-    network = _answering(training.average.module.cpu(), len(data.labels))
+    network = _answering(training.heard().cpu(), len(data.labels))
     return dataclasses.replace(chosen, network=network)
 
 
@@ -214,9 +214,18 @@ class _Training:
             if state_file is not None:
                 self._save(state_file)
 
+    def heard(self) -> EmotionLSTM:
+        """The network as it answers."""
+        network, config = self.average.module, self.config
+        deviation = config.blur * config.augment.vocal_tract
+        if deviation == 0:
+            return network
+        tract = self.epochs.augment.mean_tract(deviation)
+        return network.hearing(torch.from_numpy(tract))
+
     def _validate(self, log: Callable[[str], None]) -> dict[str, float]:
         labels = self.data.labels
-        outputs = predict(self.average.module, self.data.frames, self.val)
+        outputs = predict(self.heard(), self.data.frames, self.val)
         outputs = np.delete(outputs, slice(len(labels), -1), axis=1)
         self.outputs.append(torch.from_numpy(outputs))
         logits, targets = outputs[:, :-1], self.targets[self.val]

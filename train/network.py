@@ -10,6 +10,7 @@ and the same clip fed in pieces end in the same logits.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -127,6 +128,24 @@ class EmotionLSTM(nn.Module):
         found = [member.classify(its) for member, its in zip(self.members, sums)]
         return torch.stack([logits for logits, _ in found]), torch.stack([s for _, s in found])
 
+    def hearing(self, frames: torch.Tensor) -> EmotionLSTM:
+        """The network that makes of a frame `x` what this one makes of `x @ frames`.
+
+        `frames`: `(n_mfcc, n_mfcc)`. It becomes a part of the weights, so that the other network is
+        no larger and no slower.
+        """
+        heard = copy.deepcopy(self)
+        frames = frames.to(self.mean)
+        normalised = frames * (self.std[:, None] / self.std)
+        shift = (self.mean @ frames - self.mean) / self.std
+        with torch.no_grad():
+            for member in heard.members:
+                weight, bias = member.first_layer()
+                by_frame = weight.unflatten(1, (self.config.stack, self.config.n_mfcc))
+                bias += (by_frame @ shift).sum(dim=1)
+                weight.copy_((by_frame @ normalised.T).flatten(1))
+        return heard
+
     def n_parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())
 
@@ -194,6 +213,13 @@ class _Member(nn.Module):
         x = self.dropout(torch.relu(self.fc(self.dropout(pooled))))
         speech = self.speech(x) if self.speech is not None else torch.full_like(x[:, :1], 20.0)
         return self.out(x), speech
+
+    def first_layer(self) -> tuple[nn.Parameter, nn.Parameter]:
+        """Weights `(·, stack · n_mfcc)` and bias of what hears the steps."""
+        if self.stem is not None:
+            return self.stem.weight, self.stem.bias
+        lstm = self.lstms[0]
+        return lstm.weight_ih_l0, lstm.bias_ih_l0
 
     def _stemmed(self, x: torch.Tensor) -> torch.Tensor:
         if self.stem is None:
