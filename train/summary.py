@@ -74,8 +74,10 @@ class _Answers:
         }
 
     def scores(self, labels: list[str]) -> dict[str, Any]:
-        found = scores(self.targets, self.probabilities.argmax(axis=1), labels)
-        return found | {"ece": reliability(self.probabilities, self.targets)["ece"]}
+        return scores(self.targets, self.probabilities.argmax(axis=1), labels)
+
+    def ece(self) -> float:
+        return float(reliability(self.probabilities, self.targets)["ece"])
 
 
 def _by_seed(
@@ -94,7 +96,7 @@ def _scores(results: list[dict[str, Any]], variant: str, labels: list[str]) -> d
     speakers: dict[str, dict[str, list[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
     for seed in _by_seed(results, variant):
         for corpus, answers in seed.by(seed.corpora).items():
-            by_corpus[corpus].append(answers.scores(labels))
+            by_corpus[corpus].append(answers.scores(labels) | {"ece": answers.ece()})
             for speaker, theirs in answers.by(answers.speakers).items():
                 counts = theirs.scores(labels)["confusion"]
                 speakers[corpus][speaker].append(np.array(counts))
@@ -181,7 +183,7 @@ def _calibration(results: list[dict[str, Any]]) -> dict[str, Any]:
     correct = pooled.probabilities.argmax(axis=1) == pooled.targets
     return {
         "ece_without_temperature": float(np.mean([
-            reliability(answers.probabilities, answers.targets)["ece"]
+            answers.ece()
             for seed in _by_seed(results, "int8", scaled=False)
             for answers in seed.by(seed.corpora).values()
         ])),
