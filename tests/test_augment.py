@@ -64,7 +64,7 @@ def test_the_mean_tract_is_what_many_tracts_make_of_a_clip_on_average(voice_clip
     found = np.mean([change(clip, rng) for _ in range(4000)], axis=0)
     mean = clip @ change.mean_tract(0.1)
     moved = np.abs(mean - clip).max(axis=0)
-    # Training draws no tract beyond two deviations, but those in their place, so not quite the same.
+    # Not quite the same: for a tract beyond two deviations, training takes one of two.
     assert np.abs(found - mean).max() < 0.2 * moved.max()
     # The finer a detail, the less of it is left.
     kept = np.diag(change.mean_tract(0.1))

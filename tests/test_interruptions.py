@@ -338,6 +338,15 @@ def test_one_training_that_fails_ends_all_at_once(tmp_path):
     assert len(list(tmp_path.glob("*/begun"))) <= 3
 
 
+def own_process(task: int) -> int:
+    return os.getpid()
+
+
+def test_0_jobs_are_one_a_core(monkeypatch):
+    monkeypatch.setattr("train.pool.usable_cores", lambda: 1)
+    assert len(set(in_processes(own_process, range(4), jobs=0))) == 1
+
+
 def test_folds_of_other_settings_or_recordings_are_not_trained_over(dataset, tmp_path):
     from train import evaluate
 

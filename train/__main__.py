@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -82,6 +81,9 @@ Device = Annotated[
 Inner = Annotated[int, typer.Option(min=1, help="Sets of speakers that choose the epoch in turn.")]
 Cache = Annotated[Path, typer.Option(help="Where features are kept between runs.")]
 CACHE = Path(".cache/features")
+Jobs = Annotated[
+    int, typer.Option(min=0, help="Trainings at a time, one thread each; 0: one a core.")
+]
 
 
 class Protocol(str, Enum):
@@ -146,9 +148,7 @@ def evaluate_command(
     seed: Seed = 0,
     inner: Inner = 3,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from --seed on.")] = 1,
-    jobs: Annotated[
-        int, typer.Option(min=1, help="Trainings at a time, one thread each [default: the cores].")
-    ] = os.cpu_count() or 1,
+    jobs: Jobs = 0,
     runs: Annotated[
         Path | None, typer.Option(help="Where the folds' run folders go [default: runs/REPORT].")
     ] = None,
@@ -182,7 +182,7 @@ def choices_command(
         list[str] | None, typer.Option(help="A variation by its name [default: all]; repeatable.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1)] = 2,
-    jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time.")] = os.cpu_count() or 1,
+    jobs: Jobs = 0,
     cache: Cache = CACHE,
     resume: Annotated[bool, typer.Option("--resume", help="Keep what is already done.")] = False,
 ) -> None:

@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 import torch
 from tqdm import tqdm
 
+from edge_runtime.machine import usable_cores
+
 from .runs import RunError
 
 T = TypeVar("T")
@@ -25,8 +27,8 @@ def in_processes(
     work: Callable[[T], R], tasks: Sequence[T], jobs: int,
     prepare: Callable[..., None] | None = None, given: tuple[Any, ...] = (),
 ) -> Iterator[R]:
-    """What `work` returns for each of `tasks`, as it comes; up to `jobs` at a time, in processes
-    that call `prepare(*given)` first.
+    """What `work` returns for each of `tasks`, as it comes; up to `jobs` at a time, 0: as many as
+    there are cores, in processes that call `prepare(*given)` first.
 
     One failure, or Ctrl-C, ends all of them at once.
     """
@@ -34,7 +36,8 @@ def in_processes(
         return
     # Spawned, because torch's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(jobs, len(tasks)), context, _begin, (prepare, given))
+    at_once = min(jobs or usable_cores(), len(tasks))
+    pool = ProcessPoolExecutor(at_once, context, _begin, (prepare, given))
     others = set(multiprocessing.active_children())
     try:
         with tqdm(total=len(tasks), unit="training", disable=None) as progress:
