@@ -80,7 +80,7 @@ def protocols_markdown(reports: list[Path]) -> str:
         )
     lines = "\n".join(rows)
     return f"""
-Networks of this kind, trained anew for every fold and scored as int8 on speakers, in
+Networks of the recipes named, trained anew for every fold and scored as int8 on speakers, in
 leave-corpus-out on whole corpora, that were left out of everything; the last is nearest to what a
 voice of yours will meet:
 

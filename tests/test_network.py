@@ -57,6 +57,9 @@ def test_what_is_done_to_all_frames_becomes_a_part_of_the_weights(dataset, stem_
         wanted = network(x @ matrix)
         assert (wanted - network(x)).abs().max() > 0.01
         torch.testing.assert_close(heard(x), wanted, rtol=0, atol=1e-5)
+        # Half a step: the mean frame that fills it up goes through the matrix as well.
+        filled = torch.cat([x[:, :39] @ matrix, (network.mean @ matrix)[None, None]], dim=1)
+        torch.testing.assert_close(heard(x[:, :39]), network(filled), rtol=0, atol=1e-5)
     assert heard.n_parameters() == network.n_parameters()
     for name, value in network.state_dict().items():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)

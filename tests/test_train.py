@@ -155,9 +155,9 @@ def test_clips_are_answered_through_the_mean_tract(dataset, split):
     )
 
 
-@pytest.mark.parametrize("blur", [-0.5, float("nan"), float("inf")])
-def test_the_blur_is_0_or_more(blur):
-    with pytest.raises(ConfigError, match="blur=.* must be 0 or more"):
+@pytest.mark.parametrize("blur", [-0.5, float("nan"), float("inf"), 11])
+def test_the_blur_is_bounded(blur):
+    with pytest.raises(ConfigError, match="blur=.* must be from 0 to 10"):
         FitConfig(blur=blur)
 
 

@@ -17,6 +17,9 @@ from edge_runtime.filterbank import cepstra_of, hz_to_mel, mel_to_hz
 # Of a coefficient in a clip: one that hardly moves is not stretched without bound.
 LEAST_DEVIATION = np.float32(1e-2)
 
+# Of offset and vocal_tract, far beyond what is of use: none leaves the range of numbers.
+LARGEST = 10.0
+
 # How far other vocal tracts are from the speaker's, in deviations.
 TRACTS = np.linspace(-2, 2, 81)
 
@@ -51,8 +54,8 @@ class Augment:
 
     def __post_init__(self) -> None:
         for name in ("offset", "vocal_tract"):
-            if not getattr(self, name) >= 0:
-                raise ConfigError(f"{name}={getattr(self, name)} must be 0 or more")
+            if not 0 <= getattr(self, name) <= LARGEST:
+                raise ConfigError(f"{name}={getattr(self, name)} must be from 0 to {LARGEST}")
         if not 0 <= self.speed < 1:
             raise ConfigError(f"speed={self.speed} must be from 0 to less than 1")
         for name in ("mixstyle", "telephone", "noise"):
@@ -62,7 +65,10 @@ class Augment:
     def stronger(self) -> Augment:
         """For a network that is taught: its teachers say what they make of clips that are further
         from the recordings, where the label alone would be less and less true."""
-        return replace(self, offset=2 * self.offset, vocal_tract=1.5 * self.vocal_tract)
+        return replace(
+            self, offset=min(2 * self.offset, LARGEST),
+            vocal_tract=min(1.5 * self.vocal_tract, LARGEST),
+        )
 
 
 class Augmenter:

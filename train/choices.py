@@ -171,8 +171,9 @@ def _markdown(done: dict[str, dict[str, float]]) -> str:
 `python -m train choices --data ravdess --report reports/choices`: UAR of validation speakers, \
 RAVDESS, 8 classes. The speakers that the first fold tests are not heard; of the others each half \
 is answered by a network trained on the other half, by the mean of its answers after the last \
-{LAST_EPOCHS} epochs. One change at a time; the difference is to the recipe by the same seeds. \
-Between the seeds of one variation UAR differs by {_spread(done):.1f} points on average.
+{LAST_EPOCHS} epochs. One change at a time; the difference is to the first row, one network that \
+is not taught and hears clips as they are, by the same seeds. Between the seeds of one variation \
+UAR differs by {_spread(done):.1f} points on average.
 
 | variation | UAR % | difference | seeds |
 |---|---:|---:|---|

@@ -52,8 +52,8 @@ class FitConfig:
     augment: Augment = Augment()
     # A clip that is answered is heard through the mean of other vocal tracts, whose deviation is
     # this share of augment's: the finest detail of a spectrum, which differs most between voices,
-    # counts for less. It is as good as the mean of the answers by several tracts, and costs nothing
-    # (`EmotionLSTM.hearing`). 0: clips are heard as they are.
+    # counts for less. It costs nothing on the device (`EmotionLSTM.hearing`). 0: clips are heard
+    # as they are.
     blur: float = 0.5
     seed: int = 0
     log_interval: int = 10  # batches
@@ -73,8 +73,8 @@ class FitConfig:
             raise ConfigError(f"weight_decay={self.weight_decay} must be 0 or more, and finite")
         if not 0 <= self.seed <= LARGEST_SEED:
             raise ConfigError(f"seed={self.seed} must be from 0 to {LARGEST_SEED}")
-        if not 0 <= self.blur < math.inf:
-            raise ConfigError(f"blur={self.blur} must be 0 or more, and finite")
+        if not 0 <= self.blur <= 10:
+            raise ConfigError(f"blur={self.blur} must be from 0 to 10")
         if not 0 <= self.teaching <= 1:
             raise ConfigError(f"teaching={self.teaching} must be from 0 to 1")
         if not 0 <= self.label_smoothing < 1:

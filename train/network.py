@@ -132,7 +132,8 @@ class EmotionLSTM(nn.Module):
         """The network that makes of a frame `x` what this one makes of `x @ frames`.
 
         `frames`: `(n_mfcc, n_mfcc)`. It becomes a part of the weights, so that the other network is
-        no larger and no slower.
+        no larger and no slower. The mean frames that fill up a last step (`_steps`) go through it
+        as well.
         """
         heard = copy.deepcopy(self)
         frames = frames.to(self.mean)
