@@ -99,10 +99,7 @@ class Augmenter:
         self._htk = config.htk
         # Other vocal tracts, drawn from these: a matrix for each clip anew would take as long as
         # all else that is done to it.
-        self._tracts = [
-            self._to_mel @ self._warped(np.exp(how.vocal_tract * deviation)) @ self._to_cepstra
-            for deviation in (TRACTS if how.vocal_tract > 0 else ())
-        ]
+        self._tracts = self._other_tracts(how.vocal_tract) if how.vocal_tract > 0 else []
 
     def __call__(
         self, frames: np.ndarray, rng: np.random.Generator,
@@ -132,11 +129,15 @@ class Augmenter:
     def mean_tract(self, deviation: float) -> np.ndarray:
         """What vocal tracts of this deviation, that of `Augment.vocal_tract`, make of a frame on
         average: float32 `(n_mfcc, n_mfcc)`, by which frames are multiplied from the right."""
-        tracts = [
-            self._to_mel @ self._warped(np.exp(deviation * factor)) @ self._to_cepstra
-            for factor in TRACTS
+        weights = np.exp(-(TRACTS**2) / 2)
+        return np.average(self._other_tracts(deviation), axis=0, weights=weights).astype("f")
+
+    def _other_tracts(self, deviation: float) -> list[np.ndarray]:
+        """The matrices `(n_mfcc, n_mfcc)` of all `TRACTS`."""
+        return [
+            self._to_mel @ self._warped(np.exp(deviation * distance)) @ self._to_cepstra
+            for distance in TRACTS
         ]
-        return np.average(tracts, axis=0, weights=np.exp(-(TRACTS**2) / 2)).astype(np.float32)
 
     def _warped(self, factor: float) -> np.ndarray:
         """The matrix `(n_mels, n_mels)` by which bands become those of a voice whose formants are
