@@ -23,7 +23,6 @@ from train.epochs import FitConfig
 from train.files import BusyError, alone_in, save_torch, write_text
 from train.fit import ResumeError
 from train.network import EmotionLSTM, NetworkConfig
-from train.pool import in_processes
 from train.recipe import BETTER
 from train.runs import RunError, begin, load_checkpoint, run_folder, save_checkpoint
 from train.session import train_run
@@ -319,32 +318,6 @@ def test_a_protocol_does_not_begin_again_over_what_is_there(demo_corpus, feature
             device="cpu",
         )
     assert (fold / "choice-1.state.pt").exists() and not list(tmp_path.glob("report*"))
-
-
-def first_fails(folder: Path) -> None:
-    """In the place of a training: the first one fails, the others take their time."""
-    folder.mkdir()
-    (folder / "begun").touch()
-    if folder.name == "0":
-        raise RunError("no luck")
-    time.sleep(30)
-
-
-def test_one_training_that_fails_ends_all_at_once(tmp_path):
-    started = time.monotonic()
-    with pytest.raises(RunError, match="no luck"):
-        list(in_processes(first_fails, [tmp_path / f"{k}" for k in range(8)], jobs=2))
-    assert time.monotonic() - started < 25  # most of it is the import of torch
-    assert len(list(tmp_path.glob("*/begun"))) <= 3
-
-
-def own_process(task: int) -> int:
-    return os.getpid()
-
-
-def test_0_jobs_are_one_a_core(monkeypatch):
-    monkeypatch.setattr("train.pool.usable_cores", lambda: 1)
-    assert len(set(in_processes(own_process, range(4), jobs=0))) == 1
 
 
 def test_folds_of_other_settings_or_recordings_are_not_trained_over(dataset, tmp_path):
