@@ -15,7 +15,7 @@ from edge_runtime import ConfigError, MfccConfig, mfcc, read_audio
 from train.augment import Augment, Augmenter
 from train.corpora import Clip, DatasetError, scan
 from train.device import pick_device
-from train.epochs import FitConfig, batches, pad
+from train.epochs import FitConfig, _rate, batches, pad
 from train.features import load_dataset
 from train.fit import ResumeError
 from train.metrics import scores
@@ -129,6 +129,29 @@ def test_the_same_seed_gives_the_same_weights(dataset, split):
     for name, tensor in first.network.state_dict().items():
         assert torch.equal(tensor, second.network.state_dict()[name])
     assert not torch.equal(first.network.members[0].out.weight, other.network.members[0].out.weight)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_the_learning_rate_falls_along_torchs_cosine(share):
+    config = FitConfig(epochs=20, learning_rate=0.5, final_rate=share)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 20, eta_min=0.5 * share)
+    for epoch in range(21):
+        if epoch:  # in the first it rises
+            assert 0.5 * _rate(epoch, config) == pytest.approx(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert _rate(0, config) == pytest.approx(0.02)
+    assert _rate(0.5, config) < _rate(1.0, config)
+
+
+def test_short_trainings_forget_the_weights_that_they_began_with(dataset, split):
+    """The average reaches back over a fifth of the epochs at most: a mean of what was learnt."""
+    far = quick_fit(dataset, split, dataclasses.replace(QUICK, average_epochs=100.0))
+    fifth = quick_fit(dataset, split, dataclasses.replace(QUICK, average_epochs=QUICK.epochs / 5))
+    short = quick_fit(dataset, split, dataclasses.replace(QUICK, average_epochs=0.1))
+    np.testing.assert_array_equal(far.logits, fifth.logits)
+    assert np.abs(far.logits - short.logits).max() > 1e-3
 
 
 def test_clips_are_answered_through_the_mean_tract(dataset, split):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -174,22 +174,33 @@ def evaluate_command(
 
 @app.command("choices")
 def choices_command(
-    data: Annotated[Path, typer.Option(help="The folder of RAVDESS.")],
+    data: Data,
     report: Annotated[
         Path, typer.Option(help="Where REPORT.json and REPORT.md go (give it no suffix).")
     ],
+    recipe: Annotated[
+        Literal["better", "corpora"],
+        typer.Option(
+            help="Whose choices. better: those of one corpus of many speakers, by halves of them; "
+            "corpora: those of several, by corpora that are not trained on."
+        ),
+    ] = "better",
     only: Annotated[
         list[str] | None, typer.Option(help="A variation by its name [default: all]; repeatable.")
     ] = None,
+    noise: Noise = None,
     seeds: Annotated[int, typer.Option(min=1)] = 2,
     jobs: Jobs = 0,
     cache: Cache = CACHE,
     resume: Annotated[bool, typer.Option("--resume", help="Keep what is already done.")] = False,
 ) -> None:
-    """Tell what each choice of the recipe brings, on validation speakers."""
+    """Tell what each choice of a recipe brings, on validation speakers."""
     from .choices import choices
 
-    choices(data, report, names=only or [], seeds=seeds, jobs=jobs, cache=cache, resume=resume)
+    choices(
+        data, report, recipe=recipe, names=only or [], seeds=seeds, jobs=jobs, noise=noise or [],
+        cache=cache, resume=resume,
+    )
 
 
 @app.command("demo-corpus")

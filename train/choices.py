@@ -1,143 +1,101 @@
-"""What each choice of the recipe brings: variations of it, scored on validation speakers.
-
-The speakers that the first fold of `--protocol actor-folds` tests are left out. The others are in
-two halves, each scored by a network that was trained on the other: nearly all of them are heard,
-where the protocols validate on a few, and a training takes half the time. No epoch is chosen: the
-answers are the mean of those after each of the last epochs.
-"""
+"""What each choice of a recipe brings: variations of it, scored on validation speakers."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from edge_runtime import ConfigError
 
+from .clip import Clip, DatasetError
 from .corpora import scan
-from .features import load_dataset
+from .features import Dataset, load_dataset
 from .files import beside, report_path, write_json, write_text
-from .fit import validated
-from .metrics import scores
 from .noise import noise_features
 from .pool import in_processes
-from .recipe import BASELINE, BETTER, STUDIO, Recipe
+from .recipe import Recipe
 from .runs import RunError, keep_others, read_json
-from .splits import actor_folds, inner_folds
+from .variations import COMPARISONS, LAST_EPOCHS, REFERENCE, Comparison
 
-LAST_EPOCHS = 3
-# What is compared is trained for as long, however many clips there are.
-WHOLE = BETTER.with_settings(["epochs=60"])
-# One network that nobody teaches: what helps it helps three, which take three times as long. And
-# clips as they are, or what else is done to them could make less of a difference.
-SHORT = WHOLE.with_settings(["members=1", "teaching=0", "blur=0"])
-MFCC, SILENCE = SHORT.mfcc, SHORT.silence
-assert SILENCE is not None
-
-REFERENCE = "the recipe, one network"
-
-VARIATIONS: dict[str, Recipe] = {
-    REFERENCE: SHORT,
-    "3 networks": SHORT.with_settings(["members=3"]),
-    "taught": SHORT.with_settings(["teaching=0.5"]),
-    "through the mean tract": SHORT.with_settings(["blur=0.5"]),
-    "3 networks, taught": WHOLE.with_settings(["blur=0"]),
-    "3 networks, taught, mean tract: the whole recipe": WHOLE,
-    "40 epochs": SHORT.with_settings(["epochs=40"]),
-    "120 epochs": SHORT.with_settings(["epochs=120"]),
-    "windows of 32 ms": replace(SHORT, mfcc=replace(MFCC, n_fft=512)),
-    "windows of 128 ms": replace(SHORT, mfcc=replace(MFCC, n_fft=2048)),
-    "a frame every 10 ms": replace(SHORT, mfcc=replace(MFCC, hop_length=160)),
-    "13 bands": replace(SHORT, mfcc=replace(MFCC, n_mels=13)),
-    "40 bands up to 8 kHz": replace(SHORT, mfcc=replace(MFCC, n_mels=40, fmax=None)),
-    "40 bands up to 8 kHz, levels as recorded": replace(
-        SHORT, mfcc=STUDIO.mfcc, silence=STUDIO.silence
-    ),
-    "16 bands up to 2.5 kHz": replace(SHORT, mfcc=replace(MFCC, fmax=2500.0)),
-    "16 bands up to 1.6 kHz": replace(SHORT, mfcc=replace(MFCC, fmax=1600.0)),
-    "silence kept": replace(SHORT, silence=None),
-    "levels as recorded": replace(SHORT, silence=replace(SILENCE, relative=False)),
-    "2 frames a step": SHORT.with_settings(["stack=2"]),
-    "6 frames a step": SHORT.with_settings(["stack=6"]),
-    "44 units": SHORT.with_settings(["hidden_size=44", "stem_size=44"]),
-    "96 units": SHORT.with_settings(["hidden_size=96"]),
-    "mean over time": SHORT.with_settings(["pooling=mean"]),
-    "no residual": SHORT.with_settings(["residual=false"]),
-    "no other vocal tracts": SHORT.with_settings(["vocal_tract=0"]),
-    "no other speeds": SHORT.with_settings(["speed=0"]),
-    "no mixed styles": SHORT.with_settings(["mixstyle=0"]),
-    "all styles mixed": SHORT.with_settings(["mixstyle=1"]),
-    "no offsets": SHORT.with_settings(["offset=0"]),
-    "offsets of 0.5": SHORT.with_settings(["offset=0.5"]),
-    "added noise": SHORT.with_settings(["noise=0.5"]),
-    "telephones": SHORT.with_settings(["telephone=0.5"]),
-    "nothing of noise": SHORT.with_settings(["speech=false"]),
-    "dropout of 0.1": SHORT.with_settings(["dropout=0.1"]),
-    "dropout of 0.3": SHORT.with_settings(["dropout=0.3"]),
-    "weights as they are, not their moving average": SHORT.with_settings(["average_epochs=0.01"]),
-    "no weight decay": SHORT.with_settings(["weight_decay=0"]),
-    "weight decay of 0.2": SHORT.with_settings(["weight_decay=0.2"]),
-    "no label smoothing": SHORT.with_settings(["label_smoothing=0"]),
-    "learning rate 0.0025": SHORT.with_settings(["learning_rate=0.0025"]),
-    "learning rate 0.01": SHORT.with_settings(["learning_rate=0.01"]),
-    "the baseline": BASELINE.with_settings(["epochs=60"]),
-}
+Scores = dict[str, dict[str, list[float]]]  # by variation and seed, one for each measure
 
 
-def choices(data: Path, report: Path, *, names: list[str], seeds: int, jobs: int, cache: Path,
-            resume: bool) -> None:
-    """Train every variation (or those in `names`) with `seeds` seeds and write `report`.json/.md.
+def choices(
+    data: list[Path], report: Path, *, recipe: str, names: list[str], seeds: int, jobs: int,
+    noise: list[Path], cache: Path, resume: bool,
+) -> None:
+    """Train every variation of a recipe (or those in `names`) with `seeds` seeds and write
+    `report`.json/.md.
 
-    `resume` keeps the scores that `report`.json has of the same recipes. Raises, before anything is
-    trained, ConfigError for a name that there is not and if what the others are compared with is
+    `resume` keeps the scores that `report`.json has of the same variations. Raises, before anything
+    is trained, ConfigError for a name that there is not and if what the others are compared with is
     missing, RunError for a report that is there and would be lost.
     """
+    comparison = COMPARISONS[recipe]
+    variations = comparison.variations
     for name in names:
-        if name not in VARIATIONS:
-            raise ConfigError(f"--only {name}: wanted one of {'; '.join(VARIATIONS)}")
+        if name not in variations:
+            raise ConfigError(f"--only {name}: wanted one of {'; '.join(variations)}")
     report = report_path(report)
     file = beside(report, ".json")
     if file.exists() and not resume:
         raise RunError(f"{file}: is there already; give --resume to add to it, or another --report")
     page = beside(report, ".md")
-    done = _load(file)
+    done = _load(file, comparison)
     keep_others([page], "--report", file.exists())
-    if REFERENCE not in [*(names or VARIATIONS), *done]:
+    if REFERENCE not in [*(names or variations), *done]:
         raise ConfigError(f"--only: the others are compared with {REFERENCE!r}: give that as well")
     tasks = [
-        (name, seed, data, cache) for seed in range(seeds) for name in names or VARIATIONS
+        (recipe, name, seed, data, noise, cache)
+        for seed in range(seeds) for name in names or variations
         if str(seed) not in done.get(name, {})
     ]
-    for name, seed, score in in_processes(_score, tasks, jobs):
-        done.setdefault(name, {})[str(seed)] = score
-        print(f"{name}, seed {seed}: {100 * score:.1f}%", flush=True)
-        recipes = {name: VARIATIONS[name].to_dict() for name in done}
+    for name, seed, found in in_processes(_score, tasks, jobs):
+        done.setdefault(name, {})[str(seed)] = found
+        told = ", ".join(f"{100 * uar:.1f}%" for uar in found)
+        print(f"{name}, seed {seed}: {told}", flush=True)
+        recipes = {name: variations[name].to_dict() for name in done}
         write_json(file, {"recipes": recipes, "scores": done})
-    write_text(page, _markdown(done))
+    write_text(page, _markdown(done, comparison))
 
 
-def _score(task: tuple[str, int, Path, Path]) -> tuple[str, int, float]:
-    name, seed, data, cache = task
-    recipe = VARIATIONS[name]
-    dataset = load_dataset(scan([data]), recipe.mfcc, cache, recipe.silence)
+def _score(
+    task: tuple[str, str, int, list[Path], list[Path], Path]
+) -> tuple[str, int, list[float]]:
+    recipe, name, seed, data, noise, cache = task
+    comparison = COMPARISONS[recipe]
+    variation = comparison.variations[name]
+    dataset = _dataset(data, variation, noise, cache)
+    variation = variation.sized(dataset).with_settings([f"seed={seed}"])
+    return name, seed, comparison.score(dataset, variation)
+
+
+def _dataset(data: list[Path], recipe: Recipe, noise: list[Path], cache: Path) -> Dataset:
+    """The recordings; labels that not every corpus has are trained on and never answered."""
+    clips = scan(data)
+    common = _common_labels(clips)
+    if len(common) < 2:
+        raise DatasetError(
+            f"the corpora have {len(common)} labels in common: two or more are needed to compare "
+            "what is answered"
+        )
+    dataset = load_dataset(clips, recipe.mfcc, cache, recipe.silence)
+    dataset.auxiliary = frozenset({clip.label for clip in clips} - common)
     if recipe.network.speech:
-        dataset.noises = noise_features(recipe.mfcc, recipe.silence, [])
-    recipe = recipe.sized(dataset).with_settings([f"seed={seed}"])
-    test = actor_folds(dataset.clips)[0]
-    rest = sorted(set(range(len(dataset.clips))) - set(test))
-    halves = inner_folds(dataset.clips, rest, 2, seed=0)  # the same for all
-    answers: list[int] = []
-    for half in halves:
-        logits = validated(dataset, rest, half, recipe.network, recipe.fit, LAST_EPOCHS)
-        answers += logits.argmax(axis=1).tolist()
-    targets = [dataset.labels.index(dataset.clips[i].label) for half in halves for i in half]
-    found = scores(np.array(targets), np.array(answers), dataset.labels)
-    return name, seed, float(found["uar"])
+        dataset.noises = noise_features(recipe.mfcc, recipe.silence, noise)
+    return dataset
 
 
-def _load(path: Path) -> dict[str, dict[str, float]]:
+def _common_labels(clips: list[Clip]) -> set[str]:
+    return set.intersection(*(
+        {clip.label for clip in clips if clip.corpus == corpus}
+        for corpus in {clip.corpus for clip in clips}
+    ))
+
+
+def _load(path: Path, comparison: Comparison) -> Scores:
     """The scores by variation and seed, but for those of recipes that have changed since."""
     if not path.exists():
         return {}
@@ -150,44 +108,50 @@ def _load(path: Path) -> dict[str, dict[str, float]]:
         ) from error
     done = {}
     for name, by_seed in found.items():
-        now = VARIATIONS[name].to_dict() if name in VARIATIONS else None
-        if recipes.get(name) == json.loads(json.dumps(now)):
+        variation = comparison.variations.get(name)
+        now = variation and json.loads(json.dumps(variation.to_dict()))
+        if now is not None and recipes.get(name) == now:
             done[name] = dict(by_seed)
         else:
             print(f"Note: {name}: left out, its recipe is another one now")
     return done
 
 
-def _markdown(done: dict[str, dict[str, float]]) -> str:
-    reference = done[REFERENCE]
-    ordered = {name: done[name] for name in VARIATIONS if name in done}
+def _markdown(done: Scores, comparison: Comparison) -> str:
+    head = "".join(f" {measure} % | difference | seeds |" for measure in comparison.measures)
     rows = "\n".join(
-        f"| {name} | {100 * np.mean(list(found.values())):.1f} | {_difference(found, reference)} "
-        f"| {', '.join(f'{100 * score:.1f}' for _, score in sorted(found.items()))} |"
-        for name, found in ordered.items()
+        f"| {name} |" + "".join(
+            _cells(done, name, k) for k in range(len(comparison.measures))
+        )
+        for name in comparison.variations if name in done
     )
+    spread = " and ".join(f"{_spread(done, k):.1f}" for k in range(len(comparison.measures)))
     return f"""# What each choice brings
 
-`python -m train choices --data ravdess --report reports/choices`: UAR of validation speakers, \
-RAVDESS, 8 classes. The speakers that the first fold tests are not heard; of the others each half \
-is answered by a network trained on the other half, by the mean of its answers after the last \
-{LAST_EPOCHS} epochs. One change at a time; the difference is to the first row, one network that \
-is not taught and hears clips as they are, by the same seeds. Between the seeds of one variation \
-UAR differs by {_spread(done):.1f} points on average.
+`{comparison.command}`: {comparison.how}, by the mean of its answers after the last {LAST_EPOCHS} \
+epochs. One change at a time; the difference is to the first row, one network that is not taught \
+and hears clips as they are, by the same seeds. Between the seeds of one variation UAR differs by \
+{spread} points on average.
 
-| variation | UAR % | difference | seeds |
-|---|---:|---:|---|
+| variation |{head}
+|---|{"---:|---:|---|" * len(comparison.measures)}
 {rows}
 """
 
 
-def _difference(found: dict[str, float], reference: dict[str, float]) -> str:
-    """Over the seeds that both were trained with."""
+def _cells(done: Scores, name: str, measure: int) -> str:
+    """UAR, the difference to the reference over the seeds that both have, and UAR of each seed."""
+    found = {seed: uars[measure] for seed, uars in done[name].items()}
+    reference = {seed: uars[measure] for seed, uars in done[REFERENCE].items()}
     both = found.keys() & reference.keys()
-    return f"{100 * np.mean([found[seed] - reference[seed] for seed in both]):+.1f}"
+    difference = np.mean([found[seed] - reference[seed] for seed in both])
+    seeds = ", ".join(f"{100 * uar:.1f}" for _, uar in sorted(found.items()))
+    return f" {100 * np.mean(list(found.values())):.1f} | {100 * difference:+.1f} | {seeds} |"
 
 
-def _spread(done: dict[str, dict[str, float]]) -> float:
+def _spread(done: Scores, measure: int) -> float:
     """The mean difference in points between the best and the worst seed."""
-    several = [list(found.values()) for found in done.values() if len(found) > 1]
+    several = [
+        [uars[measure] for uars in found.values()] for found in done.values() if len(found) > 1
+    ]
     return 100 * float(np.mean([max(found) - min(found) for found in several] or [0.0]))

@@ -178,7 +178,8 @@ class _Training:
             fused=True,
         )
         self.epochs = Epochs(data, train, self.targets, config, network, teachers)
-        steps = config.average_epochs * -(-len(train) // config.batch_size)
+        memory = min(config.average_epochs, config.epochs / 5)
+        steps = memory * -(-len(train) // config.batch_size)
         self.average = average = AveragedModel(
             network, multi_avg_fn=get_ema_multi_avg_fn(math.exp(-1 / steps)), use_buffers=False
         )
