@@ -91,7 +91,7 @@ def test_other_corpora_are_answered_by_a_network_that_has_not_heard_them(dataset
 
 
 def test_choices_across_corpora_need_two_and_labels_in_common(dataset, demo_corpus, tmp_path):
-    with pytest.raises(DatasetError, match="need two of three speakers or more"):
+    with pytest.raises(DatasetError, match="need two corpora of three speakers or more; found 1"):
         variations._corpora(in_corpora(dataset, "a1", "a2", "a3", "b1"), TINY)
     other = tmp_path / "other.csv"
     rows = (demo_corpus / "manifest.csv").read_text().replace(",demo", ",other")
@@ -141,12 +141,14 @@ def test_a_report_is_not_lost_and_scores_of_other_recipes_are_not_kept(tmp_path,
     recipes = {name: VOICES[name].to_dict() for name in (REFERENCE, "13 bands")}
     recipes["13 bands"]["fit"]["weight_decay"] = 7.0
     scores = {REFERENCE: {"0": [0.5]}, "13 bands": {"0": [0.4]}, "of old": {"0": [0.1]}}
-    text = json.dumps({"recipes": recipes, "scores": scores})
+    text = json.dumps({"recipe": "better", "recipes": recipes, "scores": scores})
     report.with_suffix(".json").write_text(text)
     arguments = {"recipe": "better", "names": [REFERENCE], "seeds": 1, "jobs": 1, "noise": [],
                  "cache": tmp_path}
     with pytest.raises(RunError, match="r.json: is there already; give --resume"):
         choices.choices([tmp_path], report, resume=False, **arguments)
+    with pytest.raises(RunError, match="r.json: is of --recipe better; give another --report"):
+        choices.choices([tmp_path], report, resume=True, **{**arguments, "recipe": "corpora"})
     assert report.with_suffix(".json").read_text() == text
     choices.choices([tmp_path], report, resume=True, **arguments)  # all of it is there
     assert f"| {REFERENCE} | 50.0 |" in report.with_suffix(".md").read_text()

@@ -43,7 +43,7 @@ def choices(
     if file.exists() and not resume:
         raise RunError(f"{file}: is there already; give --resume to add to it, or another --report")
     page = beside(report, ".md")
-    done = _load(file, comparison)
+    done = _load(file, recipe)
     keep_others([page], "--report", file.exists())
     if REFERENCE not in [*(names or variations), *done]:
         raise ConfigError(f"--only: the others are compared with {REFERENCE!r}: give that as well")
@@ -57,7 +57,7 @@ def choices(
         told = ", ".join(f"{100 * uar:.1f}%" for uar in found)
         print(f"{name}, seed {seed}: {told}", flush=True)
         recipes = {name: variations[name].to_dict() for name in done}
-        write_json(file, {"recipes": recipes, "scores": done})
+        write_json(file, {"recipe": recipe, "recipes": recipes, "scores": done})
     write_text(page, _markdown(done, comparison))
 
 
@@ -95,20 +95,22 @@ def _common_labels(clips: list[Clip]) -> set[str]:
     ))
 
 
-def _load(path: Path, comparison: Comparison) -> Scores:
-    """The scores by variation and seed, but for those of recipes that have changed since."""
+def _load(path: Path, recipe: str) -> Scores:
+    """The scores by variation and seed, but for those of variations that have changed since."""
     if not path.exists():
         return {}
     stored = read_json(path)
     try:
-        recipes, found = dict(stored["recipes"]), dict(stored["scores"])
+        of, recipes, found = stored["recipe"], dict(stored["recipes"]), dict(stored["scores"])
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(
             f"{path}: is no report of this program that can be added to; give another --report"
         ) from error
+    if of != recipe:
+        raise RunError(f"{path}: is of --recipe {of}; give another --report")
     done = {}
     for name, by_seed in found.items():
-        variation = comparison.variations.get(name)
+        variation = COMPARISONS[recipe].variations.get(name)
         now = variation and json.loads(json.dumps(variation.to_dict()))
         if now is not None and recipes.get(name) == now:
             done[name] = dict(by_seed)

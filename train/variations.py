@@ -128,7 +128,10 @@ def _corpora(data: Dataset, recipe: Recipe) -> list[float]:
     answered are the other corpora, and a quarter of its own speakers."""
     corpora = corpora_that_test(data.clips)
     if len(corpora) < 2:
-        raise DatasetError("choices across corpora need two of three speakers or more")
+        raise DatasetError(
+            "choices across corpora need two corpora of three speakers or more; found "
+            f"{len(corpora)}"
+        )
     never = set(range(len(data.clips))) - {i for corpus in corpora for i in corpus}
     others, own = [], []
     for trained in corpora:
