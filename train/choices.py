@@ -11,11 +11,11 @@ from edge_runtime import ConfigError
 
 from .clip import Clip, DatasetError
 from .corpora import scan
-from .features import Dataset, load_dataset
+from .features import Dataset
 from .files import beside, report_path, write_json, write_text
-from .noise import noise_features
 from .pool import in_processes
 from .recipe import Recipe
+from .recordings import load_clips
 from .runs import RunError, keep_others, read_json
 from .variations import COMPARISONS, LAST_EPOCHS, REFERENCE, Comparison
 
@@ -81,11 +81,7 @@ def _dataset(data: list[Path], recipe: Recipe, noise: list[Path], cache: Path) -
             f"the corpora have {len(common)} labels in common: two or more are needed to compare "
             "what is answered"
         )
-    dataset = load_dataset(clips, recipe.mfcc, cache, recipe.silence)
-    dataset.auxiliary = frozenset({clip.label for clip in clips} - common)
-    if recipe.network.speech:
-        dataset.noises = noise_features(recipe.mfcc, recipe.silence, noise)
-    return dataset
+    return load_clips(clips, common, recipe, cache, noise)
 
 
 def _common_labels(clips: list[Clip]) -> set[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from edge_runtime.terminal import one_line
 
+from .clip import Clip
 from .corpora import (
     LICENCES,
     DatasetError,
@@ -47,10 +48,7 @@ def open_dataset(
             f"the labels that occur are {', '.join(sorted(found))}; "
             + (f"not {', '.join(sorted(unknown))}" if unknown else "two or more must be answered")
         )
-    dataset = load_dataset(clips, recipe.mfcc, cache, recipe.silence)
-    dataset.auxiliary = frozenset(found - answered)
-    if recipe.network.speech:
-        dataset.noises = noise_features(recipe.mfcc, recipe.silence, noise)
+    dataset = load_clips(clips, answered, recipe, cache, noise)
     dataset.notes = (*spellings(clips), *unused_folders(clips), *same_names(clips))
     for what, lines in (("Skipped", dataset.unreadable), ("Duplicate", dataset.duplicates)):
         for line in lines[:SHOWN]:
@@ -65,6 +63,18 @@ def open_dataset(
             f"{corpus['name']}: {corpus['clips']} clips, {corpus['speakers'] or 'unknown'} "
             f"speakers, {corpus['minutes']} min ({counts})"
         )
+    return dataset
+
+
+def load_clips(
+    clips: list[Clip], answered: set[str], recipe: Recipe, cache: Path, noise: list[Path]
+) -> Dataset:
+    """The features of the clips, and of the noise where the network learns to tell it from speech;
+    labels that are not in `answered` are auxiliary."""
+    dataset = load_dataset(clips, recipe.mfcc, cache, recipe.silence)
+    dataset.auxiliary = frozenset({clip.label for clip in clips} - answered)
+    if recipe.network.speech:
+        dataset.noises = noise_features(recipe.mfcc, recipe.silence, noise)
     return dataset
 
 
