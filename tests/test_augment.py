@@ -151,7 +151,23 @@ def test_a_stronger_augmentation_keeps_what_is_off():
     assert PLAIN.stronger() == PLAIN
 
 
-@pytest.mark.parametrize("name", ["mixstyle", "telephone", "noise"])
+def test_a_shuffled_clip_has_its_pieces_in_another_order():
+    clip = np.arange(100 * 13, dtype=np.float32).reshape(100, 13)  # 20 ms each: 16 in a piece
+    rng = np.random.default_rng(0)
+    shuffle = augmenter(shuffled=1.0)
+    new = shuffle(clip, rng)
+    np.testing.assert_array_equal(np.sort(new[:, 0]), clip[:, 0])
+    starts = np.flatnonzero(np.diff(new[:, 0]) != 13) + 1
+    assert 4 <= len(starts) <= 6 and not np.array_equal(new, shuffle(clip, rng))
+    assert {int(new[k, 0] / 13) % 16 for k in [0, *starts]} == {0}
+    for length in (1, 16):
+        np.testing.assert_array_equal(shuffle(clip[:length], rng), clip[:length])
+    half = augmenter(shuffled=0.5)
+    kept = sum(np.array_equal(half(clip, rng), clip) for _ in range(200))
+    assert 70 < kept < 130
+
+
+@pytest.mark.parametrize("name", ["mixstyle", "shuffled", "telephone", "noise"])
 def test_shares_are_from_0_to_1(name):
     with pytest.raises(ConfigError, match=f"{name}=1.5 must be from 0 to 1"):
         Augment(**{name: 1.5})

@@ -20,6 +20,9 @@ LEAST_DEVIATION = np.float32(1e-2)
 # Of offset and vocal_tract, far beyond what is of use: none leaves the range of numbers.
 LARGEST = 10.0
 
+# Of a clip that is put together in another order, in seconds: about a syllable and a half.
+PIECE = 0.32
+
 # How far other vocal tracts are from the speaker's, in deviations.
 TRACTS = np.linspace(-2, 2, 81)
 
@@ -35,6 +38,10 @@ class Augment:
         and those of another clip with the same label: another voice and microphone, in that mood.
         Zhou et al. 2021, "Domain Generalization with MixStyle", https://arxiv.org/abs/2104.02008
     speed: a clip is spoken faster or slower by up to this share, its spectra unchanged.
+    shuffled: share of the clips whose pieces of 0.32 s follow one another in another order. What is
+        said is no help then, nor the melody of a sentence, which are those of a corpus; the voice
+        is as it was. Um et al. 2017, "Data Augmentation of Wearable Sensor Data for Parkinson's
+        Disease Monitoring using Convolutional Neural Networks", https://arxiv.org/abs/1706.00527
     vocal_tract: deviation of the logarithm of the factor by which the frequencies are multiplied,
         as a longer or shorter vocal tract does. Jaitly and Hinton 2013, "Vocal Tract Length
         Perturbation (VTLP) improves speech recognition".
@@ -48,6 +55,7 @@ class Augment:
     offset: float = 0.15
     mixstyle: float = 0.5
     speed: float = 0.15
+    shuffled: float = 0.0
     vocal_tract: float = 0.1
     telephone: float = 0.0
     noise: float = 0.0
@@ -58,7 +66,7 @@ class Augment:
                 raise ConfigError(f"{name}={getattr(self, name)} must be from 0 to {LARGEST}")
         if not 0 <= self.speed < 1:
             raise ConfigError(f"speed={self.speed} must be from 0 to less than 1")
-        for name in ("mixstyle", "telephone", "noise"):
+        for name in ("mixstyle", "shuffled", "telephone", "noise"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be from 0 to 1")
 
@@ -91,6 +99,7 @@ class Augmenter:
                 )
         self.how, self.std, self.noises = how, std, noises
         cepstra = cepstra_of(config)  # (n_mels, n_mfcc), from bel
+        self._piece = max(1, round(PIECE * config.sample_rate / config.hop_length))
         self._to_cepstra = cepstra.astype(np.float32)
         self._to_mel = np.linalg.pinv(cepstra).astype(np.float32)  # (n_mfcc, n_mels)
         fmax = config.sample_rate / 2 if config.fmax is None else config.fmax
@@ -115,6 +124,9 @@ class Augmenter:
         if how.speed > 0:
             n_frames = round(len(frames) / rng.uniform(1 - how.speed, 1 + how.speed))
             frames = _resample(frames, n_frames)
+        if how.shuffled > 0 and rng.random() < how.shuffled:
+            pieces = [frames[k : k + self._piece] for k in range(0, len(frames), self._piece)]
+            frames = np.concatenate([pieces[k] for k in rng.permutation(len(pieces))])
         if how.vocal_tract > 0:
             nearest = round((len(TRACTS) - 1) * (rng.standard_normal() + 2) / 4)
             frames = frames @ self._tracts[min(max(nearest, 0), len(TRACTS) - 1)]

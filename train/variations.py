@@ -63,6 +63,7 @@ VOICES: dict[str, Recipe] = {
     "no other speeds": SHORT.with_settings(["speed=0"]),
     "no mixed styles": SHORT.with_settings(["mixstyle=0"]),
     "all styles mixed": SHORT.with_settings(["mixstyle=1"]),
+    "pieces in another order": SHORT.with_settings(["shuffled=0.5"]),
     "no offsets": SHORT.with_settings(["offset=0"]),
     "offsets of 0.5": SHORT.with_settings(["offset=0.5"]),
     "added noise": SHORT.with_settings(["noise=0.5"]),
@@ -83,8 +84,9 @@ VOICES: dict[str, Recipe] = {
     "the baseline": BASELINE.with_settings(["epochs=60"]),
 }
 
-# As the bundled model was made, but for the number of networks.
-ACROSS = CORPORA.with_settings(["members=1", "epochs=60", "stack=2"])
+# As the bundled model was made, but for the number of networks and the order of their clips.
+ACROSS = CORPORA.with_settings(["members=1", "epochs=60", "stack=2", "shuffled=0"])
+SHUFFLED = ACROSS.with_settings(["shuffled=0.5"])
 
 CORPORA_LEFT_OUT: dict[str, Recipe] = {
     REFERENCE: ACROSS,
@@ -92,6 +94,12 @@ CORPORA_LEFT_OUT: dict[str, Recipe] = {
     "the learning rate stays": ACROSS.with_settings(STAYS),
     "3 networks, the learning rate stays": ACROSS.with_settings([*STAYS, "members=3"]),
     "15 epochs": ACROSS.with_settings(["epochs=15"]),
+    "pieces in another order": SHUFFLED,
+    "pieces of all clips in another order": SHUFFLED.with_settings(["shuffled=1"]),
+    "3 networks, pieces in another order": SHUFFLED.with_settings(["members=3"]),
+    "pieces in another order, 15 epochs": SHUFFLED.with_settings(["epochs=15"]),
+    "pieces in another order, 30 epochs": SHUFFLED.with_settings(["epochs=30"]),
+    "pieces in another order, the learning rate stays": SHUFFLED.with_settings(STAYS),
     "30 epochs": ACROSS.with_settings(["epochs=30"]),
     "the learning rate stays, 30 epochs": ACROSS.with_settings([*STAYS, "epochs=30"]),
     "through the mean tract": ACROSS.with_settings(["blur=0.5"]),
