@@ -98,8 +98,8 @@ class Augmenter:
                     f"--set {name}=0"
                 )
         self.how, self.std, self.noises = how, std, noises
+        self._piece = max(1, round(PIECE * config.sample_rate / config.hop_length))  # frames
         cepstra = cepstra_of(config)  # (n_mels, n_mfcc), from bel
-        self._piece = max(1, round(PIECE * config.sample_rate / config.hop_length))
         self._to_cepstra = cepstra.astype(np.float32)
         self._to_mel = np.linalg.pinv(cepstra).astype(np.float32)  # (n_mfcc, n_mels)
         fmax = config.sample_rate / 2 if config.fmax is None else config.fmax

@@ -127,9 +127,8 @@ def _markdown(done: Scores, comparison: Comparison) -> str:
     return f"""# What each choice brings
 
 `{comparison.command}`: {comparison.how}, by the mean of its answers after the last {LAST_EPOCHS} \
-epochs. One change at a time; the difference is to the first row, one network that is not taught \
-and hears clips as they are, by the same seeds. Between the seeds of one variation UAR differs by \
-{spread} points on average.
+epochs. One change at a time; the difference is to the first row, {comparison.reference}, by the \
+same seeds. Between the seeds of one variation UAR differs by {spread} points on average.
 
 | variation |{head}
 |---|{"---:|---:|---|" * len(comparison.measures)}

@@ -171,6 +171,7 @@ class Comparison:
 
     command: str
     how: str  # what the page says of how they are scored
+    reference: str  # and of the network that the others are compared with
     measures: tuple[str, ...]
     variations: dict[str, Recipe]
     score: Callable[[Dataset, Recipe], list[float]]
@@ -181,7 +182,7 @@ COMPARISONS = {
         "python -m train choices --data ravdess --report reports/choices",
         "UAR of validation speakers, RAVDESS, 8 classes. The speakers that the first fold tests "
         "are not heard; of the others each half is answered by a network trained on the other half",
-        ("UAR",), VOICES, _halves,
+        "one network that is not taught and hears clips as they are", ("UAR",), VOICES, _halves,
     ),
     "corpora": Comparison(
         "python -m train choices --recipe corpora --data emodb --data ravdess --data nemo "
@@ -189,6 +190,7 @@ COMPARISONS = {
         "UAR of EMO-DB, RAVDESS and nEMO, 4 classes. Each of the three is trained on in turn, "
         "together with TESS; the two others are answered, and a quarter of its own speakers, who "
         "are not trained on",
+        "one network whose clips keep the order of their pieces",
         ("UAR of other corpora", "UAR of other voices of the corpus"), CORPORA_LEFT_OUT, _corpora,
     ),
 }
