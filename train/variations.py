@@ -92,6 +92,7 @@ CORPORA_LEFT_OUT: dict[str, Recipe] = {
     REFERENCE: ACROSS,
     "3 networks": ACROSS.with_settings(["members=3"]),
     "the learning rate stays": ACROSS.with_settings(STAYS),
+    "3 networks, the learning rate stays": ACROSS.with_settings([*STAYS, "members=3"]),
     "15 epochs": ACROSS.with_settings(["epochs=15"]),
     "30 epochs": ACROSS.with_settings(["epochs=30"]),
     "120 epochs": ACROSS.with_settings(["epochs=120"]),
