@@ -24,8 +24,7 @@ def test_every_variation_differs_and_the_baseline_is_the_original():
     for reference, table in ((SHORT, VOICES), (ACROSS, CORPORA_LEFT_OUT)):
         for name, recipe in table.items():
             assert (recipe != reference) == (name != REFERENCE)
-    whole = CORPORA_LEFT_OUT["3 networks"]
-    assert whole == CORPORA.with_settings(["epochs=60", "stack=2"])
+    assert CORPORA_LEFT_OUT["3 networks"] == CORPORA.with_settings(["epochs=60", "stack=2"])
     network = dataclasses.asdict(BASELINE.network)
     assert network["hidden_size"] == 128 and network["num_layers"] == 2
     assert network["fc_size"] == 64 and network["pooling"] == "mean" and network["stack"] == 1
