@@ -31,7 +31,8 @@ CLIPPED_NOTE, CLIPPED_WARNING = 0.001, 0.01
 DC_NOTE_DB, DC_WARNING_DB = -30.0, -20.0
 SMALLEST_DC = 1e-4  # -80 dBFS, where the gate ends; converters round by a tenth of that
 
-# The estimate is 1.5 dB below the true ratio of speech to white noise. A third changed at 10 dB.
+# The estimate is 1.5 dB below the true ratio of speech to white noise. At 10 dB a quarter changed
+# (reports/channels.md).
 SNR_NOTE_DB, SNR_WARNING_DB = 15.0, 10.0
 
 # Speech turned down to here: a twentieth to a tenth changed where levels are relative to the
@@ -253,14 +254,17 @@ def _noise(r: Recording) -> Finding:
         return Finding("noise", Severity.ok, "no speech to compare it with")
     if r.speech_seconds < SHORT_NOTE_SECONDS:
         return Finding("noise", Severity.ok, "too little speech to tell")
-    found = f"speech {r.snr_db:.0f} dB above its pauses"
+    above = round(r.snr_db)
+    found = f"speech {above} dB above its pauses" if above > 0 \
+        else "nothing stands out from what is heard all the time"
     if r.snr_db >= SNR_NOTE_DB:
         return Finding("noise", Severity.ok, found)
     return Finding(
         "noise", Severity.warning if r.snr_db < SNR_WARNING_DB else Severity.note, found,
         "Something is heard all the time beside the voice, or there are no pauses; noise changes "
-        "a third of the answers at 10 dB.",
-        "Move the microphone nearer to the mouth and away from fans, roads and loudspeakers.",
+        "a quarter of the answers at 10 dB.",
+        "Move the microphone nearer to the mouth and away from fans, roads, loudspeakers and what "
+        "hums.",
     )
 
 

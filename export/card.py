@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from edge_runtime.card import ModelCard
+from train.corpora import LICENCES
 from train.metrics import cell, parts_markdown
 
 
@@ -55,12 +56,26 @@ Over all clips, one at a time; this compares implementations and scores none.
 
 ## Limits
 
-The recordings are of actors who read a few sentences in a quiet room. On other voices,
-languages, microphones and on emotions that are not acted, expect much lower scores. The model hears
+{_unlike(card)} The model hears
 how a voice sounds; it does not know what a person feels. Do not use it to judge people: not for
 hiring, at work, at school, in policing or in medicine. The European AI Act forbids inferring
 emotions at work and in education.
 """
+
+
+def _unlike(card: ModelCard) -> str:
+    """What scores are not of; of recordings of one's own nobody but their owner knows more."""
+    known = [row["name"] for row in card.corpora if row["name"] in LICENCES]
+    if len(known) < len(card.corpora):
+        actors = f" Those of {', '.join(known)} are of actors who read." if known else ""
+        return (
+            "On voices, languages, microphones and rooms other than those of the recordings, and "
+            f"on other\nways of showing emotions, expect much lower scores.{actors}"
+        )
+    return (
+        "The recordings are of actors who read a few sentences in a quiet room. On other voices,\n"
+        "languages, microphones and on emotions that are not acted, expect much lower scores."
+    )
 
 
 def protocols_markdown(reports: list[Path]) -> str:

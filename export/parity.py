@@ -166,16 +166,25 @@ def compare(
                 targets, labels, f"logits within {FP32_LOGITS:g}, every decision equal",
                 lambda v: v["logits"] <= FP32_LOGITS and v["decisions"] == 0,
             ))
-        links.append(link(
-            "fp32 → int8", large, small, targets, labels, f"UAR within {100 * INT8_UAR:g} points",
-            lambda v: abs(v["uar"]) <= INT8_UAR,
-        ))
+        links.append(quantization_link(large, small, targets, labels))
     links.append(link(
         "int8: whole → in pieces", small, chunked_answers(int8, frames), targets, labels,
         f"probabilities within {CHUNKED_PROBABILITIES:g}",
         lambda v: v["probabilities"] <= CHUNKED_PROBABILITIES,
     ))
     return links
+
+
+def quantization_link(
+    large: Answers, small: Answers, targets: np.ndarray, labels: list[str]
+) -> Link:
+    """What int8 weights change; one decision is allowed, since of a hundred clips one that hangs by
+    a thread is more than the points."""
+    return link(
+        "fp32 → int8", large, small, targets, labels,
+        f"UAR within {100 * INT8_UAR:g} points, or one decision",
+        lambda v: abs(v["uar"]) <= INT8_UAR or v["decisions"] <= 1,
+    )
 
 
 def waveform_link(

@@ -89,7 +89,9 @@ def export_run(
     if not holds:
         print(
             "The exported model does not answer as the trained one: see the table. Its files are "
-            f"{out}/*.failed.*; what was exported before is as it was."
+            f"{out}/*.failed.*; what was exported before is as it was. Where int8 alone is off, "
+            "the network may be hardly trained, its labels about equally likely: give it more "
+            "epochs or recordings."
         )
         return False
     if bundle:

@@ -218,6 +218,20 @@ def test_a_copy_under_another_speaker_is_left_out_altogether(tmp_path):
     assert any("has another speaker in" in line and "b-9.wav" in line for line in data.duplicates)
 
 
+def test_a_recording_that_has_a_label_and_one_that_is_not_asked_for_is_left_out(tmp_path, capsys):
+    root = recordings(tmp_path / "x", *FOUR, "calm/a-3.wav", "calm/a-4.wav")
+    shutil.copy(root / "sad/a-2.wav", root / "calm/a-9.wav")
+    (root / "calm/a-8.wav").write_bytes(b"no audio, and no concern of ours")
+    recipe = BETTER.with_settings(["speech=false"])
+    data = open_dataset([root], ["angry", "sad"], [], None, recipe, tmp_path / "cache", [])
+    assert len(data.clips) == 3 and data.labels == ["angry", "sad"] and not data.unreadable
+    assert data.n_dropped == 1 and "a-2.wav" not in {clip.path.name for clip in data.clips}
+    assert "has another label in" in data.duplicates[0]
+    everything = open_dataset([root], None, [], None, recipe, tmp_path / "cache", [])
+    assert len(everything.clips) == 5 and everything.n_dropped == 2
+    capsys.readouterr()
+
+
 def test_a_copy_with_a_speaker_is_kept_before_one_without(tmp_path):
     root = recordings(tmp_path / "x", *FOUR)
     shutil.copy(root / "sad/b-2.wav", root / "sad/0.wav")

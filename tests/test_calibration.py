@@ -43,8 +43,9 @@ def test_calibration_error_and_coverage_of_known_cases():
     curve = coverage_curve(mixed, np.array([0] * 50 + [1] * 50))
     assert curve[0] == {"threshold": 0.0, "coverage": 1.0, "accuracy": 0.5}
     assert curve[-1]["coverage"] == 0.5 and curve[-1]["accuracy"] == 1.0
-    assert choose_threshold(curve, 0.9) == 0.55
-    assert choose_threshold(curve, 0.5) == 0.9
+    assert choose_threshold(curve, 2, 0.9) == 0.55
+    assert choose_threshold(curve, 2, 0.5) == 0.9
+    assert choose_threshold([{"threshold": 0.45, "coverage": 1.0}], 2) == 0.0  # none is below 0.5
 
 
 def test_the_gain_is_found_whatever_each_voice_is_known():

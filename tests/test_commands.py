@@ -128,6 +128,7 @@ def test_a_bundled_model_tells_of_the_protocols(demo_corpus, feature_cache, tmp_
     assert f"| loso | better, studio | 4 | emodb {100 * found['int8']['uar']:.1f} |" in card
     tested = json.loads((run / "report.json").read_text())["test_by_corpus"]["demo"]
     told = f"| demo | {tested['clips']} | {tested['speakers']} | {100 * tested['uar']:.1f} |"
+    assert "other than those of the recordings" in card and "actors" not in card
     assert told in card and told in (reports / "bundled.md").read_text()
     model = EmotionModel.load(models / "edge_ser.onnx")
     assert model.card.scores["test_by_corpus"]["demo"] == tested

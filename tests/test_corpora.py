@@ -156,6 +156,8 @@ def test_chosen_labels_only(tmp_path):
 
 def test_a_speaker_pattern(tmp_path):
     root = touch(tmp_path / "calls", "sad/anna-1.wav", "angry/ben-2.wav", "angry/3.wav")
+    with pytest.raises(DatasetError, match=r"'xx\(.*is in none of the 3 paths.*such as 'angry/3"):
+        scan([root], speaker_pattern=r"xx(\d+)")
     clips = scan([root], speaker_pattern=r"([a-z]+)-\d")
     assert [clip.speaker for clip in clips] == [None, "calls/ben", "calls/anna"]
 

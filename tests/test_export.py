@@ -20,7 +20,7 @@ from export.graph import (
     export_waveform,
     quantize,
 )
-from export.parity import compare
+from export.parity import Answers, compare, quantization_link
 from export.session import make_card
 from train.network import EmotionLSTM, NetworkConfig
 from train.runs import RunError, load_checkpoint, save_checkpoint
@@ -73,6 +73,20 @@ def test_parity_notices_a_model_that_differs(exported, dataset):
     other = EmotionLSTM(NetworkConfig()).eval()
     targets = np.zeros(len(dataset.clips), int)
     assert not compare(other, fp32, fp32, dataset.frames, targets)[0].holds
+
+
+def test_one_decision_of_few_clips_is_no_reason_to_refuse_int8():
+    labels, targets = ["a", "b"], np.array([0, 0, 1, 1])
+
+    def answers(*decisions: int) -> Answers:
+        shares = np.eye(2)[list(decisions)]
+        return Answers(shares, shares)
+
+    right = answers(0, 0, 1, 1)
+    one = quantization_link(right, answers(0, 0, 1, 0), targets, labels)
+    assert one.decisions == 1 and one.uar == pytest.approx(-0.25) and one.holds
+    assert not quantization_link(right, answers(0, 0, 0, 0), targets, labels).holds
+    assert quantization_link(right, answers(1, 0, 0, 1), targets, labels).uar == -0.5
 
 
 def test_int8_covers_lstms_and_products_and_is_a_quarter(exported):

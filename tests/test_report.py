@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from train.metrics import no_better_than_guessing  # noqa: E402
 from train.summary import VARIANTS, summarize  # noqa: E402
 
 
@@ -47,6 +48,20 @@ def test_scores_are_those_of_the_definitions():
     confidence = np.exp(8) / (np.exp(8) + 2)  # of every answer: all are in one bin
     for ece in (int8["ece"], found["fp32"]["ece"], found["int8"]["by_corpus"]["c"]["ece"]):
         assert ece == pytest.approx(confidence - 4 / 6)
+
+
+def test_who_never_says_a_label_does_not_count_as_a_speaker_who_differs():
+    targets, answers = [0, 1, 2, 0, 1, 2, 0], [0, 1, 2, 0, 1, 1, 1]
+    found = summarize(ABOUT, [result(targets, list("aaabbb") + ["c"], answers)])["int8"]
+    assert found["uar_std_over_speakers"] == pytest.approx(np.std([1, 2 / 3], ddof=1))
+    found = summarize(ABOUT, [result(targets[2:], list("abbbc"), answers[2:])])["int8"]
+    assert found["uar_std_over_speakers"] is None
+
+
+def test_a_network_that_guesses_is_told_of():
+    assert "no better than guessing, which has 25.0 %" in no_better_than_guessing(0.25, 4, 1000)
+    assert no_better_than_guessing(0.25 + 2.1 * np.sqrt(0.25 * 0.75 / 1000), 4, 1000) == ""
+    assert no_better_than_guessing(0.6, 2, 20) and not no_better_than_guessing(0.6, 2, 2000)
 
 
 def test_a_corpus_counts_as_much_as_a_larger_one():

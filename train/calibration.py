@@ -85,9 +85,13 @@ def coverage_curve(probabilities: np.ndarray, targets: np.ndarray) -> list[dict[
     return rows
 
 
-def choose_threshold(curve: list[dict[str, float]], coverage: float = 0.85) -> float:
-    """The highest threshold of a coverage curve that still answers `coverage` of the clips."""
-    return max(row["threshold"] for row in curve if row["coverage"] >= coverage)
+def choose_threshold(
+    curve: list[dict[str, float]], n_labels: int, coverage: float = 0.85
+) -> float:
+    """The highest threshold of a coverage curve that still answers `coverage` of the clips; 0 where
+    that is no more than 1/n_labels, which no confidence is below."""
+    threshold = max(row["threshold"] for row in curve if row["coverage"] >= coverage)
+    return threshold if threshold > 1 / n_labels else 0.0
 
 
 def coverage_markdown(curve: list[dict[str, float]]) -> str:

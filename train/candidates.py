@@ -140,9 +140,10 @@ def fit_best(
             log=log,
         )
         found.append((validation_uar(chosen), candidate, chosen, teachers))
-    _, candidate, chosen, teachers = max(found, key=lambda entry: entry[0])
+    best, candidate, chosen, teachers = max(found, key=lambda entry: entry[0])
     if len(candidates) > 1:
-        log(f"Recipe {candidate.name} was best")
+        as_good = sum(uar == best for uar, *_ in found) > 1
+        log(f"Recipe {candidate.name} " + ("is the first of the best" if as_good else "was best"))
     fit = train_on_all(
         candidate.data, clips, candidate.recipe.network, candidate.recipe.fit, chosen, teachers,
         device=device, state_file=_file_of(candidate, candidates, state_file), resume=resume,

@@ -81,7 +81,7 @@ def _dataset(data: list[Path], recipe: Recipe, noise: list[Path], cache: Path) -
             f"the corpora have {len(common)} labels in common: two or more are needed to compare "
             "what is answered"
         )
-    return load_clips(clips, common, recipe, cache, noise)
+    return load_clips(clips, common, {clip.label for clip in clips}, recipe, cache, noise)
 
 
 def _common_labels(clips: list[Clip]) -> set[str]:

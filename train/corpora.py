@@ -89,6 +89,9 @@ _WOMEN = {
 }
 
 
+NOT_KNOWN = "not known"
+
+
 def speaker_group(speaker: str | None) -> str:
     """"women" or "men" where the corpus tells it of its speakers, else "not known".
 
@@ -97,7 +100,7 @@ def speaker_group(speaker: str | None) -> str:
     """
     corpus, _, name = (speaker or "").partition("/")
     if corpus not in _WOMEN:
-        return "not known"
+        return NOT_KNOWN
     return "women" if name in _WOMEN[corpus] else "men"
 
 
@@ -119,9 +122,15 @@ def scan(
     Raises DatasetError if a root is missing, nothing was found, or there is but one label. Labels
     and speakers that differ in capitals, blanks or Unicode forms alone are the same.
     """
-    clips: list[Clip] = []
     places = list(map(Path, roots))
+    return selected(find_clips(places, speaker_pattern), labels, places)
+
+
+def find_clips(places: list[Path], speaker_pattern: str | None = None) -> list[Clip]:
+    """What `scan` finds, whatever its labels; these are not checked."""
+    clips: list[Clip] = []
     speaker = None if speaker_pattern is None else _speaker_expression(speaker_pattern)
+    matched = speaker is None
     for root, corpus in zip(places, _corpora(places)):
         if not root.exists():
             raise DatasetError(f"{root}: no such folder or manifest")
@@ -133,9 +142,23 @@ def scan(
             found = [_from_path(file, root, corpus) for file in audio_files(root)]
         if speaker is not None:
             base = root.parent if root.is_file() else root
-            found = [_with_speaker(clip, base, speaker) for clip in found]
+            named = [_with_speaker(clip, base, speaker) for clip in found]
+            matched = matched or any(clip is not before for clip, before in zip(named, found))
+            found = named
         clips.extend(found)
-    clips = _one_spelling(clips)
+    if clips and not matched:
+        example = os.path.relpath(clips[0].path, places[0])
+        raise DatasetError(
+            f"--speaker-pattern {speaker_pattern!r}: is in none of the {len(clips):,} paths below "
+            f"--data, such as {example!r}; its (group) must be the part that names the speaker"
+        )
+    return _one_spelling(clips)
+
+
+def selected(
+    clips: list[Clip], labels: Iterable[str] | None, places: list[Path]
+) -> list[Clip]:
+    """Those clips, found in `places`, whose label is in `labels`; errors as those of `scan`."""
     seen = sorted({clip.label for clip in clips})
     if labels is not None:
         wanted = {canonical_label(label) for label in labels}

@@ -70,22 +70,27 @@ class Dataset:
 
 
 def load_dataset(
-    clips: list[Clip], config: MfccConfig, cache: Path, silence: SilenceConfig | None = None
+    clips: list[Clip], config: MfccConfig, cache: Path, silence: SilenceConfig | None = None,
+    labels: set[str] | None = None,
 ) -> Dataset:
     """The features of all clips that can be read, each recording once, without their silence.
 
     Copies of a recording, by the hash of its decoded samples, are dropped: one that lies in both
     training and test would make the score a lie. Copies with different labels or speakers are all
-    dropped. Raises DatasetError if fewer than two classes remain, or if more than half of the clips
+    dropped. Of clips whose label is not in `labels` (None: all are) nothing is kept and nothing is
+    said; they are read because a recording that has one of the labels may have another one there.
+    Raises DatasetError if fewer than two classes remain, or if more than half of the clips
     cannot be read: then something is wrong with the paths or the disk.
     """
     extractor = Mfcc(config)
     gate = None if silence is None else SilenceGate(silence, config)
     unreadable: list[str] = []
     by_content: dict[str, list[tuple[Clip, np.ndarray, float]]] = defaultdict(list)
+    others = [] if labels is None else [clip for clip in clips if clip.label not in labels]
+    clips = clips if labels is None else [clip for clip in clips if clip.label in labels]
     n_listed = len(clips)
     clips, again = _listed_once(clips)
-    for clip in tqdm(clips, desc="features", unit="clip", disable=None, leave=False):
+    for clip in tqdm(clips + others, desc="features", unit="clip", disable=None, leave=False):
         try:
             frames, content, seconds = _cached_frames(clip.path, extractor, cache)
             if gate is not None:
@@ -95,11 +100,14 @@ def load_dataset(
                     raise AudioError(f"{clip.path}: holds nothing but silence")
         except AudioError as error:
             text = str(error)
-            unreadable.append(text if str(clip.path) in text else f"{clip.path}: {text}")
+            if labels is None or clip.label in labels:
+                unreadable.append(text if str(clip.path) in text else f"{clip.path}: {text}")
             continue
         by_content[content].append((clip, frames, seconds))
     dataset = Dataset([], [], [], config, [], unreadable, again)
     for copies in by_content.values():
+        if labels is not None and all(clip.label not in labels for clip, _, _ in copies):
+            continue
         if len(copies) > 1:
             said, copies = _one_of([clip for clip, _, _ in copies]), copies[:1]
             dataset.duplicates.append(said[0])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 
 from edge_runtime.terminal import one_line
+
+from .corpora import NOT_KNOWN
 
 
 def scores(
@@ -32,6 +35,18 @@ def scores(
         },
         "confusion": confusion_matrix(targets, predictions, labels=indices).tolist(),
     }
+
+
+def no_better_than_guessing(uar: float, n_labels: int, n_clips: int) -> str:
+    """A sentence where a UAR of so many clips is within two standard errors of what guessing has,
+    else nothing."""
+    chance = 1 / n_labels
+    if uar > chance + 2 * math.sqrt(chance * (1 - chance) / n_clips):
+        return ""
+    return (
+        f"A UAR of {100 * uar:.1f} % of {n_clips} clips is no better than guessing, which has "
+        f"{100 * chance:.1f} %: more recordings of more speakers, or more epochs, are needed"
+    )
 
 
 def confusion_text(confusion: list[list[int]], labels: list[str]) -> str:
@@ -67,6 +82,8 @@ def parts_markdown(
     corpora: dict[str, dict[str, float]], groups: dict[str, dict[str, float]]
 ) -> str:
     """A table of what was tested, by corpus and by group of speakers; see `run_report`."""
+    if list(groups) == [NOT_KNOWN]:
+        groups = {}
     rows = [*corpora.items(), *((f"speakers: {group}", part) for group, part in groups.items())]
     lines = ["| tested | clips | speakers | UAR % | ECE |", "|---|---:|---:|---:|---:|"]
     for name, part in rows:

@@ -11,6 +11,7 @@ matplotlib.use("Agg")  # no display is needed, or looked for
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from edge_runtime.files import replacing
 
@@ -22,15 +23,20 @@ def curves(history: list[dict[str, float]], best_epoch: int, path: Path) -> None
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
     epochs = [row["epoch"] for row in history]
     marker = "." if len(epochs) < 10 else ""  # a line needs two of them
-    left.plot(epochs, [row["train_loss"] for row in history], marker=marker, label="training")
     left.plot(
-        epochs, [row["val_loss"] for row in history], marker=marker, label="validation speakers"
+        epochs, [row["train_loss"] for row in history], marker=marker,
+        label="training: changed clips, all terms",
+    )
+    left.plot(
+        epochs, [row["val_loss"] for row in history], marker=marker,
+        label="validation speakers: emotions alone",
     )
     left.set(xlabel="epoch", ylabel="loss", title="the networks that choose the epoch")
-    left.legend()
+    left.legend(fontsize="small")
     right.plot(epochs, [100 * row["val_uar"] for row in history], marker=marker)
     for axes in (left, right):
         axes.axvline(best_epoch, color="grey", linestyle=":")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.set(xlabel="epoch", ylabel="validation UAR %", title=f"kept: epoch {best_epoch}")
     _save(figure, path)
 
@@ -62,7 +68,7 @@ def calibration(
     curves: those of `calibration.coverage_curve`, by whose answers they are.
     thresholds: those that models store, or the lowest and the highest of them.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2))
     left.plot([0, 1], [0, 1], color="grey", linestyle=":")
     for name, rows in bins.items():
         width = max(row["clips"] for row in rows)
@@ -74,19 +80,22 @@ def calibration(
              title="reliability (dotted: honest)")
     if len(bins) > 1:
         left.legend()
-    for (name, curve), style in zip(curves.items(), ("-", "--")):
+    for (name, curve), style, width in zip(curves.items(), ("-", "--"), (3.5, 1.5)):
         for key, what, color in (
             ("coverage", "answered", "C0"), ("accuracy", "of those right", "C1"),
         ):
             right.plot(
                 [row["threshold"] for row in curve], [100 * row[key] for row in curve],
-                linestyle=style, color=color, label=f"{what}, {name}",
+                linestyle=style, linewidth=width, color=color, alpha=0.7, label=f"{what}, {name}",
             )
     for threshold in thresholds:
         right.axvline(threshold, color="grey", linestyle=":")
     right.set(xlabel="confidence threshold", ylabel="clips %", ylim=(0, 101),
               title="thresholds (dotted: stored)")
-    right.legend(fontsize="small")
+    # Below: the curves cross all of the picture.
+    right.legend(
+        fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=len(curves)
+    )
     _save(figure, path)
 
 

@@ -13,8 +13,9 @@ from .corpora import (
     LICENCES,
     DatasetError,
     canonical_label,
+    find_clips,
     same_names,
-    scan,
+    selected,
     spellings,
     unused_folders,
 )
@@ -39,7 +40,8 @@ def open_dataset(
     if "all" in others and labels is None:
         raise DatasetError("--auxiliary all: say with --labels which labels are answered")
     wanted = None if labels is None or "all" in others else {*labels, *others}
-    clips = scan(data, labels=wanted, speaker_pattern=speaker_pattern)
+    everything = find_clips(data, speaker_pattern)
+    clips = selected(everything, wanted, data)
     found = {clip.label for clip in clips}
     answered = found - others if labels is None else {canonical_label(label) for label in labels}
     unknown = (answered | others) - found - {"all"}
@@ -48,7 +50,7 @@ def open_dataset(
             f"the labels that occur are {', '.join(sorted(found))}; "
             + (f"not {', '.join(sorted(unknown))}" if unknown else "two or more must be answered")
         )
-    dataset = load_clips(clips, answered, recipe, cache, noise)
+    dataset = load_clips(everything, answered, found, recipe, cache, noise)
     dataset.notes = (*spellings(clips), *unused_folders(clips), *same_names(clips))
     for what, lines in (("Skipped", dataset.unreadable), ("Duplicate", dataset.duplicates)):
         for line in lines[:SHOWN]:
@@ -67,12 +69,13 @@ def open_dataset(
 
 
 def load_clips(
-    clips: list[Clip], answered: set[str], recipe: Recipe, cache: Path, noise: list[Path]
+    clips: list[Clip], answered: set[str], trained: set[str], recipe: Recipe, cache: Path,
+    noise: list[Path],
 ) -> Dataset:
-    """The features of the clips, and of the noise where the network learns to tell it from speech;
-    labels that are not in `answered` are auxiliary."""
-    dataset = load_dataset(clips, recipe.mfcc, cache, recipe.silence)
-    dataset.auxiliary = frozenset({clip.label for clip in clips} - answered)
+    """The features of the clips whose label is in `trained`, and of the noise where the network
+    learns to tell it from speech; labels that are not in `answered` are auxiliary."""
+    dataset = load_dataset(clips, recipe.mfcc, cache, recipe.silence, trained)
+    dataset.auxiliary = frozenset(trained - answered)
     if recipe.network.speech:
         dataset.noises = noise_features(recipe.mfcc, recipe.silence, noise)
     return dataset

@@ -11,8 +11,9 @@ from edge_runtime.terminal import one_line
 
 from . import plots
 from .calibration import coverage_markdown
+from .corpora import NOT_KNOWN
 from .files import beside, write_json, write_text
-from .metrics import cell, confusion_markdown
+from .metrics import cell, confusion_markdown, no_better_than_guessing
 from .runs import RunError, has_keys, keep_others, read_json
 from .summary import OF_VOICES, VARIANTS
 
@@ -70,9 +71,9 @@ def _markdown(summary: dict[str, Any], name: str) -> str:
     )
     rows = "\n".join(_row(title, summary[variant]) for variant, title in VARIANTS.items())
     recalls = "\n".join(f"| {cell(label)} | {100 * r:.1f} |" for label, r in int8["recall"].items())
-    by_group = ", ".join(
-        f"{group} {100 * uar:.1f} %" for group, uar in int8["uar_by_group"].items()
-    )
+    groups = int8["uar_by_group"]
+    by_group = ", ".join(f"{group} {100 * uar:.1f} %" for group, uar in groups.items())
+    told = "" if list(groups) == [NOT_KNOWN] else f" UAR by speakers: {by_group}."
     size = max(fold["bytes"] for fold in summary["folds"])
     n_folds = len({fold["fold"] for fold in summary["folds"]})
     return f"""# {summary['protocol']}: {corpora}
@@ -86,10 +87,10 @@ once. {summary['clips']} clips, {len(labels)} classes, {n_folds} folds, seeds: \
 | model | UAR % | over seeds | over speakers | 95 % interval | accuracy % | ECE |
 |---|---:|---:|---:|---:|---:|---:|
 {rows}
-
+{_guessing(summary)}
 A profile is of a minute of the speaker's other clips, drawn at random; adapting begins anew with \
-each speaker, whose clips are heard in a random order. The interval is a bootstrap over speakers. \
-UAR by speakers: {by_group}. The file has {size:,} bytes.
+each speaker, whose clips are heard in a random order. The interval is a bootstrap over speakers.\
+{told} The file has {size:,} bytes.
 {_corpora(summary)}
 | label | recall % |
 |---|---:|
@@ -126,6 +127,13 @@ def _means(summary: dict[str, Any]) -> str:
     if not several:
         return ""
     return f" Each figure is the mean of those of the {' and of the '.join(several)}."
+
+
+def _guessing(summary: dict[str, Any]) -> str:
+    said = no_better_than_guessing(
+        summary["int8"]["uar"], len(summary["labels"]), summary["clips"]
+    )
+    return f"\n**{said}.**\n" if said else ""
 
 
 def _summed(summary: dict[str, Any]) -> str:
@@ -198,11 +206,14 @@ def _notes(summary: dict[str, Any]) -> str:
 
 
 def _row(title: str, score: dict[str, Any]) -> str:
-    std = score["uar_std_over_seeds"]
+    seeds, speakers = (
+        "" if score[name] is None else f"± {100 * score[name]:.1f}"
+        for name in ("uar_std_over_seeds", "uar_std_over_speakers")
+    )
     low, high = score["uar_interval"]
     return (
-        f"| {title} | **{100 * score['uar']:.1f}** | {'' if std is None else f'± {100 * std:.1f}'} "
-        f"| ± {100 * score['uar_std_over_speakers']:.1f} | {100 * low:.1f} to {100 * high:.1f} "
+        f"| {title} | **{100 * score['uar']:.1f}** | {seeds} | {speakers} "
+        f"| {100 * low:.1f} to {100 * high:.1f} "
         f"| {100 * score['accuracy']:.1f} | {score['ece']:.3f} |"
     )
 

@@ -20,7 +20,7 @@ from .corpora import speaker_group
 from .features import Dataset
 from .files import write_csv, write_json, write_text
 from .fit import Fit
-from .metrics import cell, confusion_markdown, parts_markdown, scores
+from .metrics import cell, confusion_markdown, no_better_than_guessing, parts_markdown, scores
 from .predict import predict
 from .recordings import corpora_of, left_out_of, licence_of
 from .runs import save_checkpoint
@@ -140,7 +140,8 @@ def run_report(dataset: Dataset, parts: Parts, result: Fit) -> dict[str, Any]:
     calibration = {
         **reliability(probabilities, targets),
         "coverage": coverage_curve(probabilities, targets),
-        "coverage_of_choosing": of_choosing, "threshold": choose_threshold(of_choosing),
+        "coverage_of_choosing": of_choosing,
+        "threshold": choose_threshold(of_choosing, len(labels)),
     }
     return {
         "corpora": corpora_of(dataset), "split": parts.kind, "notes": list(parts.notes),
@@ -158,6 +159,19 @@ def run_report(dataset: Dataset, parts: Parts, result: Fit) -> dict[str, Any]:
         "duplicates": dataset.duplicates, "unreadable": dataset.unreadable,
         "left_out": left_out_of(dataset),
     }
+
+
+def _uncertain(report: dict[str, Any]) -> str:
+    threshold = report["calibration"]["threshold"]
+    if threshold == 0:
+        return 'no answer is "uncertain"'
+    return f'below a confidence of {threshold:.2f} the answer is "uncertain"'
+
+
+def _guessing(report: dict[str, Any], labels: list[str]) -> str:
+    test = report["test"]
+    said = no_better_than_guessing(test["uar"], len(labels), test["clips"])
+    return f"\n- **{said}**" if said else ""
 
 
 def run_markdown(report: dict[str, Any], labels: list[str]) -> str:
@@ -180,9 +194,9 @@ def run_markdown(report: dict[str, Any], labels: list[str]) -> str:
 - Parameters: {report['parameters']:,}
 {_recipes(report)}\
 - Epoch {report['best_epoch']} of {report['epochs']}, validation UAR {100 * report['val_uar']:.1f} %
-- Test UAR {100 * test['uar']:.1f} %, accuracy {100 * test['accuracy']:.1f} %; recall: {recalls}
-- Expected calibration error {report['calibration']['ece']:.3f}; below a confidence of \
-{report['calibration']['threshold']:.2f} the answer is "uncertain"
+- Test UAR {100 * test['uar']:.1f} %, accuracy {100 * test['accuracy']:.1f} %; recall: {recalls}\
+{_guessing(report, labels)}
+- Expected calibration error {report['calibration']['ece']:.3f}; {_uncertain(report)}
 - Left out: {report['left_out'] or 'nothing'}
 
 {parts_markdown(report['test_by_corpus'], report['test_by_group'])}

@@ -17,7 +17,7 @@ from .candidates import Candidate, fit_best, heard_of, open_candidates, settings
 from .features import Dataset
 from .files import alone_in
 from .fit import summary
-from .metrics import confusion_text
+from .metrics import confusion_text, no_better_than_guessing
 from .recipe import Recipe
 from .recordings import left_out_of, say
 from .run_report import Parts, write_run
@@ -74,6 +74,11 @@ def _train(
     report = write_run(folder, parts, chosen)
     print(summary("Test set", report["test_loss"], report["test"]))
     print(confusion_text(report["test"]["confusion"], dataset.labels))
+    guessing = no_better_than_guessing(
+        report["test"]["uar"], len(dataset.labels), report["test"]["clips"]
+    )
+    if guessing:
+        print(f"Note: {guessing}")
     if parts.kind != SPEAKER_INDEPENDENT:
         print(f"The split is {parts.kind}: read the score as optimistic.")
     left_out = left_out_of(dataset)

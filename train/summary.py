@@ -108,6 +108,8 @@ def _scores(results: list[dict[str, Any]], variant: str, labels: list[str]) -> d
     groups = np.array([speaker_group(speaker) for speaker in names])
     of_all = np.concatenate(list(counts.values()))
     speaker_uars = [_uar(c) for c in of_all]
+    # Who never says some of the labels has a UAR of the others, or of a single one.
+    wholly = [_uar(c) for c in of_all if (c.sum(axis=1) > 0).all()]
     uars = np.mean([[row["uar"] for row in rows] for rows in by_corpus.values()], axis=0)
     recalls = np.stack([_recalls(c.sum(axis=0)) for c in counts.values()])
     low, high = _bootstrap(list(counts.values()))
@@ -121,7 +123,7 @@ def _scores(results: list[dict[str, Any]], variant: str, labels: list[str]) -> d
     return {
         "uar": float(uars.mean()), "uar_by_seed": uars.tolist(),
         "uar_std_over_seeds": float(np.std(uars, ddof=1)) if len(uars) > 1 else None,
-        "uar_std_over_speakers": float(np.std(speaker_uars, ddof=1)),
+        "uar_std_over_speakers": float(np.std(wholly, ddof=1)) if len(wholly) > 1 else None,
         "uar_interval": [low, high],
         "accuracy": over_corpora("accuracy"), "ece": over_corpora("ece"),
         "by_corpus": {
