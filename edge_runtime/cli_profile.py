@@ -96,16 +96,39 @@ def create(
 
 
 def _files(clips: list[Path]) -> Iterator[str]:
-    """The recordings that are meant; AudioError for a name that stands for none."""
+    """The recordings that are meant, each once, whatever it is called and however often it is
+    given; AudioError for a name that stands for none."""
     from .errors import AudioError
     from .inputs import expand
     from .terminal import Interruption
 
+    seen: set[bytes] = set()
     for found in expand(clips):
         Interruption.check()
         if isinstance(found, AudioError):
             raise found
-        yield found
+        content = _content(found)
+        if content not in seen:
+            yield found
+        seen.add(content)
+
+
+def _content(clip: str) -> bytes:
+    """What tells a file from all that hold something else."""
+    import hashlib
+
+    from .audio_file import check_file
+    from .errors import AudioError, reason
+
+    check_file(Path(clip))
+    found = hashlib.sha256()
+    try:
+        with open(clip, "rb") as file:
+            while piece := file.read(1 << 20):
+                found.update(piece)
+    except OSError as error:
+        raise AudioError(f"{clip}: cannot be read: {reason(error)}") from error
+    return found.digest()
 
 
 def _seconds(clips: list[Path] | None, microphone: bool) -> float:

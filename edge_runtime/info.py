@@ -34,14 +34,17 @@ def as_text(about: dict[str, Any]) -> str:
         f"labels        {', '.join(about['labels'])}",
         f"front end     {mfcc['n_mfcc']} MFCC every {period:g} ms from {mfcc['n_mels']} bands, "
         f"{mfcc['sample_rate']} Hz",
+        f"silence       {_silence(about['silence'])}",
         f"network       {about['parameters']:,} parameters; {about['quantization']}",
         f"inputs        {_shapes(about['inputs'])}",
         f"outputs       {_shapes(about['outputs'])}",
         f"uncertain     below a confidence of {about['uncertain_below']:.2f}",
         f"no speech     below a probability of speech of {about['speech_above']:.2f}, or "
         f"{about['speech_above_dbfs']:g} dBFS",
-        f"trained on    {_corpora(about['corpora'])}",
-        f"scores        {_scores(about['scores'])}",
+        f"calibration   temperature {about['temperature']:.2f}; logits of a known voice "
+        f"{about['profile_gain']:.2f} times as large",
+        f"recordings    {_corpora(about['corpora'])}; test clips included",
+        *(f"{name:{INDENT}}{text}" for name, text in _scores(about["scores"])),
         f"licence       {about['licence']}",
     ]
     return "\n".join(lines)
@@ -58,11 +61,36 @@ def _corpora(rows: list[dict[str, Any]]) -> str:
     ) or "not recorded"
 
 
-def _scores(scores: dict[str, Any]) -> str:
+def _silence(silence: dict[str, Any] | None) -> str:
+    if silence is None:
+        return "kept; levels as recorded"
+    levels = "relative to the loudest frame so far" if silence["relative"] else "as recorded"
+    return f"dropped; levels {levels}"
+
+
+def _scores(scores: dict[str, Any]) -> list[tuple[str, str]]:
+    """Names and values; what is in the file may be anything."""
     test = scores.get("test")
-    if not isinstance(test, dict) or not isinstance(test.get("uar"), float):
-        return "not recorded"
-    return (
-        f"UAR {100 * test['uar']:.1f} % on {test.get('clips')} test clips "
-        f"({scores.get('split', 'unknown split')})"
-    )
+    if not isinstance(test, dict) or not _is_share(test.get("uar")):
+        return [("scores", "not recorded")]
+    split, ece = scores.get("split", "unknown split"), scores.get("test_ece")
+    found = [(
+        "scores", f"UAR {100 * test['uar']:.1f} % on {test.get('clips')} test clips ({split})"
+        + (f", calibration error {ece:.3f}" if _is_share(ece) else ""),
+    )]
+    recall = test.get("recall")
+    if isinstance(recall, dict) and all(map(_is_share, recall.values())):
+        shares = ", ".join(f"{label} {100 * share:.0f} %" for label, share in recall.items())
+        found.append(("  recall", shares))
+    for name, key in (("  by corpus", "test_by_corpus"), ("  by speaker", "test_by_group")):
+        parts = scores.get(key)
+        if isinstance(parts, dict) and all(
+            isinstance(part, dict) and _is_share(part.get("uar")) for part in parts.values()
+        ):
+            uars = (f"{part} {100 * its['uar']:.1f} %" for part, its in parts.items())
+            found.append((name, "UAR " + ", ".join(uars)))
+    return found
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, float) and 0 <= value <= 1

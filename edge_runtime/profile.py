@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import strict_json
+from .audio import read_audio
 from .errors import AudioError, ConfigError, EdgeSerError, brief, one_line, reason
 from .files import read_limited, replacing
+from .level import Loudness
 
 if TYPE_CHECKING:
     from .model import EmotionModel
@@ -42,7 +44,7 @@ PIECE_SECONDS = 3.0
 PRIOR_SECONDS = 20.0
 
 LONGEST_NAME = 240  # bytes; with the suffix what file systems allow
-NAME = r"\w[\w .-]{0,63}"
+LONGEST_WORDS = 64  # characters
 NAME_WANTED = "1 to 64 letters, digits, blanks, dots, - or _, and begin with a letter or digit"
 
 
@@ -93,6 +95,19 @@ def mean_logits(model: EmotionModel, clips: Iterable[np.ndarray]) -> tuple[np.nd
     return (total / seconds if seconds else total), seconds
 
 
+def _voiced(
+    model: EmotionModel, clips: Iterable[str | os.PathLike[str] | np.ndarray]
+) -> Iterator[np.ndarray]:
+    """The frames of each clip that is loud enough to be speech."""
+    for clip in clips:
+        samples = clip if isinstance(clip, np.ndarray) else read_audio(clip, model.sample_rate)
+        frames = model.frames(samples)
+        loudness = Loudness(model.sample_rate)
+        loudness.push(samples)
+        if loudness.dbfs() >= model.card.speech_above_dbfs:
+            yield frames
+
+
 @dataclass(frozen=True)
 class SpeakerProfile:
     """What a model thinks of one voice on the whole; about a minute of speech in different moods is
@@ -116,8 +131,8 @@ class SpeakerProfile:
 
         Raises AudioError if there is no speech in them, ConfigError for a name that is no name.
         """
-        _check_name(name)
-        mean, seconds = mean_logits(model, (model.frames(clip) for clip in clips))
+        name = _checked_name(name)
+        mean, seconds = mean_logits(model, _voiced(model, clips))
         if not seconds:
             raise AudioError(
                 f"profile {name}: there is nothing but silence or noise in its recordings; wanted "
@@ -183,7 +198,7 @@ class SpeakerProfile:
         seconds, name = values["seconds"], values["name"]
         if type(seconds) not in (int, float) or not 0 <= seconds < 1e9:
             raise ConfigError(f"seconds is {brief(seconds)}; wanted a number of 0 or more")
-        if not isinstance(name, str) or not re.fullmatch(NAME, name):
+        if not isinstance(name, str) or not _is_name(name):
             raise ConfigError(f"name is {brief(name)}; wanted {NAME_WANTED}")
         return cls(name, tuple(map(float, mean.values())), float(seconds), tuple(mean), model)
 
@@ -202,8 +217,7 @@ def profile_path(name: str) -> Path:
     """Where the profile NAME is kept; a name that ends in .json is a path of its own."""
     if name.lower().endswith(".json"):
         return Path(name)
-    _check_name(name)
-    return profile_folder() / f"{name}.json"
+    return profile_folder() / f"{_checked_name(name)}.json"
 
 
 def profile_folder() -> Path:
@@ -217,11 +231,22 @@ def profile_folder() -> Path:
     return (Path(base) if base else Path.home() / ".local" / "share") / "edge-ser" / "profiles"
 
 
-def _check_name(name: str) -> None:
-    if not re.fullmatch(NAME, name):
+def _is_name(name: str) -> bool:
+    """The vowel signs and accents of a script are marks (M…) that follow its letters."""
+    return 0 < len(name) <= LONGEST_WORDS and (name[0].isalnum() or name[0] == "_") and all(
+        letter.isalnum() or letter in "_ .-" or unicodedata.category(letter)[0] == "M"
+        for letter in name
+    )
+
+
+def _checked_name(name: str) -> str:
+    """The name in one Unicode form; ConfigError for what is none."""
+    name = unicodedata.normalize("NFC", name)
+    if not _is_name(name):
         raise ConfigError(f"profile name {brief(name)} must be {NAME_WANTED}")
     if len(name.encode()) > LONGEST_NAME:
         raise ConfigError(
             f"profile name {brief(name)} has {len(name.encode())} bytes as UTF-8; a file's name "
             f"holds {LONGEST_NAME}"
         )
+    return name

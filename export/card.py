@@ -23,7 +23,7 @@ def card_markdown(card: ModelCard, size: int, parity: str, protocols: str = "") 
     architecture = ", ".join(f"{name} {value}" for name, value in card.architecture.items())
     return f"""# Model card: {card.name}
 
-- Labels: {', '.join(card.labels)}
+- Labels: {', '.join(map(cell, card.labels))}
 - Input: {card.mfcc.n_mfcc} MFCC per frame, a frame every \
 {1000 * card.mfcc.hop_length / card.mfcc.sample_rate:g} ms, from audio at {card.mfcc.sample_rate} \
 Hz; {_levels(card)}
@@ -116,7 +116,7 @@ def _scores(card: ModelCard) -> str:
     test = card.scores.get("test")
     if not test:
         return "None recorded."
-    recalls = ", ".join(f"{label} {100 * r:.1f} %" for label, r in test["recall"].items())
+    recalls = ", ".join(f"{cell(label)} {100 * r:.1f} %" for label, r in test["recall"].items())
     found = card.scores.get("test_ece")
     ece = "" if found is None else f", expected calibration error {found:.3f}"
     corpora, groups = (card.scores.get(f"test_by_{kind}", {}) for kind in ("corpus", "group"))

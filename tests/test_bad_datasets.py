@@ -67,13 +67,21 @@ def test_speakers_that_differ_in_capitals_alone_are_one(tmp_path):
     ("label", "message"),
     [("uncertain", "an answer of the runtime's own"), ("No  Speech", "an answer of the runtime's"),
      ("a\x07b", r"'a\\x07b' holds what is no text"),
-     (os.fsdecode(b"\xe4"), "holds what is no text")],
+     (os.fsdecode(b"\xe4"), "holds what is no text"),
+     ("x" * 65, "has 65 characters; a model holds 64 at most")],
 )
 def test_a_label_that_cannot_be_answered_is_refused(tmp_path, label, message):
     root = touch(tmp_path, f"{label}/1.wav", "sad/2.wav", "angry/3.wav")
     with pytest.raises(DatasetError, match=message):
         scan([root])
     assert len(scan([root], labels=["sad", "angry"])) == 2
+
+
+def test_names_of_corpora_are_those_that_a_model_can_hold(tmp_path):
+    root = touch(tmp_path / "nb\xa0sp \u200c\x07", "a/1.wav", "b/2.wav")
+    assert {clip.corpus for clip in scan([root])} == {"nb sp \\u200c\\x07"}
+    (tmp_path / "m.csv").write_text("path,label,corpus\n1,a,x\u200cy\n2,b,x\u200cy\n")
+    assert {clip.corpus for clip in scan([tmp_path / "m.csv"])} == {"x\\u200cy"}
 
 
 def test_names_of_files_may_be_anything(tmp_path):

@@ -127,6 +127,26 @@ def test_a_run_that_was_killed_before_its_first_epoch_is_the_one_that_is_resumed
     assert run_folder(None, tmp_path, resume=False) == tmp_path / "003"
 
 
+def test_a_folder_may_be_written_in_another_way_when_a_run_is_resumed(dataset, split, tmp_path):
+    state, config = tmp_path / "state.pt", FitConfig(epochs=1)
+    clips = sorted(split.train + split.val)
+    small = NetworkConfig(hidden_size=8, fc_size=8)
+    about = {"split.json": {"test": {"speakers": ["a"], "clips": ["data/1.wav"]}, "kind": "x"}}
+    begin(tmp_path, about, resume=False)
+    fit_one(dataset, clips, [split.val], small, config, state_file=state)
+    moved = replace(dataset, clips=[
+        replace(clip, path=Path("/elsewhere") / clip.path.name) for clip in dataset.clips
+    ])
+    before = state.read_bytes()
+    fit_one(moved, clips, [split.val], small, config, state_file=state, resume=True)
+    assert state.read_bytes() == before  # nothing was trained again
+    about["split.json"]["test"]["clips"] = ["/elsewhere/1.wav"]
+    begin(tmp_path, about, resume=True)
+    about["split.json"]["test"]["clips"] = ["/elsewhere/2.wav"]
+    with pytest.raises(RunError, match="another 'test'.*such as 2.wav"):
+        begin(tmp_path, about, resume=True)
+
+
 def test_other_labels_are_another_run(dataset, split, tmp_path):
     state, config = tmp_path / "state.pt", FitConfig(epochs=1)
     clips = sorted(split.train + split.val)
@@ -327,8 +347,15 @@ def test_folds_of_other_settings_or_recordings_are_not_trained_over(dataset, tmp
     kept = tmp_path / "fold-02-seed-0"
     kept.mkdir()
     (kept / "settings.json").write_text(json.dumps(tasks[1].settings))
-    result = json.dumps(dict.fromkeys(evaluate.RESULT_KEYS, []))
-    for damaged in ("", "{}"):
+    rows = [0] * len(tasks[1].test)
+    whole = {
+        **dict.fromkeys(evaluate.RESULT_KEYS, rows),
+        "logits": dict.fromkeys(evaluate.VARIANTS, rows),
+    }
+    result = json.dumps(whole)
+    lacking = json.dumps({key: value for key, value in whole.items() if key != "speakers"})
+    shorter = json.dumps(whole | {"logits": whole["logits"] | {"int8": rows[1:]}})
+    for damaged in ("", "{}", lacking, shorter, json.dumps(whole | {"logits": None})):
         (kept / "result.json").write_text(damaged)
         assert not evaluate._done(tasks[1])
     (kept / "result.json").write_text(result)

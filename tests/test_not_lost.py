@@ -29,24 +29,34 @@ def test_a_report_has_the_name_that_it_was_given(tmp_path):
         report_path(tmp_path / "file" / "x")
 
 
-def test_a_report_replaces_those_of_the_same_protocol_alone(tmp_path):
-    report, labels = tmp_path / "r", ["angry", "sad"]
-    check_replaceable(report, "loso", labels, {"emodb"}, range(2))  # nothing is there
+def test_a_report_replaces_those_of_the_same_protocol_and_settings_alone(tmp_path):
+    report = tmp_path / "r"
+    about = {
+        "protocol": "loso", "labels": ["angry", "sad"], "auxiliary": [], "inner": 3,
+        "recipes": {"better": {"fit": {"epochs": 60, "seed": 0}}}, "corpora": [{"name": "emodb"}],
+    }
+    check_replaceable(report, about, range(2))  # nothing is there
     (tmp_path / "r.md").write_text("# Mine\n")
-    with pytest.raises(RunError, match=r"r\.md: is there already, is of something else"):
-        check_replaceable(report, "loso", labels, {"emodb"}, range(2))
-    (tmp_path / "r.json").write_text(json.dumps(
-        {"protocol": "loso", "labels": labels, "corpora": [{"name": "emodb"}],
-         "folds": [{"seed": 0}, {"seed": 1}]}
-    ))
-    check_replaceable(report, "loso", labels, {"emodb"}, range(2))
-    for other in (("actor-folds", labels, {"emodb"}), ("loso", ["angry", "happy"], {"emodb"}),
-                  ("loso", labels, {"ravdess"})):
-        with pytest.raises(RunError, match="is a report of loso of emodb with the labels angry"):
-            check_replaceable(report, *other, range(2))
+    for damaged in (None, '{"protocol": "loso", "corpora": ["x"]}', "[]"):
+        if damaged is not None:
+            (tmp_path / "r.json").write_text(damaged)
+        with pytest.raises(RunError, match=r"r\.(md|json): is there already, is of something else"):
+            check_replaceable(report, about, range(2))
+    (tmp_path / "r.json").write_text(json.dumps(about | {"folds": [{"seed": 0}, {"seed": 1}]}))
+    check_replaceable(report, about, range(2))
+    check_replaceable(
+        report, about | {"recipes": {"better": {"fit": {"epochs": 60, "seed": 7}}}}, range(2)
+    )
+    for key, other in (
+        ("protocol", "actor-folds"), ("labels", ["angry", "happy"]), ("auxiliary", ["calm"]),
+        ("inner", 1), ("recipes", {"better": {"fit": {"epochs": 1, "seed": 0}}}),
+        ("corpora", [{"name": "ravdess"}]),
+    ):
+        with pytest.raises(RunError, match=f"is a report of loso of emodb by other {key}; give"):
+            check_replaceable(report, about | {key: other}, range(2))
     for fewer in (range(1), range(1, 3)):
         with pytest.raises(RunError, match="is a report of more seeds, [01] among them"):
-            check_replaceable(report, "loso", labels, {"emodb"}, fewer)
+            check_replaceable(report, about, fewer)
 
 
 def test_a_run_folder_of_other_things_is_not_begun_in(tmp_path):

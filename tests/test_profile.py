@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 
@@ -132,7 +133,7 @@ def test_a_bad_file_is_one_error(tmp_path, text, message):
 def test_what_cannot_be_a_profile_is_refused(model, voice_clips, tmp_path, monkeypatch):
     with pytest.raises(AudioError, match="nothing but silence"):
         SpeakerProfile.create("anna", model, [])
-    for name in ("", "../../etc/x", "a/b", ".hidden", "x" * 65):
+    for name in ("", "../../etc/x", "a/b", ".hidden", "x" * 65, "\u0301a", "a\n"):
         with pytest.raises(ConfigError, match="profile name"):
             profile_path(name)
     monkeypatch.setenv("EDGE_SER_PROFILES", str(tmp_path))
@@ -141,6 +142,20 @@ def test_what_cannot_be_a_profile_is_refused(model, voice_clips, tmp_path, monke
     tiny = EmotionModel.load(write_tiny_model(tmp_path / "tiny.onnx", card_with()))
     with pytest.raises(ConfigError, match="was made with another model than tiny.onnx; create it"):
         tiny.classify(voice_clips[0], profile=SpeakerProfile.create("anna", model, voice_clips))
+
+
+def test_names_of_all_scripts_and_unicode_forms(monkeypatch, tmp_path):
+    monkeypatch.setenv("EDGE_SER_PROFILES", str(tmp_path))
+    assert profile_path("अनिता").name == "अनिता.json"
+    assert profile_path("ju\u0308rgen") == profile_path("jürgen")
+
+
+def test_what_is_too_quiet_does_not_count(model, voice_clips):
+    once = SpeakerProfile.create("x", model, voice_clips)
+    quiet = [10 ** (-80 / 20) * clip for clip in voice_clips]
+    assert SpeakerProfile.create("x", model, [*voice_clips, *quiet]) == once
+    with pytest.raises(AudioError, match="nothing but silence or noise"):
+        SpeakerProfile.create("x", model, quiet)
 
 
 def test_the_commands(voice_clips, tmp_path):
@@ -158,6 +173,10 @@ def test_the_commands(voice_clips, tmp_path):
 
     made = edge_ser("profile", "create", "anna", str(tmp_path / "*.wav"))
     assert made.returncode == 0 and "of speech" in made.stdout
+    # The same recordings once more, and under another name, are not more of them.
+    shutil.copy(clips[0], tmp_path / "copy.wav")
+    more = edge_ser("profile", "create", "anna", "--force", *clips, str(tmp_path), clips[0])
+    assert more.returncode == 0 and more.stdout == made.stdout
     again = edge_ser("profile", "create", "anna", *clips)
     assert again.returncode == 2 and "give --force" in again.stderr
     assert "anna: " in edge_ser("profile", "list").stdout

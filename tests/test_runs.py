@@ -85,6 +85,9 @@ DAMAGE = {
     "not a number": (
         lambda s: s["weights"]["members.0.fc.bias"].fill_(float("nan")), "are not finite"
     ),
+    "a size of a slip": (
+        lambda s: s["network"].update(hidden_size=10**6), "hidden_size=1000000 must be 16384"
+    ),
     "too many members": (lambda s: s["network"].update(members=10**9), "members=1000000000"),
 }
 

@@ -227,6 +227,8 @@ def _recipes(
     names: list[RecipeName] | None, mfcc: list[str] | None, settings: list[str] | None,
     epochs: int | None, seed: int,
 ) -> dict[str, Recipe]:
+    if any(setting.partition("=")[0] == "seed" for setting in settings or []):
+        raise ConfigError("--set seed: give --seed")
     own = [*(settings or []), f"seed={seed}", *([] if epochs is None else [f"epochs={epochs}"])]
     found = {}
     for name in [name.value for name in names] if names else [DEFAULT]:

@@ -6,7 +6,8 @@ import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_runtime.errors import EdgeSerError
+from edge_runtime.card import LARGEST_LABEL
+from edge_runtime.errors import EdgeSerError, brief
 from edge_runtime.prediction import NO_SPEECH, UNCERTAIN
 
 SPLITS = ("train", "val", "test")
@@ -57,6 +58,13 @@ def canonical_label(text: str) -> str:
     return ADJECTIVES.get(label, label)
 
 
+def corpus_name(text: str) -> str:
+    """What a corpus is called in reports and in the card of a model: `plain`, and what no terminal
+    shows, or is no text, as its escape."""
+    text = plain(text.encode(errors="backslashreplace").decode())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def check_label(clip: Clip) -> None:
     """DatasetError for a label that cannot be answered."""
     if not clip.label:
@@ -65,6 +73,11 @@ def check_label(clip: Clip) -> None:
         raise DatasetError(
             f"{clip.path}: the label {clip.label!r} is an answer of the runtime's own "
             f"({', '.join(sorted(RESERVED))}); choose another name for it"
+        )
+    if len(clip.label) > LARGEST_LABEL:
+        raise DatasetError(
+            f"{clip.path}: the label {brief(clip.label)} has {len(clip.label)} characters; a model "
+            f"holds {LARGEST_LABEL} at most: rename its folder"
         )
     if not clip.label.isprintable():
         raise DatasetError(

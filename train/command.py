@@ -27,5 +27,9 @@ def run(app: typer.Typer, name: str) -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(f"{name}: {one_line(where + reason(error))}")
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):  # torch's way of saying it
+            raise
+        sys.exit(f"{name}: the memory is not enough for a network or batches of that size")
     except MemoryError:
         sys.exit(f"{name}: the memory is not enough; give fewer recordings, or fewer --jobs")

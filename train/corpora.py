@@ -26,6 +26,7 @@ from .clip import (
     DatasetError,
     canonical_label,
     check_label,
+    corpus_name,
     plain,
 )
 from .folders import audio_files
@@ -196,8 +197,7 @@ def _corpora(roots: list[Path]) -> list[str]:
     whole = [str(place).strip(os.sep).replace(os.sep, "-") for place in places]
     # As short as tells them apart.
     found = next((n for n in (own, around, whole) if len(set(n)) == len(set(places))), whole)
-    # Bytes that are no text would get into the model's card.
-    return [name.encode(errors="backslashreplace").decode() for name in found]
+    return list(map(corpus_name, found))
 
 
 def _from_path(file: Path, root: Path, corpus: str) -> Clip:

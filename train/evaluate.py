@@ -8,7 +8,6 @@ answers of the int8 model stand beside those of PyTorch.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,7 @@ from .recipe import Recipe
 from .recordings import corpora_of, left_out_of, say
 from .report import check_replaceable, write_report
 from .run_report import Parts, write_run
-from .runs import SETTINGS, SPLIT, STATE, RunError, load_checkpoint, read_json
+from .runs import SETTINGS, SPLIT, STATE, RunError, as_json, load_checkpoint, read_json
 from .splits import (
     SPEAKER_INDEPENDENT,
     actor_folds,
@@ -38,13 +37,14 @@ from .splits import (
     leave_corpus_out,
     leave_one_speaker_out,
 )
-from .summary import FOLD_KEYS, summarize
+from .summary import FOLD_KEYS, VARIANTS, summarize
 
 PROTOCOLS = {
     "loso": leave_one_speaker_out, "actor-folds": actor_folds, "leave-corpus-out": leave_corpus_out,
 }
 RESULT = "result.json"
-RESULT_KEYS = {"targets", "logits", *FOLD_KEYS}  # in every result, among others
+ROWS = ("targets", "speakers", "corpora")  # one for each test clip
+RESULT_KEYS = {"logits", *ROWS, *FOLD_KEYS}  # in every result, among others
 
 
 @dataclass(frozen=True)
@@ -76,19 +76,20 @@ def evaluate(
     report = report_path(report)
     candidates = open_candidates(recipes, data, labels, auxiliary, speaker_pattern, cache, noise)
     dataset = candidates[0].data
-    corpora = {clip.corpus for clip in dataset.clips}
     first = candidates[0].recipe.fit.seed
     wanted = range(first, first + seeds)
-    check_replaceable(report, protocol, dataset.labels, corpora, wanted)
+    about = {
+        "protocol": protocol, "labels": dataset.labels, "auxiliary": sorted(dataset.auxiliary),
+        **settings_of(candidates), "seeds": seeds, "inner": inner, "corpora": corpora_of(dataset),
+    }
+    check_replaceable(report, about, wanted)
     tasks = list(_tasks(candidates, protocol, inner, wanted, runs))
     notes = [*dataset.notes, *_notes(dataset, tasks)]
     for note in notes:
         say(f"Note: {note}")
     with alone_in(runs):
         results = _results(tasks, candidates, runs, jobs, resume, device)
-    about = {
-        "protocol": protocol, "labels": dataset.labels, "auxiliary": sorted(dataset.auxiliary),
-        **settings_of(candidates), "seeds": seeds, "inner": inner, "corpora": corpora_of(dataset),
+    about |= {
         "notes": notes, "left_out": left_out_of(dataset), "unreadable": dataset.unreadable,
         "duplicates": dataset.duplicates,
     }
@@ -183,12 +184,18 @@ def _notes(dataset: Dataset, tasks: list[Task]) -> list[str]:
 def _begun(task: Task) -> bool:
     """Whether its folder is of this very training: folds of another recipe would be mixed into
     this one's score."""
-    return read_json(task.folder / SETTINGS) == json.loads(json.dumps(task.settings))
+    return read_json(task.folder / SETTINGS) == as_json(task.settings)
 
 
 def _done(task: Task) -> bool:
     result = read_json(task.folder / RESULT)
-    return _begun(task) and isinstance(result, dict) and result.keys() >= RESULT_KEYS
+    if not (_begun(task) and isinstance(result, dict) and result.keys() >= RESULT_KEYS):
+        return False
+    try:
+        rows = [*(result[name] for name in ROWS), *(result["logits"][name] for name in VARIANTS)]
+        return all(len(each) == len(task.test) for each in rows)
+    except (KeyError, TypeError):  # damaged: trained again
+        return False
 
 
 _shared: dict[str, Any] = {}  # in a worker: what all of its tasks need

@@ -315,4 +315,6 @@ def _mean_over_corpora(
 
 
 def _names(data: Dataset, indices: list[int]) -> list[str]:
-    return [f"{data.clips[i].path}" for i in indices]
+    """Without their folders: these may be written in another way, or have moved, until a training
+    is resumed."""
+    return [data.clips[i].path.name for i in indices]

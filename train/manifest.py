@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge_runtime.errors import reason
 
-from .clip import SPLITS, Clip, DatasetError, canonical_label, plain
+from .clip import SPLITS, Clip, DatasetError, canonical_label, corpus_name, plain
 
 WANTED = "wanted a first line path,label,speaker,split"
 SHOWN = 5  # wrong lines that an error names
@@ -35,7 +35,7 @@ def read_manifest(manifest: Path, name: str) -> list[Clip]:
         elif split not in (None, *SPLITS):
             wrong.append(f"line {line}: split={split!r} must be {', '.join(SPLITS)} or empty")
         else:
-            corpus = plain(row.get("corpus", "")) or name
+            corpus = corpus_name(row.get("corpus", "")) or name
             speaker = plain(row.get("speaker", ""))
             clips.append(Clip(
                 manifest.parent / row["path"].strip(), canonical_label(label),

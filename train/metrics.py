@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -59,12 +60,12 @@ def confusion_text(confusion: list[list[int]], labels: list[str]) -> str:
 
 
 def cell(text: str) -> str:
-    """Text as a cell of a Markdown table.
+    """Text as a cell of a Markdown table shows it.
 
-    >>> cell("a|b")
-    'a\\\\|b'
+    >>> cell("a|b *c*")
+    'a\\\\|b \\\\*c\\\\*'
     """
-    return one_line(text).replace("|", "\\|")
+    return re.sub(r"([|*`<\[])", r"\\\1", one_line(text))
 
 
 def confusion_markdown(confusion: list[list[int]], labels: list[str]) -> str:

@@ -17,11 +17,19 @@ import torch
 from torch import nn
 from torch.nn.functional import pad
 
+from edge_runtime.errors import brief
+
 # Attention scores stay within ± this: their exponentials can then be added up as the frames come,
 # for hours, without the running maximum that a softmax over a whole clip would need.
 LARGEST_SCORE = 4.0
 
 MOST_MEMBERS = 16
+
+# Of a layer; more is a slip, or a file of somebody else.
+LARGEST_SIZE = 1 << 14
+SIZES = ("n_mfcc", "n_classes", "hidden_size", "num_layers", "fc_size", "stem_size")
+
+LARGEST_STACK = 1000  # what `ModelCard` allows
 
 
 @dataclass(frozen=True)
@@ -45,14 +53,18 @@ class NetworkConfig:
         for name in ("n_mfcc", "n_classes", "hidden_size", "num_layers", "fc_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be 1 or more")
+        for name in SIZES:
+            if getattr(self, name) > LARGEST_SIZE:
+                size = brief(getattr(self, name))
+                raise ValueError(f"{name}={size} must be {LARGEST_SIZE} at most")
         if self.stem_size < 0:
             raise ValueError(f"stem_size={self.stem_size} must be 0 or more")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout={self.dropout} must be from 0 to below 1")
         if self.pooling not in ("mean", "attention"):
             raise ValueError(f"pooling={self.pooling!r} must be 'mean' or 'attention'")
-        if self.stack < 1:
-            raise ValueError(f"stack={self.stack} must be 1 or more")
+        if not 1 <= self.stack <= LARGEST_STACK:
+            raise ValueError(f"stack={self.stack} must be from 1 to {LARGEST_STACK}")
         if not 1 <= self.members <= MOST_MEMBERS:
             raise ValueError(f"members={self.members} must be from 1 to {MOST_MEMBERS}")
 

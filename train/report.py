@@ -14,33 +14,45 @@ from .calibration import coverage_markdown
 from .corpora import NOT_KNOWN
 from .files import beside, write_json, write_text
 from .metrics import cell, confusion_markdown, no_better_than_guessing
-from .runs import RunError, has_keys, keep_others, read_json
+from .runs import RunError, as_json, keep_others, read_json
 from .summary import OF_VOICES, VARIANTS
 
+# What a report and one that takes its place have in common, besides the names of their corpora.
+SAME = ("protocol", "labels", "auxiliary", "inner", "recipes")
 
-def check_replaceable(
-    report: Path, protocol: str, labels: list[str], corpora: set[str], seeds: range
-) -> None:
-    """RunError if files that the report would replace are not of the same protocol, labels and
-    corpora, or if they tell of more seeds."""
+
+def check_replaceable(report: Path, about: dict[str, Any], seeds: range) -> None:
+    """RunError if files that the report would replace are not of the same protocol, labels, corpora
+    and settings as `about`, which becomes a part of it, or if they tell of more seeds."""
     file = beside(report, ".json")
-    ours = has_keys(file, {"protocol", "labels", "corpora", "folds"})
-    keep_others(_files(report), "--report", ours)
-    if not ours:
-        return
     before = read_json(file)
-    names = {row["name"] for row in before["corpora"]}
-    if (before["protocol"], before["labels"], names) != (protocol, labels, corpora):
+    try:
+        names, now = ({row["name"] for row in its["corpora"]} for its in (before, about))
+        told = {fold["seed"] for fold in before["folds"]}
+        differ = [key for key in SAME if _unseeded(before[key]) != _unseeded(as_json(about[key]))]
+    except (KeyError, TypeError):  # of something else, or damaged
+        keep_others(_files(report), "--report")
+        return
+    if names != now:
+        differ.append("corpora")
+    if differ:
         raise RunError(
-            f"{file}: is a report of {before['protocol']} of {', '.join(sorted(names))} with the "
-            f"labels {', '.join(before['labels'])}; give another --report"
+            f"{file}: is a report of {before['protocol']} of {', '.join(sorted(names))} by other "
+            f"{' and '.join(differ)}; give another --report"
         )
-    lost = {fold["seed"] for fold in before["folds"]} - set(seeds)
+    lost = told - set(seeds)
     if lost:
         raise RunError(
             f"{file}: is a report of more seeds, {', '.join(map(str, sorted(lost)))} among them; "
             "give --seeds and --seed that keep them, or another --report"
         )
+
+
+def _unseeded(value: Any) -> Any:
+    """Recipes without their seeds, which may be others."""
+    if isinstance(value, dict):
+        return {key: _unseeded(part) for key, part in value.items() if key != "seed"}
+    return value
 
 
 def _files(report: Path) -> list[Path]:
@@ -126,7 +138,13 @@ def _means(summary: dict[str, Any]) -> str:
     ]
     if not several:
         return ""
-    return f" Each figure is the mean of those of the {' and of the '.join(several)}."
+    pooled = ""
+    if len(summary["int8"]["by_corpus"]) > 1:
+        pooled = (
+            ", but for UAR by speakers, the confusion matrix and what thresholds do, which are of "
+            "all clips together"
+        )
+    return f" Each figure is the mean of those of the {' and of the '.join(several)}{pooled}."
 
 
 def _guessing(summary: dict[str, Any]) -> str:

@@ -181,7 +181,7 @@ def run_markdown(report: dict[str, Any], labels: list[str]) -> str:
         f"| {row['minutes']} | {row['licence']} |"
         for row in report["corpora"]
     )
-    recalls = ", ".join(f"{label} {100 * r:.1f}" for label, r in test["recall"].items())
+    recalls = ", ".join(f"{cell(label)} {100 * r:.1f}" for label, r in test["recall"].items())
     notes = "".join(f"\n- Note: {one_line(note)}" for note in report["notes"])
     return f"""# Training report
 

@@ -30,9 +30,6 @@ SETTINGS, SPLIT = "settings.json", "split.json"
 WRITTEN = (SETTINGS, SPLIT, "metrics.csv", "report.json", "report.md", "curves.png",
            "calibration.png")
 
-# Of a layer; more is a slip or a file of somebody else.
-LARGEST_SIZE = 1 << 14
-
 
 class RunError(EdgeSerError):
     """A run folder that is missing, taken or not what it should be."""
@@ -62,7 +59,7 @@ def begin(folder: Path, about: dict[str, Any], resume: bool) -> None:
             write_json(folder / name, value)
         return
     for name, value in about.items():
-        before, now = read_json(folder / name), json.loads(json.dumps(value))
+        before, now = (_by_names(v) for v in (read_json(folder / name), as_json(value)))
         if not isinstance(before, dict):
             write_json(folder / name, value)  # killed before it was there
             continue
@@ -83,6 +80,23 @@ def begin(folder: Path, about: dict[str, Any], resume: bool) -> None:
 
 # What may differ when a run is resumed: what was given for the folder, and what was said of it.
 UNIMPORTANT = {"data", "versions", "notes"}
+
+
+def as_json(value: Any) -> Any:
+    """`value` as it comes back from a JSON file."""
+    return json.loads(json.dumps(value))
+
+
+def _by_names(about: Any) -> Any:
+    """With the names of clips in place of their paths: a folder may be written in another way, or
+    have moved, until a run is resumed; what the clips hold is compared as well."""
+    if not isinstance(about, dict):
+        return about
+    return {
+        key: {**part, "clips": [Path(str(path)).name for path in part["clips"]]}
+        if isinstance(part, dict) and isinstance(part.get("clips"), list) else part
+        for key, part in about.items()
+    }
 
 
 def _difference(before: Any, now: Any) -> str:
@@ -185,9 +199,6 @@ STORED = ("mfcc", "labels", "temperature", "licence", "corpora", "scores", "clip
 def _network(sizes: Any, weights: Any) -> EmotionLSTM:
     """The network of these sizes with these weights; ValueError or TypeError if they do not fit."""
     config = NetworkConfig(**sizes)
-    for name, value in sizes.items():
-        if type(value) is int and not 0 <= value <= LARGEST_SIZE:
-            raise ValueError(f"{name}={brief(value)} must be from 0 to {LARGEST_SIZE}")
     with torch.device("meta"):  # takes no memory, whatever the sizes
         wanted = {name: value.shape for name, value in EmotionLSTM(config).state_dict().items()}
     found = {name: getattr(value, "shape", None) for name, value in dict(weights).items()}
