@@ -26,12 +26,13 @@ class Audio(Protocol):
 
 def read_audio(
     path: str | os.PathLike[str], sample_rate: int | None = 16_000, *,
-    limits: AudioLimits | None = None,
+    limits: AudioLimits | None = None, channel: int | None = None,
 ) -> np.ndarray:
     """The samples of an audio file, mono, at `sample_rate` Hz (None: at the rate of the file).
 
     Reads what libsndfile reads: WAV of 8 to 32 bits and float, FLAC, OGG, MP3 and others.
-    Channels are averaged. Resampling is soxr's "HQ". A WAV may leave its length open, by zero or
+    Channels are averaged, or one is taken: `channel`, counted from 1. Resampling is soxr's "HQ".
+    A WAV may leave its length open, by zero or
     the largest number, as one from a pipe must; it is read to the end of the file.
     `limits`: how long and how large it may be (None: the defaults of `AudioLimits`).
     Returns float32 `(n_samples,)` within [-1, 1].
@@ -39,7 +40,7 @@ def read_audio(
     announces a length: OGG and MP3 may have none), empty or beyond a limit, or if it holds NaN,
     infinity or values far above full scale.
     """
-    return whole(AudioFile(path, limits=limits or AudioLimits()), sample_rate)
+    return whole(AudioFile(path, limits=limits or AudioLimits(), channel=channel), sample_rate)
 
 
 def read_audio_bytes(

@@ -16,7 +16,7 @@ import numpy as np
 from .container import announced_samples
 from .errors import AudioError, EdgeSerError, reason
 from .limits import HIGHEST_RATE, LOWEST_RATE, NO_LIMITS, AudioLimits
-from .pcm import MOST_CHANNELS
+from .pcm import MOST_CHANNELS, mono
 from .supported import why_no_soundfile
 from .wav import Pcm16File
 
@@ -49,6 +49,15 @@ def check_file(path: Path) -> None:
         raise AudioError(f"{path}: is not a regular file")
 
 
+def check_channel(path: Path, channel: int | None, n_channels: int) -> None:
+    """AudioError for a channel, counted from 1, that a recording does not have."""
+    if channel is not None and not 1 <= channel <= n_channels:
+        raise AudioError(
+            f"{path}: has {n_channels} channel{'s' * (n_channels > 1)}, and channel {channel} is "
+            "asked for"
+        )
+
+
 def check_values(piece: np.ndarray, path: Path) -> None:
     """AudioError, about `path`, for samples that are NaN, infinite or far above full scale."""
     lowest, highest = float(piece.min(initial=0.0)), float(piece.max(initial=0.0))
@@ -66,16 +75,17 @@ class AudioFile:
 
     `sample_rate` in Hz; `n_samples` per channel as the header has it, None where it leaves that
     open; `kind` such as "WAV PCM_16". With `content`, that is what the file holds, and `path` what
-    errors call it. Raises AudioError, naming the file, for what cannot be used, as soon as it is
-    met: what is truncated after the last sample that there is.
+    errors call it. `channel`: that alone, counted from 1 (None: the mean of all). Raises
+    AudioError, naming the file, for what cannot be used, as soon as it is met: what is truncated
+    after the last sample that there is.
     """
 
     def __init__(
         self, path: str | os.PathLike[str], content: bytes | None = None,
-        limits: AudioLimits = NO_LIMITS,
+        limits: AudioLimits = NO_LIMITS, channel: int | None = None,
     ) -> None:
         self.path = path = Path(path)
-        self._limits = limits
+        self._limits, self._channel = limits, channel
         self.sample_rate = self._n_read = 0  # Hz, and samples per channel that were read
         self._missing = ""  # what the header announces and the file lacks
         if content is None:
@@ -127,12 +137,13 @@ class AudioFile:
             raise AudioError(
                 f"{self.path}: claims {self._sound.channels} channels; wanted 1 to {MOST_CHANNELS}"
             )
+        check_channel(self.path, self._channel, self._sound.channels)
         self._limits.check_samples(self.path, self.n_samples or 0, self.sample_rate)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """The samples, mono float32 `(n,)`, piece by piece, once."""
         for piece in self.channels():
-            yield piece[:, 0] if piece.shape[1] == 1 else piece.mean(axis=1)
+            yield np.ascontiguousarray(mono(piece, self._channel))
 
     def channels(self) -> Iterator[np.ndarray]:
         """The same as they are in the file, float32 `(n, n_channels)`."""

@@ -51,6 +51,7 @@ def classify_many(
     threshold: float | None = None,
     profile: SpeakerProfile | None = None,
     limits: AudioLimits | None = None,
+    channel: int | None = None,
 ) -> Iterator[Answer[Prediction]]:
     """The emotion of each of many files, folders (searched) and patterns (`calls/**/*.wav`), or of
     all that one of them stands for.
@@ -58,7 +59,7 @@ def classify_many(
     Args:
         jobs: how many processes work at a time, each with a model of its own that is loaded from
             `model.path`; 0 for as many as there are cores. They need a moment to start.
-        threshold, profile, limits: as for `EmotionModel.classify`.
+        threshold, profile, limits, channel: as for `EmotionModel.classify`.
     Answers come in the order of the inputs and as soon as they are ready; a file that cannot be
     used is an `Answer` whose result is an EdgeSerError. Raises ConfigError for a wrong argument.
 
@@ -76,7 +77,9 @@ def classify_many(
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
     return answer_all(
-        functools.partial(model.classify, threshold=threshold, profile=profile, limits=limits),
+        functools.partial(
+            model.classify, threshold=threshold, profile=profile, limits=limits, channel=channel
+        ),
         expand(paths), jobs,
     )
 

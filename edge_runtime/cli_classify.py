@@ -98,6 +98,14 @@ def classify(
             metavar="FILE", help="Draw the timeline of one recording: .png, .svg or .pdf."
         ),
     ] = None,
+    channel: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1,
+            help="Hear this channel alone, 1 is left, such as one side of a call [default: their "
+            "mean].",
+        ),
+    ] = None,
     longest: Annotated[
         float | None,
         typer.Option(
@@ -161,6 +169,7 @@ def classify(
       edge-ser classify recordings/ --jobs 0 -o answers.csv
       edge-ser classify "calls/**/*.flac" --format jsonl --threshold 0.6
       edge-ser classify --profile anna clip.wav
+      edge-ser classify --timeline --channel 2 call.wav
       edge-ser classify --timeline call.mp3 -o call.srt
       edge-ser classify call.mp3 --plot call.png
       arecord -d 5 -f S16_LE -r 16000 | edge-ser classify -
@@ -200,7 +209,7 @@ def classify(
         speaker.voice(loaded)  # of another model: not for every file
 
     work = functools.partial(
-        loaded.classify, threshold=threshold, profile=speaker, limits=limits
+        loaded.classify, threshold=threshold, profile=speaker, limits=limits, channel=channel
     )
     if timeline:
         from .cli_timeline import TimelineOptions, check_options, write_timelines
@@ -210,7 +219,7 @@ def classify(
         recordings = list(expand(paths))
         window = 3.0 if window is None else window
         hop = min(1.0, window) if hop is None else hop
-        options = TimelineOptions(window, hop, threshold, speaker, plot, limits)
+        options = TimelineOptions(window, hop, threshold, speaker, plot, limits, channel)
         check_options(format, options, len(recordings))
     kept = output is not None and output.is_file()
     with contextlib.nullcontext(sys.stdout) if output is None else growing(output, force) as file:
@@ -219,7 +228,7 @@ def classify(
             if timeline:
                 answers = Timelines(format, file, loaded.labels)
                 failed = write_timelines(
-                    loaded, recordings, answers, {STDIN: lambda: all_of_stdin(raw, held)},
+                    loaded, recordings, answers, {STDIN: lambda: all_of_stdin(raw, held, channel)},
                     options, is_terminal(sys.stderr) and not quiet,
                 )
             else:
@@ -227,7 +236,12 @@ def classify(
                 answers = Answers(
                     format, file, loaded.labels, colours=has_colours(file), names=names
                 )
-                here = {STDIN: lambda: _clip_of_stdin(raw, held, work, loaded.sample_rate)}
+                heard = functools.partial(loaded.classify, threshold=threshold, profile=speaker)
+                here = {
+                    STDIN: lambda: _clip_of_stdin(
+                        raw, held, channel, heard, loaded.sample_rate
+                    )
+                }
                 failed = _write(answer_all(work, inputs, jobs, here), answers, progress)
             nothing = failed and not answers.count
             if nothing and output is not None:
@@ -346,14 +360,14 @@ def _raw_format(
 
 
 def _clip_of_stdin(
-    raw: PcmFormat | None, limits: AudioLimits, work: Callable[[np.ndarray], Prediction],
-    sample_rate: int,
+    raw: PcmFormat | None, limits: AudioLimits, channel: int | None,
+    work: Callable[[np.ndarray], Prediction], sample_rate: int,
 ) -> Prediction:
     """The answer of `work` to all of standard input, at the rate of the model."""
     from .audio import whole
 
     try:
-        return work(whole(all_of_stdin(raw, limits), sample_rate))
+        return work(whole(all_of_stdin(raw, limits, channel), sample_rate))
     except AudioError as error:
         said = str(error)
         raise AudioError(said if said.startswith(NAME) else f"{NAME}: {said}") from error

@@ -31,6 +31,7 @@ class TimelineOptions:
     profile: SpeakerProfile | None
     plot: Path | None
     limits: AudioLimits
+    channel: int | None
 
 
 def check_options(format: Format, options: TimelineOptions, n_inputs: int) -> None:
@@ -68,7 +69,9 @@ def write_timelines(
             try:
                 if isinstance(name, AudioError):
                     raise name
-                recording = here[name]() if name in here else AudioFile(name, limits=options.limits)
+                recording = here[name]() if name in here else AudioFile(
+                    name, limits=options.limits, channel=options.channel
+                )
                 _write_one(model, name, out, recording, options, show_progress)
             except ConfigError:
                 raise

@@ -129,6 +129,7 @@ class EmotionModel:
         threshold: float | None = None,
         profile: SpeakerProfile | None = None,
         limits: AudioLimits | None = None,
+        channel: int | None = None,
     ) -> Prediction:
         """The emotion of one clip.
 
@@ -139,11 +140,12 @@ class EmotionModel:
                 model stores).
             profile: of the speaker, if it is known who speaks.
             limits: how long and how large a file may be (None: the defaults of `AudioLimits`).
+            channel: of a file, counted from 1, such as one side of a call (None: their mean).
         Raises AudioError if there is nothing to classify, ConfigError for a wrong argument.
         """
         threshold = self.check_threshold(threshold)
         voice = None if profile is None else profile.voice(self)
-        samples = self._samples(audio, sample_rate, limits)
+        samples = self._samples(audio, sample_rate, limits, channel)
         try:
             frames = self.audible(self.mfcc(samples))
             heard = LongSums(self).run(frames)
@@ -176,10 +178,12 @@ class EmotionModel:
         self, audio: str | os.PathLike[str] | np.ndarray, sample_rate: float | None = None, *,
         window: float = 3.0, hop: float = 1.0, threshold: float | None = None,
         profile: SpeakerProfile | None = None, limits: AudioLimits = TIMELINE_LIMITS,
+        channel: int | None = None,
     ) -> Iterator[Segment]:
         """A long recording as segments, each as soon as it has ended; see `TimelineStream`.
 
-        A file is read piece by piece, so that its length costs no memory. If it cannot be read to
+        `channel` is that of `classify`. A file is read piece by piece, so that its length costs no
+        memory. If it cannot be read to
         its end, AudioError follows the segments of what was heard.
 
         >>> for segment in EmotionModel.load().timeline("samples/sad/speaker01-1.wav"):
@@ -189,12 +193,13 @@ class EmotionModel:
 
         pieces: Iterable[np.ndarray]
         if isinstance(audio, np.ndarray):
+            _no_channel(channel)
             audio = self.mfcc.check(audio)
             pieces = in_pieces(audio)
         else:
             if sample_rate is not None:
                 raise ConfigError(FILE_HAS_RATE)
-            pieces = file = AudioFile(audio, limits=limits)
+            pieces = file = AudioFile(audio, limits=limits, channel=channel)
             sample_rate = file.sample_rate
         stream = TimelineStream(
             self, sample_rate, window=window, hop=hop, threshold=threshold, profile=profile
@@ -293,11 +298,18 @@ class EmotionModel:
 
     def _samples(
         self, audio: str | os.PathLike[str] | np.ndarray, rate: float | None,
-        limits: AudioLimits | None = None,
+        limits: AudioLimits | None = None, channel: int | None = None,
     ) -> np.ndarray:
         if not isinstance(audio, np.ndarray):
             if rate is not None:
                 raise ConfigError(FILE_HAS_RATE)
-            return read_audio(audio, self.sample_rate, limits=limits)
+            return read_audio(audio, self.sample_rate, limits=limits, channel=channel)
+        _no_channel(channel)
         samples = self.mfcc.check(audio)
         return samples if rate is None else resample(samples, rate, self.sample_rate)
+
+
+def _no_channel(channel: int | None) -> None:
+    """ConfigError for a channel of samples, which have none."""
+    if channel is not None:
+        raise ConfigError(f"channel={channel!r} is of a file; samples are mono: give those of one")

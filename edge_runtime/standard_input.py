@@ -33,8 +33,11 @@ def raw_format(
     return PcmFormat(rate, channels or 1, encoding or Encoding.s16le)
 
 
-def all_of_stdin(raw: PcmFormat | None, limits: AudioLimits) -> Audio:
-    """Standard input to its end: a file of any kind, or what `raw` says.
+def all_of_stdin(
+    raw: PcmFormat | None, limits: AudioLimits, channel: int | None = None
+) -> Audio:
+    """Standard input to its end: a file of any kind, or what `raw` says; of that one channel,
+    counted from 1, or the mean of all.
 
     It is held in memory, and no more is read than `limits` allow. Raises AudioError for what
     cannot be used.
@@ -52,8 +55,8 @@ def all_of_stdin(raw: PcmFormat | None, limits: AudioLimits) -> Audio:
     except OSError as error:
         raise AudioError(f"{NAME}: cannot be read: {reason(error)}") from error
     if raw is None:
-        return AudioFile(NAME, content, limits)
-    return RawAudio(content, raw, limits)
+        return AudioFile(NAME, content, limits, channel)
+    return RawAudio(content, raw, limits, channel)
 
 
 class RawAudio:
@@ -62,11 +65,16 @@ class RawAudio:
     Raises AudioError for what cannot be used.
     """
 
-    def __init__(self, content: bytes, format: PcmFormat, limits: AudioLimits) -> None:
+    def __init__(
+        self, content: bytes, format: PcmFormat, limits: AudioLimits, channel: int | None = None
+    ) -> None:
+        from .audio_file import check_channel
+
         self.path = Path(NAME)
+        check_channel(self.path, channel, format.channels)
         self.sample_rate = format.rate
         self.n_samples: int | None = len(content) // format.frame_bytes
-        self._content, self._format = content, format
+        self._content, self._format, self._channel = content, format, channel
         _refuse_file(content)
         if not self.n_samples:
             raise AudioError(f"{NAME}: holds no samples: {len(content)} bytes")
@@ -75,6 +83,8 @@ class RawAudio:
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """The samples, mono float32 `(n,)`, piece by piece."""
+        import numpy as np
+
         from .audio_file import PIECE, check_values
         from .pcm import mono
 
@@ -83,7 +93,7 @@ class RawAudio:
         for start in range(0, whole, PIECE * size):
             piece = self._format.decode(self._content[start : min(start + PIECE * size, whole)])
             check_values(piece, self.path)
-            yield mono(piece)
+            yield np.ascontiguousarray(mono(piece, self._channel))
 
 
 def _refuse_file(begin: bytes) -> None:

@@ -53,6 +53,32 @@ def test_folders_and_patterns_are_answered_in_order_by_any_number_of_jobs(folder
         assert classify(*paths, "--format", "jsonl", "--jobs", jobs).stdout == one.stdout
 
 
+def told_of(*arguments: object, stdin: bytes = b"") -> object:
+    """The probabilities of the first answer."""
+    return rows(classify(*arguments, "--format", "jsonl", stdin=stdin))[0]["probabilities"]
+
+
+def test_one_channel_of_a_call_is_heard_as_if_it_were_alone(voice_clips, tmp_path):
+    length = min(map(len, voice_clips[:2]))
+    sides = [clip[:length] for clip in voice_clips[:2]]
+    for kind in ("wav", "flac"):
+        call = tmp_path / f"call.{kind}"
+        soundfile.write(call, np.stack(sides, axis=1), 16_000)
+        for k, side in enumerate(sides):
+            alone, only = tmp_path / f"{k}.{kind}", ["--channel", k + 1]
+            soundfile.write(alone, side, 16_000)
+            told = told_of(alone)
+            assert told_of(call, *only) == told_of("-", *only, stdin=call.read_bytes()) == told
+            assert told_of(call, *only, "--timeline") == told_of(alone, "--timeline")
+            if kind == "wav":
+                raw = call.read_bytes()[44:]
+                layout = ["--rate", 16_000, "--channels", 2]
+                assert told_of("-", *only, *layout, stdin=raw) == told
+    third = classify(tmp_path / "call.wav", tmp_path / "0.wav", "--channel", 2)
+    assert third.returncode == 1 and third.stdout
+    assert b"0.wav: has 1 channel, and channel 2 is asked for" in third.stderr
+
+
 def test_what_holds_no_audio_is_one_line_and_status_1(folder, tmp_path):
     result = classify(tmp_path, folder / "*.mp3", folder / "b.wav", "--format", "jsonl")
     assert result.returncode == 1 and len(rows(result)) == 1

@@ -44,6 +44,7 @@ def desk(tmp_path_factory, voice_clips) -> tuple[Path, dict[str, str]]:
     folder = tmp_path_factory.mktemp("desk")
     for name in ("clip.wav", "call.mp3", "other.mp3", "anna-1.wav", "anna-2.wav"):
         soundfile.write(folder / name, voice_clips[0], 16_000)
+    soundfile.write(folder / "call.wav", np.stack([voice_clips[0]] * 2, axis=1), 16_000)
     for name in ("recordings", "calls/monday"):
         (folder / name).mkdir(parents=True)
         soundfile.write(folder / name / "one.flac", voice_clips[1], 16_000)
