@@ -204,7 +204,7 @@ def test_a_batch_of_windows_of_one_length_is_its_windows_one_by_one(voice_clips)
         np.testing.assert_allclose(again[k], expected, atol=1e-5)
 
 
-def test_samples_have_no_channels_to_choose_from(model, voice_clips):
-    for hear in (model.classify, model.timeline):
+def test_samples_have_no_channels_to_choose_from(tiny, voice_clips):
+    for hear in (tiny.classify, tiny.timeline):
         with pytest.raises(ConfigError, match="channel=1 is of a file; samples are mono"):
             hear(voice_clips[0], channel=1)
