@@ -32,8 +32,8 @@ def read_audio(
 
     Reads what libsndfile reads: WAV of 8 to 32 bits and float, FLAC, OGG, MP3 and others.
     Channels are averaged, or one is taken: `channel`, counted from 1. Resampling is soxr's "HQ".
-    A WAV may leave its length open, by zero or
-    the largest number, as one from a pipe must; it is read to the end of the file.
+    A WAV may leave its length open, by zero or the largest number, as one from a pipe must; it is
+    read to the end of the file.
     `limits`: how long and how large it may be (None: the defaults of `AudioLimits`).
     Returns float32 `(n_samples,)` within [-1, 1].
     Raises AudioError, naming the file, if it is missing, no audio, truncated (as far as its header

@@ -24,8 +24,8 @@ from .terminal import Interruption, Progress, complain, has_colours, is_terminal
 if TYPE_CHECKING:
     import numpy as np
 
+    from .audio import Audio
     from .batch import Answer
-    from .limits import AudioLimits
     from .prediction import Prediction
 
 STDIN = "-"  # the file of this name is ./-
@@ -208,9 +208,8 @@ def classify(
     if speaker is not None:
         speaker.voice(loaded)  # of another model: not for every file
 
-    work = functools.partial(
-        loaded.classify, threshold=threshold, profile=speaker, limits=limits, channel=channel
-    )
+    hear = functools.partial(loaded.classify, threshold=threshold, profile=speaker)
+    stdin = functools.partial(all_of_stdin, raw, held, channel)
     if timeline:
         from .cli_timeline import TimelineOptions, check_options, write_timelines
         from .inputs import expand
@@ -228,20 +227,16 @@ def classify(
             if timeline:
                 answers = Timelines(format, file, loaded.labels)
                 failed = write_timelines(
-                    loaded, recordings, answers, {STDIN: lambda: all_of_stdin(raw, held, channel)},
-                    options, is_terminal(sys.stderr) and not quiet,
+                    loaded, recordings, answers, {STDIN: stdin}, options,
+                    is_terminal(sys.stderr) and not quiet,
                 )
             else:
                 inputs, progress, names = _inputs(paths, quiet, output is None)
                 answers = Answers(
                     format, file, loaded.labels, colours=has_colours(file), names=names
                 )
-                heard = functools.partial(loaded.classify, threshold=threshold, profile=speaker)
-                here = {
-                    STDIN: lambda: _clip_of_stdin(
-                        raw, held, channel, heard, loaded.sample_rate
-                    )
-                }
+                here = {STDIN: lambda: _clip_of_stdin(stdin, hear, loaded.sample_rate)}
+                work = functools.partial(hear, limits=limits, channel=channel)
                 failed = _write(answer_all(work, inputs, jobs, here), answers, progress)
             nothing = failed and not answers.count
             if nothing and output is not None:
@@ -360,14 +355,13 @@ def _raw_format(
 
 
 def _clip_of_stdin(
-    raw: PcmFormat | None, limits: AudioLimits, channel: int | None,
-    work: Callable[[np.ndarray], Prediction], sample_rate: int,
+    stdin: Callable[[], Audio], hear: Callable[[np.ndarray], Prediction], sample_rate: int
 ) -> Prediction:
-    """The answer of `work` to all of standard input, at the rate of the model."""
+    """The answer of `hear` to all of standard input, at the rate of the model."""
     from .audio import whole
 
     try:
-        return work(whole(all_of_stdin(raw, limits, channel), sample_rate))
+        return hear(whole(stdin(), sample_rate))
     except AudioError as error:
         said = str(error)
         raise AudioError(said if said.startswith(NAME) else f"{NAME}: {said}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,37 +99,24 @@ def create(
 def _files(clips: list[Path]) -> Iterator[str]:
     """The recordings that are meant, each once, whatever it is called and however often it is
     given; AudioError for a name that stands for none."""
+    from .audio_file import check_file
     from .errors import AudioError
     from .inputs import expand
+    from .measure import sha256
     from .terminal import Interruption
 
-    seen: set[bytes] = set()
+    seen: set[str] = set()
     for found in expand(clips):
         Interruption.check()
         if isinstance(found, AudioError):
             raise found
-        content = _content(found)
+        check_file(Path(found))  # a pipe would keep us waiting
+        content = found
+        with contextlib.suppress(OSError):  # whoever reads it will tell
+            content = sha256(Path(found))
         if content not in seen:
             yield found
         seen.add(content)
-
-
-def _content(clip: str) -> bytes:
-    """What tells a file from all that hold something else."""
-    import hashlib
-
-    from .audio_file import check_file
-    from .errors import AudioError, reason
-
-    check_file(Path(clip))
-    found = hashlib.sha256()
-    try:
-        with open(clip, "rb") as file:
-            while piece := file.read(1 << 20):
-                found.update(piece)
-    except OSError as error:
-        raise AudioError(f"{clip}: cannot be read: {reason(error)}") from error
-    return found.digest()
 
 
 def _seconds(clips: list[Path] | None, microphone: bool) -> float:

@@ -56,6 +56,12 @@ def test_who_never_says_a_label_does_not_count_as_a_speaker_who_differs():
     assert found["uar_std_over_speakers"] == pytest.approx(np.std([1, 2 / 3], ddof=1))
     found = summarize(ABOUT, [result(targets[2:], list("abbbc"), answers[2:])])["int8"]
     assert found["uar_std_over_speakers"] is None
+    # Of a corpus without "sad" nobody can be asked to say it.
+    found = summarize(ABOUT, [result(
+        targets[:6] + [0, 1], list("aaabbb") + ["d", "d"], answers[:6] + [0, 0],
+        corpora=["c"] * 6 + ["other"] * 2,
+    )])["int8"]
+    assert found["uar_std_over_speakers"] == pytest.approx(np.std([1, 2 / 3, 1 / 2], ddof=1))
 
 
 def test_a_network_that_guesses_is_told_of():

@@ -86,8 +86,9 @@ def load_dataset(
     gate = None if silence is None else SilenceGate(silence, config)
     unreadable: list[str] = []
     by_content: dict[str, list[tuple[Clip, np.ndarray, float]]] = defaultdict(list)
-    others = [] if labels is None else [clip for clip in clips if clip.label not in labels]
-    clips = clips if labels is None else [clip for clip in clips if clip.label in labels]
+    wanted = {clip.label for clip in clips} if labels is None else labels
+    others = [clip for clip in clips if clip.label not in wanted]
+    clips = [clip for clip in clips if clip.label in wanted]
     n_listed = len(clips)
     clips, again = _listed_once(clips)
     for clip in tqdm(clips + others, desc="features", unit="clip", disable=None, leave=False):
@@ -100,13 +101,13 @@ def load_dataset(
                     raise AudioError(f"{clip.path}: holds nothing but silence")
         except AudioError as error:
             text = str(error)
-            if labels is None or clip.label in labels:
+            if clip.label in wanted:
                 unreadable.append(text if str(clip.path) in text else f"{clip.path}: {text}")
             continue
         by_content[content].append((clip, frames, seconds))
     dataset = Dataset([], [], [], config, [], unreadable, again)
     for copies in by_content.values():
-        if labels is not None and all(clip.label not in labels for clip, _, _ in copies):
+        if wanted.isdisjoint(clip.label for clip, _, _ in copies):
             continue
         if len(copies) > 1:
             said, copies = _one_of([clip for clip, _, _ in copies]), copies[:1]

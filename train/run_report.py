@@ -168,10 +168,10 @@ def _uncertain(report: dict[str, Any]) -> str:
     return f'below a confidence of {threshold:.2f} the answer is "uncertain"'
 
 
-def _guessing(report: dict[str, Any], labels: list[str]) -> str:
+def guessing(report: dict[str, Any], labels: list[str]) -> str:
+    """A sentence where the network does no better than guessing, else nothing."""
     test = report["test"]
-    said = no_better_than_guessing(test["uar"], len(labels), test["clips"])
-    return f"\n- **{said}**" if said else ""
+    return no_better_than_guessing(test["uar"], len(labels), test["clips"])
 
 
 def run_markdown(report: dict[str, Any], labels: list[str]) -> str:
@@ -183,6 +183,8 @@ def run_markdown(report: dict[str, Any], labels: list[str]) -> str:
     )
     recalls = ", ".join(f"{cell(label)} {100 * r:.1f}" for label, r in test["recall"].items())
     notes = "".join(f"\n- Note: {one_line(note)}" for note in report["notes"])
+    said = guessing(report, labels)
+    guesses = f"\n- **{said}**" if said else ""
     return f"""# Training report
 
 | corpus | clips | speakers | minutes | licence |
@@ -195,7 +197,7 @@ def run_markdown(report: dict[str, Any], labels: list[str]) -> str:
 {_recipes(report)}\
 - Epoch {report['best_epoch']} of {report['epochs']}, validation UAR {100 * report['val_uar']:.1f} %
 - Test UAR {100 * test['uar']:.1f} %, accuracy {100 * test['accuracy']:.1f} %; recall: {recalls}\
-{_guessing(report, labels)}
+{guesses}
 - Expected calibration error {report['calibration']['ece']:.3f}; {_uncertain(report)}
 - Left out: {report['left_out'] or 'nothing'}
 

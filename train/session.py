@@ -17,10 +17,10 @@ from .candidates import Candidate, fit_best, heard_of, open_candidates, settings
 from .features import Dataset
 from .files import alone_in
 from .fit import summary
-from .metrics import confusion_text, no_better_than_guessing
+from .metrics import confusion_text
 from .recipe import Recipe
 from .recordings import left_out_of, say
-from .run_report import Parts, write_run
+from .run_report import Parts, guessing, write_run
 from .runs import SETTINGS, SPLIT, STATE, begin, run_folder
 from .splits import (
     RANDOM_VAL,
@@ -74,11 +74,9 @@ def _train(
     report = write_run(folder, parts, chosen)
     print(summary("Test set", report["test_loss"], report["test"]))
     print(confusion_text(report["test"]["confusion"], dataset.labels))
-    guessing = no_better_than_guessing(
-        report["test"]["uar"], len(dataset.labels), report["test"]["clips"]
-    )
-    if guessing:
-        print(f"Note: {guessing}")
+    said = guessing(report, dataset.labels)
+    if said:
+        print(f"Note: {said}")
     if parts.kind != SPEAKER_INDEPENDENT:
         print(f"The split is {parts.kind}: read the score as optimistic.")
     left_out = left_out_of(dataset)

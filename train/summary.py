@@ -108,8 +108,8 @@ def _scores(results: list[dict[str, Any]], variant: str, labels: list[str]) -> d
     groups = np.array([speaker_group(speaker) for speaker in names])
     of_all = np.concatenate(list(counts.values()))
     speaker_uars = [_uar(c) for c in of_all]
-    # Who never says some of the labels has a UAR of the others, or of a single one.
-    wholly = [_uar(c) for c in of_all if (c.sum(axis=1) > 0).all()]
+    # Who never says some labels of their corpus has a UAR of the others, or of a single one.
+    wholly = [_uar(c) for theirs in counts.values() for c in theirs[_says_all(theirs)]]
     uars = np.mean([[row["uar"] for row in rows] for rows in by_corpus.values()], axis=0)
     recalls = np.stack([_recalls(c.sum(axis=0)) for c in counts.values()])
     low, high = _bootstrap(list(counts.values()))
@@ -142,6 +142,12 @@ def _scores(results: list[dict[str, Any]], variant: str, labels: list[str]) -> d
             [row["confusion"] for rows in by_corpus.values() for row in rows], axis=0
         ).tolist(),
     }
+
+
+def _says_all(counts: np.ndarray) -> np.ndarray:
+    """Which of the speakers of `counts (speakers, C, C)` say all labels that any of them says."""
+    says = counts.sum(axis=2) > 0
+    return says[:, says.any(axis=0)].all(axis=1)
 
 
 def _recalls(confusion: np.ndarray) -> np.ndarray:
