@@ -6,7 +6,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .config import MfccConfig
-from .silence import SilenceConfig, level_weights
+from .filterbank import cepstra_of
+from .silence import SilenceConfig
 
 # Steady noises stay within 3 to 5 dB of their quietest 0.1 s, rain within 10; a syllable is far
 # above the gaps between words. Minimum statistics: Martin 2001, https://doi.org/10.1109/89.928915
@@ -19,7 +20,9 @@ SETTLE_SECONDS = 1.0  # before that everything could be the floor, or speech
 class NoiseFloor:
     """Tells frames that are louder than the quietest moment of the last seconds by 8 dB.
 
-    What is held does not grow.
+    How loud is the power of all bands together, of which a syllable has most in a few: their mean
+    in dB, by which silence is told in a quiet room, hardly rises where noise fills the others. What
+    is held does not grow.
 
     >>> floor = NoiseFloor(MfccConfig(hop_length=320))
     >>> hum = np.zeros((500, 13), np.float32)
@@ -31,7 +34,7 @@ class NoiseFloor:
 
     def __init__(self, mfcc: MfccConfig, silence: SilenceConfig | None = None) -> None:
         """`silence` gives the level under which no frame counts in any case."""
-        self._to_level = level_weights(mfcc)
+        self._to_bands = _log_bands(mfcc)
         self._floor_db = (silence or SilenceConfig()).floor_db
         per_second = mfcc.sample_rate / mfcc.hop_length
         self._smooth = max(1, round(SMOOTH_SECONDS * per_second))
@@ -43,9 +46,10 @@ class NoiseFloor:
 
     def push(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The levels in dB of the next frames `(n, n_mfcc)`, and which stand out, bool `(n,)`."""
-        levels = frames @ self._to_level
         if not len(frames):
-            return levels, np.empty(0, bool)
+            return np.empty(0), np.empty(0, bool)
+        bands = frames @ self._to_bands
+        levels = 10 / np.log(10) * (np.logaddexp.reduce(bands, axis=1) - np.log(bands.shape[1]))
         if self._levels is None:
             self._levels = np.full(self._smooth - 1, levels[0])
         behind = np.concatenate([self._levels, levels])
@@ -58,3 +62,12 @@ class NoiseFloor:
         self._levels = behind[len(frames) :]
         self._means = means[len(frames) :]
         return levels, levels > np.maximum(floor + ABOVE_DB, self._floor_db)
+
+
+def _log_bands(mfcc: MfccConfig) -> np.ndarray:
+    """The matrix `(n_mfcc, n_bands)` by which a frame becomes the natural logarithm of the power in
+    each of the bands that its coefficients hold, which are one where c0 is the energy of all."""
+    to_bands = np.linalg.pinv(cepstra_of(mfcc))
+    if mfcc.convention == "librosa":  # their logarithms are decimal there
+        return to_bands * np.log(10)
+    return to_bands[:, -1:] if mfcc.energy else to_bands

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.fft
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,6 +36,38 @@ def test_a_voice_stands_out_from_noise_and_the_gaps_do_not(voice_clips):
         spoken[start // 320 - 1 : (start + len(voice)) // 320 + 2] = True
     assert sound[spoken].mean() > 0.5  # a voice has gaps, too
     assert sound[50:][~spoken[50:]].mean() < 0.02
+
+
+def test_what_is_said_in_noise_stands_out_where_most_bands_are_full_of_it():
+    rng = np.random.default_rng(0)
+    beep = 0.05 * np.sin(2 * np.pi * 300 * np.arange(8_000) / 16_000)  # 0.5 s of one band of many
+    samples = np.concatenate([np.zeros(48_000), beep, np.zeros(16_000)])
+    samples += 0.01 * rng.standard_normal(len(samples))  # 11 dB below
+    _, sound = NoiseFloor(MFCC).push(mfcc(samples.astype(np.float32), MFCC))
+    assert sound[151:174].all() and not sound[50:148].any() and not sound[178:].any()
+
+
+@pytest.mark.parametrize("config", [
+    MfccConfig(hop_length=320),
+    MfccConfig(hop_length=320, n_mfcc=20, n_mels=20, lifter=22, dct_type=3),
+    MfccConfig.python_speech_features(),
+    MfccConfig.python_speech_features(appendEnergy=False),
+], ids=["librosa", "liftered", "python_speech_features", "without its energy"])
+@pytest.mark.parametrize("gain_db", [-20.0, 6.0])
+def test_the_level_of_all_conventions_is_in_decibels(config, gain_db):
+    samples = noise(1, -40) + 0.02 * np.sin(np.arange(16_000)).astype(np.float32)
+    quiet, _ = NoiseFloor(config).push(mfcc(samples, config))
+    louder, _ = NoiseFloor(config).push(mfcc(10 ** (gain_db / 20) * samples, config))
+    np.testing.assert_allclose(louder - quiet, gain_db, atol=0.01)
+
+
+def test_the_level_is_the_power_of_all_bands():
+    """scipy's inverse of the DCT, with as many coefficients as bands."""
+    config = MfccConfig(n_mfcc=20, n_mels=20)
+    frames = mfcc(noise(0.5, -30), config)
+    bands = scipy.fft.idct(frames.astype(float), norm="ortho")  # dB
+    levels, _ = NoiseFloor(config).push(frames)
+    np.testing.assert_allclose(levels, 10 * np.log10((10 ** (bands / 10)).mean(axis=1)), atol=1e-3)
 
 
 def test_a_noise_that_begins_is_the_background_after_five_seconds():
