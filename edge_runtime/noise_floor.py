@@ -9,7 +9,7 @@ from .config import MfccConfig
 from .filterbank import cepstra_of
 from .silence import SilenceConfig
 
-# Steady noises stay within 3 to 5 dB of their quietest 0.1 s, rain within 10; a syllable is far
+# Steady noises stay within 2 to 6 dB of their quietest 0.1 s, rain within 10; a syllable is far
 # above the gaps between words. Minimum statistics: Martin 2001, https://doi.org/10.1109/89.928915
 ABOVE_DB = 8.0
 WINDOW_SECONDS = 5.0  # a longer one follows a noise that begins more slowly
