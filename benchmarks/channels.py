@@ -1,8 +1,8 @@
 """`python -m benchmarks.channels --data FOLDER`: does a clip keep its answer by another channel?
 
 Clips are played louder and softer, with DC, at other rates, in stereo, in 8 bits, as MP3, over a
-telephone and with noise, each as a file of that kind. A row per channel: how often the answer is
-that of the clip itself, and what that does to the UAR.
+telephone, in a room and with noise, each as a file of that kind. A row per channel: how often the
+answer is that of the clip itself, and what that does to the UAR.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
-from scipy.signal import butter, sosfilt
+from scipy.signal import butter, fftconvolve, sosfilt
 from tqdm import tqdm
 
 from edge_runtime import EmotionModel, read_audio
@@ -75,6 +75,22 @@ def _telephone(samples: np.ndarray, path: Path) -> Path:
     return _written(path, sosfilt(band, narrow), 8000, "ULAW")
 
 
+def _room(seconds: float, decibels: float) -> Channel:
+    """A room that takes so long to fall silent by 60 dB, whose reverberation is so much louder than
+    what comes directly: noise that decays exponentially, after Moorer 1979, "About This
+    Reverberation Business". At one to two metres the two are equally loud in most living rooms."""
+    def channel(samples: np.ndarray, path: Path) -> Path:
+        time = np.arange(round(seconds * RATE)) / RATE
+        response = np.random.default_rng(0).standard_normal(len(time)) * 10 ** (-3 * time / seconds)
+        response[time < 0.0025] = 0  # nothing is reflected before
+        response *= 10 ** (decibels / 20) / np.sqrt((response**2).sum())
+        response[0] = 1
+        heard = fftconvolve(samples, response)
+        return _written(path, heard * np.abs(samples).max() / max(np.abs(heard).max(), 1e-9))
+
+    return channel
+
+
 CHANNELS: dict[str, Channel] = {
     CLEAN: _gain(0),
     "-30 dB": _gain(-30),
@@ -91,6 +107,9 @@ CHANNELS: dict[str, Channel] = {
     "8 bits": lambda samples, path: _written(path, samples, subtype="PCM_U8"),
     "MP3": lambda samples, path: _written(path, samples, subtype="MPEG_LAYER_III", kind="mp3"),
     "telephone": _telephone,
+    "a room of 0.3 s, 6 dB below the direct sound": _room(0.3, -6),
+    "a room of 0.6 s, as loud as it": _room(0.6, 0),
+    "a room of 0.6 s, 6 dB above": _room(0.6, 6),
     "white noise, 20 dB below": _noise(20),
     "white noise, 10 dB below": _noise(10),
 }

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 from conftest import PLAIN, TRAINING_MFCC
+from scipy.signal import fftconvolve
 
 from edge_runtime import ConfigError, MfccConfig, mfcc
 from edge_runtime.silence import coefficients_per_db, level_weights
@@ -112,6 +113,47 @@ def test_a_telephone_is_what_the_filter_and_its_noise_give(voice_clips):
     assert not np.array_equal(heard, change(plain, np.random.default_rng(1)))
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_room_is_what_convolution_with_its_response_gives(voice_clips, seed):
+    """The response of Moorer's rooms: noise that decays exponentially."""
+    config = dataclasses.replace(TRAINING_MFCC, fmax=4000.0, n_mels=16)
+    samples = voice_clips[0]
+    plain = mfcc(samples, config)
+    room = Augmenter(
+        dataclasses.replace(PLAIN, room=1.0), config, np.ones(13, np.float32), []
+    )
+    heard = room(plain, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)  # what the room drew
+    assert 0 <= rng.random() < 1
+    seconds, ratio = rng.uniform(0.2, 1.0), 10 ** rng.uniform(-1.2, 0.6)
+    time = np.arange(round(16_000 * seconds)) / 16_000
+    response = rng.standard_normal(len(time)) * 10 ** (-3 * time / seconds)
+    response *= np.sqrt(ratio / (response**2).sum())
+    response[0] = 1
+    true = mfcc(fftconvolve(samples, response).astype(np.float32), config)
+    level = level_weights(config)
+    per_db = coefficients_per_db(config).astype(np.float32)
+    assert (heard @ level).max() == pytest.approx((plain @ level).max(), abs=1e-3)
+    louder = (true @ level).max() - (heard @ level).max()
+    assert len(plain) <= len(heard) <= len(plain) + seconds / 0.02 * 2 / 3 + 1  # 40 of 60 dB
+    both = slice(5, len(plain) - 5)
+    error = np.abs(heard[both] + louder * per_db - true[both]).mean()
+    assert error < 0.6 * np.abs(plain[both] + louder * per_db - true[both]).mean()
+    # A constant decay: straight lines in dB after the last sound.
+    fall = np.diff((heard @ level)[len(plain) + 2 :])
+    if len(fall) > 3:
+        np.testing.assert_allclose(fall, -60 * 0.02 / seconds, atol=0.05)
+
+
+def test_a_room_is_heard_of_few_frames_as_well():
+    room = augmenter(room=1.0)
+    rng = np.random.default_rng(0)
+    for length in (1, 2, 3):
+        clip = rng.standard_normal((length, 13)).astype(np.float32)
+        heard = room(clip, rng)
+        assert heard.dtype == np.float32 and np.isfinite(heard).all() and len(heard) >= length
+
+
 def test_augmentation_that_needs_librosas_convention_says_so():
     with pytest.raises(ConfigError, match="vocal_tract=0.1 .* --set vocal_tract=0"):
         Augmenter(
@@ -167,7 +209,7 @@ def test_a_shuffled_clip_has_its_pieces_in_another_order():
     assert 70 < kept < 130
 
 
-@pytest.mark.parametrize("name", ["mixstyle", "shuffled", "telephone", "noise"])
+@pytest.mark.parametrize("name", ["mixstyle", "shuffled", "room", "telephone", "noise"])
 def test_shares_are_from_0_to_1(name):
     with pytest.raises(ConfigError, match=f"{name}=1.5 must be from 0 to 1"):
         Augment(**{name: 1.5})

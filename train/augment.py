@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.signal import lfilter
 
 from edge_runtime import ConfigError, MfccConfig
 from edge_runtime.filterbank import cepstra_of, hz_to_mel, mel_to_hz
@@ -22,6 +23,9 @@ LARGEST = 10.0
 
 # Of a clip that is put together in another order, in seconds: about a syllable and a half.
 PIECE = 0.32
+
+# What is still heard of a room, in bel below the loudest frame: the usual `SilenceConfig.range_db`.
+TAIL_BEL = 4.0
 
 # How far other vocal tracts are from the speaker's, in deviations.
 TRACTS = np.linspace(-2, 2, 81)
@@ -45,11 +49,14 @@ class Augment:
     vocal_tract: deviation of the logarithm of the factor by which the frequencies are multiplied,
         as a longer or shorter vocal tract does. Jaitly and Hinton 2013, "Vocal Tract Length
         Perturbation (VTLP) improves speech recognition".
+    room: share of the clips that are heard in a room, whose reverberation takes 0.2 to 1 s to fall
+        by 60 dB and has together from 12 dB less to 6 dB more power than what comes directly:
+        each band decays by itself, as in Moorer 1979, "About This Reverberation Business".
     telephone: share of the clips that are heard through a narrow band: from 200 to 400 Hz up to
         3 to 3.6 kHz, with a floor of noise 25 to 60 dB below the loudest band.
     noise: share of the clips that noise is added to, 5 to 30 dB below their mean power.
 
-    Noise and telephone leave the loudest frame at its level.
+    Room, noise and telephone leave the loudest frame at its level.
     """
 
     offset: float = 0.15
@@ -57,6 +64,7 @@ class Augment:
     speed: float = 0.15
     shuffled: float = 0.0
     vocal_tract: float = 0.1
+    room: float = 0.0
     telephone: float = 0.0
     noise: float = 0.0
 
@@ -66,7 +74,7 @@ class Augment:
                 raise ConfigError(f"{name}={getattr(self, name)} must be from 0 to {LARGEST}")
         if not 0 <= self.speed < 1:
             raise ConfigError(f"speed={self.speed} must be from 0 to less than 1")
-        for name in ("mixstyle", "shuffled", "telephone", "noise"):
+        for name in ("mixstyle", "shuffled", "room", "telephone", "noise"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be from 0 to 1")
 
@@ -91,13 +99,14 @@ class Augmenter:
     def __init__(
         self, how: Augment, config: MfccConfig, std: np.ndarray, noises: list[np.ndarray]
     ) -> None:
-        for name in ("vocal_tract", "telephone", "noise"):
+        for name in ("vocal_tract", "room", "telephone", "noise"):
             if config.convention != "librosa" and getattr(how, name):
                 raise ConfigError(
                     f"{name}={getattr(how, name)} needs librosa's convention of MFCC: give "
                     f"--set {name}=0"
                 )
         self.how, self.std, self.noises = how, std, noises
+        self._period = config.hop_length / config.sample_rate  # seconds
         self._piece = max(1, round(PIECE * config.sample_rate / config.hop_length))  # frames
         cepstra = cepstra_of(config)  # (n_mels, n_mfcc), from bel
         self._to_cepstra = cepstra.astype(np.float32)
@@ -130,6 +139,8 @@ class Augmenter:
         if how.vocal_tract > 0:
             nearest = round((len(TRACTS) - 1) * (rng.standard_normal() + 2) / 4)
             frames = frames @ self._tracts[min(max(nearest, 0), len(TRACTS) - 1)]
+        if how.room > 0 and rng.random() < how.room:
+            frames = self._in_room(frames, rng)
         if how.noise > 0 and self.noises and rng.random() < how.noise:
             frames = self._with_noise(frames, rng)
         if how.telephone > 0 and rng.random() < how.telephone:
@@ -165,6 +176,22 @@ class Augmenter:
         matrix[below, bands] = 1 - share
         matrix[np.minimum(below + 1, n_mels - 1), bands] += share
         return matrix
+
+    def _in_room(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """With what is still heard of the frames before, and of the last ones after them."""
+        bands = frames @ self._to_mel  # bel
+        seconds = rng.uniform(0.2, 1.0)  # in which the reverberation falls by 6 bel
+        decay = 10 ** (-6 * self._period / seconds)
+        ratio = 10 ** rng.uniform(-1.2, 0.6)  # reverberant to direct power, of all frames together
+        tail = np.zeros((round(TAIL_BEL / 6 * seconds / self._period), bands.shape[1]))
+        power = np.concatenate([10.0**bands, tail])
+        room = lfilter([0, ratio * (1 - decay)], [1, -decay], power, axis=0)
+        heard = np.log10(power + room)
+        level = heard.mean(axis=1)
+        # What is quieter at the end is as silent as what was dropped before.
+        n_heard = len(bands) + np.count_nonzero(level[len(bands) :] > level.max() - TAIL_BEL)
+        louder = level.max() - bands.mean(axis=1).max()
+        return (heard[:n_heard] - louder).astype(np.float32) @ self._to_cepstra
 
     def _with_noise(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         noise = self.noises[rng.integers(len(self.noises))]
