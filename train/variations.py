@@ -111,6 +111,7 @@ CORPORA_LEFT_OUT: dict[str, Recipe] = {
     "levels as recorded": replace(ACROSS, silence=replace(SILENCE, relative=False)),
     "no telephones": ACROSS.with_settings(["telephone=0"]),
     "no added noise": ACROSS.with_settings(["noise=0"]),
+    "rooms": ACROSS.with_settings(["room=0.3"]),
     "no other vocal tracts": ACROSS.with_settings(["vocal_tract=0"]),
     "vocal tracts of 0.15": ACROSS.with_settings(["vocal_tract=0.15"]),
     "speeds of 0.3": ACROSS.with_settings(["speed=0.3"]),
