@@ -78,7 +78,8 @@ def _telephone(samples: np.ndarray, path: Path) -> Path:
 def _room(seconds: float, decibels: float) -> Channel:
     """A room that takes so long to fall silent by 60 dB, whose reverberation is so much louder than
     what comes directly: noise that decays exponentially, after Moorer 1979, "About This
-    Reverberation Business". At one to two metres the two are equally loud in most living rooms."""
+    Reverberation Business". The two are equally loud at 0.057 sqrt(volume / seconds) metres, 0.5 in
+    a living room of 50 cubic metres, and at half as much again from where somebody speaks to."""
     def channel(samples: np.ndarray, path: Path) -> Path:
         time = np.arange(round(seconds * RATE)) / RATE
         response = np.random.default_rng(0).standard_normal(len(time)) * 10 ** (-3 * time / seconds)
