@@ -158,9 +158,9 @@ def test_a_run_tells_what_was_chosen_and_exports_it(demo_corpus, feature_cache, 
             run(recipes, resume=True)
 
 
-def test_a_protocol_chooses_in_every_fold(demo_corpus, feature_cache, tmp_path):
+def test_a_protocol_chooses_in_every_fold(three_speakers, feature_cache, tmp_path):
     summary = evaluate(
-        [demo_corpus / "manifest.csv"], "loso", tmp_path / "report", recipes=RECIPES, labels=None,
+        [three_speakers], "loso", tmp_path / "report", recipes=RECIPES, labels=None,
         auxiliary=[], speaker_pattern=None, noise=[], inner=2, seeds=1, jobs=1,
         runs=tmp_path / "runs", cache=feature_cache, resume=False, device="cpu",
     )

@@ -64,21 +64,21 @@ def test_from_recordings_to_an_answer(demo_corpus, feature_cache, tmp_path):
     assert json.loads(answer.stdout)["label"] in labels
 
 
-def test_a_protocol_writes_its_report(demo_corpus, feature_cache, tmp_path):
+def test_a_protocol_writes_its_report(three_speakers, feature_cache, tmp_path):
     report = tmp_path / "report"
-    done = command("train", "evaluate", "--corpus", demo_corpus / "manifest.csv",
+    done = command("train", "evaluate", "--corpus", three_speakers,
                    "--protocol", "loso", "--report", report, "--cache", feature_cache,
                    "--epochs", 1, "--seeds", 2, "--inner", 2, "--runs", tmp_path / "runs")
     assert done.returncode == 0, done.stderr
     result = json.loads(report.with_suffix(".json").read_text())
-    assert result["clips"] == 60 and len(result["folds"]) == 10
-    assert np.sum(result["int8"]["confusion"]) == 120
+    assert result["clips"] == 36 and len(result["folds"]) == 6
+    assert np.sum(result["int8"]["confusion"]) == 72
     low, high = result["int8"]["uar_interval"]
     assert 0 <= low <= result["int8"]["uar"] <= high <= 1
     splits = json.loads(report.with_suffix(".splits.json").read_text())
     for fold in splits:
         train, test = set(fold["train"]), set(fold["test"])
-        assert not train & test and len(train | test) == 5
+        assert not train & test and len(train | test) == 3
         # Each training speaker chooses the epoch once, for the network that has not met them.
         choosers = [name for names in fold["choose the epoch in turn"] for name in names]
         assert sorted(choosers) == sorted(train)
@@ -86,7 +86,7 @@ def test_a_protocol_writes_its_report(demo_corpus, feature_cache, tmp_path):
     for picture in ("report.confusion.png", "report.calibration.png",
                     "runs/fold-01-seed-0/curves.png", "runs/fold-01-seed-0/calibration.png"):
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
-    for k, fold in enumerate(splits[:5]):
+    for k, fold in enumerate(splits[:3]):
         run = tmp_path / "runs" / f"fold-{k + 1:02d}-seed-0"
         parts = json.loads((run / "split.json").read_text())
         assert parts["test"]["speakers"] == fold["test"]
@@ -106,9 +106,6 @@ def test_a_protocol_writes_its_report(demo_corpus, feature_cache, tmp_path):
     again = command(*done.args[2:], "--resume")
     assert again.returncode == 0, again.stderr
     assert again.stdout.count("Fold ") == 1 and kept.stat().st_mtime_ns == stamp
-    assert report.with_suffix(".json").read_bytes() == before
-    fewer = command(*done.args[2:], "--resume", "--seeds", 1)
-    assert fewer.returncode == 1 and "is a report of more seeds, 1 among them" in fewer.stderr
     assert report.with_suffix(".json").read_bytes() == before
 
 
