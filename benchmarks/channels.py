@@ -21,10 +21,10 @@ from tqdm import tqdm
 
 from edge_runtime import EmotionModel, read_audio
 from edge_runtime.prediction import NO_SPEECH
-from train.corpora import scan
 from train.files import write_text
 from train.metrics import scores
 
+from .clips import drawn
 from .command import command
 
 RATE = 16_000
@@ -80,12 +80,13 @@ def _room(seconds: float, decibels: float) -> Channel:
     what comes directly: noise that decays exponentially, after Moorer 1979, "About This
     Reverberation Business". The two are equally loud at 0.057 sqrt(volume / seconds) metres, 0.5 in
     a living room of 50 cubic metres, and at half as much again from where somebody speaks to."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    response = np.random.default_rng(0).standard_normal(len(time)) * 10 ** (-3 * time / seconds)
+    response[time < 0.0025] = 0  # nothing is reflected before
+    response *= 10 ** (decibels / 20) / np.sqrt((response**2).sum())
+    response[0] = 1
+
     def channel(samples: np.ndarray, path: Path) -> Path:
-        time = np.arange(round(seconds * RATE)) / RATE
-        response = np.random.default_rng(0).standard_normal(len(time)) * 10 ** (-3 * time / seconds)
-        response[time < 0.0025] = 0  # nothing is reflected before
-        response *= 10 ** (decibels / 20) / np.sqrt((response**2).sum())
-        response[0] = 1
         heard = fftconvolve(samples, response)
         return _written(path, heard * np.abs(samples).max() / max(np.abs(heard).max(), 1e-9))
 
@@ -147,8 +148,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("reports/channels.md"))
     options = parser.parse_args()
     model = EmotionModel.load(options.model)
-    found = [clip for clip in scan(options.data) if clip.label in model.labels]
-    clips = random.Random(0).sample(found, min(options.clips, len(found)))
+    clips = drawn(options.data, model.labels, options.clips, random.Random(0))
     heard = answers(model, [read_audio(clip.path, RATE) for clip in clips])
     targets = np.array([model.labels.index(clip.label) for clip in clips])
 

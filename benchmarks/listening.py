@@ -17,10 +17,10 @@ import numpy as np
 from edge_runtime import EmotionModel, read_audio
 from edge_runtime.listen import Listener, ListenEvent
 from edge_runtime.prediction import NO_SPEECH
-from train.corpora import scan
 from train.files import write_text
 from train.folders import audio_files
 
+from .clips import drawn
 from .command import command
 
 RATE = 16_000
@@ -79,8 +79,7 @@ def main() -> None:
     options = parser.parse_args()
     model = EmotionModel.load(options.model)
 
-    clips = [clip for clip in scan(options.speech) if clip.label in model.labels]
-    clips = random.Random(0).sample(clips, min(options.clips, len(clips)))
+    clips = drawn(options.speech, model.labels, options.clips, random.Random(0))
     speech, places = one_after_the_other([read_audio(clip.path) for clip in clips])
 
     recordings: dict[str, list[np.ndarray]] = defaultdict(list)

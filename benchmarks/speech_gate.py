@@ -27,10 +27,10 @@ import numpy as np
 
 from edge_runtime import EmotionModel, read_audio
 from edge_runtime.prediction import NO_SPEECH
-from train.corpora import scan
 from train.files import write_text
 from train.folders import audio_files
 
+from .clips import drawn
 from .command import command
 
 
@@ -67,8 +67,7 @@ def main() -> None:
     kinds = "\n".join(f"| {kind} | {len(v)} | {sum(v)} |" for kind, v in sorted(heard.items()))
     wrong = sum(map(sum, heard.values()))
 
-    found = [clip for clip in scan(options.speech) if clip.label in model.labels]
-    clips = rng.sample(found, min(options.clips, len(found)))
+    clips = drawn(options.speech, model.labels, options.clips, rng)
     lost: dict[str, Counter[str]] = defaultdict(Counter)
     for clip in clips:
         samples = read_audio(clip.path)
