@@ -92,6 +92,7 @@ mutants: $(VENV)/full ## which changes of mfcc.py, audio.py and stream.py no tes
 	$(PY) -m mutmut results
 
 lint: $(VENV)/full ## ruff and mypy
+	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 

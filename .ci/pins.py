@@ -23,7 +23,8 @@ def installed() -> list[str]:
         for each in distributions()
     }
     return [
-        f"{name}=={version} {HERE}" for name, version in sorted(found.items())
+        f"{name}=={version} {HERE}"
+        for name, version in sorted(found.items())
         if name not in ("edge-ser", "pip")
     ]
 

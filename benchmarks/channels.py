@@ -60,6 +60,7 @@ def _stereo(right: float) -> Channel:
 
 def _noise(decibels: float) -> Channel:
     """White noise so far below the mean power of the clip."""
+
     def channel(samples: np.ndarray, path: Path) -> Path:
         noise = np.random.default_rng(0).standard_normal(len(samples))
         level = np.sqrt((samples**2).mean()) * 10 ** (-decibels / 20)
@@ -129,9 +130,7 @@ def answers(
                 file = channel(samples, Path(folder) / "clip")
                 prediction = model.classify(file)
                 probabilities = list(prediction.probabilities.values())
-                heard[name].append(
-                    (int(np.argmax(probabilities)), prediction.label == NO_SPEECH)
-                )
+                heard[name].append((int(np.argmax(probabilities)), prediction.label == NO_SPEECH))
     return heard
 
 
@@ -165,7 +164,7 @@ def main() -> None:
     table = f"""# Level and channel
 
 {command()} with {model.card.name}, {len(clips)} clips of \
-{', '.join(sorted({clip.corpus for clip in clips}))}, drawn at random; most of them were trained on.
+{", ".join(sorted({clip.corpus for clip in clips}))}, drawn at random; most of them were trained on.
 
 | channel | same answer % | UAR % | told "no speech" % |
 |---|---:|---:|---:|

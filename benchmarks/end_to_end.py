@@ -42,11 +42,16 @@ def main() -> None:
         subprocess.run([sys.executable, "-c", make_weights, str(HERE), str(weights)], check=True)
         commands = {
             "librosa + PyTorch": [
-                sys.executable, str(HERE / "librosa_torch.py"), str(weights), str(options.clip)
+                sys.executable,
+                str(HERE / "librosa_torch.py"),
+                str(weights),
+                str(options.clip),
             ],
             "`edge-ser classify`": [edge_ser, "classify", str(options.clip)],
             "importing numpy and onnxruntime alone": [
-                sys.executable, "-c", "import numpy, onnxruntime"
+                sys.executable,
+                "-c",
+                "import numpy, onnxruntime",
             ],
             "`edge-ser --help`": [edge_ser, "--help"],
         }
@@ -54,12 +59,18 @@ def main() -> None:
     medians = {name: (cost.seconds, cost.peak_mib or 0.0) for name, cost in costs.items()}
     slow = medians["librosa + PyTorch"]
     lines = [
-        "# Whole processes", "",
-        f"{command()} on {processor()}: medians of {options.rounds} "
-        "alternating runs.", "",
-        "| process | seconds | peak MiB | faster by | smaller by |", "|---|---:|---:|---:|---:|",
-        *(f"| {name} | {seconds:.2f} | {mib:.0f} | {slow[0] / seconds:.1f} | {slow[1] / mib:.1f} |"
-          for name, (seconds, mib) in medians.items()), "",
+        "# Whole processes",
+        "",
+        f"{command()} on {processor()}: medians of {options.rounds} alternating runs.",
+        "",
+        "| process | seconds | peak MiB | faster by | smaller by |",
+        "|---|---:|---:|---:|---:|",
+        *(
+            f"| {name} | {seconds:.2f} | {mib:.0f} "
+            f"| {slow[0] / seconds:.1f} | {slow[1] / mib:.1f} |"
+            for name, (seconds, mib) in medians.items()
+        ),
+        "",
     ]
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text("\n".join(lines), encoding="utf-8")

@@ -34,8 +34,10 @@ def programme(rate: int) -> np.ndarray:
     voices = [read_audio(file, rate) for file in sorted(SAMPLES.glob("*/*.wav"))]
     n = 5 * rate
     others = [
-        0.03 * rng.standard_normal(n), 1e-40 * rng.standard_normal(n),  # noise; denormal numbers
-        3e-4 * rng.standard_normal(n), np.full(n, 0.3),  # faint; an offset
+        0.03 * rng.standard_normal(n),
+        1e-40 * rng.standard_normal(n),  # noise; denormal numbers
+        3e-4 * rng.standard_normal(n),
+        np.full(n, 0.3),  # faint; an offset
         (np.arange(n) % rate == 0) * 0.9,  # clicks
     ]
     # The loudest comes first: what is silence beside it is so in the first round as in all others.
@@ -51,8 +53,9 @@ def steady(kind: str, rate: int) -> np.ndarray:
     return (noise * {"zeros": 0.0, "denormals": 1e-40}[kind]).astype(np.float32)
 
 
-def chunks(loop: np.ndarray, rate: int, seconds: float, rng: np.random.Generator,
-           start: float = 0.0) -> Iterator[np.ndarray]:
+def chunks(
+    loop: np.ndarray, rate: int, seconds: float, rng: np.random.Generator, start: float = 0.0
+) -> Iterator[np.ndarray]:
     """`loop` over and over from `start` on, `seconds` long, in pieces of random sizes."""
     at, end = round(start * rate), round((start + seconds) * rate)
     while at < end:

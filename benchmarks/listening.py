@@ -52,7 +52,8 @@ def utterances(model: EmotionModel, samples: np.ndarray) -> list[ListenEvent]:
     listener = Listener(model, RATE)
     events = listener.push(np.clip(samples, -1, 1).astype(np.float32)) + listener.flush()
     return [
-        event for event in events
+        event
+        for event in events
         if event.kind == "end" and event.prediction and event.prediction.label != NO_SPEECH
     ]
 

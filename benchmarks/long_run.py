@@ -28,16 +28,7 @@ from edge_runtime.long_sums import pooled_shape
 from edge_runtime.machine import processor
 from edge_runtime.timeline import TimelineStream
 
-from .endurance import (
-    LOOP_SECONDS,
-    Watch,
-    chunks,
-    lenient_model,
-    programme,
-    rss_kib,
-    slope,
-    steady,
-)
+from .endurance import LOOP_SECONDS, Watch, chunks, lenient_model, programme, rss_kib, slope, steady
 
 RATES = (8_000, 16_000, 22_050, 44_100, 48_000)
 LEAD_SECONDS = 2 * LOOP_SECONDS  # after which a fresh stream is where one of many hours is
@@ -96,7 +87,10 @@ def one_stream(hours: int) -> dict[str, Any]:
     event = stream.flush()[-1]
     late = event.end - 3600 * hours  # of the time stamp, in seconds
     return {
-        "slope": watch.slope(hours / 8), "state": watch.state, "late": late, "cpu": by_kind,
+        "slope": watch.slope(hours / 8),
+        "state": watch.state,
+        "late": late,
+        "cpu": by_kind,
         "drift": drift,
     }
 
@@ -126,8 +120,12 @@ def sessions(hours: int) -> dict[str, Any]:
             left -= seconds
         worst.append(max(differences))
         watch.look(hour + 1)
-    return {"slope": watch.slope(min(hours / 2, 2 * len(RATES))), "worst": worst, "wrong": wrong,
-            "cpu": watch.cpu}
+    return {
+        "slope": watch.slope(min(hours / 2, 2 * len(RATES))),
+        "worst": worst,
+        "wrong": wrong,
+        "cpu": watch.cpu,
+    }
 
 
 def _late(rate: int, hours: int, make: Callable[[], Any], moments: Callable) -> dict[str, Any]:
@@ -160,8 +158,14 @@ def _late(rate: int, hours: int, make: Callable[[], Any], moments: Callable) -> 
             else:
                 worst = max(worst, distance(found[1], probabilities))
         differences[hour + 1] = worst
-    return {"slope": watch.slope(hours / 2), "state": watch.state, "cpu": watch.cpu,
-            "differences": differences, "missing": missing, "compared": compared}
+    return {
+        "slope": watch.slope(hours / 2),
+        "state": watch.state,
+        "cpu": watch.cpu,
+        "differences": differences,
+        "missing": missing,
+        "compared": compared,
+    }
 
 
 def timeline(hours: int) -> dict[str, Any]:
@@ -179,8 +183,11 @@ def listener(hours: int) -> dict[str, Any]:
     model = lenient_model()
 
     def heard(listener: Listener, piece: np.ndarray) -> list[tuple]:
-        return [(e.start, e.end, e.prediction.label, e.prediction.probabilities)
-                for e in listener.push(piece) if e.kind == "end"]
+        return [
+            (e.start, e.end, e.prediction.label, e.prediction.probabilities)
+            for e in listener.push(piece)
+            if e.kind == "end"
+        ]
 
     return _late(48_000, hours, lambda: Listener(model, 48_000), heard)
 
@@ -201,8 +208,11 @@ def resampler(hours: int) -> dict[str, Any]:
     expected = np.concatenate([*last, fresh.push(loop[:0], last=True)])
     found = np.concatenate([tail, rest])
     error = np.abs(found - expected[-len(found) :]).max()
-    return {"lost": 3600 * 16_000 * hours - n - len(rest), "error": float(error),
-            "pushed": 3600 * rate * hours}
+    return {
+        "lost": 3600 * 16_000 * hours - n - len(rest),
+        "error": float(error),
+        "pushed": 3600 * rate * hours,
+    }
 
 
 def clips(count: int) -> dict[str, Any]:
@@ -220,8 +230,11 @@ def clips(count: int) -> dict[str, Any]:
             steps.append(k + 1)
             rss.append(rss_kib())
     after = [model.classify(probe).probabilities for probe in probes]
-    return {"slope": 1000 * slope(steps, rss, count / 2), "rss": rss[-1] - rss[len(rss) // 10],
-            "changed": max(map(distance, before, after))}
+    return {
+        "slope": 1000 * slope(steps, rss, count / 2),
+        "rss": rss[-1] - rss[len(rss) // 10],
+        "changed": max(map(distance, before, after)),
+    }
 
 
 def threads(count: int) -> dict[str, Any]:
@@ -286,8 +299,17 @@ def main() -> None:
 
     found = {}
     for part in PARTS:
-        command = [sys.executable, "-m", "benchmarks.long_run", "--part", part,
-                   "--hours", str(options.hours), "--clips", str(options.clips)]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.long_run",
+            "--part",
+            part,
+            "--hours",
+            str(options.hours),
+            "--clips",
+            str(options.clips),
+        ]
         print(f"{part} …", file=sys.stderr, flush=True)
         found[part] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     text = as_markdown(found, options.hours, options.clips, processor())

@@ -12,8 +12,12 @@ def as_markdown(found: dict[str, dict[str, Any]], hours: int, clips: int, proces
     once, threads, resampler = found["clips"], found["threads"], found["resampler"]
     rows = [
         row("`EmotionStream`, never flushed", hours, stream, stream["cpu"]["programme"]),
-        row("`EmotionStream`s, a rate after the other", len(sessions["cpu"]), sessions,
-            sessions["cpu"]),
+        row(
+            "`EmotionStream`s, a rate after the other",
+            len(sessions["cpu"]),
+            sessions,
+            sessions["cpu"],
+        ),
         row("`TimelineStream`, 44.1 kHz", shorter, found["timeline"], found["timeline"]["cpu"]),
         row("`Listener`, 48 kHz", shorter, found["listener"], found["listener"]["cpu"]),
     ]
@@ -56,9 +60,7 @@ the hours after a warm-up; times are of the processor.
 """
 
 
-def row(
-    name: str, hours: int, part: dict[str, Any], like: list[float]
-) -> str:
+def row(name: str, hours: int, part: dict[str, Any], like: list[float]) -> str:
     state = f"{part['state'] / 1024:.0f}" if "state" in part else ""
     return f"| {name} | {hours} | {part['slope']:.1f} | {state} | {like[0]:.1f} | {like[-1]:.1f} |"
 

@@ -35,8 +35,9 @@ def speech(seconds: float, data: Path | None) -> np.ndarray:
     """Recordings from `data` one after the other, or synthesised voices, `(n,)` at 16 kHz."""
     rng = np.random.default_rng(0)
     parts: list[np.ndarray] = []
-    files = iter(sorted(p for p in data.rglob("*") if p.suffix in (".wav", ".flac"))
-                 if data else [])
+    files = iter(
+        sorted(p for p in data.rglob("*") if p.suffix in (".wav", ".flac")) if data else []
+    )
     while sum(map(len, parts)) < seconds * SAMPLE_RATE:
         file = next(files, None)
         if file is not None:
@@ -66,10 +67,16 @@ def candidates(samples: np.ndarray) -> dict[str, Callable[[], np.ndarray]]:
     return {
         "the FFT alone (scipy)": lambda: scipy.fft.rfft(frames),
         "edge-ser": lambda: ours(samples),
-        "librosa": lambda: librosa.feature.mfcc(
-            y=samples, sr=SAMPLE_RATE, n_mfcc=CONFIG.n_mfcc, n_fft=CONFIG.n_fft,
-            hop_length=CONFIG.hop_length, n_mels=CONFIG.n_mels,
-        ).T,
+        "librosa": lambda: (
+            librosa.feature.mfcc(
+                y=samples,
+                sr=SAMPLE_RATE,
+                n_mfcc=CONFIG.n_mfcc,
+                n_fft=CONFIG.n_fft,
+                hop_length=CONFIG.hop_length,
+                n_mels=CONFIG.n_mels,
+            ).T
+        ),
         "python_speech_features": lambda: python_speech_features.mfcc(samples, SAMPLE_RATE),
         "kaldi-native-fbank": kaldi,
     }
@@ -78,7 +85,10 @@ def candidates(samples: np.ndarray) -> dict[str, Callable[[], np.ndarray]]:
 def difference(samples: np.ndarray) -> float:
     """The largest difference of a coefficient from librosa's, without its clamp in both."""
     mel = librosa.feature.melspectrogram(
-        y=samples, sr=SAMPLE_RATE, n_fft=CONFIG.n_fft, hop_length=CONFIG.hop_length,
+        y=samples,
+        sr=SAMPLE_RATE,
+        n_fft=CONFIG.n_fft,
+        hop_length=CONFIG.hop_length,
         n_mels=CONFIG.n_mels,
     )
     expected = librosa.feature.mfcc(S=librosa.power_to_db(mel, top_db=None), n_mfcc=CONFIG.n_mfcc)
@@ -116,9 +126,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=200)
     options = parser.parse_args()
     lines = [
-        "# Speed of the MFCC front end", "",
+        "# Speed of the MFCC front end",
+        "",
         f"{command()} on {processor()}, one thread, medians of alternating warm "
-        f"runs; {'recordings' if options.data else 'synthesised voices'}.", "",
+        f"runs; {'recordings' if options.data else 'synthesised voices'}.",
+        "",
         "| clip | | ms | times the FFT | edge-ser is faster by | largest Δ to librosa | peak MiB |",
         "|---|---|---:|---:|---:|---:|---:|",
     ]

@@ -44,9 +44,7 @@ def dynamic(fp32: Path, path: Path, per_channel: bool) -> None:
     card = {prop.key: prop.value for prop in onnx.load(str(fp32)).metadata_props}
     prepared = path.with_suffix(".prepared.onnx")
     quant_pre_process(str(fp32), str(prepared))
-    quantize_dynamic(
-        str(prepared), str(path), weight_type=QuantType.QInt8, per_channel=per_channel
-    )
+    quantize_dynamic(str(prepared), str(path), weight_type=QuantType.QInt8, per_channel=per_channel)
     model = onnx.load(str(path))
     model.DiscardUnknownFields()  # the seal of what it was made from
     helper.set_model_props(model, {METADATA_KEY: card[METADATA_KEY]})
@@ -76,10 +74,15 @@ def main() -> None:
     before = scores(targets, reference.logits.argmax(axis=1), list(card.labels))["uar"]
     with tempfile.TemporaryDirectory() as folder:
         files = {
-            name: Path(folder) / f"{k}.onnx" for k, name in enumerate((
-                "float32", "int8 weights, a scale for each output (ships)",
-                "dynamic int8, a scale for each matrix", "dynamic int8, a scale for each output",
-            ))
+            name: Path(folder) / f"{k}.onnx"
+            for k, name in enumerate(
+                (
+                    "float32",
+                    "int8 weights, a scale for each output (ships)",
+                    "dynamic int8, a scale for each matrix",
+                    "dynamic int8, a scale for each output",
+                )
+            )
         }
         fp32, ships, tensor, channel = files.values()
         export_fp32(network, card, fp32)

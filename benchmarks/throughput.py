@@ -129,12 +129,18 @@ def main() -> None:
         serve(options.serve, options.data, options.clips)
         return
     itself = [
-        sys.executable, "-m", "benchmarks.throughput", "--data", options.data,
-        "--clips", str(options.clips), "--serve",
+        sys.executable,
+        "-m",
+        "benchmarks.throughput",
+        "--data",
+        options.data,
+        "--clips",
+        str(options.clips),
+        "--serve",
     ]
     processes = {
         name: subprocess.Popen(
-            [*itself, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            [*itself, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         for name in CANDIDATES
     }
@@ -150,10 +156,12 @@ def main() -> None:
         process.communicate()
     slow = found["librosa + PyTorch, 1 thread"]
     lines = [
-        "# Clips per second of a process that is warm", "",
+        "# Clips per second of a process that is warm",
+        "",
         f"{command()} on {processor()}: {n_clips} clips, medians of "
         f"{options.rounds} alternating rounds; the factors are medians over the rounds. All "
-        "libraries are held to one thread a process.", "",
+        "libraries are held to one thread a process.",
+        "",
         "| | clips per second | faster by | clips per CPU second | by |",
         "|---|---:|---:|---:|---:|",
     ]

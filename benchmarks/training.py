@@ -56,8 +56,13 @@ def straightforward_epoch(
             samples, _ = librosa.load(clips[i].path, sr=config.sample_rate)
             features.append(
                 librosa.feature.mfcc(
-                    y=samples, sr=config.sample_rate, n_mfcc=config.n_mfcc, n_fft=config.n_fft,
-                    hop_length=config.hop_length, n_mels=config.n_mels, fmax=config.fmax,
+                    y=samples,
+                    sr=config.sample_rate,
+                    n_mfcc=config.n_mfcc,
+                    n_fft=config.n_fft,
+                    hop_length=config.hop_length,
+                    n_mels=config.n_mels,
+                    fmax=config.fmax,
                 ).T.copy()
             )
         x, lengths = pad(features)
@@ -75,9 +80,7 @@ def our_epochs(
     return Epochs(dataset, list(range(len(dataset.clips))), targets, config, network)
 
 
-def measured(
-    dataset: Dataset, targets: np.ndarray, members: int, rounds: int
-) -> dict[str, float]:
+def measured(dataset: Dataset, targets: np.ndarray, members: int, rounds: int) -> dict[str, float]:
     """Seconds per epoch of each loop, for so many networks side by side."""
     recipe = BETTER.sized(dataset)
     shape = replace(recipe.network, members=members)

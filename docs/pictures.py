@@ -44,8 +44,13 @@ def shown(arguments: list[str], folder: Path) -> str:
     environment.pop("NO_COLOR", None)
     environment["PYTHONPATH"] = str(HERE.parent)
     process = subprocess.Popen(
-        [sys.executable, "-m", "edge_runtime", *arguments], cwd=folder, stdin=follower,
-        stdout=follower, stderr=follower, env=environment, close_fds=True,
+        [sys.executable, "-m", "edge_runtime", *arguments],
+        cwd=folder,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        env=environment,
+        close_fds=True,
     )
     os.close(follower)
     pieces = []
@@ -69,9 +74,7 @@ def main() -> None:
         write_call(folder / "call.wav")
         (folder / "samples").symlink_to(HERE.parent / "samples")
         console = Console(record=True, width=COLUMNS, file=io.StringIO())
-        for arguments in (
-            ["classify", "samples"], ["classify", "--timeline", "call.wav"],
-        ):
+        for arguments in (["classify", "samples"], ["classify", "--timeline", "call.wav"]):
             console.print(f"$ edge-ser {' '.join(arguments)}", style="bold", highlight=False)
             console.print(Text.from_ansi(shown(arguments, folder)))
         # Without the font that it would fetch: a picture needs no network.

@@ -38,8 +38,13 @@ class Format(str, Enum):
 OF_ONE_RECORDING = (Format.audacity, Format.srt, Format.vtt)
 
 SUFFIXES = {
-    ".json": Format.json, ".jsonl": Format.jsonl, ".ndjson": Format.jsonl, ".csv": Format.csv,
-    ".txt": Format.text, ".srt": Format.srt, ".vtt": Format.vtt,
+    ".json": Format.json,
+    ".jsonl": Format.jsonl,
+    ".ndjson": Format.jsonl,
+    ".csv": Format.csv,
+    ".txt": Format.text,
+    ".srt": Format.srt,
+    ".vtt": Format.vtt,
 }
 
 
@@ -99,9 +104,7 @@ class Writer:
         colours: whether what is written has colours.
     """
 
-    def __init__(
-        self, format: Format, file: TextIO, begin: str, colours: bool = False
-    ) -> None:
+    def __init__(self, format: Format, file: TextIO, begin: str, colours: bool = False) -> None:
         self.count = 0  # answers, or recordings of a timeline
         self._format, self._file = format, file
         self._ascii = is_ascii(file)
@@ -135,13 +138,19 @@ class Answers(Writer):
     """
 
     def __init__(
-        self, format: Format, file: TextIO, labels: tuple[str, ...], *,
-        colours: bool = False, names: Iterable[str] = (),
+        self,
+        format: Format,
+        file: TextIO,
+        labels: tuple[str, ...],
+        *,
+        colours: bool = False,
+        names: Iterable[str] = (),
     ) -> None:
         header = ["file", "label", "confidence", *labels]
         super().__init__(format, file, csv_row(header) if format is Format.csv else "", colours)
-        self._width = max((len(n) for n in map(one_line, names) if len(n) <= WIDEST_NAME),
-                          default=0)
+        self._width = max(
+            (len(n) for n in map(one_line, names) if len(n) <= WIDEST_NAME), default=0
+        )
         self._label_width = max(map(len, (*labels, "uncertain", "no speech")))
 
     def add(self, name: str, prediction: Prediction) -> None:
@@ -152,10 +161,14 @@ class Answers(Writer):
         elif self._format is Format.text:
             line = self._text(name, prediction)
         else:
-            line = self._json({
-                "file": name, "label": prediction.label, "confidence": confidence,
-                "probabilities": probabilities,
-            })
+            line = self._json(
+                {
+                    "file": name,
+                    "label": prediction.label,
+                    "confidence": confidence,
+                    "probabilities": probabilities,
+                }
+            )
         self._write(line)
         self.count += 1
 

@@ -25,8 +25,11 @@ class Audio(Protocol):
 
 
 def read_audio(
-    path: str | os.PathLike[str], sample_rate: int | None = 16_000, *,
-    limits: AudioLimits | None = None, channel: int | None = None,
+    path: str | os.PathLike[str],
+    sample_rate: int | None = 16_000,
+    *,
+    limits: AudioLimits | None = None,
+    channel: int | None = None,
 ) -> np.ndarray:
     """The samples of an audio file, mono, at `sample_rate` Hz (None: at the rate of the file).
 
@@ -44,7 +47,10 @@ def read_audio(
 
 
 def read_audio_bytes(
-    content: bytes, sample_rate: int | None = 16_000, *, name: str = "audio in memory",
+    content: bytes,
+    sample_rate: int | None = 16_000,
+    *,
+    name: str = "audio in memory",
     limits: AudioLimits | None = None,
 ) -> np.ndarray:
     """`read_audio` of what a file holds; `name` is what errors call it."""

@@ -81,8 +81,11 @@ class AudioFile:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], content: bytes | None = None,
-        limits: AudioLimits = NO_LIMITS, channel: int | None = None,
+        self,
+        path: str | os.PathLike[str],
+        content: bytes | None = None,
+        limits: AudioLimits = NO_LIMITS,
+        channel: int | None = None,
     ) -> None:
         self.path = path = Path(path)
         self._limits, self._channel = limits, channel
@@ -199,6 +202,7 @@ class AudioFile:
 
 def _open(path: Path) -> io.FileIO:
     """A regular file, whatever has happened to `path` since it was looked at."""
+
     def opener(name: str, flags: int) -> int:
         return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 

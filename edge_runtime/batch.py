@@ -80,12 +80,15 @@ def classify_many(
         functools.partial(
             model.classify, threshold=threshold, profile=profile, limits=limits, channel=channel
         ),
-        expand(paths), jobs,
+        expand(paths),
+        jobs,
     )
 
 
 def answer_all(
-    work: Callable[[str], T], inputs: Iterable[str | AudioError], jobs: int = 1,
+    work: Callable[[str], T],
+    inputs: Iterable[str | AudioError],
+    jobs: int = 1,
     here: Mapping[str, Callable[[], T]] | None = None,
 ) -> Generator[Answer[T], None, None]:
     """What `work` returns for each of `inputs`, or the EdgeSerError that it raised.
@@ -109,7 +112,8 @@ def answer_all(
 
 
 def _in_turn(
-    work: Callable[[str], T], inputs: Iterable[str | AudioError],
+    work: Callable[[str], T],
+    inputs: Iterable[str | AudioError],
     here: Mapping[str, Callable[[], T]],
 ) -> Generator[Answer[T], None, None]:
     for name in inputs:
@@ -117,7 +121,9 @@ def _in_turn(
 
 
 def _in_processes(
-    work: Callable[[str], T], inputs: Iterable[str | AudioError], jobs: int,
+    work: Callable[[str], T],
+    inputs: Iterable[str | AudioError],
+    jobs: int,
     here: Mapping[str, Callable[[], T]],
 ) -> Generator[Answer[T], None, None]:
     """A thread for each process keeps it busy."""
@@ -152,7 +158,8 @@ def _in_processes(
 
 
 def _answers(
-    work: Callable[[list[str]], list[T | EdgeSerError]], inputs: list[str | AudioError],
+    work: Callable[[list[str]], list[T | EdgeSerError]],
+    inputs: list[str | AudioError],
     here: Mapping[str, Callable[[], T]],
 ) -> list[Answer[T]]:
     """The answers to `inputs`; ConfigError if one of them is that."""

@@ -28,8 +28,12 @@ PROCESSES = 5  # whole processes of each kind at most; each takes seconds on a s
 STREAMS = 0.1  # of the runs: a stream takes ten times as long as a clip
 
 # Of a matrix product in numpy; the network's threads are those of EmotionModel.load().
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
-                    "VECLIB_MAXIMUM_THREADS")
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,8 @@ class Measurements:
     def to_dict(self) -> dict[str, Any]:
         """Everything, with what follows from it, as JSON holds it."""
         return {
-            **asdict(self), "real_time_factor": self.real_time_factor,
+            **asdict(self),
+            "real_time_factor": self.real_time_factor,
             "clips_per_second": self.clips_per_second,
             "hours_per_hour": 1 / self.real_time_factor,
             "core_share_10ms": self.stream_10ms / self.clip_seconds,
@@ -86,8 +91,12 @@ class Measurements:
 
 
 def measure(
-    model: str | os.PathLike[str] | None = None, clip: str | os.PathLike[str] | None = None, *,
-    seconds: float = 3.0, runs: int = 200, progress: Callable[[str], None] = lambda text: None,
+    model: str | os.PathLike[str] | None = None,
+    clip: str | os.PathLike[str] | None = None,
+    *,
+    seconds: float = 3.0,
+    runs: int = 200,
+    progress: Callable[[str], None] = lambda text: None,
 ) -> Measurements:
     """Measure edge-ser on this machine, on one thread; about ten seconds on a laptop.
 
@@ -126,21 +135,34 @@ def measure(
     progress(f"whole processes, {rounds} of each kind")
     processes = _processes(model, clip, samples, rate, rounds)
     return Measurements(
-        edge_ser=__version__, board=machine.board(), processor=machine.processor(),
-        cores=machine.usable_cores(), system=f"{machine.system()}, {machine.bits()}-bit",
-        versions={"python": platform.python_version(),
-                  **{name: machine.installed(name) for name in ("numpy", "onnxruntime")}},
-        model=loaded.card.name, model_bytes=loaded.path.stat().st_size,
+        edge_ser=__version__,
+        board=machine.board(),
+        processor=machine.processor(),
+        cores=machine.usable_cores(),
+        system=f"{machine.system()}, {machine.bits()}-bit",
+        versions={
+            "python": platform.python_version(),
+            **{name: machine.installed(name) for name in ("numpy", "onnxruntime")},
+        },
+        model=loaded.card.name,
+        model_bytes=loaded.path.stat().st_size,
         clip="synthesised voice" if clip is None else Path(clip).name,
-        clip_seconds=len(samples) / rate, runs=runs,
-        classify_process=processes["classify"], help_process=processes["help"], load=load,
-        mfcc=parts["mfcc"], network=parts["network"], classify=parts["classify"],
-        stream_10ms=streams[0], stream_100ms=streams[1],
+        clip_seconds=len(samples) / rate,
+        runs=runs,
+        classify_process=processes["classify"],
+        help_process=processes["help"],
+        load=load,
+        mfcc=parts["mfcc"],
+        network=parts["network"],
+        classify=parts["classify"],
+        stream_10ms=streams[0],
+        stream_100ms=streams[1],
     )
 
 
 def timings(
-    candidates: dict[str, Callable[[], object]], rounds: int,
+    candidates: dict[str, Callable[[], object]],
+    rounds: int,
     shuffled: Callable[[list[str]], list[str]] = list,
 ) -> dict[str, list[float]]:
     """Seconds of each candidate in `rounds` rounds of all, in an order that `shuffled` gives.
@@ -172,8 +194,10 @@ def as_markdown(m: Measurements) -> str:
         ("MFCC of the clip", _timing(m.mfcc)),
         ("network", _timing(m.network)),
         ("both, from samples", _timing(m.classify)),
-        ("real-time factor", f"{m.real_time_factor:.2g} ({1 / m.real_time_factor:,.0f} hours of "
-                             "audio an hour)"),
+        (
+            "real-time factor",
+            f"{m.real_time_factor:.2g} ({1 / m.real_time_factor:,.0f} hours of audio an hour)",
+        ),
         ("throughput", f"{m.clips_per_second:,.0f} clips a second"),
         ("live in chunks of 10 ms", _share(m.stream_10ms, m.clip_seconds)),
         ("live in chunks of 100 ms", _share(m.stream_100ms, m.clip_seconds)),
@@ -183,8 +207,11 @@ def as_markdown(m: Measurements) -> str:
 
 
 def _process(cost: ProcessCost) -> str:
-    memory = "peak memory not told by this system" if cost.peak_mib is None \
+    memory = (
+        "peak memory not told by this system"
+        if cost.peak_mib is None
         else f"peak {cost.peak_mib:.0f} MiB"
+    )
     return f"{cost.seconds:.2f} s, {memory}"
 
 
@@ -216,8 +243,12 @@ def _parts(model: EmotionModel, samples: np.ndarray, runs: int) -> dict[str, Tim
 
     frames = model.frames(samples)
     found = timings(
-        {"mfcc": lambda: model.mfcc(samples), "network": lambda: model.run(frames),
-         "classify": lambda: model.classify(samples)}, runs,
+        {
+            "mfcc": lambda: model.mfcc(samples),
+            "network": lambda: model.run(frames),
+            "classify": lambda: model.classify(samples),
+        },
+        runs,
     )
     return {
         name: Timing(*map(float, np.percentile(seconds, [50, 95])))
@@ -239,8 +270,11 @@ def _median_of_streams(model: EmotionModel, samples: np.ndarray, length: int, ru
 
 
 def _processes(
-    model: str | os.PathLike[str] | None, clip: str | os.PathLike[str] | None,
-    samples: np.ndarray, rate: int, rounds: int,
+    model: str | os.PathLike[str] | None,
+    clip: str | os.PathLike[str] | None,
+    samples: np.ndarray,
+    rate: int,
+    rounds: int,
 ) -> dict[str, ProcessCost]:
     program = [sys.executable, "-m", "edge_runtime"]
     options = [] if model is None else ["--model", str(model)]
@@ -251,6 +285,6 @@ def _processes(
                 file.setparams((1, 2, rate, 0, "NONE", ""))
                 file.writeframes((32767 * samples).astype("<i2").tobytes())
         return process_costs(
-            {"classify": [*program, "classify", str(clip), *options],
-             "help": [*program, "--help"]}, rounds,
+            {"classify": [*program, "classify", str(clip), *options], "help": [*program, "--help"]},
+            rounds,
         )

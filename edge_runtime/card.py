@@ -86,8 +86,10 @@ class ModelCard:
                 "install a newer edge-ser"
             )
         wanted = {field.name for field in dataclasses.fields(cls)}
-        for what, keys in (("lacks", wanted - values.keys()), ("has the unknown",
-                                                              values.keys() - wanted)):
+        for what, keys in (
+            ("lacks", wanted - values.keys()),
+            ("has the unknown", values.keys() - wanted),
+        ):
             if keys:
                 names = ", ".join(sorted(keys))
                 raise ModelError(f"{file}: its model card {what} key {shortened(names)}")
@@ -120,20 +122,25 @@ def _check(values: dict[str, Any], file: str) -> None:
     labels = values["labels"]
     require(
         "labels",
-        isinstance(labels, list) and 2 <= len(labels) <= 1000
+        isinstance(labels, list)
+        and 2 <= len(labels) <= 1000
         and all(_is_text(label, LARGEST_LABEL) and label for label in labels)
-        and len(set(labels)) == len(labels) and not {NO_SPEECH, UNCERTAIN} & set(labels),
+        and len(set(labels)) == len(labels)
+        and not {NO_SPEECH, UNCERTAIN} & set(labels),
         f"two or more different names of {LARGEST_LABEL} characters at most, none of them "
         f"{NO_SPEECH!r} or {UNCERTAIN!r}",
     )
     for key, low, high in (
-        ("temperature", 0.0, math.inf), ("profile_gain", 0.0, math.inf),
-        ("uncertain_below", 0.0, 1.0), ("speech_above", 0.0, 1.0),
+        ("temperature", 0.0, math.inf),
+        ("profile_gain", 0.0, math.inf),
+        ("uncertain_below", 0.0, 1.0),
+        ("speech_above", 0.0, 1.0),
         ("speech_above_dbfs", -math.inf, 0.0),
     ):
         number = isinstance(values[key], (int, float)) and not isinstance(values[key], bool)
         require(
-            key, number and low <= values[key] <= high and abs(values[key]) < 1e30,
+            key,
+            number and low <= values[key] <= high and abs(values[key]) < 1e30,
             f"a number from {low} to {high}",
         )
     for key in ("temperature", "profile_gain"):
@@ -169,8 +176,11 @@ def _check_front_end(mfcc: MfccConfig, file: str) -> None:
     hop = mfcc.hop_length / mfcc.sample_rate
     for name, holds, wanted in (
         ("sample_rate", mfcc.sample_rate >= 1000, "1000 or more"),
-        ("hop_length", SHORTEST_HOP <= hop <= LONGEST_HOP,
-         f"{SHORTEST_HOP:g} to {LONGEST_HOP:g} s of sample_rate={mfcc.sample_rate}"),
+        (
+            "hop_length",
+            SHORTEST_HOP <= hop <= LONGEST_HOP,
+            f"{SHORTEST_HOP:g} to {LONGEST_HOP:g} s of sample_rate={mfcc.sample_rate}",
+        ),
         ("n_fft", mfcc.n_fft <= 4 * mfcc.sample_rate, f"4 s of {mfcc.sample_rate} at most"),
     ):
         if not holds:

@@ -47,8 +47,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _main(
     version: Annotated[
-        bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     pass
@@ -101,7 +100,9 @@ def mfcc(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE",
+            "--output",
+            "-o",
+            metavar="FILE",
             help="A .npy array (frames, coefficients) or a .csv table [default: csv on stdout].",
         ),
     ] = None,
@@ -109,7 +110,8 @@ def mfcc(
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="NAME=VALUE",
+            "--set",
+            metavar="NAME=VALUE",
             help="A setting of the front end, such as hop_length=320; repeatable.",
         ),
     ] = None,

@@ -12,9 +12,10 @@ import typer
 
 def bench(
     model: Annotated[
-        Path | None, typer.Option(
+        Path | None,
+        typer.Option(
             metavar="FILE", readable=False, help="An .onnx model [default: the bundled one]."
-        )
+        ),
     ] = None,
     clip: Annotated[
         Path | None,

@@ -55,28 +55,33 @@ def classify(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
     model: Annotated[
-        Path | None, typer.Option(
+        Path | None,
+        typer.Option(
             metavar="FILE", readable=False, help="An .onnx model [default: the bundled one]."
-        )
+        ),
     ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(
-            metavar="P", min=0.0, max=1.0,
+            metavar="P",
+            min=0.0,
+            max=1.0,
             help='Answer "uncertain" below this confidence [default: the model\'s].',
         ),
     ] = None,
     profile: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", autocompletion=known_profiles,
+            metavar="NAME",
+            autocompletion=known_profiles,
             help="Who speaks: a profile that `edge-ser profile create` made.",
         ),
     ] = None,
     timeline: Annotated[
         bool,
         typer.Option(
-            "--timeline", "-t",
+            "--timeline",
+            "-t",
             help="Long recordings: segments from when to when, and where nobody speaks.",
         ),
     ] = False,
@@ -101,7 +106,8 @@ def classify(
     channel: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1,
+            metavar="N",
+            min=1,
             help="Hear this channel alone, 1 is left, such as one side of a call [default: their "
             "mean].",
         ),
@@ -109,8 +115,7 @@ def classify(
     longest: Annotated[
         float | None,
         typer.Option(
-            metavar="SECONDS",
-            help="Refuse what is longer [default: 1800; with --timeline a day].",
+            metavar="SECONDS", help="Refuse what is longer [default: 1800; with --timeline a day]."
         ),
     ] = None,
     largest: Annotated[
@@ -131,9 +136,7 @@ def classify(
     ] = False,
     rate: Annotated[
         int | None,
-        typer.Option(
-            metavar="HZ", help="Standard input is raw samples (PCM), so many a second."
-        ),
+        typer.Option(metavar="HZ", help="Standard input is raw samples (PCM), so many a second."),
     ] = None,
     channels: Annotated[
         int | None,
@@ -227,7 +230,11 @@ def classify(
             if timeline:
                 answers = Timelines(format, file, loaded.labels)
                 failed = write_timelines(
-                    loaded, recordings, answers, {STDIN: stdin}, options,
+                    loaded,
+                    recordings,
+                    answers,
+                    {STDIN: stdin},
+                    options,
                     is_terminal(sys.stderr) and not quiet,
                 )
             else:
@@ -322,9 +329,7 @@ def _write(
     return failed
 
 
-def _interrupted(
-    answers: Writer | None, file: TextIO, output: Path | None
-) -> None:
+def _interrupted(answers: Writer | None, file: TextIO, output: Path | None) -> None:
     """Leave at once: whatever is in the middle of a long recording is not waited for."""
     from .files import part_of
 

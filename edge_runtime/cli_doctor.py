@@ -31,14 +31,16 @@ def doctor(
     clips: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[CLIP]...", readable=False,
+            metavar="[CLIP]...",
+            readable=False,
             help="Recordings to look at, folders or patterns [default: none].",
         ),
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(
+        Path | None,
+        typer.Option(
             metavar="FILE", readable=False, help="An .onnx model [default: the bundled one]."
-        )
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
 ) -> None:
@@ -145,7 +147,11 @@ def as_text(finding: Finding) -> str:
     width = min(shutil.get_terminal_size().columns, WIDEST)
     for text in (finding.meaning, finding.advice):
         lines += textwrap.wrap(
-            text, width, initial_indent=indent, subsequent_indent=indent,
-            break_long_words=False, break_on_hyphens=False,
+            text,
+            width,
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
         )
     return "\n".join(lines)

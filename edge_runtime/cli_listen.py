@@ -62,7 +62,8 @@ def listen(
     threshold: Annotated[
         float | None,
         typer.Option(
-            min=0.0, max=1.0,
+            min=0.0,
+            max=1.0,
             help='Answer "uncertain" below this confidence [default: the model\'s].',
         ),
     ] = None,
@@ -88,9 +89,10 @@ def listen(
         bool, typer.Option("--adapt", help="Get used to the voice, in a few minutes of speech.")
     ] = False,
     model: Annotated[
-        Path | None, typer.Option(
+        Path | None,
+        typer.Option(
             metavar="FILE", readable=False, help="An .onnx model [default: the bundled one]."
-        )
+        ),
     ] = None,
 ) -> None:
     """Tell the emotion of what is said, while it is said.
@@ -177,8 +179,11 @@ class _Interrupt:
 
 
 def _listen(
-    listener: Listener, source: Iterable[Block], channel: int | None,
-    output: JsonLines | TextLines, all: bool,
+    listener: Listener,
+    source: Iterable[Block],
+    channel: int | None,
+    output: JsonLines | TextLines,
+    all: bool,
 ) -> int:
     """Print the events of a source until it ends; the exit status."""
     shown = _Shown(output, all)
@@ -234,7 +239,8 @@ def _report_losses(microphone: Microphone) -> None:
     if microphone.lost:
         typer.echo(
             f"edge-ser: {microphone.lost:.1f} s of audio were lost: this machine, or whoever reads "
-            "the output, is too slow", err=True,
+            "the output, is too slow",
+            err=True,
         )
     if microphone.overflows:
         typer.echo(

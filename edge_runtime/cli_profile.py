@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None,
+    no_args_is_help=True,
+    rich_markup_mode=None,
     help="Make, list and delete profiles of speakers.\n\nA profile is what a device that hears the "
     "same few people knows about one of them.",
 )
@@ -30,13 +31,12 @@ def known_profiles(incomplete: str) -> list[str]:
 
 @app.command()
 def create(
-    name: Annotated[
-        str, typer.Argument(help="What to call it, or a path that ends in .json.")
-    ],
+    name: Annotated[str, typer.Argument(help="What to call it, or a path that ends in .json.")],
     clips: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[CLIP... | SECONDS]", readable=False,
+            metavar="[CLIP... | SECONDS]",
+            readable=False,
             help="About a minute of one person's speech, also folders or patterns; with "
             "--microphone how long to record.",
         ),
@@ -51,9 +51,10 @@ def create(
         int | None, typer.Option(min=1, help="Of the microphone [default: the mean of them].")
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(
+        Path | None,
+        typer.Option(
             metavar="FILE", readable=False, help="An .onnx model [default: the bundled one]."
-        )
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a profile of that name.")] = False,
 ) -> None:
@@ -92,7 +93,8 @@ def create(
     if profile.seconds < 20:
         typer.echo(
             f"edge-ser: profile {path.stem}: {profile.seconds:.0f} s are little; about a minute is "
-            "wanted", err=True,
+            "wanted",
+            err=True,
         )
 
 

@@ -53,8 +53,12 @@ def check_options(format: Format, options: TimelineOptions, n_inputs: int) -> No
 
 
 def write_timelines(
-    model: EmotionModel, inputs: list[str | AudioError], out: Timelines,
-    here: Mapping[str, Callable[[], Audio]], options: TimelineOptions, show_progress: bool
+    model: EmotionModel,
+    inputs: list[str | AudioError],
+    out: Timelines,
+    here: Mapping[str, Callable[[], Audio]],
+    options: TimelineOptions,
+    show_progress: bool,
 ) -> bool:
     """Write the segments of all recordings; whether one of them failed.
 
@@ -69,8 +73,10 @@ def write_timelines(
             try:
                 if isinstance(name, AudioError):
                     raise name
-                recording = here[name]() if name in here else AudioFile(
-                    name, limits=options.limits, channel=options.channel
+                recording = (
+                    here[name]()
+                    if name in here
+                    else AudioFile(name, limits=options.limits, channel=options.channel)
                 )
                 _write_one(model, name, out, recording, options, show_progress)
             except ConfigError:
@@ -84,7 +90,11 @@ def write_timelines(
 
 
 def _write_one(
-    model: EmotionModel, name: str, out: Timelines, recording: Audio, options: TimelineOptions,
+    model: EmotionModel,
+    name: str,
+    out: Timelines,
+    recording: Audio,
+    options: TimelineOptions,
     show_progress: bool,
 ) -> None:
     from .timeline import TimelineStream
@@ -95,8 +105,12 @@ def _write_one(
 
         sheet = Sheet(model, recording.sample_rate, name)
     stream = TimelineStream(
-        model, recording.sample_rate, window=options.window, hop=options.hop,
-        threshold=options.threshold, profile=options.profile,
+        model,
+        recording.sample_rate,
+        window=options.window,
+        hop=options.hop,
+        threshold=options.threshold,
+        profile=options.profile,
         watch=sheet.add_step if sheet is not None else lambda step: None,
     )
     progress = None

@@ -18,8 +18,12 @@ PAD_MODES = ("constant", "edge", "linear_ramp", "reflect", "symmetric")
 
 # Beyond these a setting is a slip, and would ask for gigabytes.
 LARGEST = {
-    "sample_rate": 768_000, "n_mfcc": 2048, "n_fft": 1 << 17, "win_length": 1 << 17,
-    "hop_length": 1 << 31, "n_mels": 2048,
+    "sample_rate": 768_000,
+    "n_mfcc": 2048,
+    "n_fft": 1 << 17,
+    "win_length": 1 << 17,
+    "hop_length": 1 << 31,
+    "n_mels": 2048,
 }
 # Of n_fft times n_mels: filters of 64 MiB.
 LARGEST_FILTERS = 1 << 24
@@ -86,7 +90,8 @@ class MfccConfig:
             self._require(isinstance(getattr(self, name), bool), name, "True or False")
         self._require(
             self.convention in ("librosa", "python_speech_features"),
-            "convention", "'librosa' or 'python_speech_features'",
+            "convention",
+            "'librosa' or 'python_speech_features'",
         )
         self._require(self.dct_type in (1, 2, 3), "dct_type", "1, 2 or 3")
         self._require(self.dct_norm in ("ortho", None), "dct_norm", "'ortho' or None")
@@ -97,39 +102,41 @@ class MfccConfig:
             self._require(
                 isinstance(self.norm, numbers.Real)
                 and (0 <= self.norm < 1e30 or abs(self.norm) == math.inf),
-                "norm", "'slaney', None or the order of a norm",
+                "norm",
+                "'slaney', None or the order of a norm",
             )
         if isinstance(self.window, list):  # what JSON makes of a tuple
             object.__setattr__(self, "window", tuple(self.window))
         self._require(
-            _is_window(self.window), "window",
+            _is_window(self.window),
+            "window",
             "a name, a (name, parameter) tuple or a Kaiser beta, as scipy.signal.get_window takes",
         )
         self._require(
-            self.n_fft * self.n_mels <= LARGEST_FILTERS, "n_mels",
+            self.n_fft * self.n_mels <= LARGEST_FILTERS,
+            "n_mels",
             f"at most {LARGEST_FILTERS // self.n_fft} with n_fft={self.n_fft}",
         )
         self._require(
-            self.n_mfcc <= self.n_mels, "n_mfcc",
+            self.n_mfcc <= self.n_mels,
+            "n_mfcc",
             f"at most n_mels={self.n_mels}: the DCT of n_mels bands has that many coefficients",
         )
-        self._require(
-            self.dct_type != 1 or self.n_mels >= 2, "n_mels", "2 or more for dct_type=1"
-        )
+        self._require(self.dct_type != 1 or self.n_mels >= 2, "n_mels", "2 or more for dct_type=1")
         if self.convention == "librosa":
             self._require(
-                self.win_length is None or self.win_length <= self.n_fft, "win_length",
+                self.win_length is None or self.win_length <= self.n_fft,
+                "win_length",
                 f"at most n_fft={self.n_fft}",
             )
             for name in ("preemphasis", "energy"):
                 self._require(not getattr(self, name), name, "left out under librosa's convention")
         else:
             self._require(not self.center, "center", "False under python_speech_features")
+            self._require(self.top_db is None, "top_db", "None under python_speech_features")
             self._require(
-                self.top_db is None, "top_db", "None under python_speech_features"
-            )
-            self._require(
-                (self.fmax or 0) <= self.sample_rate / 2, "fmax",
+                (self.fmax or 0) <= self.sample_rate / 2,
+                "fmax",
                 f"at most half the sample rate, {self.sample_rate / 2}",
             )
 
@@ -166,7 +173,8 @@ class MfccConfig:
             raise ConfigError(f"the MFCC settings are {type(settings).__name__}, not a mapping")
         fields = {field.name for field in dataclasses.fields(cls)}
         for what, names in (
-            ("missing", fields - settings.keys()), ("unknown", settings.keys() - fields)
+            ("missing", fields - settings.keys()),
+            ("unknown", settings.keys() - fields),
         ):
             if names:
                 listed = shortened(", ".join(sorted(map(str, names))))
@@ -228,9 +236,19 @@ class MfccConfig:
             sample_rate=samplerate,
             win_length=_round_half_up(winlen * samplerate),
             hop_length=_round_half_up(winstep * samplerate),
-            n_mfcc=numcep, n_mels=nfilt, n_fft=nfft, fmin=lowfreq, fmax=highfreq or None,
-            preemphasis=preemph, lifter=max(ceplifter, 0), energy=bool(appendEnergy),
-            window=winfunc, center=False, htk=True, norm=None, scale=scale,
+            n_mfcc=numcep,
+            n_mels=nfilt,
+            n_fft=nfft,
+            fmin=lowfreq,
+            fmax=highfreq or None,
+            preemphasis=preemph,
+            lifter=max(ceplifter, 0),
+            energy=bool(appendEnergy),
+            window=winfunc,
+            center=False,
+            htk=True,
+            norm=None,
+            scale=scale,
         )
 
 
@@ -241,8 +259,12 @@ def _is_window(window: Any) -> bool:
     if isinstance(window, tuple):
         parameters = window[1:]
         largest = LARGEST_NBAR if window[:1] == ("taylor",) else LARGEST_PARAMETER
-        return bool(window) and isinstance(window[0], str) and all(
-            isinstance(value, (int, float)) and abs(value) <= largest for value in parameters
+        return (
+            bool(window)
+            and isinstance(window[0], str)
+            and all(
+                isinstance(value, (int, float)) and abs(value) <= largest for value in parameters
+            )
         )
     if isinstance(window, (int, float)) and not isinstance(window, bool):
         return abs(window) <= LARGEST_PARAMETER

@@ -115,7 +115,11 @@ def _find(
 
 
 def _of_wave(
-    file: BinaryIO, begin: bytes, order: str, found: tuple[int, int], formats: list[bytes],
+    file: BinaryIO,
+    begin: bytes,
+    order: str,
+    found: tuple[int, int],
+    formats: list[bytes],
     name: object,
 ) -> Announced:
     position, length = found

@@ -88,8 +88,14 @@ def examine(path: str | os.PathLike[str], model: EmotionModel | None = None) -> 
     short = recording.seconds <= AudioLimits().longest
     prediction = model.classify(path) if model is not None and short else None
     findings = [
-        _format(recording), _channels(recording), _length(recording), _level(recording, model),
-        _clipping(recording), _offset(recording), _noise(recording), _bandwidth(recording, model),
+        _format(recording),
+        _channels(recording),
+        _length(recording),
+        _level(recording, model),
+        _clipping(recording),
+        _offset(recording),
+        _noise(recording),
+        _bandwidth(recording, model),
     ]
     if prediction is not None:
         findings.append(_answer(prediction, findings))
@@ -100,7 +106,9 @@ def _format(r: Recording) -> Finding:
     found = f"{r.format}, {r.sample_rate} Hz"
     if r.format.endswith(("PCM_U8", "PCM_S8")):
         return Finding(
-            "format", Severity.note, found,
+            "format",
+            Severity.note,
+            found,
             "8 bits add a noise of their own, 48 dB below full scale; quiet voices drown in it.",
             "Record 16 bits; converting the file later does not help.",
         )
@@ -122,7 +130,9 @@ def _channels(r: Recording) -> Finding:
     )
     if r.mixed_db < CANCELLED_WARNING_DB:
         return Finding(
-            "channels", Severity.warning, f"{found}; they cancel each other",
+            "channels",
+            Severity.warning,
+            f"{found}; they cancel each other",
             f"The channels are averaged, and of these {r.mixed_db:.0f} dB remain: one is the "
             "other upside down. The voice is lost.",
             f"{keep}, and look for a cable or plug with swapped wires.",
@@ -131,7 +141,9 @@ def _channels(r: Recording) -> Finding:
     if dead and loudest > -200:
         numbers = " and ".join(map(str, dead))
         return Finding(
-            "channels", Severity.note, f"{found}; nothing in {numbers}",
+            "channels",
+            Severity.note,
+            f"{found}; nothing in {numbers}",
             "The channels are averaged, so that the voice becomes quieter: by 6 dB if one of two "
             "is empty.",
             keep,
@@ -139,7 +151,9 @@ def _channels(r: Recording) -> Finding:
     alike = r.correlation is None or abs(r.correlation) >= DIFFERENT_CORRELATION
     if r.mixed_db < CANCELLED_NOTE_DB or (r.channels == 2 and not alike):
         return Finding(
-            "channels", Severity.note, f"{found}; they differ",
+            "channels",
+            Severity.note,
+            f"{found}; they differ",
             "The channels are averaged: two people become one voice, and a voice that reaches two "
             "microphones at different times is coloured.",
             f"One file a person, or one microphone. {keep}",
@@ -153,25 +167,33 @@ def _length(r: Recording) -> Finding:
         f"({100 * r.silence:.0f} % silence)"
     )
     if r.measured_seconds < r.seconds:
-        found = f"{r.seconds:.0f} s; of the first {MEASURED_SECONDS:.0f} s " \
-                f"{100 * r.silence:.0f} % silence"
+        found = (
+            f"{r.seconds:.0f} s; of the first {MEASURED_SECONDS:.0f} s "
+            f"{100 * r.silence:.0f} % silence"
+        )
     if r.loudest_dbfs is None:
         return Finding("length", Severity.ok, found)
     if r.speech_seconds < SHORT_WARNING_SECONDS:
         return Finding(
-            "length", Severity.warning, found,
+            "length",
+            Severity.warning,
+            found,
             "So short a sound says next to nothing about a mood; the answer is a guess.",
             "Record a whole sentence, 2 seconds or more.",
         )
     if r.speech_seconds < SHORT_NOTE_SECONDS:
         return Finding(
-            "length", Severity.note, found,
+            "length",
+            Severity.note,
+            found,
             "Less than a second of speech often gets another answer than the whole sentence.",
             "Record a whole sentence, 2 seconds or more.",
         )
     if r.seconds > LONG_SECONDS:
         return Finding(
-            "length", Severity.note, found,
+            "length",
+            Severity.note,
+            found,
             "There is one answer for the whole file, however often the mood or the speaker "
             "changes in it.",
             "`edge-ser classify --timeline` answers by segments; or cut it into utterances of 2 to "
@@ -179,7 +201,9 @@ def _length(r: Recording) -> Finding:
         )
     if r.silence > SILENCE_NOTE:
         return Finding(
-            "length", Severity.note, found,
+            "length",
+            Severity.note,
+            found,
             "Silence is dropped, so that little is left to judge by.",
             "If there is more speech than that, it is too quiet beside the loudest sound: take out "
             "knocks and clicks, speak nearer to the microphone.",
@@ -190,7 +214,9 @@ def _length(r: Recording) -> Finding:
 def _level(r: Recording, model: EmotionModel | None) -> Finding:
     if r.loudest_dbfs is None or r.speech_dbfs is None:
         return Finding(
-            "level", Severity.warning, "nothing but silence",
+            "level",
+            Severity.warning,
+            "nothing but silence",
             'The answer is "no speech".',
             "Check that the right microphone was chosen, is not muted, and is allowed to be used.",
         )
@@ -198,16 +224,23 @@ def _level(r: Recording, model: EmotionModel | None) -> Finding:
     limit = -70.0 if model is None else model.card.speech_above_dbfs
     if r.loudest_dbfs < limit:
         return Finding(
-            "level", Severity.warning, found,
+            "level",
+            Severity.warning,
+            found,
             f'Nothing is louder than {limit:g} dBFS, so that the answer is "no speech".',
             "Raise the gain of the microphone, or speak nearer to it.",
         )
     if r.speech_dbfs < QUIET_DBFS:
         return Finding(
-            "level", Severity.note, found,
+            "level",
+            Severity.note,
+            found,
             "The voice is quiet: the noise of microphone and converter is near it"
-            + ("." if model is None or _relative(model) else
-               ", and to this model a quiet voice sounds sad."),
+            + (
+                "."
+                if model is None or _relative(model)
+                else ", and to this model a quiet voice sounds sad."
+            ),
             "Raise the gain until speech is at -30 to -15 dBFS, or speak nearer.",
         )
     return Finding("level", Severity.ok, found)
@@ -223,9 +256,13 @@ def _clipping(r: Recording) -> Finding:
         return Finding("clipping", Severity.ok, "none" if r.clipped == 0 else found)
     bad = r.clipped >= CLIPPED_WARNING
     return Finding(
-        "clipping", Severity.warning if bad else Severity.note, found,
+        "clipping",
+        Severity.warning if bad else Severity.note,
+        found,
         "The recording was too loud for its device, and the voice is distorted: it sounds harsher "
-        "than it was." if bad else "The loudest moments are distorted; the answer hardly suffers.",
+        "than it was."
+        if bad
+        else "The loudest moments are distorted; the answer hardly suffers.",
         "Turn the gain down until the loudest word stays below -6 dBFS; what is cut off cannot be "
         "brought back.",
     )
@@ -255,12 +292,17 @@ def _noise(r: Recording) -> Finding:
     if r.speech_seconds < SHORT_NOTE_SECONDS:
         return Finding("noise", Severity.ok, "too little speech to tell")
     above = round(r.snr_db)
-    found = f"speech {above} dB above its pauses" if above > 0 \
+    found = (
+        f"speech {above} dB above its pauses"
+        if above > 0
         else "nothing stands out from what is heard all the time"
+    )
     if r.snr_db >= SNR_NOTE_DB:
         return Finding("noise", Severity.ok, found)
     return Finding(
-        "noise", Severity.warning if r.snr_db < SNR_WARNING_DB else Severity.note, found,
+        "noise",
+        Severity.warning if r.snr_db < SNR_WARNING_DB else Severity.note,
+        found,
         "Something is heard all the time beside the voice, or there are no pauses; noise changes "
         "a quarter of the answers at 10 dB.",
         "Move the microphone nearer to the mouth and away from fans, roads, loudspeakers and what "
@@ -274,7 +316,9 @@ def _bandwidth(r: Recording, model: EmotionModel | None) -> Finding:
     found = f"up to {r.highest_hz / 1000:.1f} kHz of {r.sample_rate / 2000:g}"
     if _telephone(r):
         return Finding(
-            "bandwidth", Severity.warning, f"{found}, and little below 300 Hz",
+            "bandwidth",
+            Severity.warning,
+            f"{found}, and little below 300 Hz",
             "It sounds as through a telephone, unless the voice is very high. What is missing "
             "below 300 Hz changes about three answers in ten.",
             "Record with a microphone of the full range. For calls, make a speaker profile of "
@@ -284,7 +328,9 @@ def _bandwidth(r: Recording, model: EmotionModel | None) -> Finding:
     hears = 4000.0 if front is None else front.fmax or front.sample_rate / 2
     if r.highest_hz < 0.9 * hears:
         return Finding(
-            "bandwidth", Severity.note, found,
+            "bandwidth",
+            Severity.note,
+            found,
             f"The model hears up to {hears / 1000:g} kHz, and the uppermost part is missing.",
             "Record at 16000 Hz or more; converting the file later does not help.",
         )
@@ -297,7 +343,8 @@ def _telephone(r: Recording) -> bool:
     if r.highest_hz is None or r.low_db is None or r.upper_db is None:
         return False
     return (
-        r.highest_hz < TELEPHONE_HIGHEST_HZ and r.upper_db < TELEPHONE_UPPER_DB
+        r.highest_hz < TELEPHONE_HIGHEST_HZ
+        and r.upper_db < TELEPHONE_UPPER_DB
         and r.low_db + r.upper_db < TELEPHONE_EDGES_DB
     )
 
@@ -309,17 +356,23 @@ def _answer(prediction: Prediction, findings: list[Finding]) -> Finding:
     worst = {finding.severity for finding in findings}
     if prediction.label == NO_SPEECH and Severity.warning in worst:
         return Finding("answer", Severity.ok, f"{NO_SPEECH}: see the warning above")
-    reason = "what stands above may be why." if worst - {Severity.ok} \
-        else "nothing above explains it."
+    reason = (
+        "what stands above may be why." if worst - {Severity.ok} else "nothing above explains it."
+    )
     if prediction.label == NO_SPEECH:
         return Finding(
-            "answer", Severity.warning, NO_SPEECH, f"The model hears no voice in it; {reason}",
+            "answer",
+            Severity.warning,
+            NO_SPEECH,
+            f"The model hears no voice in it; {reason}",
             "Listen to the file. If somebody speaks in it, the voice may be too short, or covered "
             "by noise or music.",
         )
     if prediction.label == UNCERTAIN:
         return Finding(
-            "answer", Severity.note, found,
+            "answer",
+            Severity.note,
+            found,
             f"No emotion is likely enough; {reason}",
             "A longer recording may help; --threshold 0 gives the likeliest in any case.",
         )

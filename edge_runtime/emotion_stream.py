@@ -39,7 +39,10 @@ class EmotionStream:
     """
 
     def __init__(
-        self, model: EmotionModel, sample_rate: float | None, threshold: float | None,
+        self,
+        model: EmotionModel,
+        sample_rate: float | None,
+        threshold: float | None,
         profile: SpeakerProfile | None,
     ) -> None:
         self._model = model

@@ -33,7 +33,9 @@ class JsonLines:
         if event.kind == "update" and not self._updates:
             return
         row: dict[str, object] = {
-            "event": event.kind, "start": round(event.start, 3), "end": round(event.end, 3),
+            "event": event.kind,
+            "start": round(event.start, 3),
+            "end": round(event.end, 3),
         }
         if event.prediction is None:
             row["seconds"] = round(event.end - event.start, 3)

@@ -207,12 +207,20 @@ def bands_of(config: MfccConfig) -> np.ndarray:
     """The mel matrix `(n_bins, n_bands)`; the frame's energy is one more band where c0 is that."""
     if config.convention == "librosa":
         return mel_filters(
-            config.sample_rate, config.n_fft, config.n_mels, config.fmin, config.fmax,
-            htk=config.htk, norm=config.norm,
+            config.sample_rate,
+            config.n_fft,
+            config.n_mels,
+            config.fmin,
+            config.fmax,
+            htk=config.htk,
+            norm=config.norm,
         ).T
     bands = python_speech_features_filters(
-        config.sample_rate, config.n_fft, config.n_mels,
-        config.fmin, config.fmax or config.sample_rate / 2,
+        config.sample_rate,
+        config.n_fft,
+        config.n_mels,
+        config.fmin,
+        config.fmax or config.sample_rate / 2,
     )
     if config.energy:
         bands = np.vstack([bands, np.ones(bands.shape[1])])
@@ -241,7 +249,5 @@ def band_blocks(bands: np.ndarray) -> list[tuple[slice, slice, np.ndarray]]:
     for first, last in zip(edges[:-1], edges[1:]):
         used = np.flatnonzero(bands[:, first:last].any(axis=1))
         bins = slice(used[0], used[-1] + 1) if len(used) else slice(0, 0)
-        blocks.append(
-            (bins, slice(first, last), np.ascontiguousarray(bands[bins, first:last]))
-        )
+        blocks.append((bins, slice(first, last), np.ascontiguousarray(bands[bins, first:last])))
     return blocks

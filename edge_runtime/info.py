@@ -13,15 +13,26 @@ def describe(model: EmotionModel) -> dict[str, Any]:
     """The card of a model with its file's size and its inputs and outputs, as JSON holds them."""
     card = model.card
     return {
-        "file": str(model.path), "bytes": model.path.stat().st_size, "name": card.name,
-        "labels": list(card.labels), "inputs": model.inputs(), "outputs": model.outputs(),
-        "mfcc": card.mfcc.to_dict(), "silence": card.silence and card.silence.to_dict(),
-        "normalisation": card.normalisation, "temperature": card.temperature,
+        "file": str(model.path),
+        "bytes": model.path.stat().st_size,
+        "name": card.name,
+        "labels": list(card.labels),
+        "inputs": model.inputs(),
+        "outputs": model.outputs(),
+        "mfcc": card.mfcc.to_dict(),
+        "silence": card.silence and card.silence.to_dict(),
+        "normalisation": card.normalisation,
+        "temperature": card.temperature,
         "profile_gain": card.profile_gain,
-        "uncertain_below": card.uncertain_below, "speech_above": card.speech_above,
-        "speech_above_dbfs": card.speech_above_dbfs, "architecture": card.architecture,
-        "parameters": card.parameters, "quantization": card.quantization,
-        "licence": card.licence, "corpora": list(card.corpora), "scores": card.scores,
+        "uncertain_below": card.uncertain_below,
+        "speech_above": card.speech_above,
+        "speech_above_dbfs": card.speech_above_dbfs,
+        "architecture": card.architecture,
+        "parameters": card.parameters,
+        "quantization": card.quantization,
+        "licence": card.licence,
+        "corpora": list(card.corpora),
+        "scores": card.scores,
     }
 
 
@@ -55,10 +66,14 @@ def _shapes(values: dict[str, list[Any]]) -> str:
 
 
 def _corpora(rows: list[dict[str, Any]]) -> str:
-    return ", ".join(
-        f"{row.get('name')} ({row.get('clips')} clips, {row.get('speakers') or 'unknown'} speakers)"
-        for row in rows
-    ) or "not recorded"
+    return (
+        ", ".join(
+            f"{row.get('name')} ({row.get('clips')} clips, "
+            f"{row.get('speakers') or 'unknown'} speakers)"
+            for row in rows
+        )
+        or "not recorded"
+    )
 
 
 def _silence(silence: dict[str, Any] | None) -> str:
@@ -74,10 +89,13 @@ def _scores(scores: dict[str, Any]) -> list[tuple[str, str]]:
     if not isinstance(test, dict) or not _is_share(test.get("uar")):
         return [("scores", "not recorded")]
     split, ece = scores.get("split", "unknown split"), scores.get("test_ece")
-    found = [(
-        "scores", f"UAR {100 * test['uar']:.1f} % on {test.get('clips')} test clips ({split})"
-        + (f", calibration error {ece:.3f}" if _is_share(ece) else ""),
-    )]
+    found = [
+        (
+            "scores",
+            f"UAR {100 * test['uar']:.1f} % on {test.get('clips')} test clips ({split})"
+            + (f", calibration error {ece:.3f}" if _is_share(ece) else ""),
+        )
+    ]
     recall = test.get("recall")
     if isinstance(recall, dict) and all(map(_is_share, recall.values())):
         shares = ", ".join(f"{label} {100 * share:.0f} %" for label, share in recall.items())

@@ -14,10 +14,32 @@ from .errors import AudioError, reason
 
 # Of what libsndfile reads: http://www.mega-nerd.com/libsndfile/; what mostly holds no sound
 # (.mat, .iff) is left out. A file that is named itself may be called anything.
-AUDIO_SUFFIXES = frozenset([
-    ".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".mp1", ".aif", ".aiff",
-    ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64", ".sph", ".nist", ".voc", ".avr", ".ircam",
-])
+AUDIO_SUFFIXES = frozenset(
+    [
+        ".wav",
+        ".wave",
+        ".flac",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".mp3",
+        ".mp2",
+        ".mp1",
+        ".aif",
+        ".aiff",
+        ".aifc",
+        ".au",
+        ".snd",
+        ".caf",
+        ".w64",
+        ".rf64",
+        ".sph",
+        ".nist",
+        ".voc",
+        ".avr",
+        ".ircam",
+    ]
+)
 
 _MAGIC = re.compile(r"[*?[]")
 

@@ -36,13 +36,16 @@ SAME_ANSWER = 1e-3
 def check_machine() -> Iterator[Finding]:
     """Python, system, processor and cores."""
     yield Finding("edge-ser", Severity.ok, f"{__version__} ({Path(__file__).parent})")
-    found = f"{platform.python_version()} ({platform.python_implementation()}), " \
-            f"{machine.bits()}-bit"
+    found = (
+        f"{platform.python_version()} ({platform.python_implementation()}), {machine.bits()}-bit"
+    )
     if machine.bits() == 64:
         yield Finding("python", Severity.ok, found)
     else:
         yield Finding(
-            "python", Severity.note, found,
+            "python",
+            Severity.note,
+            found,
             "onnxruntime publishes no wheels for most 32-bit systems.",
             "On a Raspberry Pi 3, 4, 5 or Zero 2 install the 64-bit system.",
         )
@@ -51,7 +54,8 @@ def check_machine() -> Iterator[Finding]:
     name = machine.processor()
     yield Finding("processor", Severity.ok, f"{board}, {name}" if board else name)
     yield Finding(
-        "cores", Severity.ok,
+        "cores",
+        Severity.ok,
         f"{os.cpu_count()}, of which {machine.usable_cores()} may be used; the model takes 1",
     )
 
@@ -95,7 +99,8 @@ def check_microphone() -> Iterator[Finding]:
     version = machine.installed("sounddevice")
     if version is None:
         yield Finding(
-            "microphone", Severity.ok,
+            "microphone",
+            Severity.ok,
             f"sounddevice is not installed; for live audio: pip install '{MICROPHONE}'",
         )
         return
@@ -107,7 +112,9 @@ def check_microphone() -> Iterator[Finding]:
     except Exception as error:  # PortAudio's errors have a class of their own
         said = " ".join(str(error).split())
         yield Finding(
-            "microphone", Severity.warning, f"sounddevice {version} cannot be used: {said}",
+            "microphone",
+            Severity.warning,
+            f"sounddevice {version} cannot be used: {said}",
             "Files can be classified, live audio cannot.",
             "On Debian, Ubuntu and Raspberry Pi OS: sudo apt install libportaudio2",
         )
@@ -115,14 +122,17 @@ def check_microphone() -> Iterator[Finding]:
     inputs = [(k, each) for k, each in enumerate(devices) if each["max_input_channels"] > 0]
     if not inputs:
         yield Finding(
-            "microphone", Severity.note, f"none found (sounddevice {version})",
+            "microphone",
+            Severity.note,
+            f"none found (sounddevice {version})",
             "Files can be classified, live audio cannot.",
             "Plug one in. Under Linux `arecord -l` lists what the system sees, and the user must "
             "be in the group audio.",
         )
     for number, each in inputs:
         yield Finding(
-            "microphone", Severity.ok,
+            "microphone",
+            Severity.ok,
             f"{number}: {each['name']}, {each['default_samplerate']:g} Hz, "
             f"{each['max_input_channels']} channels{', the default' if number == default else ''}",
         )
@@ -140,16 +150,22 @@ def _check_package(package: str, module: str, needed_for: str, wanted: str) -> F
     except Exception as error:  # a library that does not fit the system fails in many ways
         said = " ".join(str(error).split())[:300] or type(error).__name__
         return Finding(
-            package, Severity.warning, f"{version}, cannot be imported: {said}",
-            f"It is needed for {needed_for}.", f"pip install --force-reinstall '{package}{wanted}'",
+            package,
+            Severity.warning,
+            f"{version}, cannot be imported: {said}",
+            f"It is needed for {needed_for}.",
+            f"pip install --force-reinstall '{package}{wanted}'",
         )
     found = version
     if package == "soundfile":
         found += f" with libsndfile {imported.__libsndfile_version__}"
     if not within(version, wanted):
         return Finding(
-            package, Severity.note, f"{found}; wanted {wanted}",
-            "edge-ser is not tested with this version.", install,
+            package,
+            Severity.note,
+            f"{found}; wanted {wanted}",
+            "edge-ser is not tested with this version.",
+            install,
         )
     return Finding(package, Severity.ok, found)
 
@@ -170,6 +186,7 @@ def within(version: str, wanted: str) -> bool:
     >>> within("0.28.1", ">=0.20,<0.29"), within("1.9", ">=1.18"), within("2.0", "")
     (True, False, True)
     """
+
     def number(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in re.findall(r"\d+", text)[:3])
 

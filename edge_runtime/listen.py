@@ -44,8 +44,13 @@ class ListenConfig:
     update: float = 0.5  # from one estimate to the next, at least
 
     def __post_init__(self) -> None:
-        limits = {"pause": (0.2, 10), "max_duration": (1, 600), "min_duration": (0, 60),
-                  "cooldown": (0, 86_400), "update": (0.1, 60)}
+        limits = {
+            "pause": (0.2, 10),
+            "max_duration": (1, 600),
+            "min_duration": (0, 60),
+            "cooldown": (0, 86_400),
+            "update": (0.1, 60),
+        }
         for field in fields(self):
             value = getattr(self, field.name)
             low, high = limits[field.name]
@@ -95,9 +100,14 @@ class Listener:
     """
 
     def __init__(
-        self, model: EmotionModel, sample_rate: float | None = None,
-        config: ListenConfig | None = None, *, threshold: float | None = None,
-        profile: SpeakerProfile | None = None, adapt: bool = False,
+        self,
+        model: EmotionModel,
+        sample_rate: float | None = None,
+        config: ListenConfig | None = None,
+        *,
+        threshold: float | None = None,
+        profile: SpeakerProfile | None = None,
+        adapt: bool = False,
     ) -> None:
         if profile is not None and adapt:
             raise ConfigError("adapt is for a voice that is not known: give a profile or adapt")
@@ -219,10 +229,9 @@ class Listener:
         longest = self.config.max_duration
         if not utterance.started and not utterance.ignored:
             longest = min(longest, max(NOISE_SECONDS, 2 * self.config.min_duration))
-        if (
-            len(self._held) >= self._frames(self.config.pause)
-            or frame.number + 1 - utterance.first >= self._frames(longest)
-        ):
+        if len(self._held) >= self._frames(
+            self.config.pause
+        ) or frame.number + 1 - utterance.first >= self._frames(longest):
             events += self._end(utterance)
         return events
 

@@ -84,7 +84,8 @@ def pooled_shape(architecture: dict[str, Any], state_size: int) -> tuple[int, in
     (3, 65)
     """
     sizes = [
-        architecture.get("lstm_layers"), architecture.get("hidden_size"),
+        architecture.get("lstm_layers"),
+        architecture.get("hidden_size"),
         architecture.get("members", 1),  # which earlier models do not name
     ]
     if not all(type(size) is int for size in sizes):

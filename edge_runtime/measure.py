@@ -43,7 +43,10 @@ class Measured:
             features.append(model.mfcc(samples))
             heard.append(model.run(model.frames(samples)))
         return cls(
-            platform.machine(), sha256(model.path), tuple(clips), tuple(features),
+            platform.machine(),
+            sha256(model.path),
+            tuple(clips),
+            tuple(features),
             np.stack([each.logits for each in heard]),
             np.stack([each.probabilities for each in heard]),
         )
@@ -52,9 +55,13 @@ class Measured:
         """As an .npz file."""
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez_compressed(
-                file, machine=self.machine, model=self.model, clips=np.array(self.clips),
+                file,
+                machine=self.machine,
+                model=self.model,
+                clips=np.array(self.clips),
                 n_frames=np.array([len(frames) for frames in self.features]),
-                features=np.concatenate(self.features), logits=self.logits,
+                features=np.concatenate(self.features),
+                logits=self.logits,
                 probabilities=self.probabilities,
             )
 
@@ -65,8 +72,11 @@ class Measured:
             with np.load(path, allow_pickle=False) as stored:
                 ends = np.cumsum(stored["n_frames"])[:-1]
                 return cls(
-                    str(stored["machine"]), str(stored["model"]), tuple(map(str, stored["clips"])),
-                    tuple(np.split(stored["features"], ends)), stored["logits"],
+                    str(stored["machine"]),
+                    str(stored["model"]),
+                    tuple(map(str, stored["clips"])),
+                    tuple(np.split(stored["features"], ends)),
+                    stored["logits"],
                     stored["probabilities"],
                 )
         except Exception as error:  # zipfile, numpy and the system each have their own

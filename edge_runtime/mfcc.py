@@ -89,7 +89,8 @@ class Mfcc:
         weights = bands.repeat(2, axis=0) if config.power == 2 else bands
         self._constants = {
             dtype: _Constants(
-                window.astype(dtype), filterbank.band_blocks(weights.astype(dtype)),
+                window.astype(dtype),
+                filterbank.band_blocks(weights.astype(dtype)),
                 np.ones(2 * len(bands), dtype),
             )
             for dtype in (np.float32, np.float64)

@@ -49,8 +49,11 @@ def input_devices() -> list[InputDevice]:
         raise AudioError(f"microphone: PortAudio cannot list the devices: {error}") from error
     return [
         InputDevice(
-            k, str(entry["name"]), int(entry["max_input_channels"]),
-            float(entry["default_samplerate"]), k == default,
+            k,
+            str(entry["name"]),
+            int(entry["max_input_channels"]),
+            float(entry["default_samplerate"]),
+            k == default,
         )
         for k, entry in enumerate(found)
         if entry["max_input_channels"] > 0
@@ -109,8 +112,11 @@ class Microphone:
         sounddevice = _sounddevice()
         try:
             self._stream = sounddevice.InputStream(
-                device=self.device.index, channels=self.channels, samplerate=self.sample_rate,
-                blocksize=round(BLOCK_SECONDS * self.sample_rate), dtype="float32",
+                device=self.device.index,
+                channels=self.channels,
+                samplerate=self.sample_rate,
+                blocksize=round(BLOCK_SECONDS * self.sample_rate),
+                dtype="float32",
                 callback=self._hear,
             )
             self._stream.start()

@@ -70,9 +70,7 @@ class EmotionModel:
         np.empty(KEPT_BYTES, np.uint8)  # freed at once, and no page of it is ever there
 
     @classmethod
-    def load(
-        cls, path: str | os.PathLike[str] | None = None, *, threads: int = 1
-    ) -> EmotionModel:
+    def load(cls, path: str | os.PathLike[str] | None = None, *, threads: int = 1) -> EmotionModel:
         """The model in `path`, or the bundled one.
 
         `threads`: how many onnxruntime may use for one clip; a network this small is fastest
@@ -157,7 +155,10 @@ class EmotionModel:
         return self.judge(heard, loudness.dbfs(), threshold, voice)
 
     def stream(
-        self, sample_rate: float | None = None, *, threshold: float | None = None,
+        self,
+        sample_rate: float | None = None,
+        *,
+        threshold: float | None = None,
         profile: SpeakerProfile | None = None,
     ) -> EmotionStream:
         """For audio that arrives in pieces, at `sample_rate` Hz (None: the model's).
@@ -175,9 +176,15 @@ class EmotionModel:
         return EmotionStream(self, sample_rate, threshold, profile)
 
     def timeline(
-        self, audio: str | os.PathLike[str] | np.ndarray, sample_rate: float | None = None, *,
-        window: float = 3.0, hop: float = 1.0, threshold: float | None = None,
-        profile: SpeakerProfile | None = None, limits: AudioLimits = TIMELINE_LIMITS,
+        self,
+        audio: str | os.PathLike[str] | np.ndarray,
+        sample_rate: float | None = None,
+        *,
+        window: float = 3.0,
+        hop: float = 1.0,
+        threshold: float | None = None,
+        profile: SpeakerProfile | None = None,
+        limits: AudioLimits = TIMELINE_LIMITS,
         channel: int | None = None,
     ) -> Iterator[Segment]:
         """A long recording as segments, each as soon as it has ended; see `TimelineStream`.
@@ -297,8 +304,11 @@ class EmotionModel:
         return frames if gate is None else gate.whole(frames)
 
     def _samples(
-        self, audio: str | os.PathLike[str] | np.ndarray, rate: float | None,
-        limits: AudioLimits | None = None, channel: int | None = None,
+        self,
+        audio: str | os.PathLike[str] | np.ndarray,
+        rate: float | None,
+        limits: AudioLimits | None = None,
+        channel: int | None = None,
     ) -> np.ndarray:
         if not isinstance(audio, np.ndarray):
             if rate is not None:

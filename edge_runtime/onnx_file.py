@@ -63,7 +63,11 @@ _NODE = {5: "attribute"}
 _ATTRIBUTE = {5: "tensor", 10: "tensor", 22: "sparse", 23: "sparse"}
 _SPARSE = {1: "tensor", 2: "tensor"}
 _INSIDE: dict[str, dict[int, str]] = {
-    "graph": _GRAPH, "node": _NODE, "attribute": _ATTRIBUTE, "sparse": _SPARSE, "tensor": {},
+    "graph": _GRAPH,
+    "node": _NODE,
+    "attribute": _ATTRIBUTE,
+    "sparse": _SPARSE,
+    "tensor": {},
     "input": {},
 }
 

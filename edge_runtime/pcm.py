@@ -181,8 +181,12 @@ class PcmReader:
         if kind == 0xFFFE and len(chunk) >= 26:  # extensible: the kind opens the GUID
             kind = struct.unpack("<H", chunk[24:26])[0]
         encodings = {
-            (1, 8): Encoding.u8, (1, 16): Encoding.s16le, (1, 24): Encoding.s24le,
-            (1, 32): Encoding.s32le, (3, 32): Encoding.f32le, (3, 64): Encoding.f64le,
+            (1, 8): Encoding.u8,
+            (1, 16): Encoding.s16le,
+            (1, 24): Encoding.s24le,
+            (1, 32): Encoding.s32le,
+            (3, 32): Encoding.f32le,
+            (3, 64): Encoding.f64le,
         }
         if (kind, bits) not in encodings:
             raise AudioError(
@@ -216,8 +220,14 @@ def _decode(data: bytes, encoding: Encoding) -> np.ndarray:
         wide = np.zeros((len(data) // 3, 4), np.uint8)
         wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
         return wide.view("<i4")[:, 0].astype(np.float32) / np.float32(2**31)
-    kinds = {"s8": "i1", "s16le": "<i2", "s16be": ">i2", "s32le": "<i4", "f32le": "<f4",
-             "f64le": "<f8"}
+    kinds = {
+        "s8": "i1",
+        "s16le": "<i2",
+        "s16be": ">i2",
+        "s32le": "<i4",
+        "f32le": "<f4",
+        "f64le": "<f8",
+    }
     samples = np.frombuffer(data, kinds[encoding.value])
     with np.errstate(over="ignore"):  # to infinity, which is refused later
         wanted = samples.astype(np.float32)

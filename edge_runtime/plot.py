@@ -86,14 +86,25 @@ class Sheet:
         cepstra = self._cepstra.table()[:, 1:]  # c0 is the level, which the waveform shows
         cepstra = (cepstra - cepstra.mean(axis=0)) / (cepstra.std(axis=0) + 1e-6)
         mfcc.imshow(
-            cepstra.T, aspect="auto", origin="lower", cmap="RdBu_r", vmin=-2.5, vmax=2.5,
-            extent=(0, seconds, 0.5, cepstra.shape[1] + 0.5), interpolation="nearest",
+            cepstra.T,
+            aspect="auto",
+            origin="lower",
+            cmap="RdBu_r",
+            vmin=-2.5,
+            vmax=2.5,
+            extent=(0, seconds, 0.5, cepstra.shape[1] + 0.5),
+            interpolation="nearest",
         )
         mfcc.set(ylabel="MFCC", yticks=range(1, cepstra.shape[1] + 1, 3))
         for segment in self._segments:
             if segment.label != NO_SPEECH:
-                lines.axvspan(segment.start, segment.end, alpha=0.18, linewidth=0,
-                              color=colour_of.get(segment.label, "#999999"))
+                lines.axvspan(
+                    segment.start,
+                    segment.end,
+                    alpha=0.18,
+                    linewidth=0,
+                    color=colour_of.get(segment.label, "#999999"),
+                )
         for label in self._labels:
             x, y = self._course(label)
             lines.plot(x, y, color=colour_of[label], label=label, linewidth=1.6)

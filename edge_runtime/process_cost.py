@@ -58,7 +58,9 @@ def process_costs(commands: dict[str, list[str]], rounds: int) -> dict[str, Proc
     # This very package, wherever it was imported from.
     paths = [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
     result = subprocess.run(
-        [sys.executable, "-m", __name__, job], capture_output=True, text=True,
+        [sys.executable, "-m", __name__, job],
+        capture_output=True,
+        text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
     )
     if result.returncode != 0:

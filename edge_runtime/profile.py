@@ -144,7 +144,9 @@ class SpeakerProfile:
         """Write it as a JSON file, whole or not at all; EdgeSerError if that cannot be."""
         path = Path(path)
         values = {
-            "schema": SCHEMA, "name": self.name, "seconds": round(self.seconds, 2),
+            "schema": SCHEMA,
+            "name": self.name,
+            "seconds": round(self.seconds, 2),
             "mean": {label: round(value, 5) for label, value in zip(self.labels, self.mean)},
             "model": self.model,
         }
@@ -233,9 +235,13 @@ def profile_folder() -> Path:
 
 def _is_name(name: str) -> bool:
     """The vowel signs and accents of a script are marks (M…) that follow its letters."""
-    return 0 < len(name) <= LONGEST_WORDS and (name[0].isalnum() or name[0] == "_") and all(
-        letter.isalnum() or letter in "_ .-" or unicodedata.category(letter)[0] == "M"
-        for letter in name
+    return (
+        0 < len(name) <= LONGEST_WORDS
+        and (name[0].isalnum() or name[0] == "_")
+        and all(
+            letter.isalnum() or letter in "_ .-" or unicodedata.category(letter)[0] == "M"
+            for letter in name
+        )
     )
 
 

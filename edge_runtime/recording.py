@@ -84,9 +84,7 @@ class Recording:
     mixed_db: float  # what averaging leaves of the mean power of the channels, at most 0
 
 
-def measure_recording(
-    path: str | os.PathLike[str], model: EmotionModel | None = None
-) -> Recording:
+def measure_recording(path: str | os.PathLike[str], model: EmotionModel | None = None) -> Recording:
     """Measure a file; pauses are what the model (None: the default gate) takes for silence.
 
     Raises AudioError if it cannot be read.
@@ -117,7 +115,10 @@ def measure_recording(
     period = front.config.hop_length / front.config.sample_rate
     spectra = np.concatenate(list(_spectra(voice - voice.mean(), rate)))
     return Recording(
-        format=file.kind, sample_rate=rate, channels=channels.shape[1], seconds=seconds,
+        format=file.kind,
+        sample_rate=rate,
+        channels=channels.shape[1],
+        seconds=seconds,
         measured_seconds=len(channels) / rate,
         peak_dbfs=_decibels(float(np.abs(channels).max()) ** 2),
         rms_dbfs=_decibels(float(np.mean(voice**2, dtype=np.float64)) - float(voice.mean()) ** 2),
@@ -128,10 +129,12 @@ def measure_recording(
         snr_db=_signal_to_noise(frame_powers, speech),
         clipped=max(clipped_share(channel) for channel in channels.T),
         dc=float(mean[np.abs(mean).argmax()]),
-        highest_hz=_highest(spectra, rate), low_db=_low(spectra, rate),
+        highest_hz=_highest(spectra, rate),
+        low_db=_low(spectra, rate),
         upper_db=_upper(spectra, rate),
         channel_dbfs=tuple(_decibels(float(power)) for power in powers),
-        correlation=_correlation(channels), mixed_db=mixed_db,
+        correlation=_correlation(channels),
+        mixed_db=mixed_db,
     )
 
 

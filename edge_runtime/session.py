@@ -123,7 +123,9 @@ def _limit_memory() -> bool:
     try:
         onnxruntime.create_and_register_allocator(
             onnxruntime.OrtMemoryInfo(
-                "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0,
+                "Cpu",
+                onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR,
+                0,
                 onnxruntime.OrtMemType.DEFAULT,
             ),
             onnxruntime.OrtArenaCfg({"max_mem": largest}),
@@ -139,8 +141,14 @@ def _check_graph(session: Any, card: ModelCard, path: Path) -> None:
     found = {value.name: value for value in [*inputs, *outputs]}
     size = found["state"].shape[-1] if "state" in found and found["state"].shape else None
     n_labels = len(card.labels)
-    wanted = {"mfcc": card.mfcc.n_mfcc, "state": size, "new_state": size, "logits": n_labels,
-              "probabilities": n_labels, "speech": 1}
+    wanted = {
+        "mfcc": card.mfcc.n_mfcc,
+        "state": size,
+        "new_state": size,
+        "logits": n_labels,
+        "probabilities": n_labels,
+        "speech": 1,
+    }
     for name, width in wanted.items():
         if name not in found:
             raise ModelError(f"{path}: has no {name!r}; it has {shortened(', '.join(found))}")

@@ -33,9 +33,7 @@ def raw_format(
     return PcmFormat(rate, channels or 1, encoding or Encoding.s16le)
 
 
-def all_of_stdin(
-    raw: PcmFormat | None, limits: AudioLimits, channel: int | None = None
-) -> Audio:
+def all_of_stdin(raw: PcmFormat | None, limits: AudioLimits, channel: int | None = None) -> Audio:
     """Standard input to its end: a file of any kind, or what `raw` says; of that one channel,
     counted from 1, or the mean of all.
 

@@ -8,8 +8,13 @@ import numpy as np
 
 # First three formants in Hz of /a e i o u/ of a man; Peterson and Barney 1952,
 # https://doi.org/10.1121/1.1906875
-VOWELS = ((730, 1090, 2440), (530, 1840, 2480), (270, 2290, 3010), (570, 840, 2410),
-          (300, 870, 2240))
+VOWELS = (
+    (730, 1090, 2440),
+    (530, 1840, 2480),
+    (270, 2290, 3010),
+    (570, 840, 2410),
+    (300, 870, 2240),
+)
 BANDWIDTHS = (80.0, 100.0, 140.0)
 
 PITCH = 130.0  # Hz

@@ -145,7 +145,10 @@ def hanging(text: str, indent: int, file: TextIO) -> str:
         return text
     lines = [
         textwrap.fill(
-            line, columns(file), subsequent_indent=" " * indent, break_long_words=False,
+            line,
+            columns(file),
+            subsequent_indent=" " * indent,
+            break_long_words=False,
             break_on_hyphens=False,
         )
         for line in text.splitlines()
@@ -218,8 +221,12 @@ class Progress:
         show_pos = show_pos and room > 2 * len(str(length)) + 6
         room -= NOTE_WIDTH if self._has_note else 2 * len(str(length)) + 3 if show_pos else 0
         self._bar = typer.progressbar(
-            length=length, show_pos=show_pos, width=max(1, min(36, room)), file=sys.stderr,
-            label="edge-ser", item_show_func=lambda note: note,
+            length=length,
+            show_pos=show_pos,
+            width=max(1, min(36, room)),
+            file=sys.stderr,
+            label="edge-ser",
+            item_show_func=lambda note: note,
         )
         self._started = time.monotonic()
         self._visible = False

@@ -59,8 +59,14 @@ class TimelineStream:
     """
 
     def __init__(
-        self, model: EmotionModel, sample_rate: float | None = None, *, window: float = 3.0,
-        hop: float = 1.0, threshold: float | None = None, profile: SpeakerProfile | None = None,
+        self,
+        model: EmotionModel,
+        sample_rate: float | None = None,
+        *,
+        window: float = 3.0,
+        hop: float = 1.0,
+        threshold: float | None = None,
+        profile: SpeakerProfile | None = None,
         watch: Callable[[Segment], None] = lambda step: None,
     ) -> None:
         check_window(window, hop)
@@ -172,8 +178,9 @@ class TimelineStream:
         sounds = [*kept[:1].tolist(), *kept[changes].tolist()] or [False]
         for begin, stop, audible in zip(times, times[1:], sounds):
             if audible and prediction is not None:
-                yield Segment(begin, stop, prediction.label, prediction.confidence,
-                              prediction.probabilities)
+                yield Segment(
+                    begin, stop, prediction.label, prediction.confidence, prediction.probabilities
+                )
             else:
                 yield self._nobody(begin, stop)
 
@@ -189,8 +196,10 @@ class TimelineStream:
         """What the window of these frames sounds like; None if nobody speaks in it."""
         start, end = self._window_of(self._step)
         per_second = self._model.sample_rate / self._levels.block
-        blocks = slice(max(0, math.floor(start * per_second) - self._first_block),
-                       max(0, math.floor(end * per_second) - self._first_block))
+        blocks = slice(
+            max(0, math.floor(start * per_second) - self._first_block),
+            max(0, math.floor(end * per_second) - self._first_block),
+        )
         loudest = to_dbfs(float(self._powers[blocks].max(initial=0.0)))
         heard = self._model.run(self._model.audible(frames))
         prediction = self._model.judge(heard, loudest, self._threshold, self._voice)
@@ -209,8 +218,9 @@ class TimelineStream:
 
     def _between(self, start: float, end: float) -> slice:
         """The held frames from `start` to `end`."""
-        first, last = (max(0, math.ceil(round(t / self._period, 6)) - self._first)
-                       for t in (start, end))
+        first, last = (
+            max(0, math.ceil(round(t / self._period, 6)) - self._first) for t in (start, end)
+        )
         return slice(first, min(last, len(self._frames)))
 
     def _let_go(self) -> None:

@@ -47,8 +47,11 @@ class Timelines(Writer):
         self._shares.add(segment)
         probabilities = rounded(segment.probabilities)
         row: dict[str, Any] = {
-            "start": round(segment.start, 3), "end": round(segment.end, 3), "label": segment.label,
-            "confidence": confidence_of(segment), "probabilities": probabilities,
+            "start": round(segment.start, 3),
+            "end": round(segment.end, 3),
+            "label": segment.label,
+            "confidence": confidence_of(segment),
+            "probabilities": probabilities,
         }
         if self._format is Format.text:
             self._write(self._text(segment))
@@ -77,7 +80,9 @@ class Timelines(Writer):
             self._write(hanging(summary, 20, self._file) + "\n")
         elif self._format is Format.json:
             about = {
-                "file": self._name, "seconds": round(seconds, 3), "complete": complete,
+                "file": self._name,
+                "seconds": round(seconds, 3),
+                "complete": complete,
                 "shares": {label: round(share, 6) for label, share in shares.items()},
                 "segments": self._rows,
             }

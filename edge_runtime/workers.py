@@ -76,7 +76,9 @@ class Workers(Generic[T]):
             if self._closed:
                 raise EdgeSerError("nobody waits for this answer")
             process = subprocess.Popen(
-                [sys.executable, "-c", _BEGIN], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                [sys.executable, "-c", _BEGIN],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
                 **apart,
             )
             self._processes.append(process)

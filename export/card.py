@@ -23,7 +23,7 @@ def card_markdown(card: ModelCard, size: int, parity: str, protocols: str = "") 
     architecture = ", ".join(f"{name} {value}" for name, value in card.architecture.items())
     return f"""# Model card: {card.name}
 
-- Labels: {', '.join(map(cell, card.labels))}
+- Labels: {", ".join(map(cell, card.labels))}
 - Input: {card.mfcc.n_mfcc} MFCC per frame, a frame every \
 {1000 * card.mfcc.hop_length / card.mfcc.sample_rate:g} ms, from audio at {card.mfcc.sample_rate} \
 Hz; {_levels(card)}
@@ -124,9 +124,9 @@ def _scores(card: ModelCard) -> str:
     untested = [row["name"] for row in card.corpora if row["name"] not in corpora]
     if corpora and untested:
         by_part += f"\n\nNo speaker of {', '.join(untested)} was tested."
-    return f"""PyTorch network, {test['clips']} test clips, {_meaning(card)}: \
-UAR {100 * test['uar']:.1f} %, accuracy \
-{100 * test['accuracy']:.1f} %{ece}; recall: {recalls}.{by_part}"""
+    return f"""PyTorch network, {test["clips"]} test clips, {_meaning(card)}: \
+UAR {100 * test["uar"]:.1f} %, accuracy \
+{100 * test["accuracy"]:.1f} %{ece}; recall: {recalls}.{by_part}"""
 
 
 def _meaning(card: ModelCard) -> str:

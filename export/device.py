@@ -49,12 +49,17 @@ def device_link(there: Measured, model: EmotionModel, data: list[Path]) -> Link:
     here = Measured.of(model, [clip.path for clip in compared])
     return link(
         f"{here.machine} → {there.machine}".replace("_", "-"),
-        Answers(here.logits, here.probabilities), Answers(there.logits, there.probabilities),
-        np.array([model.labels.index(clip.label) for clip in compared]), list(model.labels),
+        Answers(here.logits, here.probabilities),
+        Answers(there.logits, there.probabilities),
+        np.array([model.labels.index(clip.label) for clip in compared]),
+        list(model.labels),
         f"features within {DEVICE_FEATURES:g}, probabilities within {DEVICE_PROBABILITIES:g}, "
         "every decision equal",
-        lambda v: v["features"] <= DEVICE_FEATURES
-        and v["probabilities"] <= DEVICE_PROBABILITIES and v["decisions"] == 0,
+        lambda v: (
+            v["features"] <= DEVICE_FEATURES
+            and v["probabilities"] <= DEVICE_PROBABILITIES
+            and v["decisions"] == 0
+        ),
         features=max(map(_difference, here.features, there.features)),
     )
 

@@ -34,9 +34,7 @@ class _Deployed(nn.Module):
         super().__init__()
         self.network, self.temperature = network, temperature
 
-    def forward(
-        self, mfcc: torch.Tensor, state: torch.Tensor
-    ) -> tuple[torch.Tensor, ...]:
+    def forward(self, mfcc: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, ...]:
         state = self.network.advance(mfcc, state)
         logits, speech = self.network.classify(state)
         probabilities = torch.softmax(logits / self.temperature, dim=-1)
@@ -60,8 +58,13 @@ def export_fp32(network: EmotionLSTM, card: ModelCard, path: Path) -> None:
 
 
 def _export(
-    module: nn.Module, example: tuple[torch.Tensor, ...], inputs: list[str], outputs: list[str],
-    dynamic: dict[str, dict[int, str]], card: ModelCard, path: Path,
+    module: nn.Module,
+    example: tuple[torch.Tensor, ...],
+    inputs: list[str],
+    outputs: list[str],
+    dynamic: dict[str, dict[int, str]],
+    card: ModelCard,
+    path: Path,
 ) -> None:
     made = io.BytesIO()
     with warnings.catch_warnings():
@@ -69,8 +72,14 @@ def _export(
         # warns of every shape that it follows.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            module.eval(), example, made, dynamo=False, opset_version=OPSET,
-            input_names=inputs, output_names=outputs, dynamic_axes=dynamic,
+            module.eval(),
+            example,
+            made,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_axes=dynamic,
         )
     _write(onnx.load_from_string(made.getvalue()), card, path)
 
@@ -111,8 +120,10 @@ def export_int8(fp32: Path, card: ModelCard, path: Path) -> None:
         scales.append(numpy_helper.from_array(scale, f"{tensor.name}.scale"))
         dequantize.append(
             helper.make_node(
-                "DequantizeLinear", [f"{tensor.name}.int8", f"{tensor.name}.scale"],
-                [tensor.name], axis=axis,
+                "DequantizeLinear",
+                [f"{tensor.name}.int8", f"{tensor.name}.scale"],
+                [tensor.name],
+                axis=axis,
             )
         )
     del model.graph.initializer[:]

@@ -1,8 +1,8 @@
 """Does the exported model answer as the trained one? A row per link of the chain.
 
-    librosa → numpy MFCC → in-graph MFCC        features
-    torch → fp32 → int8, whole → in pieces      logits, probabilities, decisions
-    numpy path → waveform graph                 probabilities
+librosa → numpy MFCC → in-graph MFCC        features
+torch → fp32 → int8, whole → in pieces      logits, probabilities, decisions
+numpy path → waveform graph                 probabilities
 """
 
 from __future__ import annotations
@@ -57,16 +57,12 @@ class Answers:
         return cls(np.stack([h.logits for h in heard]), np.stack([h.probabilities for h in heard]))
 
 
-def torch_answers(
-    network: EmotionLSTM, frames: list[np.ndarray], temperature: float
-) -> Answers:
+def torch_answers(network: EmotionLSTM, frames: list[np.ndarray], temperature: float) -> Answers:
     """One clip `(n_frames, n_mfcc)` at a time, as a device meets them."""
     network.eval()
     with torch.no_grad():
         logits = np.stack([network(torch.from_numpy(clip[None]))[0].numpy() for clip in frames])
-    return Answers(
-        logits, torch.softmax(torch.from_numpy(logits) / temperature, dim=-1).numpy()
-    )
+    return Answers(logits, torch.softmax(torch.from_numpy(logits) / temperature, dim=-1).numpy())
 
 
 def model_answers(model: EmotionModel, frames: list[np.ndarray]) -> Answers:
@@ -116,26 +112,47 @@ def librosa_link(files: list[Path], config: MfccConfig) -> Link:
     for file in files:
         samples = read_audio(file, config.sample_rate)
         mel = librosa.feature.melspectrogram(
-            y=samples, sr=config.sample_rate, n_fft=config.n_fft, hop_length=config.hop_length,
-            win_length=config.win_length, window=config.window, center=config.center,
-            pad_mode=config.pad_mode, power=config.power, n_mels=config.n_mels,
-            fmin=config.fmin, fmax=config.fmax, htk=config.htk, norm=config.norm,
+            y=samples,
+            sr=config.sample_rate,
+            n_fft=config.n_fft,
+            hop_length=config.hop_length,
+            win_length=config.win_length,
+            window=config.window,
+            center=config.center,
+            pad_mode=config.pad_mode,
+            power=config.power,
+            n_mels=config.n_mels,
+            fmin=config.fmin,
+            fmax=config.fmax,
+            htk=config.htk,
+            norm=config.norm,
         )
         expected = librosa.feature.mfcc(
             S=librosa.power_to_db(mel, amin=config.amin, top_db=config.top_db),
-            n_mfcc=config.n_mfcc, dct_type=config.dct_type, norm=config.dct_norm,
+            n_mfcc=config.n_mfcc,
+            dct_type=config.dct_type,
+            norm=config.dct_norm,
             lifter=config.lifter,
         ).T
         worst = max(worst, float(np.abs(extract(samples) - expected).max()))
     return Link(
-        "librosa → numpy MFCC", len(files), f"features within {FEATURES:g}", worst <= FEATURES,
+        "librosa → numpy MFCC",
+        len(files),
+        f"features within {FEATURES:g}",
+        worst <= FEATURES,
         features=worst,
     )
 
 
 def link(
-    name: str, first: Answers, second: Answers, targets: np.ndarray, labels: list[str],
-    limit: str, holds: Callable[[dict[str, Any]], bool], features: float | None = None,
+    name: str,
+    first: Answers,
+    second: Answers,
+    targets: np.ndarray,
+    labels: list[str],
+    limit: str,
+    holds: Callable[[dict[str, Any]], bool],
+    features: float | None = None,
 ) -> Link:
     decisions = [answers.logits.argmax(axis=1) for answers in (first, second)]
     before, after = (scores(targets, decision, labels) for decision in decisions)
@@ -144,14 +161,18 @@ def link(
         "logits": float(np.abs(first.logits - second.logits).max()),
         "probabilities": float(np.abs(first.probabilities - second.probabilities).max()),
         "decisions": int((decisions[0] != decisions[1]).sum()),
-        "uar": after["uar"] - before["uar"], "accuracy": after["accuracy"] - before["accuracy"],
+        "uar": after["uar"] - before["uar"],
+        "accuracy": after["accuracy"] - before["accuracy"],
     }
     return Link(name, len(targets), limit, bool(holds(values)), **values)
 
 
 def compare(
-    network: EmotionLSTM | None, fp32: EmotionModel | None, int8: EmotionModel,
-    frames: list[np.ndarray], targets: np.ndarray,
+    network: EmotionLSTM | None,
+    fp32: EmotionModel | None,
+    int8: EmotionModel,
+    frames: list[np.ndarray],
+    targets: np.ndarray,
 ) -> list[Link]:
     """The links between the models that there are, over clips `(n_frames, n_mfcc)` of whatever
     lengths, one at a time; `targets` are class indices `(n_clips,)`."""
@@ -161,17 +182,29 @@ def compare(
     if fp32 is not None:
         large = model_answers(fp32, frames)
         if network is not None:
-            links.append(link(
-                "torch → fp32", torch_answers(network, frames, fp32.card.temperature), large,
-                targets, labels, f"logits within {FP32_LOGITS:g}, every decision equal",
-                lambda v: v["logits"] <= FP32_LOGITS and v["decisions"] == 0,
-            ))
+            links.append(
+                link(
+                    "torch → fp32",
+                    torch_answers(network, frames, fp32.card.temperature),
+                    large,
+                    targets,
+                    labels,
+                    f"logits within {FP32_LOGITS:g}, every decision equal",
+                    lambda v: v["logits"] <= FP32_LOGITS and v["decisions"] == 0,
+                )
+            )
         links.append(quantization_link(large, small, targets, labels))
-    links.append(link(
-        "int8: whole → in pieces", small, chunked_answers(int8, frames), targets, labels,
-        f"probabilities within {CHUNKED_PROBABILITIES:g}",
-        lambda v: v["probabilities"] <= CHUNKED_PROBABILITIES,
-    ))
+    links.append(
+        link(
+            "int8: whole → in pieces",
+            small,
+            chunked_answers(int8, frames),
+            targets,
+            labels,
+            f"probabilities within {CHUNKED_PROBABILITIES:g}",
+            lambda v: v["probabilities"] <= CHUNKED_PROBABILITIES,
+        )
+    )
     return links
 
 
@@ -181,23 +214,31 @@ def quantization_link(
     """What int8 weights change; one decision is allowed, since of a hundred clips one that hangs by
     a thread is more than the points."""
     return link(
-        "fp32 → int8", large, small, targets, labels,
+        "fp32 → int8",
+        large,
+        small,
+        targets,
+        labels,
         f"UAR within {100 * INT8_UAR:g} points, or one decision",
         lambda v: abs(v["uar"]) <= INT8_UAR or v["decisions"] <= 1,
     )
 
 
 def waveform_link(
-    path: Path, int8: EmotionModel, files: list[Path], frames: list[np.ndarray],
-    targets: np.ndarray,
+    path: Path, int8: EmotionModel, files: list[Path], frames: list[np.ndarray], targets: np.ndarray
 ) -> Link:
     """The numpy path with the int8 model against the waveform graph, on the same files."""
     answers, features = waveform_answers(path, files, int8.card.mfcc)
     return link(
-        "numpy → waveform graph", model_answers(int8, frames), answers, targets, list(int8.labels),
+        "numpy → waveform graph",
+        model_answers(int8, frames),
+        answers,
+        targets,
+        list(int8.labels),
         f"probabilities within {WAVEFORM_PROBABILITIES:g}, features within {IN_GRAPH_FEATURES:g}",
-        lambda v: v["probabilities"] <= WAVEFORM_PROBABILITIES
-        and v["features"] <= IN_GRAPH_FEATURES,
+        lambda v: (
+            v["probabilities"] <= WAVEFORM_PROBABILITIES and v["features"] <= IN_GRAPH_FEATURES
+        ),
         features,
     )
 

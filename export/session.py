@@ -21,14 +21,7 @@ from train.corpora import scan
 from train.features import Dataset, load_dataset
 from train.files import alone_in, beside, report_path, write_json, write_text
 from train.network import EmotionLSTM
-from train.runs import (
-    CHECKPOINT,
-    RunError,
-    has_keys,
-    keep_others,
-    load_checkpoint,
-    newest_run,
-)
+from train.runs import CHECKPOINT, RunError, has_keys, keep_others, load_checkpoint, newest_run
 
 from .card import card_markdown, protocols_markdown
 from .graph import export_fp32, export_int8, export_waveform
@@ -126,7 +119,8 @@ def _bundle(run: Path, out: Path) -> None:
     """Make an export the model that edge_runtime ships; its training report goes to `reports`."""
     pictures = {name: f"{BUNDLED}.{name}" for name in ("curves.png", "calibration.png")}
     for source, target in (
-        (out / INT8, BUNDLED_MODEL), (out / CARD, BUNDLED_MODEL.with_name(CARD)),
+        (out / INT8, BUNDLED_MODEL),
+        (out / CARD, BUNDLED_MODEL.with_name(CARD)),
         (out / WAVEFORM, BUNDLED_MODEL.with_name("edge_ser.waveform.onnx")),
         (run / "report.json", REPORTS / f"{BUNDLED}.json"),
         *((run / name, REPORTS / copy) for name, copy in pictures.items()),
@@ -190,8 +184,9 @@ def check_model(model: Path, data: list[Path], report: Path, cache: Path) -> boo
     dataset = load_dataset(clips, int8.card.mfcc, cache, int8.card.silence)
     network = load_checkpoint(model.parent)[0] if (model.parent / CHECKPOINT).exists() else None
     links = _links(network, model, dataset)
-    files = [path for path in (model.with_name(FP32), model, model.with_name(WAVEFORM))
-             if path.exists()]
+    files = [
+        path for path in (model.with_name(FP32), model, model.with_name(WAVEFORM)) if path.exists()
+    ]
     return write_parity(links, _sizes(files), report)
 
 
@@ -220,19 +215,20 @@ def write_parity(links: list[Link], sizes: dict[str, int], report: Path) -> bool
     """Print the links and the `sizes` of the models in bytes, and write them to `report`.json and
     .md; True if all hold."""
     holds = all(link.holds for link in links)
-    write_json(
-        beside(report, ".json"), {"sizes": sizes, "holds": holds, "links": as_json(links)}
-    )
+    write_json(beside(report, ".json"), {"sizes": sizes, "holds": holds, "links": as_json(links)})
     table = as_markdown(links)
     rows = "\n".join(f"| {name} | {size:,} |" for name, size in sizes.items())
     files = f"\n| file | bytes |\n|---|---:|\n{rows}\n" if sizes else ""
-    write_text(beside(report, ".md"), f"""# Parity, link by link
+    write_text(
+        beside(report, ".md"),
+        f"""# Parity, link by link
 
 Clips one at a time, training clips included: this compares implementations and scores none.
 Differences are those of the second from the first; of accuracy and UAR in percentage points.
 
 {table}
-{files}""")
+{files}""",
+    )
     print(table)
     print("\n".join(f"{name}: {size:,} bytes" for name, size in sizes.items()))
     return holds
@@ -270,9 +266,14 @@ def make_card(
         speech_above=float(stored.get("speech_above", 0.0)),
         speech_above_dbfs=SPEECH_ABOVE_DBFS,
         architecture={
-            "lstm_layers": sizes.num_layers, "hidden_size": sizes.hidden_size,
-            "fc_size": sizes.fc_size, "pooling": sizes.pooling, "stack": sizes.stack,
-            "stem_size": sizes.stem_size, "residual": sizes.residual, "members": sizes.members,
+            "lstm_layers": sizes.num_layers,
+            "hidden_size": sizes.hidden_size,
+            "fc_size": sizes.fc_size,
+            "pooling": sizes.pooling,
+            "stack": sizes.stack,
+            "stem_size": sizes.stem_size,
+            "residual": sizes.residual,
+            "members": sizes.members,
         },
         parameters=network.n_parameters(),
         quantization=quantization,

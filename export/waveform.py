@@ -48,9 +48,13 @@ class Waveform(nn.Module):
         window = window_of(config)
         circle = 2 * np.pi * np.arange(config.n_fft) / config.n_fft
         for name, values in (
-            ("bins", np.arange(used)[:, None]), ("time", np.arange(len(window))[None]),
-            ("window", window), ("bands", np.concatenate([bands[:used]] * 2)),
-            ("cepstra", cepstra_of(config)), ("cosine", np.cos(circle)), ("sine", np.sin(circle)),
+            ("bins", np.arange(used)[:, None]),
+            ("time", np.arange(len(window))[None]),
+            ("window", window),
+            ("bands", np.concatenate([bands[:used]] * 2)),
+            ("cepstra", cepstra_of(config)),
+            ("cosine", np.cos(circle)),
+            ("sine", np.sin(circle)),
         ):
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32))
         if card.silence is not None:
@@ -123,8 +127,10 @@ class Waveform(nn.Module):
         power = nn.functional.avg_pool1d(squares, length, stride=length).squeeze(1)  # (B, blocks)
         # The last block may be filled up with zeros: it counts in clips of less than one block.
         whole = waveform.shape[1] // length
-        short = power[:, :1] * (length / torch.clamp(torch.ones_like(power[:, :1]).cumsum(1)
-                                                     * waveform.shape[1], max=length))
+        short = power[:, :1] * (
+            length
+            / torch.clamp(torch.ones_like(power[:, :1]).cumsum(1) * waveform.shape[1], max=length)
+        )
         blocks = torch.cat([short, power[:, :whole]], dim=1)
         loudest = blocks.max(dim=1, keepdim=True).values
         return 10 * torch.log10(torch.clamp(loudest, min=1e-20))

@@ -38,8 +38,14 @@ else:
 # A device has none of these; there the tests of what it has are run.
 TESTS = Path(__file__).parent
 NEEDS = {
-    "train": "torch", "export": "torch", "benchmarks": "torch", "torch": "torch", "onnx": "onnx",
-    "librosa": "librosa", "sklearn": "sklearn", "python_speech_features": "python_speech_features",
+    "train": "torch",
+    "export": "torch",
+    "benchmarks": "torch",
+    "torch": "torch",
+    "onnx": "onnx",
+    "librosa": "librosa",
+    "sklearn": "sklearn",
+    "python_speech_features": "python_speech_features",
 }
 
 

@@ -25,9 +25,44 @@ from tests.hostile.trial import Result, try_all
 
 LARGEST_BASE = 20_000  # bytes: small ones are tried faster, and their headers are hit more often
 HEADER = 128  # bytes at the beginning that are hit more often than the rest
-FIELDS = (0, 1, 2, 3, 4, 8, 15, 16, 17, 24, 32, 33, 63, 64, 65, 127, 128, 255, 256, 999, 1000, 1024,
-          32_767, 32_768, 65_535, 65_536, 1 << 24, 0x7FFF_F000, 0x7FFF_FFFF, 0x8000_0000,
-          0xFFFF_FFFE, 0xFFFF_FFFF, 1 << 32, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
+FIELDS = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    8,
+    15,
+    16,
+    17,
+    24,
+    32,
+    33,
+    63,
+    64,
+    65,
+    127,
+    128,
+    255,
+    256,
+    999,
+    1000,
+    1024,
+    32_767,
+    32_768,
+    65_535,
+    65_536,
+    1 << 24,
+    0x7FFF_F000,
+    0x7FFF_FFFF,
+    0x8000_0000,
+    0xFFFF_FFFE,
+    0xFFFF_FFFF,
+    1 << 32,
+    (1 << 63) - 1,
+    1 << 63,
+    (1 << 64) - 1,
+)
 LAYOUTS = (("<H", 16), (">H", 16), ("<I", 32), (">I", 32), ("<Q", 64), (">Q", 64), ("B", 8))
 
 
@@ -115,7 +150,7 @@ def fuzz(
 
 
 def kind(result: Result) -> str:
-    """"read", "refused" or "FAILED"."""
+    """ "read", "refused" or "FAILED"."""
     if result.said.startswith("FAILED"):
         return "FAILED"
     return "read" if result.said == "read" else "refused"

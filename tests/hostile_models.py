@@ -31,9 +31,7 @@ def changed(path: Path, change: Callable) -> Path:
     return path
 
 
-def with_nodes(
-    *nodes: tuple, constants: dict | None = None, last: str = "big"
-) -> Callable:
+def with_nodes(*nodes: tuple, constants: dict | None = None, last: str = "big") -> Callable:
     """A change: nodes `(operator, inputs, outputs, attributes)`, of whose output `last` the maximum
     is heeded, so that nothing takes them out."""
     from onnx import helper, numpy_helper
@@ -47,7 +45,8 @@ def with_nodes(
         for operator, inputs, outputs, *attributes in nodes:
             graph.node.append(helper.make_node(operator, inputs, outputs, **dict(*attributes)))
         for operator, inputs, outputs in (
-            ("ReduceMax", [last], ["most"]), ("Mul", ["most", "zero"], ["nothing"]),
+            ("ReduceMax", [last], ["most"]),
+            ("Mul", ["most", "zero"], ["nothing"]),
             ("Add", ["small", "nothing"], ["logits"]),
         ):
             extra = {"keepdims": 0} if operator == "ReduceMax" else {}
@@ -64,7 +63,9 @@ def external(location: str) -> Callable:
 
     def change(model: object) -> None:
         (weights,) = (
-            t for t in model.graph.initializer if t.name == "weights"  # type: ignore[attr-defined]
+            t
+            for t in model.graph.initializer
+            if t.name == "weights"  # type: ignore[attr-defined]
         )
         size = len(weights.raw_data)
         weights.ClearField("raw_data")

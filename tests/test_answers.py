@@ -14,8 +14,16 @@ from edge_runtime import Prediction
 from edge_runtime.answers import Answers, Format, format_of
 from edge_runtime.errors import ConfigError
 
-NAMES = ["plain.wav", 'a "quoted", name.wav', "two\nlines\r.wav", "tab\t;.wav", "\u2028ünï 语.wav",
-         "cr\r.wav", os.fsdecode(b"\xff.wav"), "=1+1.wav"]
+NAMES = [
+    "plain.wav",
+    'a "quoted", name.wav',
+    "two\nlines\r.wav",
+    "tab\t;.wav",
+    "\u2028ünï 语.wav",
+    "cr\r.wav",
+    os.fsdecode(b"\xff.wav"),
+    "=1+1.wav",
+]
 PREDICTION = Prediction("low", 0.75, {"low": 0.75, "high": 0.25})
 
 
@@ -37,8 +45,12 @@ def test_json_and_jsonl_give_every_name_back(encoding):
     lines = written(Format.jsonl, encoding).decode(encoding).split("\n")
     assert [row["file"] for row in rows] == NAMES
     assert [json.loads(line) for line in lines[:-1]] == rows
-    assert rows[0] == {"file": "plain.wav", "label": "low", "confidence": 0.75,
-                       "probabilities": {"low": 0.75, "high": 0.25}}
+    assert rows[0] == {
+        "file": "plain.wav",
+        "label": "low",
+        "confidence": 0.75,
+        "probabilities": {"low": 0.75, "high": 0.25},
+    }
 
 
 def test_csv_gives_every_name_back_that_is_text():
@@ -56,8 +68,12 @@ def test_what_is_no_emotion_has_no_confidence_but_the_probabilities_of_all(label
             "a.wav", Prediction(label, 0.75, PREDICTION.probabilities)
         )
     line, _, row = file.getvalue().splitlines()
-    assert json.loads(line) == {"file": "a.wav", "label": label, "confidence": None,
-                                "probabilities": PREDICTION.probabilities}
+    assert json.loads(line) == {
+        "file": "a.wav",
+        "label": label,
+        "confidence": None,
+        "probabilities": PREDICTION.probabilities,
+    }
     assert row == f"a.wav,{label},,0.75,0.25"
 
 
@@ -106,9 +122,17 @@ def test_columns_and_colours_do_not_change_the_words():
 
 @pytest.mark.parametrize(
     ("name", "format", "expected"),
-    [("a.json", None, "json"), ("a.JSONL", None, "jsonl"), ("a.csv", None, "csv"),
-     ("a.txt", None, "text"), ("a", None, "text"), ("a.csv", "json", "json"),
-     (None, None, "text"), (None, "csv", "csv"), ("a.xls", "csv", "csv")],
+    [
+        ("a.json", None, "json"),
+        ("a.JSONL", None, "jsonl"),
+        ("a.csv", None, "csv"),
+        ("a.txt", None, "text"),
+        ("a", None, "text"),
+        ("a.csv", "json", "json"),
+        (None, None, "text"),
+        (None, "csv", "csv"),
+        ("a.xls", "csv", "csv"),
+    ],
 )
 def test_the_format_follows_the_suffix(name, format, expected):
     assert format_of(name and Path(name), format and Format(format)) is Format(expected)

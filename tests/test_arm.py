@@ -16,9 +16,14 @@ from edge_runtime import EmotionModel, ModelError
 from edge_runtime.supported import NO_32_BIT_ARM, is_32_bit_arm
 
 MACHINES = [  # what `uname -m` says, bytes of a pointer, whether that is 32-bit ARM
-    ("armv6l", 4, True), ("armv7l", 4, True), ("armv8l", 4, True),
+    ("armv6l", 4, True),
+    ("armv7l", 4, True),
+    ("armv8l", 4, True),
     ("aarch64", 4, True),  # 32-bit Raspberry Pi OS on its 64-bit kernel
-    ("aarch64", 8, False), ("arm64", 8, False), ("x86_64", 8, False), ("i686", 4, False),
+    ("aarch64", 8, False),
+    ("arm64", 8, False),
+    ("x86_64", 8, False),
+    ("i686", 4, False),
 ]
 
 
@@ -68,10 +73,18 @@ def test_the_command_line_says_it_in_one_line(command):
     assert "pip install onnxruntime" in result.stderr
 
 
-@pytest.mark.parametrize("machine, wanted", [
-    ("armv6l", False), ("armv7l", False), ("armv8l", False), ("aarch64", True), ("x86_64", True),
-    ("AMD64", True), ("arm64", True),
-])
+@pytest.mark.parametrize(
+    "machine, wanted",
+    [
+        ("armv6l", False),
+        ("armv7l", False),
+        ("armv8l", False),
+        ("aarch64", True),
+        ("x86_64", True),
+        ("AMD64", True),
+        ("arm64", True),
+    ],
+)
 def test_onnxruntime_is_asked_for_where_it_exists(machine, wanted):
     text = (ROOT / "pyproject.toml").read_text()
     found = re.search(r'"(onnxruntime>=[^"]*)"', text)
@@ -99,16 +112,19 @@ def test_installing_from_a_checkout_is_refused_on_32_bit_arm(machine, pointer, r
 
 
 @pytest.mark.skipif(not (ROOT / "deploy").exists(), reason="needs a checkout")
-@pytest.mark.parametrize("user, said", [
-    ("1000", "needs root"), ("0", "debootstrap is missing: apt-get install"),
-])
+@pytest.mark.parametrize(
+    "user, said", [("1000", "needs root"), ("0", "debootstrap is missing: apt-get install")]
+)
 def test_make_arm64_says_in_a_sentence_what_is_missing(tmp_path, user, said):
     for name, script in {"id": f"echo {user}", "dirname": f"echo {ROOT}/deploy"}.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / name).chmod(0o755)
     result = subprocess.run(
-        ["/bin/bash", ROOT / "deploy" / "arm64.sh", "--check"], capture_output=True, text=True,
-        env={"PATH": str(tmp_path)}, timeout=60,
+        ["/bin/bash", ROOT / "deploy" / "arm64.sh", "--check"],
+        capture_output=True,
+        text=True,
+        env={"PATH": str(tmp_path)},
+        timeout=60,
     )
     assert result.returncode == 1 and not result.stdout
     assert len(result.stderr.splitlines()) == 1 and said in result.stderr

@@ -14,21 +14,22 @@ import pytest
 import soundfile
 
 from edge_runtime import AudioError, AudioLimits, ConfigError, read_audio
-from edge_runtime.audio import (
-    PIECE,
-    StreamResampler,
-    in_pieces,
-    read_audio_bytes,
-    resample,
-)
+from edge_runtime.audio import PIECE, StreamResampler, in_pieces, read_audio_bytes, resample
 
 TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)).astype(np.float32)
 
 
 @pytest.mark.parametrize(
     ("subtype", "tolerance"),
-    [("PCM_U8", 1e-2), ("PCM_16", 1e-4), ("PCM_24", 1e-6), ("PCM_32", 1e-6), ("FLOAT", 0),
-     ("DOUBLE", 1e-7), ("ULAW", 2e-2)],
+    [
+        ("PCM_U8", 1e-2),
+        ("PCM_16", 1e-4),
+        ("PCM_24", 1e-6),
+        ("PCM_32", 1e-6),
+        ("FLOAT", 0),
+        ("DOUBLE", 1e-7),
+        ("ULAW", 2e-2),
+    ],
 )
 def test_reads_every_sample_format(tmp_path, subtype, tolerance):
     path = tmp_path / "tone.wav"
@@ -243,7 +244,8 @@ def test_nan_missing_and_directory(tmp_path):
     path = tmp_path / "nan.wav"
     soundfile.write(path, np.array([0.0, np.nan, 0.1], np.float32), 16_000, subtype="FLOAT")
     for wrong, message in (
-        (path, "NaN or infinite"), (tmp_path / "no.wav", "no such file"),
+        (path, "NaN or infinite"),
+        (tmp_path / "no.wav", "no such file"),
         (tmp_path, "is a directory"),
     ):
         with pytest.raises(AudioError, match=message):
@@ -310,9 +312,7 @@ def test_a_wav_from_a_pipe_need_not_know_its_length(length, channels):
     header = b"RIFF" + struct.pack("<I", min(length + 36, 0xFFFF_FFFF)) + b"WAVEfmt "
     header += struct.pack("<IHHIIHH", 16, 1, channels, 16_000, 32_000 * channels, 2 * channels, 16)
     content = header + b"data" + struct.pack("<I", length) + samples.tobytes()
-    np.testing.assert_allclose(
-        read_audio_bytes(content), (samples / 32768).mean(axis=1), atol=1e-6
-    )
+    np.testing.assert_allclose(read_audio_bytes(content), (samples / 32768).mean(axis=1), atol=1e-6)
 
 
 def test_what_is_wrong_with_a_file_in_memory_is_told_by_its_name():

@@ -78,7 +78,9 @@ def test_added_noise_is_what_adding_the_samples_gives(voice_clips):
     samples = voice_clips[0]
     noise = np.random.default_rng(0).standard_normal(len(samples)).astype(np.float32)
     add = Augmenter(
-        dataclasses.replace(PLAIN, noise=1.0), config, np.ones(13, np.float32),
+        dataclasses.replace(PLAIN, noise=1.0),
+        config,
+        np.ones(13, np.float32),
         [mfcc(noise, config)],
     )
     plain = mfcc(samples, config)
@@ -119,9 +121,7 @@ def test_a_room_is_what_convolution_with_its_response_gives(voice_clips, seed):
     config = dataclasses.replace(TRAINING_MFCC, fmax=4000.0, n_mels=16)
     samples = voice_clips[0]
     plain = mfcc(samples, config)
-    room = Augmenter(
-        dataclasses.replace(PLAIN, room=1.0), config, np.ones(13, np.float32), []
-    )
+    room = Augmenter(dataclasses.replace(PLAIN, room=1.0), config, np.ones(13, np.float32), [])
     heard = room(plain, np.random.default_rng(seed))
     rng = np.random.default_rng(seed)  # what the room drew
     assert 0 <= rng.random() < 1
@@ -156,9 +156,7 @@ def test_a_room_is_heard_of_few_frames_as_well():
 
 def test_augmentation_that_needs_librosas_convention_says_so():
     with pytest.raises(ConfigError, match="vocal_tract=0.1 .* --set vocal_tract=0"):
-        Augmenter(
-            Augment(), MfccConfig.python_speech_features(), np.ones(13, np.float32), []
-        )
+        Augmenter(Augment(), MfccConfig.python_speech_features(), np.ones(13, np.float32), [])
 
 
 def test_mixed_styles_lie_between_those_of_the_two_clips():

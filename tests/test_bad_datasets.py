@@ -48,8 +48,16 @@ BY_NAME = {"speaker_pattern": r"([ab])-"}
 
 
 def test_one_label_in_many_spellings_is_one_class_and_said(tmp_path):
-    root = touch(tmp_path, "Happy/1.wav", "happy/2.wav", "HAPPY /3.wav", "joy/4.wav",
-                 "a\u0308rger/5.wav", "\u00e4rger/6.wav", "\u200b\u00e4rger/7.wav")
+    root = touch(
+        tmp_path,
+        "Happy/1.wav",
+        "happy/2.wav",
+        "HAPPY /3.wav",
+        "joy/4.wav",
+        "a\u0308rger/5.wav",
+        "\u00e4rger/6.wav",
+        "\u200b\u00e4rger/7.wav",
+    )
     clips = scan([root])
     assert {clip.label for clip in clips} == {"happy", "ärger"}
     happy, anger = sorted(spellings(clips), key=lambda line: "ärger'" in line)
@@ -65,10 +73,13 @@ def test_speakers_that_differ_in_capitals_alone_are_one(tmp_path):
 
 @pytest.mark.parametrize(
     ("label", "message"),
-    [("uncertain", "an answer of the runtime's own"), ("No  Speech", "an answer of the runtime's"),
-     ("a\x07b", r"'a\\x07b' holds what is no text"),
-     (os.fsdecode(b"\xe4"), "holds what is no text"),
-     ("x" * 65, "has 65 characters; a model holds 64 at most")],
+    [
+        ("uncertain", "an answer of the runtime's own"),
+        ("No  Speech", "an answer of the runtime's"),
+        ("a\x07b", r"'a\\x07b' holds what is no text"),
+        (os.fsdecode(b"\xe4"), "holds what is no text"),
+        ("x" * 65, "has 65 characters; a model holds 64 at most"),
+    ],
 )
 def test_a_label_that_cannot_be_answered_is_refused(tmp_path, label, message):
     root = touch(tmp_path, f"{label}/1.wav", "sad/2.wav", "angry/3.wav")
@@ -101,8 +112,17 @@ def test_what_lies_in_a_split_folder_without_a_label_is_no_class(tmp_path):
 
 
 def test_hidden_files_and_folders_are_no_recordings(tmp_path):
-    root = touch(tmp_path, "a/1.wav", "a/._1.wav", ".DS_Store", ".git/x.wav", "__MACOSX/a/1.wav",
-                 "a/.ipynb_checkpoints/1.wav", "b/2.wav", "b/notes.txt")
+    root = touch(
+        tmp_path,
+        "a/1.wav",
+        "a/._1.wav",
+        ".DS_Store",
+        ".git/x.wav",
+        "__MACOSX/a/1.wav",
+        "a/.ipynb_checkpoints/1.wav",
+        "b/2.wav",
+        "b/notes.txt",
+    )
     assert [str(path.relative_to(root)) for path in audio_files(root)] == ["a/1.wav", "b/2.wav"]
 
 
@@ -150,7 +170,9 @@ def test_a_manifest_of_a_spreadsheet_is_read(tmp_path, ends):
     (tmp_path / "m.csv").write_bytes(b"\xef\xbb\xbf" + ends.join(lines).encode())
     clips = scan([tmp_path / "m.csv"])
     assert [str(clip.path) for clip in clips] == [
-        str(tmp_path / 'a, "b".wav'), str(tmp_path / "../c.wav"), "/abs/d.wav"
+        str(tmp_path / 'a, "b".wav'),
+        str(tmp_path / "../c.wav"),
+        "/abs/d.wav",
     ]
 
 

@@ -11,14 +11,7 @@ import pytest
 import soundfile
 from tiny_model import write_tiny_model
 
-from edge_runtime import (
-    Answer,
-    AudioError,
-    ConfigError,
-    EdgeSerError,
-    EmotionModel,
-    classify_many,
-)
+from edge_runtime import Answer, AudioError, ConfigError, EdgeSerError, EmotionModel, classify_many
 from edge_runtime.batch import AHEAD, answer_all
 
 
@@ -114,7 +107,10 @@ def raise_it(name: str) -> str:
 def test_what_an_input_raises_is_its_answer_and_a_wrong_setting_ends_all(jobs):
     answers = list(answer_all(raise_it, ["bad", AudioError("passed on"), "memory", "bad"], jobs))
     assert [str(a.result) for a in answers] == [
-        "bad", "passed on", "memory: does not fit into the memory", "bad"
+        "bad",
+        "passed on",
+        "memory: does not fit into the memory",
+        "bad",
     ]
     assert all(isinstance(answer.result, EdgeSerError) for answer in answers)
     with pytest.raises(ConfigError):

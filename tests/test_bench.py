@@ -35,8 +35,13 @@ BIG_LITTLE = "\n\n".join(f"CPU implementer : 0x41\nCPU part : 0xd0{k}" for k in 
 
 @pytest.mark.parametrize(
     ("cpuinfo", "name"),
-    [(PI, "Cortex-A76"), (LAPTOP, "Intel(R) i5"), (BIG_LITTLE, "Cortex-A73"), ("", ""),
-     ("CPU implementer : 0x61\nCPU part : 0x022\n", "")],
+    [
+        (PI, "Cortex-A76"),
+        (LAPTOP, "Intel(R) i5"),
+        (BIG_LITTLE, "Cortex-A73"),
+        ("", ""),
+        ("CPU implementer : 0x61\nCPU part : 0x022\n", ""),
+    ],
 )
 def test_the_processor_has_a_name(cpuinfo, name):
     assert processor_of(cpuinfo) == name
@@ -45,8 +50,11 @@ def test_the_processor_has_a_name(cpuinfo, name):
 
 def test_a_process_costs_what_it_sleeps_and_holds():
     costs = process_costs(
-        {"sleeps": [sys.executable, "-c", "import time; time.sleep(0.3)"],
-         "holds": [sys.executable, "-c", "x = bytearray(100 << 20)"]}, 1,
+        {
+            "sleeps": [sys.executable, "-c", "import time; time.sleep(0.3)"],
+            "holds": [sys.executable, "-c", "x = bytearray(100 << 20)"],
+        },
+        1,
     )
     assert 0.3 <= costs["sleeps"].seconds < 3
     if hasattr(os, "wait4"):
@@ -58,8 +66,14 @@ def test_a_process_costs_what_it_sleeps_and_holds():
 def test_a_process_that_fails_is_an_error_with_its_last_line():
     with pytest.raises(EdgeSerError, match="exit status 3: the reason"):
         process_costs(
-            {"bad": [sys.executable, "-c",
-                     "import sys; print('the reason', file=sys.stderr); sys.exit(3)"]}, 1,
+            {
+                "bad": [
+                    sys.executable,
+                    "-c",
+                    "import sys; print('the reason', file=sys.stderr); sys.exit(3)",
+                ]
+            },
+            1,
         )
 
 

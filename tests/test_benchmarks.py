@@ -15,7 +15,8 @@ from edge_runtime.listen import ListenEvent
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = sorted(
-    path.stem for path in (ROOT / "benchmarks").glob("*.py")
+    path.stem
+    for path in (ROOT / "benchmarks").glob("*.py")
     if "if __name__ == " in path.read_text(encoding="utf-8")
 )
 
@@ -37,7 +38,10 @@ def printed(name: str, out: Path, *arguments: object) -> str:
     """The report of a benchmark."""
     done = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{name}", *map(str, arguments), "--out", out],
-        capture_output=True, text=True, cwd=ROOT, timeout=300,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     report = out.read_text(encoding="utf-8")
@@ -74,8 +78,14 @@ def test_what_is_found_in_noise_is_counted(tmp_path, demo_corpus):
         (tmp_path / "noise" / name).mkdir(parents=True)
         soundfile.write(tmp_path / "noise" / name / "1.wav", samples, 16_000)
     report = printed(
-        "listening", tmp_path / "r.md", "--speech", demo_corpus, "--noise", tmp_path / "noise",
-        "--clips", 6,
+        "listening",
+        tmp_path / "r.md",
+        "--speech",
+        demo_corpus,
+        "--noise",
+        tmp_path / "noise",
+        "--clips",
+        6,
     )
     rows = [row.split("|")[1:-1] for row in report.splitlines() if row.startswith(("| hum", "| w"))]
     assert "nothing" not in report and len(rows) == 2

@@ -61,7 +61,8 @@ PERIOD = 0.01  # seconds between frames, of the default front end
 def voices(clips_each: int, seconds: float, speakers: int = 40) -> Dataset:
     clips = [
         Clip(Path(f"{speaker}-{k}"), "ab"[k % 2], f"x/{speaker}")
-        for speaker in range(speakers) for k in range(clips_each)
+        for speaker in range(speakers)
+        for k in range(clips_each)
     ]
     frames = [np.zeros((round(seconds / PERIOD), 13), np.float32)] * len(clips)
     return Dataset(clips, frames, [seconds] * len(clips))
@@ -91,8 +92,9 @@ def test_without_what_a_voice_always_sounds_like_its_answers_are_surer():
     assert profile_gain(dataset, indices, biased, targets, temperature, 0, counted) == 1
 
 
-@pytest.mark.parametrize(("speakers", "each", "seconds"), [(600, 1, 3.0), (600, 1, 90.0),
-                                                           (300, 2, 30.0), (40, 40, 3.0)])
+@pytest.mark.parametrize(
+    ("speakers", "each", "seconds"), [(600, 1, 3.0), (600, 1, 90.0), (300, 2, 30.0), (40, 40, 3.0)]
+)
 def test_speakers_without_a_bias_teach_no_gain(speakers, each, seconds):
     """Also where a clip has its own part in the profile that it is read with."""
     rng = np.random.default_rng(0)
@@ -100,7 +102,12 @@ def test_speakers_without_a_bias_teach_no_gain(speakers, each, seconds):
     targets = np.array(["ab".index(clip.label) for clip in dataset.clips])
     said = 2.0 * np.eye(2)[targets] + rng.standard_normal((len(targets), 2))
     gain = profile_gain(
-        dataset, list(range(len(targets))), said, targets, fit_temperature(said, targets), 0,
+        dataset,
+        list(range(len(targets))),
+        said,
+        targets,
+        fit_temperature(said, targets),
+        0,
         np.ones(len(targets), bool),
     )
     assert gain == pytest.approx(1, abs=0.1)

@@ -22,8 +22,15 @@ from train.session import train_run
 from train.splits import inner_folds
 
 SIZES = [
-    "epochs=10", "batch_size=4", "learning_rate=0.02", "hidden_size=16", "fc_size=16",
-    "stem_size=16", "members=1", "speech=false", "teaching=0",
+    "epochs=10",
+    "batch_size=4",
+    "learning_rate=0.02",
+    "hidden_size=16",
+    "fc_size=16",
+    "stem_size=16",
+    "members=1",
+    "speech=false",
+    "teaching=0",
 ]
 TINY, TINY_STUDIO = BETTER.with_settings(SIZES), STUDIO.with_settings(SIZES)
 DEAF = TINY.with_settings(["learning_rate=1e-9"])  # learns nothing
@@ -80,8 +87,11 @@ def test_each_is_resumed_from_its_own_state(candidates, clips_and_folds, tmp_pat
     state = tmp_path / "state.pt"
     whole = fit_best(candidates, clips, folds, state_file=state)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "choice-1.deaf.state.pt", "choice-1.studio.state.pt", "choice-2.deaf.state.pt",
-        "choice-2.studio.state.pt", "studio.state.pt",
+        "choice-1.deaf.state.pt",
+        "choice-1.studio.state.pt",
+        "choice-2.deaf.state.pt",
+        "choice-2.studio.state.pt",
+        "studio.state.pt",
     ]
     lines: list[str] = []
     again = fit_best(candidates, clips, folds, state_file=state, resume=True, log=lines.append)
@@ -90,7 +100,9 @@ def test_each_is_resumed_from_its_own_state(candidates, clips_and_folds, tmp_pat
     assert again.val_uar == whole.val_uar
     fit_best(candidates[1:], clips, folds, state_file=tmp_path / "alone" / "state.pt")
     assert sorted(path.name for path in (tmp_path / "alone").iterdir()) == [
-        "choice-1.state.pt", "choice-2.state.pt", "state.pt"
+        "choice-1.state.pt",
+        "choice-2.state.pt",
+        "state.pt",
     ]
 
 
@@ -125,7 +137,8 @@ def test_recipes_with_the_same_front_end_share_what_it_heard(demo_corpus, featur
     noisy = replace(TINY, network=replace(TINY.network, speech=True))
     recipes = {"quiet": TINY, "noisy": noisy, "again": TINY, "twin": noisy, "studio": STUDIO}
     quiet, loud, again, twin, studio = (
-        its.data for its in open_candidates(
+        its.data
+        for its in open_candidates(
             recipes, [demo_corpus / "manifest.csv"], None, [], None, feature_cache, []
         )
     )
@@ -138,17 +151,27 @@ def test_recipes_with_the_same_front_end_share_what_it_heard(demo_corpus, featur
 def test_a_run_tells_what_was_chosen_and_exports_it(demo_corpus, feature_cache, tmp_path):
     def run(recipes, resume=False):
         return train_run(
-            [demo_corpus / "manifest.csv"], recipes=recipes, labels=None, auxiliary=[],
-            speaker_pattern=None, noise=[], inner=2, run=tmp_path / "run", runs=tmp_path,
-            cache=feature_cache, resume=resume, device="cpu",
+            [demo_corpus / "manifest.csv"],
+            recipes=recipes,
+            labels=None,
+            auxiliary=[],
+            speaker_pattern=None,
+            noise=[],
+            inner=2,
+            run=tmp_path / "run",
+            runs=tmp_path,
+            cache=feature_cache,
+            resume=resume,
+            device="cpu",
         )
 
     folder = run(RECIPES)
     report = json.loads((folder / "report.json").read_text())
     assert report["recipe"] == "studio" and set(report["val_uar_by_recipe"]) == set(RECIPES)
-    assert "- Recipe studio, by the validation UAR of the recipes: deaf " in (
-        folder / "report.md"
-    ).read_text()
+    assert (
+        "- Recipe studio, by the validation UAR of the recipes: deaf "
+        in (folder / "report.md").read_text()
+    )
     _, stored = load_checkpoint(folder)
     assert stored["mfcc"]["n_mels"] == 40 and stored["silence"]["relative"] is False
     settings = json.loads((folder / "settings.json").read_text())
@@ -160,9 +183,21 @@ def test_a_run_tells_what_was_chosen_and_exports_it(demo_corpus, feature_cache, 
 
 def test_a_protocol_chooses_in_every_fold(three_speakers, feature_cache, tmp_path):
     summary = evaluate(
-        [three_speakers], "loso", tmp_path / "report", recipes=RECIPES, labels=None,
-        auxiliary=[], speaker_pattern=None, noise=[], inner=2, seeds=1, jobs=1,
-        runs=tmp_path / "runs", cache=feature_cache, resume=False, device="cpu",
+        [three_speakers],
+        "loso",
+        tmp_path / "report",
+        recipes=RECIPES,
+        labels=None,
+        auxiliary=[],
+        speaker_pattern=None,
+        noise=[],
+        inner=2,
+        seeds=1,
+        jobs=1,
+        runs=tmp_path / "runs",
+        cache=feature_cache,
+        resume=False,
+        device="cpu",
     )
     assert {fold["recipe"] for fold in summary["folds"]} == {"studio"}
     page = (tmp_path / "report.md").read_text()

@@ -36,8 +36,13 @@ def test_each_half_is_answered_by_a_network_that_has_not_heard_it(
     heard = []
 
     def validated(data, clips, fold, network, config, last):
-        heard.append(({data.clips[i].speaker for i in clips if i not in fold},
-                      {data.clips[i].speaker for i in fold}, config.seed))
+        heard.append(
+            (
+                {data.clips[i].speaker for i in clips if i not in fold},
+                {data.clips[i].speaker for i in fold},
+                config.seed,
+            )
+        )
         right = [data.labels.index(data.clips[i].label) for i in fold]
         # Right about the first two labels, and never answers another.
         return np.eye(len(data.labels))[[label if label < 2 else 0 for label in right]]
@@ -132,8 +137,17 @@ def test_the_table_compares_equal_seeds():
 def test_a_variation_that_there_is_not_is_named(tmp_path):
     for recipe, known in (("better", "13 bands"), ("corpora", "no telephones")):
         with pytest.raises(ConfigError, match=f"--only 7 bands: wanted one of .*; {known}; "):
-            choices.choices([tmp_path], tmp_path / "r", recipe=recipe, names=["7 bands"], seeds=1,
-                            jobs=1, noise=[], cache=tmp_path, resume=False)
+            choices.choices(
+                [tmp_path],
+                tmp_path / "r",
+                recipe=recipe,
+                names=["7 bands"],
+                seeds=1,
+                jobs=1,
+                noise=[],
+                cache=tmp_path,
+                resume=False,
+            )
 
 
 def test_a_report_is_not_lost_and_scores_of_other_recipes_are_not_kept(tmp_path, capsys):
@@ -143,8 +157,14 @@ def test_a_report_is_not_lost_and_scores_of_other_recipes_are_not_kept(tmp_path,
     scores = {REFERENCE: {"0": [0.5]}, "13 bands": {"0": [0.4]}, "of old": {"0": [0.1]}}
     text = json.dumps({"recipe": "better", "recipes": recipes, "scores": scores})
     report.with_suffix(".json").write_text(text)
-    arguments = {"recipe": "better", "names": [REFERENCE], "seeds": 1, "jobs": 1, "noise": [],
-                 "cache": tmp_path}
+    arguments = {
+        "recipe": "better",
+        "names": [REFERENCE],
+        "seeds": 1,
+        "jobs": 1,
+        "noise": [],
+        "cache": tmp_path,
+    }
     with pytest.raises(RunError, match="r.json: is there already; give --resume"):
         choices.choices([tmp_path], report, resume=False, **arguments)
     with pytest.raises(RunError, match="r.json: is of --recipe better; give another --report"):

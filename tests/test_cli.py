@@ -21,7 +21,10 @@ from tiny_model import write_tiny_model
 def edge_ser(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "edge_runtime", *map(str, arguments)],
-        capture_output=True, text=True, cwd=ROOT, timeout=120,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
     )
 
 
@@ -102,8 +105,11 @@ def test_a_bad_model_is_one_line_and_status_1(clips, tmp_path):
 
 def test_a_wrong_command_line_is_status_2(clips):
     for arguments in (
-        ["classify"], ["classify", clips[0], "--format", "xml"], ["clasify", clips[0]],
-        ["classify", clips[0], "--threshold", "7"], ["mfcc", clips[0], "--n-mfcc", "99"],
+        ["classify"],
+        ["classify", clips[0], "--format", "xml"],
+        ["clasify", clips[0]],
+        ["classify", clips[0], "--threshold", "7"],
+        ["mfcc", clips[0], "--n-mfcc", "99"],
     ):
         result = edge_ser(*arguments)
         assert result.returncode == 2, arguments
@@ -140,7 +146,11 @@ def test_mfcc_of_standard_input_is_that_of_the_file(clips):
     with open(clips[0], "rb") as audio:
         piped = subprocess.run(
             [sys.executable, "-m", "edge_runtime", "mfcc", "-", "--set", "top_db=None"],
-            stdin=audio, capture_output=True, text=True, cwd=ROOT, check=True,
+            stdin=audio,
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=True,
         )
     assert piped.stdout == edge_ser("mfcc", clips[0]).stdout
     missing = edge_ser("doctor", "-")
@@ -183,16 +193,30 @@ def test_an_output_that_cannot_be_written_is_no_traceback(clips, arguments, redi
 def test_a_reader_that_has_enough_is_status_141_without_a_word(clips, command):
     command = command.format(f"'{clips[0]}'")
     done = subprocess.run(
-        ["bash", "-c", f"'{sys.executable}' -m edge_runtime {command} | exec 0<&-; "
-         "echo ${PIPESTATUS[0]}"], capture_output=True, text=True, cwd=ROOT, timeout=120,
+        [
+            "bash",
+            "-c",
+            f"'{sys.executable}' -m edge_runtime {command} | exec 0<&-; echo ${{PIPESTATUS[0]}}",
+        ],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
     )
     assert (done.stdout, done.stderr) == ("141\n", "")
 
 
 @pytest.mark.parametrize(
     "setting",
-    ["n_fft=100000000000", 'window=[["a"],1]', f"hop_length={10**20}", f"lifter={'9' * 400}",
-     "window=hunn", "sample_rate=100", "n_fft"],
+    [
+        "n_fft=100000000000",
+        'window=[["a"],1]',
+        f"hop_length={10**20}",
+        f"lifter={'9' * 400}",
+        "window=hunn",
+        "sample_rate=100",
+        "n_fft",
+    ],
 )
 def test_a_wrong_setting_is_a_wrong_command_line(clips, setting):
     result = edge_ser("mfcc", clips[0], "--set", setting)
@@ -240,8 +264,12 @@ def test_importing_every_public_name_loads_no_training_library():
 def test_info_tells_what_a_model_is(tmp_path):
     text = edge_ser("info")
     assert text.returncode == 0
-    for part in ("angry, happy, neutral, sad", "mfcc (batch, time, 13)", "new_state",
-                 "on-commercial"):
+    for part in (
+        "angry, happy, neutral, sad",
+        "mfcc (batch, time, 13)",
+        "new_state",
+        "on-commercial",
+    ):
         assert part in text.stdout
     about = json.loads(edge_ser("info", "--json").stdout)
     assert about["labels"] == ["angry", "happy", "neutral", "sad"]

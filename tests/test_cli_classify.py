@@ -25,7 +25,11 @@ CLASSIFY = [sys.executable, "-m", "edge_runtime", "classify"]
 
 def classify(*arguments: object, stdin: bytes = b"", cwd: Path = ROOT):
     return subprocess.run(
-        [*CLASSIFY, *map(str, arguments)], input=stdin, capture_output=True, cwd=cwd, timeout=120,
+        [*CLASSIFY, *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        cwd=cwd,
+        timeout=120,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
 
@@ -83,7 +87,8 @@ def test_what_holds_no_audio_is_one_line_and_status_1(folder, tmp_path):
     result = classify(tmp_path, folder / "*.mp3", folder / "b.wav", "--format", "jsonl")
     assert result.returncode == 1 and len(rows(result)) == 1
     assert [line.split(b": ", 2)[2] for line in result.stderr.splitlines()] == [
-        b"holds no audio files; wanted WAV, FLAC, OGG or MP3", b"matches no audio files"
+        b"holds no audio files; wanted WAV, FLAC, OGG or MP3",
+        b"matches no audio files",
     ]
 
 
@@ -94,11 +99,14 @@ def test_standard_input_is_answered_as_the_file_and_as_its_samples(folder):
     samples = soundfile.read(path, dtype="int16")[0]
     stereo = np.stack([samples, samples], axis=1)
     for stdin, options in (
-        (content, []), ((folder / "b.wav").read_bytes(), ["--jobs", 2]),
+        (content, []),
+        ((folder / "b.wav").read_bytes(), ["--jobs", 2]),
         (samples.tobytes(), ["--rate", 16_000]),
         (samples.tobytes() + b"\0", ["--rate", 16_000]),  # half a sample at the end
-        ((stereo.astype("<i4") << 16).tobytes(),
-         ["--rate", 16_000, "--channels", 2, "--encoding", "s32le"]),
+        (
+            (stereo.astype("<i4") << 16).tobytes(),
+            ["--rate", 16_000, "--channels", 2, "--encoding", "s32le"],
+        ),
     ):
         result = classify("-", "--format", "jsonl", *options, stdin=stdin)
         assert rows(result) == [expected], options
@@ -129,7 +137,8 @@ def test_a_wrong_command_line_is_status_2(arguments, message):
 @pytest.mark.parametrize(
     ("stdin", "options", "message"),
     [
-        (b"", [], "is empty"), (b"", ["--rate", 8000], "holds no samples"),
+        (b"", [], "is empty"),
+        (b"", ["--rate", 8000], "holds no samples"),
         (b"no audio at all", [], "is not audio"),
         (b"RIFF....WAVEfmt ", ["--rate", 8000], "leave out --rate"),
         (np.float32([np.nan]).tobytes(), ["--rate", 8000, "--encoding", "f32le"], "not finite"),
@@ -161,8 +170,11 @@ def test_ctrl_c_leaves_complete_answers_and_status_130(folder, tmp_path, jobs, t
     part = tmp_path / "answers.json.part"
     arguments = ["b.wav"] * 5000 + ["--format", "json", "--jobs", str(jobs)]
     process = subprocess.Popen(
-        [*CLASSIFY, *arguments, *(["-o", str(output)] if to_file else [])], cwd=folder,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [*CLASSIFY, *arguments, *(["-o", str(output)] if to_file else [])],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     text = b""
     if to_file:
@@ -199,8 +211,11 @@ def on_a_terminal(*arguments: object, **variables: str) -> str:
     leader, follower = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", **variables}
     process = subprocess.Popen(
-        [sys.executable, "-c", AT_ONCE, "classify", *map(str, arguments)], stdout=follower,
-        stderr=follower, cwd=ROOT, env=environment,
+        [sys.executable, "-c", AT_ONCE, "classify", *map(str, arguments)],
+        stdout=follower,
+        stderr=follower,
+        cwd=ROOT,
+        env=environment,
     )
     os.close(follower)
     seen = b""
@@ -241,8 +256,13 @@ def test_what_is_read_is_never_written_over(folder, tmp_path, given):
     (tmp_path / "rec.wav").write_bytes(content)
     (tmp_path / "link.csv").symlink_to("rec.wav")
     result = classify(
-        "rec.wav" if given != "." else ".", "--format", "csv", "--force",
-        "-o", given if given != "." else "rec.wav", cwd=tmp_path,
+        "rec.wav" if given != "." else ".",
+        "--format",
+        "csv",
+        "--force",
+        "-o",
+        given if given != "." else "rec.wav",
+        cwd=tmp_path,
     )
     assert result.returncode == 2 and b"is an input as well" in result.stderr
     result = classify(
@@ -258,7 +278,9 @@ def test_standard_output_by_its_name_keeps_what_it_is_redirected_to(folder, tmp_
         file.write("before\n")
         file.flush()
         subprocess.run(
-            [*CLASSIFY, str(folder / "b.wav"), "-o", "/dev/stdout"], stdout=file, cwd=ROOT,
+            [*CLASSIFY, str(folder / "b.wav"), "-o", "/dev/stdout"],
+            stdout=file,
+            cwd=ROOT,
             check=True,
         )
     lines = (tmp_path / "all.txt").read_text().splitlines()
@@ -305,7 +327,9 @@ def test_no_answer_is_lost_where_errors_cannot_be_told(folder, stderr):
     (folder / "empty.wav").touch()
     command = " ".join([*CLASSIFY, "empty.wav", "b.wav", stderr])
     result = subprocess.run(
-        ["sh", "-c", command], cwd=folder, capture_output=True,
+        ["sh", "-c", command],
+        cwd=folder,
+        capture_output=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     (folder / "empty.wav").unlink()
@@ -315,8 +339,10 @@ def test_no_answer_is_lost_where_errors_cannot_be_told(folder, stderr):
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_kill_leaves_complete_answers_as_ctrl_c_does(folder, jobs):
     process = subprocess.Popen(
-        [*CLASSIFY, *["b.wav"] * 5000, "--format", "json", "--jobs", str(jobs)], cwd=folder,
-        stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [*CLASSIFY, *["b.wav"] * 5000, "--format", "json", "--jobs", str(jobs)],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     text = os.read(process.stdout.fileno(), 1000)
     process.send_signal(signal.SIGTERM)

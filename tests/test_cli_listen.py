@@ -127,8 +127,11 @@ def test_what_goes_wrong_is_one_line_on_stderr(arguments, data, status, message)
 
 def fed(data: bytes, *arguments: str) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
-        [*COMMAND, "-", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, cwd=ROOT,
+        [*COMMAND, "-", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
     )
     assert process.stdin is not None
     process.stdin.write(data)
@@ -255,8 +258,10 @@ def test_a_profile_is_made_of_the_microphone(sounddevice, monkeypatch, capfd, sa
     assert json.loads(path.read_text())["seconds"] < 5
     assert "s of speech" in out and "are little" in complaints
     for wrong, message in (
-        (["--microphone", "clip.wav"], "not both"), (["--microphone", "0"], "from 1 to 3600"),
-        ([], "nothing to make a profile of"), (["clip.wav", "--device", "1"], "--microphone"),
+        (["--microphone", "clip.wav"], "not both"),
+        (["--microphone", "0"], "from 1 to 3600"),
+        ([], "nothing to make a profile of"),
+        (["clip.wav", "--device", "1"], "--microphone"),
     ):
         assert run(monkeypatch, "profile", "create", str(tmp_path / "b.json"), *wrong) == 2
         assert message in capfd.readouterr().err

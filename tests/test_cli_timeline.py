@@ -20,7 +20,8 @@ RATE = 16_000
 def edge_ser(*arguments, **options):
     return subprocess.run(
         [sys.executable, "-m", "edge_runtime", "classify", *map(str, arguments)],
-        capture_output=True, **{"text": True, **options},
+        capture_output=True,
+        **{"text": True, **options},
     )
 
 
@@ -69,8 +70,9 @@ def test_a_file_gets_the_format_of_its_name_and_the_window_asked_for(call, tmp_p
     out = tmp_path / "call.srt"
     done = edge_ser("-t", call, "-o", out, "--window", 2, "--hop", 0.5)
     assert (done.returncode, done.stdout) == (0, "")
-    expected = [s for s in EmotionModel.load().timeline(call, window=2.0, hop=0.5)
-                if s.label != "no speech"]
+    expected = [
+        s for s in EmotionModel.load().timeline(call, window=2.0, hop=0.5) if s.label != "no speech"
+    ]
     assert out.read_text().count(" --> ") == len(expected)
     again = edge_ser("-t", call, "-o", out)
     assert again.returncode == 2 and "exists already" in again.stderr

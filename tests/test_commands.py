@@ -17,22 +17,36 @@ from export.session import export_run
 
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)], capture_output=True, text=True, cwd=ROOT,
+        [sys.executable, "-m", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
         timeout=300,
     )
 
 
 def test_from_recordings_to_an_answer(demo_corpus, feature_cache, tmp_path):
     runs = tmp_path / "runs"
-    fitted = command("train", "fit", "--data", demo_corpus / "manifest.csv", "--runs", runs,
-                     "--cache", feature_cache, "--epochs", 2)
+    fitted = command(
+        "train",
+        "fit",
+        "--data",
+        demo_corpus / "manifest.csv",
+        "--runs",
+        runs,
+        "--cache",
+        feature_cache,
+        "--epochs",
+        2,
+    )
     assert fitted.returncode == 0, fitted.stderr
     assert re.search(
         r"^Train Epoch: 1 \[0/\d+ \(0%\)\]\tLoss: \d+\.\d{6}$", fitted.stdout, re.MULTILINE
     )
     assert re.search(
         r"^Test set: Average loss: \d+\.\d{4}, Accuracy: \d+/\d+ \(\d+%\), UAR: ",
-        fitted.stdout, re.MULTILINE,
+        fitted.stdout,
+        re.MULTILINE,
     )
     run = runs / "001"
     report = json.loads((run / "report.json").read_text())
@@ -41,12 +55,31 @@ def test_from_recordings_to_an_answer(demo_corpus, feature_cache, tmp_path):
     held = json.loads((run / "split.json").read_text())
     assert not set(held["train"]["speakers"]) & set(held["test"]["speakers"])
 
-    resumed = command("train", "fit", "--data", demo_corpus / "manifest.csv", "--runs", runs,
-                      "--cache", feature_cache, "--epochs", 2, "--resume")
+    resumed = command(
+        "train",
+        "fit",
+        "--data",
+        demo_corpus / "manifest.csv",
+        "--runs",
+        runs,
+        "--cache",
+        feature_cache,
+        "--epochs",
+        2,
+        "--resume",
+    )
     assert resumed.returncode == 0, resumed.stderr
     assert "Resumed after epoch 2" in resumed.stdout
-    taken = command("train", "fit", "--data", demo_corpus / "manifest.csv", "--run", run,
-                    "--cache", feature_cache)
+    taken = command(
+        "train",
+        "fit",
+        "--data",
+        demo_corpus / "manifest.csv",
+        "--run",
+        run,
+        "--cache",
+        feature_cache,
+    )
     assert taken.returncode == 1
     assert "holds a run already" in taken.stderr
 
@@ -54,21 +87,48 @@ def test_from_recordings_to_an_answer(demo_corpus, feature_cache, tmp_path):
     assert exported.returncode == 0, exported.stdout + exported.stderr
     parity = json.loads((run / "parity.json").read_text())
     assert [link["name"] for link in parity["links"]] == [
-        "librosa → numpy MFCC", "torch → fp32", "fp32 → int8", "int8: whole → in pieces",
+        "librosa → numpy MFCC",
+        "torch → fp32",
+        "fp32 → int8",
+        "int8: whole → in pieces",
         "numpy → waveform graph",
     ]
     assert parity["links"][0]["clips"] == 60
-    answer = command("edge_runtime", "classify", "--model", run / "model.int8.onnx",
-                     "--format", "jsonl", next((demo_corpus / "sad").glob("*.wav")))
+    answer = command(
+        "edge_runtime",
+        "classify",
+        "--model",
+        run / "model.int8.onnx",
+        "--format",
+        "jsonl",
+        next((demo_corpus / "sad").glob("*.wav")),
+    )
     labels = ("angry", "happy", "neutral", "sad", "uncertain", "no speech")
     assert json.loads(answer.stdout)["label"] in labels
 
 
 def test_a_protocol_writes_its_report(three_speakers, feature_cache, tmp_path):
     report = tmp_path / "report"
-    done = command("train", "evaluate", "--corpus", three_speakers,
-                   "--protocol", "loso", "--report", report, "--cache", feature_cache,
-                   "--epochs", 1, "--seeds", 2, "--inner", 2, "--runs", tmp_path / "runs")
+    done = command(
+        "train",
+        "evaluate",
+        "--corpus",
+        three_speakers,
+        "--protocol",
+        "loso",
+        "--report",
+        report,
+        "--cache",
+        feature_cache,
+        "--epochs",
+        1,
+        "--seeds",
+        2,
+        "--inner",
+        2,
+        "--runs",
+        tmp_path / "runs",
+    )
     assert done.returncode == 0, done.stderr
     result = json.loads(report.with_suffix(".json").read_text())
     assert result["clips"] == 36 and len(result["folds"]) == 6
@@ -83,8 +143,12 @@ def test_a_protocol_writes_its_report(three_speakers, feature_cache, tmp_path):
         choosers = [name for names in fold["choose the epoch in turn"] for name in names]
         assert sorted(choosers) == sorted(train)
     assert "Speaker-independent" in report.with_suffix(".md").read_text()
-    for picture in ("report.confusion.png", "report.calibration.png",
-                    "runs/fold-01-seed-0/curves.png", "runs/fold-01-seed-0/calibration.png"):
+    for picture in (
+        "report.confusion.png",
+        "report.calibration.png",
+        "runs/fold-01-seed-0/curves.png",
+        "runs/fold-01-seed-0/calibration.png",
+    ):
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
     for k, fold in enumerate(splits[:3]):
         run = tmp_path / "runs" / f"fold-{k + 1:02d}-seed-0"
@@ -96,8 +160,9 @@ def test_a_protocol_writes_its_report(three_speakers, feature_cache, tmp_path):
         assert found["test"]["uar"] == pytest.approx(uar) and (run / "report.md").exists()
     for variant in ("int8", "fp32", "profile"):
         assert 0 <= result[variant]["ece"] <= 1
-    exported = command("export", "onnx", "--run", tmp_path / "runs" / "fold-01-seed-0",
-                       "--cache", feature_cache)
+    exported = command(
+        "export", "onnx", "--run", tmp_path / "runs" / "fold-01-seed-0", "--cache", feature_cache
+    )
     assert exported.returncode == 0, exported.stdout + exported.stderr
     before = report.with_suffix(".json").read_bytes()
     (tmp_path / "runs" / "fold-02-seed-1" / "result.json").unlink()
@@ -111,8 +176,22 @@ def test_a_protocol_writes_its_report(three_speakers, feature_cache, tmp_path):
 
 def test_a_bundled_model_tells_of_the_protocols(demo_corpus, feature_cache, tmp_path, monkeypatch):
     run, reports, models = tmp_path / "run", tmp_path / "reports", tmp_path / "models"
-    done = command("train", "fit", "--data", demo_corpus / "manifest.csv", "--run", run,
-                   "--cache", feature_cache, "--epochs", 1, "--set", "members=1", "--inner", 1)
+    done = command(
+        "train",
+        "fit",
+        "--data",
+        demo_corpus / "manifest.csv",
+        "--run",
+        run,
+        "--cache",
+        feature_cache,
+        "--epochs",
+        1,
+        "--set",
+        "members=1",
+        "--inner",
+        1,
+    )
     assert done.returncode == 0, done.stderr
     models.mkdir()
     reports.mkdir()
@@ -136,7 +215,8 @@ def test_a_bundled_model_tells_of_the_protocols(demo_corpus, feature_cache, tmp_
 
 def test_errors_of_the_commands_are_one_line(tmp_path):
     for arguments in (
-        ["train", "fit", "--data", tmp_path], ["export", "onnx", "--runs", tmp_path],
+        ["train", "fit", "--data", tmp_path],
+        ["export", "onnx", "--runs", tmp_path],
         ["train", "fit", "--data", tmp_path, "--mfcc", "hop=1"],
     ):
         result = command(*arguments)

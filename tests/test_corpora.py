@@ -24,10 +24,17 @@ def rows(clips):
 
 
 def test_class_folders_with_splits(tmp_path):
-    root = touch(tmp_path / "mine", "train/angry/a.wav", "train/sad/b.wav", "test/angry/c.wav",
-                 "test/angry/notes.txt", "test/angry/._c.wav")
+    root = touch(
+        tmp_path / "mine",
+        "train/angry/a.wav",
+        "train/sad/b.wav",
+        "test/angry/c.wav",
+        "test/angry/notes.txt",
+        "test/angry/._c.wav",
+    )
     assert rows(scan([root])) == [
-        ("c.wav", "angry", None, "test"), ("a.wav", "angry", None, "train"),
+        ("c.wav", "angry", None, "test"),
+        ("a.wav", "angry", None, "train"),
         ("b.wav", "sad", None, "train"),
     ]
 
@@ -60,7 +67,8 @@ def test_names_of_known_corpora(tmp_path, name, label, speaker):
 def test_a_name_that_is_only_like_one_of_a_corpus_is_of_none(tmp_path):
     root = touch(tmp_path, "calm/AB1_take_3.wav", "stressed/AB1_take_4.wav")
     assert [(c.label, c.speaker, c.corpus) for c in scan([root])] == [
-        ("calm", None, tmp_path.name), ("stressed", None, tmp_path.name),
+        ("calm", None, tmp_path.name),
+        ("stressed", None, tmp_path.name),
     ]
 
 
@@ -69,9 +77,15 @@ def test_folders_that_are_no_labels_are_told_of(tmp_path):
     mine = touch(tmp_path / "mine", f"positive/{names[1]}", f"negative/{names[0]}")
     (note,) = unused_folders(scan([mine]))
     assert note.startswith("2 files in 2 folders, such as 'negative', are named as those of rav")
-    known = touch(tmp_path / "known", f"Actor_07/{names[0]}", f"Actor_08/{names[1]}",
-                  "OAF_angry/OAF_back_angry.wav", "YAF_sad/YAF_back_sad.wav", "wav/03a01Wa.wav",
-                  "wav/03a01Fa.wav")
+    known = touch(
+        tmp_path / "known",
+        f"Actor_07/{names[0]}",
+        f"Actor_08/{names[1]}",
+        "OAF_angry/OAF_back_angry.wav",
+        "YAF_sad/YAF_back_sad.wav",
+        "wav/03a01Wa.wav",
+        "wav/03a01Fa.wav",
+    )
     assert unused_folders(scan([known])) == []
 
 
@@ -93,8 +107,12 @@ def test_data_that_are_called_alike_stay_apart(tmp_path):
 
 def test_a_folder_relabels_a_known_corpus(tmp_path):
     """Calm filed under neutral, as many do with RAVDESS; the speaker still comes from the name."""
-    touch(tmp_path, "neutral/03-01-02-01-01-01-07.wav", "sad/03-01-04-01-01-01-08.wav",
-          "train/negative/03-01-05-01-01-01-09.wav")
+    touch(
+        tmp_path,
+        "neutral/03-01-02-01-01-01-07.wav",
+        "sad/03-01-04-01-01-01-08.wav",
+        "train/negative/03-01-05-01-01-01-09.wav",
+    )
     found = {clip.path.name: (clip.label, clip.speaker) for clip in scan([tmp_path])}
     assert found["03-01-02-01-01-01-07.wav"] == ("neutral", "ravdess/07")
     assert found["03-01-05-01-01-01-09.wav"] == ("negative", "ravdess/09")
@@ -177,7 +195,8 @@ def test_nothing_or_one_class_is_a_clear_error(tmp_path):
     [
         ("emodb", 339, 10, {"angry": 127, "happy": 71, "neutral": 79, "sad": 62}),
         ("tess", 800, 2, {"angry": 200, "happy": 200, "neutral": 200, "sad": 200}),
-        ("nemo", 1798, 5, None), ("ravdess", 1440, 24, None),
+        ("nemo", 1798, 5, None),
+        ("ravdess", 1440, 24, None),
     ],
 )
 def test_the_real_corpora(corpus, clips, speakers, labels):

@@ -22,8 +22,12 @@ def test_equals_librosa(order, width, mode):
 
 @pytest.mark.parametrize(
     ("arguments", "error"),
-    [({"width": 4}, ConfigError), ({"order": 0}, ConfigError), ({"mode": "x"}, ConfigError),
-     ({"width": 51}, AudioError)],
+    [
+        ({"width": 4}, ConfigError),
+        ({"order": 0}, ConfigError),
+        ({"mode": "x"}, ConfigError),
+        ({"width": 51}, AudioError),
+    ],
 )
 def test_refuses_what_librosa_refuses(arguments, error):
     with pytest.raises(error):

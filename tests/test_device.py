@@ -33,9 +33,9 @@ def test_the_same_numbers_hold(model, measured):
     assert row.features < 1e-4 and row.probabilities < 1e-6
 
 
-@pytest.mark.parametrize("change", [
-    {"features": 0.002}, {"probabilities": 0.0002}, {"logits": [0, 0, 0, 100]},
-])
+@pytest.mark.parametrize(
+    "change", [{"features": 0.002}, {"probabilities": 0.0002}, {"logits": [0, 0, 0, 100]}]
+)
 def test_numbers_beyond_the_limits_do_not(model, measured, change):
     name, by = next(iter(change.items()))
     if name == "features":

@@ -44,7 +44,8 @@ def look(tmp_path, model):
 def severities(examination: Examination) -> dict[str, str]:
     """What is not ok."""
     return {
-        finding.name: finding.severity.value for finding in examination.findings
+        finding.name: finding.severity.value
+        for finding in examination.findings
         if finding.severity is not Severity.ok
     }
 
@@ -77,7 +78,9 @@ def test_nothing_is_wrong_with_a_good_recording(look):
 FAULTS = {
     "clipped": (np.clip(8 * VOICE, -1, 1), "clipping", "warning"),
     "a little clipped": (
-        np.clip(VOICE / np.quantile(np.abs(VOICE), 0.996), -1, 1), "clipping", "note",
+        np.clip(VOICE / np.quantile(np.abs(VOICE), 0.996), -1, 1),
+        "clipping",
+        "note",
     ),
     "clipped, then turned down": (0.3 * np.clip(8 * VOICE, -1, 1), "clipping", "warning"),
     "a constant": (0.5 * VOICE + 0.5 * VOICE_RMS, "offset", "warning"),
@@ -95,7 +98,9 @@ FAULTS = {
     "upside down and quieter": (stereo(VOICE, -0.7 * VOICE), "channels", "warning"),
     "one channel empty": (stereo(VOICE, 0 * VOICE), "channels", "note"),
     "one channel with hiss": (
-        stereo(1e-4 * RNG.standard_normal(len(VOICE)), VOICE), "channels", "note",
+        stereo(1e-4 * RNG.standard_normal(len(VOICE)), VOICE),
+        "channels",
+        "note",
     ),
     "two people": (stereo(VOICE, np.roll(VOICE[::-1], 5000)), "channels", "note"),
 }
@@ -245,8 +250,11 @@ def test_a_model_that_does_not_load_is_status_1_and_clips_are_looked_at(tmp_path
 
 
 def test_every_severity_counts_but_ok():
-    findings = [Finding("a", Severity.note, ""), Finding("b", Severity.ok, ""),
-                Finding("c", Severity.warning, "")]
+    findings = [
+        Finding("a", Severity.note, ""),
+        Finding("b", Severity.ok, ""),
+        Finding("c", Severity.warning, ""),
+    ]
     assert verdict(findings) == "2 things to look at (1 warning, 1 note)"
 
 
@@ -255,8 +263,11 @@ def test_a_full_disk_is_not_the_clips_fault(tmp_path):
     soundfile.write(clip, np.full(RATE, 0.1), RATE)
     with open("/dev/full", "w") as full:
         result = subprocess.run(
-            [sys.executable, "-m", "edge_runtime", "doctor", str(clip)], stdout=full,
-            stderr=subprocess.PIPE, text=True, cwd=ROOT,
+            [sys.executable, "-m", "edge_runtime", "doctor", str(clip)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
         )
     assert result.returncode == 1 and "a.wav" not in result.stderr
     assert "No space left on device" in result.stderr

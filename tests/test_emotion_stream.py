@@ -45,7 +45,8 @@ def test_a_clip_in_pieces_is_the_clip(model, speech, chunks):
 
 @settings(max_examples=30, deadline=None)
 @given(
-    n=st.integers(1, 20_000), chunks=st.lists(st.integers(0, 3000), min_size=1).filter(any),
+    n=st.integers(1, 20_000),
+    chunks=st.lists(st.integers(0, 3000), min_size=1).filter(any),
     seed=st.integers(0, 9),
 )
 def test_any_chunking_of_any_length_gives_the_same_answer(model, n, chunks, seed):

@@ -13,8 +13,10 @@ from edge_runtime.event_output import JsonLines, TextLines
 
 PREDICTION = Prediction("sad", 0.8, {"angry": 0.2, "sad": 0.8})
 EVENTS = [
-    ListenEvent("start", 1.0, 2.0, PREDICTION), ListenEvent("update", 1.0, 2.5, PREDICTION),
-    ListenEvent("end", 1.0, 3.0, PREDICTION), ListenEvent("overrun", 4.0, 4.25, None),
+    ListenEvent("start", 1.0, 2.0, PREDICTION),
+    ListenEvent("update", 1.0, 2.5, PREDICTION),
+    ListenEvent("end", 1.0, 3.0, PREDICTION),
+    ListenEvent("overrun", 4.0, 4.25, None),
 ]
 
 

@@ -13,13 +13,7 @@ from conftest import TRAINING_MFCC
 from edge_runtime import ConfigError, EmotionModel, MfccConfig
 from edge_runtime.level import Loudness
 from edge_runtime.silence import SilenceConfig
-from export.graph import (
-    SMALLEST_QUANTIZED,
-    export_fp32,
-    export_int8,
-    export_waveform,
-    quantize,
-)
+from export.graph import SMALLEST_QUANTIZED, export_fp32, export_int8, export_waveform, quantize
 from export.parity import Answers, compare, quantization_link
 from export.session import make_card
 from train.network import EmotionLSTM, NetworkConfig
@@ -37,8 +31,16 @@ def exported(dataset, split, tmp_path_factory):
     network.mean.copy_(torch.from_numpy(frames.mean(axis=0)))
     network.std.copy_(torch.from_numpy(frames.std(axis=0)))
     save_checkpoint(
-        folder, network, TRAINING_MFCC, None, dataset.labels, temperature=1.7, corpora=[],
-        licence="MIT", scores={}, clips=[],
+        folder,
+        network,
+        TRAINING_MFCC,
+        None,
+        dataset.labels,
+        temperature=1.7,
+        corpora=[],
+        licence="MIT",
+        scores={},
+        clips=[],
     )
     network, stored = load_checkpoint(folder)
     export_fp32(network, make_card(network, stored, "test", "none"), folder / "fp32.onnx")
@@ -92,8 +94,9 @@ def test_one_decision_of_few_clips_is_no_reason_to_refuse_int8():
 def test_int8_covers_lstms_and_products_and_is_a_quarter(exported):
     _, folder = exported
     graph = onnx.load(folder / "int8.onnx").graph
-    made = {name for node in graph.node if node.op_type == "DequantizeLinear"
-            for name in node.output}
+    made = {
+        name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output
+    }
     kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
     for node in graph.node:
         weights = node.input[1:3] if node.op_type == "LSTM" else node.input[1:2]
@@ -110,7 +113,12 @@ def onnx_size(graph, name):
 
 
 BETTER_NETWORK = NetworkConfig(
-    hidden_size=32, pooling="attention", stack=2, stem_size=64, residual=True, speech=True,
+    hidden_size=32,
+    pooling="attention",
+    stack=2,
+    stem_size=64,
+    residual=True,
+    speech=True,
     members=2,
 )
 
@@ -127,8 +135,16 @@ def with_waveform(dataset, tmp_path_factory, request):
     network.mean[0], network.std[:] = (-40.0 if request.param else -150.0), 15.0
     silence = SilenceConfig(relative=request.param)
     save_checkpoint(
-        folder, network, config, silence, dataset.labels, temperature=1.3, corpora=[],
-        licence="MIT", scores={}, clips=[],
+        folder,
+        network,
+        config,
+        silence,
+        dataset.labels,
+        temperature=1.3,
+        corpora=[],
+        licence="MIT",
+        scores={},
+        clips=[],
     )
     network, stored = load_checkpoint(folder)
     card = make_card(network, stored, "test", "int8")
@@ -150,8 +166,12 @@ def test_the_waveform_graph_hears_what_the_numpy_path_hears(with_waveform, speec
     session = session_of(with_waveform / "waveform.onnx")
     rng = np.random.default_rng(0)
     clips = [
-        *speech[:8], *voice_clips, np.pad(voice_clips[0], 20_000), 0.01 * voice_clips[1],
-        rng.standard_normal(30_000).astype(np.float32), np.zeros(9_000, np.float32),
+        *speech[:8],
+        *voice_clips,
+        np.pad(voice_clips[0], 20_000),
+        0.01 * voice_clips[1],
+        rng.standard_normal(30_000).astype(np.float32),
+        np.zeros(9_000, np.float32),
         *(voice_clips[0][5000 : 5000 + n] for n in (1, 200, 479, 480, 481, 3000)),
     ]
     for clip in clips:
@@ -202,8 +222,11 @@ def test_a_front_end_that_the_waveform_graph_cannot_have_is_refused(exported, tm
     network, folder = exported
     _, stored = load_checkpoint(folder)
     card = make_card(network, stored, "test", "int8")
-    for wrong in (MfccConfig.python_speech_features(), MfccConfig(top_db=80.0),
-                  MfccConfig(power=1.0)):
+    for wrong in (
+        MfccConfig.python_speech_features(),
+        MfccConfig(top_db=80.0),
+        MfccConfig(power=1.0),
+    ):
         with pytest.raises(ConfigError, match="waveform graph needs"):
             export_waveform(network, dataclasses.replace(card, mfcc=wrong), tmp_path / "x.onnx")
 

@@ -40,7 +40,9 @@ def classify(*arguments):
 def edge_ser(*arguments, **options):
     return subprocess.run(
         [sys.executable, "-m", "edge_runtime", "classify", *map(str, arguments)],
-        capture_output=True, timeout=60, **options,
+        capture_output=True,
+        timeout=60,
+        **options,
     )
 
 
@@ -63,6 +65,7 @@ def test_every_hostile_file_is_an_answer_or_the_error_that_is_meant(tmp_path):
 
 def test_files_cut_at_every_byte_and_with_any_field_wrong(tmp_path):
     """All of them with `make fuzz`; here those of a WAV and some of the others."""
+
     def paths():
         for number, (name, content) in enumerate(hostile.sweeps()):
             if number % 60 == 0 or name.startswith("cut") and name.endswith((".wav", ".aiff")):
@@ -88,10 +91,16 @@ def test_fuzzed_files(tmp_path):
 
 def test_the_fuzzer_notices_a_crash_and_goes_on(tmp_path, monkeypatch):
     """Its child is replaced by one that dies of the second input."""
-    child = "import json, os, sys\nfor k, line in enumerate(sys.stdin):\n" \
+    child = (
+        "import json, os, sys\nfor k, line in enumerate(sys.stdin):\n"
         "    os._exit(7) if k else print(json.dumps(['x', 'read', 1]), flush=True)"
-    monkeypatch.setattr("tests.hostile.trial._start", lambda: subprocess.Popen(
-        [sys.executable, "-c", child], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+    )
+    monkeypatch.setattr(
+        "tests.hostile.trial._start",
+        lambda: subprocess.Popen(
+            [sys.executable, "-c", child], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ),
+    )
     seen = fuzz.fuzz(fuzz.inputs(0, 0, 4), folder=tmp_path, keep=tmp_path / "found")
     assert seen == {"read": 2, "FAILED": 2}
     assert len(list((tmp_path / "found").iterdir())) == 2
@@ -220,7 +229,12 @@ def test_limits_can_be_set(tmp_path):
 
 def test_sizes_are_read_as_they_are_written():
     assert [parse_size(text) for text in ("5", "2k", "1.5 M", "3GiB", "inf")] == [
-        5, 2048, 1.5 * 2**20, 3 * 2**30, math.inf]
+        5,
+        2048,
+        1.5 * 2**20,
+        3 * 2**30,
+        math.inf,
+    ]
     assert limits_of(None, None, False) == AudioLimits()
     assert limits_of(5.0, "1M", True) == AudioLimits(5.0, 2.0**20)
 
@@ -276,8 +290,10 @@ def test_a_size_of_zero_is_an_open_end_and_an_empty_clip_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("error", "said"),
-    [(ModuleNotFoundError("No such module", name="soundfile"), "pip install soundfile"),
-     (OSError("cannot load library 'libsndfile.so'"), "apt-get install libsndfile1")],
+    [
+        (ModuleNotFoundError("No such module", name="soundfile"), "pip install soundfile"),
+        (OSError("cannot load library 'libsndfile.so'"), "apt-get install libsndfile1"),
+    ],
 )
 def test_a_missing_libsndfile_says_what_to_do(tmp_path, monkeypatch, error, said):
     class Finder:

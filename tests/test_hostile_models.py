@@ -48,8 +48,15 @@ def secret(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "location",
-    ["beside.bin", "../secret.bin", "link.bin", "/etc/passwd", "../" * 20 + "etc/passwd",
-     "ABSOLUTE", ""],
+    [
+        "beside.bin",
+        "../secret.bin",
+        "link.bin",
+        "/etc/passwd",
+        "../" * 20 + "etc/passwd",
+        "ABSOLUTE",
+        "",
+    ],
 )
 def test_weights_in_other_files_are_never_read(secret, location):
     location = location.replace("ABSOLUTE", str(secret.parent / "secret.bin"))
@@ -80,11 +87,15 @@ def loop(model):
     body = helper.make_graph(
         same,
         "body",
-        [helper.make_tensor_value_info("i", TensorProto.INT64, []),
-         helper.make_tensor_value_info("c", TensorProto.BOOL, []),
-         helper.make_tensor_value_info("x", TensorProto.FLOAT, None)],
-        [helper.make_tensor_value_info("c_out", TensorProto.BOOL, []),
-         helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [
+            helper.make_tensor_value_info("i", TensorProto.INT64, []),
+            helper.make_tensor_value_info("c", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, None),
+        ],
+        [
+            helper.make_tensor_value_info("c_out", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("y", TensorProto.FLOAT, None),
+        ],
     )
     with_nodes(
         ("Loop", ["", "true", "mean"], ["big"], {"body": body}), constants={"true": np.bool_(True)}
@@ -93,21 +104,30 @@ def loop(model):
 
 def function(model):
     model.functions.append(
-        helper.make_function("mine", "F", ["a"], ["b"], [helper.make_node("Relu", ["a"], ["b"])],
-                             [helper.make_opsetid("", 18)])
+        helper.make_function(
+            "mine",
+            "F",
+            ["a"],
+            ["b"],
+            [helper.make_node("Relu", ["a"], ["b"])],
+            [helper.make_opsetid("", 18)],
+        )
     )
 
 
 NODES = {
     "custom": (
-        [("Steal", ["mean"], ["big"], {"domain": "com.example"})], "custom operator 'Steal'"
+        [("Steal", ["mean"], ["big"], {"domain": "com.example"})],
+        "custom operator 'Steal'",
     ),
     "of no domain": ([("Steal", ["mean"], ["big"])], "uses the operator 'Steal'"),
     "of onnxruntime": (
-        [("Inverse", ["mean"], ["big"], {"domain": "com.microsoft"})], "operator 'Inverse'"
+        [("Inverse", ["mean"], ["big"], {"domain": "com.microsoft"})],
+        "operator 'Inverse'",
     ),
     "of Python": (
-        [("PyOp", ["mean"], ["big"], {"domain": "ai.onnx.contrib"})], "custom operator 'PyOp'"
+        [("PyOp", ["mean"], ["big"], {"domain": "ai.onnx.contrib"})],
+        "custom operator 'PyOp'",
     ),
     "endless": ([("RandomNormal", [], ["big"], {"shape": [10**12]})], "'RandomNormal'"),
     "tiled": ([("Tile", ["mean", "size"], ["big"])], "operator 'Tile'"),
@@ -133,18 +153,21 @@ def growing(model):
     nodes = [("Reshape", ["mean", "flat"], ["v0"])]
     for k in range(5):
         nodes += [
-            ("Reshape", [f"v{k}", "column"], [f"c{k}"]), ("Mul", [f"v{k}", f"c{k}"], [f"m{k}"]),
+            ("Reshape", [f"v{k}", "column"], [f"c{k}"]),
+            ("Mul", [f"v{k}", f"c{k}"], [f"m{k}"]),
             ("Reshape", [f"m{k}", "flat"], [f"v{k + 1}"]),
         ]
     with_nodes(
-        *nodes, last="v5",
+        *nodes,
+        last="v5",
         constants={"flat": np.array([-1], np.int64), "column": np.array([-1, 1], np.int64)},
     )(model)
 
 
 def terabytes(model):
-    with_nodes(("ConstantOfShape", ["size"], ["big"]),
-               constants={"size": np.array([10**13], np.int64)})(model)
+    with_nodes(
+        ("ConstantOfShape", ["size"], ["big"]), constants={"size": np.array([10**13], np.int64)}
+    )(model)
 
 
 @pytest.mark.parametrize("change", [growing, terabytes])
@@ -209,10 +232,12 @@ GRAPHS = {
     "no operators": (lambda model: model.ClearField("opset_import"), "onnxruntime cannot load it"),
     "of the future": (lambda model: setattr(model, "ir_version", 10_000), "cannot load it"),
     "a size": (
-        lambda model: model.graph.initializer[0].dims.__setitem__(0, 10**15), "claims .* numbers"
+        lambda model: model.graph.initializer[0].dims.__setitem__(0, 10**15),
+        "claims .* numbers",
     ),
     "a size below 0": (
-        lambda model: model.graph.initializer[0].dims.__setitem__(0, -1), "claims .* numbers"
+        lambda model: model.graph.initializer[0].dims.__setitem__(0, -1),
+        "claims .* numbers",
     ),
 }
 
@@ -251,10 +276,20 @@ def test_what_is_no_file_to_read_is_refused(tmp_path):
         refused(path, "Permission denied")
 
 
-@pytest.mark.parametrize("content", [
-    b"\0" * 1000, b"\xff" * 1000, b"PK\3\4" + bytes(100), b"RIFF\0\0\0\0WAVEfmt ", b"{}",
-    b"\x80\2}.", b"\x7fELF" + bytes(100), b"\x1c\0\0\0ORTM" + bytes(100), b"\x3a\x02\x0a\x00" * 3,
-])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\0" * 1000,
+        b"\xff" * 1000,
+        b"PK\3\4" + bytes(100),
+        b"RIFF\0\0\0\0WAVEfmt ",
+        b"{}",
+        b"\x80\2}.",
+        b"\x7fELF" + bytes(100),
+        b"\x1c\0\0\0ORTM" + bytes(100),
+        b"\x3a\x02\x0a\x00" * 3,
+    ],
+)
 def test_what_is_no_onnx_is_refused(tmp_path, content):
     path = tmp_path / "model.onnx"
     path.write_bytes(content)
@@ -299,9 +334,7 @@ def test_every_flipped_bit_of_a_sealed_model_is_found(tmp_path):
         refused(path, "damaged|has no|metadata|key|operator|graphs|card")
 
 
-@pytest.mark.parametrize("arguments", [
-    ["tiny"], ["bundled"], ["bundled", "--unsealed"],
-])
+@pytest.mark.parametrize("arguments", [["tiny"], ["bundled"], ["bundled", "--unsealed"]])
 def test_damage_by_chance_ends_no_process(tmp_path, arguments):
     path = tmp_path / "tiny.onnx"
     if arguments[0] == "tiny":
@@ -309,8 +342,17 @@ def test_damage_by_chance_ends_no_process(tmp_path, arguments):
     else:
         shutil.copyfile(BUNDLED_MODEL, path)
     done = subprocess.run(
-        [sys.executable, ROOT / "tests" / "hostile_models.py", path, "--count", "200",
-         *arguments[1:]], capture_output=True, text=True, timeout=300,
+        [
+            sys.executable,
+            ROOT / "tests" / "hostile_models.py",
+            path,
+            "--count",
+            "200",
+            *arguments[1:],
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     counts = list(map(int, done.stdout.split()))

@@ -10,8 +10,18 @@ import pytest
 from edge_runtime.errors import AudioError
 from edge_runtime.inputs import AUDIO_SUFFIXES, expand
 
-FILES = ["a.wav", "b.FLAC", "notes.txt", ".hidden.wav", "deep/er/c.mp3", "deep/d.wav",
-         ".secret/e.wav", "empty/readme.md", "x[1].wav", "Z.ogg"]
+FILES = [
+    "a.wav",
+    "b.FLAC",
+    "notes.txt",
+    ".hidden.wav",
+    "deep/er/c.mp3",
+    "deep/d.wav",
+    ".secret/e.wav",
+    "empty/readme.md",
+    "x[1].wav",
+    "Z.ogg",
+]
 
 
 @pytest.fixture
@@ -45,7 +55,9 @@ def test_links_are_followed_but_not_in_circles(folder):
     (folder / "deep" / "again").symlink_to(folder / "deep")
     (folder / "deep" / "gone.wav").symlink_to(folder / "nowhere")
     assert found("deep") == [
-        "deep/d.wav", "deep/gone.wav", "deep/er/c.mp3",
+        "deep/d.wav",
+        "deep/gone.wav",
+        "deep/er/c.mp3",
         *(f"deep/up/{name}" for name in ("Z.ogg", "a.wav", "b.FLAC", "x[1].wav")),
     ]
     assert "deep/up/a.wav" in found("deep/**/*.wav")
@@ -55,13 +67,26 @@ def test_links_are_followed_but_not_in_circles(folder):
 
 @pytest.mark.parametrize(
     "pattern",
-    ["*.wav", "?.wav", "[ab].*", "deep/*.wav", "**/*.wav", "deep/**/*.mp3", "*/*.wav", "./*.wav",
-     "**/er/*", "*.txt", "[!a].wav"],
+    [
+        "*.wav",
+        "?.wav",
+        "[ab].*",
+        "deep/*.wav",
+        "**/*.wav",
+        "deep/**/*.mp3",
+        "*/*.wav",
+        "./*.wav",
+        "**/er/*",
+        "*.txt",
+        "[!a].wav",
+    ],
 )
 def test_a_pattern_matches_what_the_shell_matches(folder, pattern):
     shell = subprocess.run(
         ["bash", "-O", "globstar", "-O", "nullglob", "-c", f"printf '%s\\n' {pattern}"],
-        capture_output=True, text=True, check=True,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.split()
     if shell:
         assert sorted(found(pattern)) == sorted(shell)
@@ -101,6 +126,18 @@ def test_the_suffixes_are_those_of_libsndfile():
     import soundfile
 
     known = {f".{kind.lower()}" for kind in soundfile.available_formats()}
-    assert {".wav", ".flac", ".ogg", ".aiff", ".au", ".caf", ".w64", ".rf64", ".voc", ".avr",
-            ".nist", ".ircam"} <= known & AUDIO_SUFFIXES
+    assert {
+        ".wav",
+        ".flac",
+        ".ogg",
+        ".aiff",
+        ".au",
+        ".caf",
+        ".w64",
+        ".rf64",
+        ".voc",
+        ".avr",
+        ".nist",
+        ".ircam",
+    } <= known & AUDIO_SUFFIXES
     assert not {".mat", ".txt", ".m4a"} & AUDIO_SUFFIXES

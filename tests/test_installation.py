@@ -64,9 +64,15 @@ def test_another_version_than_wanted_is_a_note(monkeypatch):
 
 @pytest.mark.parametrize(
     ("version", "wanted", "holds"),
-    [("1.26.4", ">=1.26", True), ("1.26", ">=1.26", True), ("1.25.9", ">=1.26", False),
-     ("0.29", ">=0.20,<0.29", False), ("0.28.9", ">=0.20,<0.29", True), ("2.0rc1", ">=1", True),
-     ("1.10", ">=1.9", True)],
+    [
+        ("1.26.4", ">=1.26", True),
+        ("1.26", ">=1.26", True),
+        ("1.25.9", ">=1.26", False),
+        ("0.29", ">=0.20,<0.29", False),
+        ("0.28.9", ">=0.20,<0.29", True),
+        ("2.0rc1", ">=1", True),
+        ("1.10", ">=1.9", True),
+    ],
 )
 def test_versions_compare_as_numbers(version, wanted, holds):
     assert within(version, wanted) is holds
@@ -88,8 +94,10 @@ def test_a_model_that_does_not_load_says_why(tmp_path):
 
 @pytest.mark.parametrize(
     ("answers", "words"),
-    [({"speech": 0.0}, "takes a sound like a voice for none"),
-     ({"probabilities": 0.4}, "do not sum to 1")],
+    [
+        ({"speech": 0.0}, "takes a sound like a voice for none"),
+        ({"probabilities": 0.4}, "do not sum to 1"),
+    ],
 )
 def test_a_model_that_computes_nonsense_does_not_pass(monkeypatch, answers, words):
     right = EmotionModel.run
@@ -135,10 +143,12 @@ USB = {"name": "USB PnP", "max_input_channels": 1, "default_samplerate": 44100.0
 
 @pytest.mark.parametrize(
     ("devices", "severity", "words"),
-    [([SPEAKER, USB], Severity.ok, "1: USB PnP, 44100 Hz, 1 channels, the default"),
-     ([SPEAKER], Severity.note, "none found"),
-     ([], Severity.note, "none found"),
-     (_PortAudioError("Error querying device -1"), Severity.warning, "Error querying device -1")],
+    [
+        ([SPEAKER, USB], Severity.ok, "1: USB PnP, 44100 Hz, 1 channels, the default"),
+        ([SPEAKER], Severity.note, "none found"),
+        ([], Severity.note, "none found"),
+        (_PortAudioError("Error querying device -1"), Severity.warning, "Error querying device -1"),
+    ],
 )
 def test_microphones(monkeypatch, devices, severity, words):
     monkeypatch.setitem(sys.modules, "sounddevice", sounddevice(devices))

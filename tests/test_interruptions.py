@@ -34,9 +34,18 @@ TINY = BETTER.with_settings(
 
 def train(corpus: Path, cache: Path, run: Path, resume: bool = False, recipe=TINY) -> Path:
     return train_run(
-        [corpus / "manifest.csv"], recipes={"better": recipe}, labels=None, auxiliary=[],
-        speaker_pattern=None, noise=[], inner=3, run=run, runs=run.parent, cache=cache,
-        resume=resume, device="cpu",
+        [corpus / "manifest.csv"],
+        recipes={"better": recipe},
+        labels=None,
+        auxiliary=[],
+        speaker_pattern=None,
+        noise=[],
+        inner=3,
+        run=run,
+        runs=run.parent,
+        cache=cache,
+        resume=resume,
+        device="cpu",
     )
 
 
@@ -52,8 +61,10 @@ def contents(folder: Path) -> dict[str, object]:
     return {
         "weights": {name: value.numpy().tobytes() for name, value in weights.items()},
         "metrics": [row[:seconds] + row[seconds + 1 :] for row in rows],
-        **{name: (folder / name).read_bytes()
-           for name in ("report.json", "report.md", "calibration.png", "split.json")},
+        **{
+            name: (folder / name).read_bytes()
+            for name in ("report.json", "report.md", "calibration.png", "split.json")
+        },
     }
 
 
@@ -70,10 +81,28 @@ def test_a_killed_training_resumed_equals_an_uninterrupted_one(
 ):
     run = tmp_path / "001"
     process = subprocess.Popen(
-        command("train", "fit", "--data", demo_corpus / "manifest.csv", "--run", run, "--cache",
-                feature_cache, "--epochs", 3, "--set", "hidden_size=8", "--set", "fc_size=8",
-                "--set", "stem_size=8", "--set", "speech=false"),
-        cwd=ROOT, stdout=subprocess.DEVNULL,
+        command(
+            "train",
+            "fit",
+            "--data",
+            demo_corpus / "manifest.csv",
+            "--run",
+            run,
+            "--cache",
+            feature_cache,
+            "--epochs",
+            3,
+            "--set",
+            "hidden_size=8",
+            "--set",
+            "fc_size=8",
+            "--set",
+            "stem_size=8",
+            "--set",
+            "speech=false",
+        ),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
     )
     try:
         deadline = time.monotonic() + 60
@@ -96,10 +125,32 @@ def test_a_protocol_that_is_told_to_end_leaves_nothing_running(
 ):
     runs = tmp_path / "runs"
     process = subprocess.Popen(
-        command("train", "evaluate", "--data", demo_corpus / "manifest.csv", "--protocol", "loso",
-                "--report", tmp_path / "r", "--runs", runs, "--cache", feature_cache, "--epochs",
-                500, "--jobs", 2, "--inner", 2, "--set", "speech=false"),
-        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        command(
+            "train",
+            "evaluate",
+            "--data",
+            demo_corpus / "manifest.csv",
+            "--protocol",
+            "loso",
+            "--report",
+            tmp_path / "r",
+            "--runs",
+            runs,
+            "--cache",
+            feature_cache,
+            "--epochs",
+            500,
+            "--jobs",
+            2,
+            "--inner",
+            2,
+            "--set",
+            "speech=false",
+        ),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     deadline = time.monotonic() + 60
     while len(list(runs.glob("*/*state.pt"))) < 2:
@@ -134,9 +185,10 @@ def test_a_folder_may_be_written_in_another_way_when_a_run_is_resumed(dataset, s
     about = {"split.json": {"test": {"speakers": ["a"], "clips": ["data/1.wav"]}, "kind": "x"}}
     begin(tmp_path, about, resume=False)
     fit_one(dataset, clips, [split.val], small, config, state_file=state)
-    moved = replace(dataset, clips=[
-        replace(clip, path=Path("/elsewhere") / clip.path.name) for clip in dataset.clips
-    ])
+    moved = replace(
+        dataset,
+        clips=[replace(clip, path=Path("/elsewhere") / clip.path.name) for clip in dataset.clips],
+    )
     before = state.read_bytes()
     fit_one(moved, clips, [split.val], small, config, state_file=state, resume=True)
     assert state.read_bytes() == before  # nothing was trained again
@@ -153,9 +205,10 @@ def test_other_labels_are_another_run(dataset, split, tmp_path):
     small = NetworkConfig(hidden_size=8, fc_size=8)
     fit_one(dataset, clips, [split.val], small, config, state_file=state)
     swap = {"angry": "sad", "sad": "angry"}
-    other = replace(dataset, clips=[
-        replace(clip, label=swap.get(clip.label, clip.label)) for clip in dataset.clips
-    ])
+    other = replace(
+        dataset,
+        clips=[replace(clip, label=swap.get(clip.label, clip.label)) for clip in dataset.clips],
+    )
     with pytest.raises(ResumeError, match="begun with another 'recordings'"):
         fit_one(other, clips, [split.val], small, config, state_file=state, resume=True)
 
@@ -164,8 +217,14 @@ def test_a_taught_network_is_not_resumed_with_other_teachers(dataset, split, tmp
     state, config = tmp_path / "state.pt", FitConfig(epochs=2)
     clips = sorted(split.train + split.val)
     small = NetworkConfig(hidden_size=8, fc_size=8)
-    folds = [split.val, [i for i in split.train if dataset.clips[i].speaker
-                         == dataset.clips[split.train[0]].speaker]]
+    folds = [
+        split.val,
+        [
+            i
+            for i in split.train
+            if dataset.clips[i].speaker == dataset.clips[split.train[0]].speaker
+        ],
+    ]
     fit_one(dataset, clips, folds, small, config, state_file=state)
     with pytest.raises(ResumeError, match="begun with another 'teachers'"):
         fit_one(dataset, clips, folds[:1], small, config, state_file=state, resume=True)
@@ -211,8 +270,16 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
 # ------------------------------------------------------------------ a full disk
 
 
-FILES = ["settings.json", "choice-1.state.pt", "state.pt", "metrics.csv", "curves.png",
-         "checkpoint.pt", "report.json", "report.md"]
+FILES = [
+    "settings.json",
+    "choice-1.state.pt",
+    "state.pt",
+    "metrics.csv",
+    "curves.png",
+    "checkpoint.pt",
+    "report.json",
+    "report.md",
+]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -252,9 +319,24 @@ def test_a_disk_that_fills_up_costs_no_complete_file(
 def test_a_limit_of_the_file_size_is_an_error_of_one_line(demo_corpus, tmp_path):
     resource = pytest.importorskip("resource")
     done = subprocess.run(
-        command("train", "fit", "--data", demo_corpus / "manifest.csv", "--run", tmp_path / "run",
-                "--cache", tmp_path / "cache", "--epochs", 1, "--set", "speech=false"),
-        cwd=ROOT, capture_output=True, text=True, timeout=100,
+        command(
+            "train",
+            "fit",
+            "--data",
+            demo_corpus / "manifest.csv",
+            "--run",
+            tmp_path / "run",
+            "--cache",
+            tmp_path / "cache",
+            "--epochs",
+            1,
+            "--set",
+            "speech=false",
+        ),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
     )
     assert done.returncode == 1
@@ -281,8 +363,11 @@ def test_a_full_disk_is_what_torch_and_text_report(tmp_path):
 
 
 def exported(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()
-            if path.name.startswith(("model", "parity", "MODEL")) and "failed" not in path.name}
+    return {
+        path.name: path.read_bytes()
+        for path in folder.iterdir()
+        if path.name.startswith(("model", "parity", "MODEL")) and "failed" not in path.name
+    }
 
 
 def test_an_export_that_fails_leaves_the_earlier_one_as_it_was(whole, feature_cache, monkeypatch):
@@ -332,9 +417,20 @@ def test_a_protocol_does_not_begin_again_over_what_is_there(demo_corpus, feature
     (fold / "choice-1.state.pt").touch()
     with pytest.raises(RunError, match="holds trainings already; give --resume"):
         evaluate(
-            [demo_corpus / "manifest.csv"], "loso", tmp_path / "report",
-            recipes={"tiny": TINY}, labels=None, auxiliary=[], speaker_pattern=None, noise=[],
-            inner=1, seeds=1, jobs=1, runs=tmp_path / "runs", cache=feature_cache, resume=False,
+            [demo_corpus / "manifest.csv"],
+            "loso",
+            tmp_path / "report",
+            recipes={"tiny": TINY},
+            labels=None,
+            auxiliary=[],
+            speaker_pattern=None,
+            noise=[],
+            inner=1,
+            seeds=1,
+            jobs=1,
+            runs=tmp_path / "runs",
+            cache=feature_cache,
+            resume=False,
             device="cpu",
         )
     assert (fold / "choice-1.state.pt").exists() and not list(tmp_path.glob("report*"))

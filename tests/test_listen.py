@@ -220,7 +220,10 @@ def test_what_is_held_does_not_grow(model, clips):
         utterance = listener._utterance
         waiting = 0 if utterance is None else len(utterance.estimate._waiting)
         return (
-            len(frames) + waiting + len(listener._samples) // 320 + len(listener._pending) // 320
+            len(frames)
+            + waiting
+            + len(listener._samples) // 320
+            + len(listener._pending) // 320
             + len(listener._mfcc._held) // 320
         )
 
@@ -256,9 +259,13 @@ def test_flush_and_reset_begin_anew(model, clips):
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [({"pause": 0}, "pause=0"), ({"cooldown": float("nan")}, "cooldown=nan"),
-     ({"min_duration": -1}, "min_duration=-1"), ({"max_duration": True}, "max_duration=True"),
-     ({"min_duration": 5, "max_duration": 4}, "must not exceed")],
+    [
+        ({"pause": 0}, "pause=0"),
+        ({"cooldown": float("nan")}, "cooldown=nan"),
+        ({"min_duration": -1}, "min_duration=-1"),
+        ({"max_duration": True}, "max_duration=True"),
+        ({"min_duration": 5, "max_duration": 4}, "must not exceed"),
+    ],
 )
 def test_wrong_settings_are_refused(wrong, message):
     with pytest.raises(ConfigError, match=message):

@@ -142,9 +142,15 @@ def test_later_it_hears_what_a_fresh_one_hears(model, loop, kind):
         return list(steps)
 
     def answers(found: list, shift: float, since: float) -> list:
-        return [(s.start + shift, s.end + shift, *(getattr(s, "prediction", s).probabilities[k]
-                                                   for k in model.labels))
-                for s in found if s.start + shift > since]
+        return [
+            (
+                s.start + shift,
+                s.end + shift,
+                *(getattr(s, "prediction", s).probabilities[k] for k in model.labels),
+            )
+            for s in found
+            if s.start + shift > since
+        ]
 
     long = answers(moments(0.0, late), 0.0, late - LOOP_SECONDS)
     start = late - 3 * LOOP_SECONDS

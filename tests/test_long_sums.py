@@ -69,11 +69,18 @@ def test_what_was_given_out_is_not_written_to(model, voice_clips, monkeypatch):
 
 @pytest.mark.parametrize(
     "architecture",
-    [{}, {"lstm_layers": 0}, {"hidden_size": 13}, {"lstm_layers": 0, "hidden_size": 12},
-     {"lstm_layers": -1, "hidden_size": -13}, {"lstm_layers": False, "hidden_size": 13},
-     {"lstm_layers": "0", "hidden_size": "13"}, {"lstm_layers": 0, "hidden_size": 10**400},
-     {"lstm_layers": 0, "hidden_size": 13, "members": 2},
-     {"lstm_layers": 0, "hidden_size": 13, "members": "1"}],
+    [
+        {},
+        {"lstm_layers": 0},
+        {"hidden_size": 13},
+        {"lstm_layers": 0, "hidden_size": 12},
+        {"lstm_layers": -1, "hidden_size": -13},
+        {"lstm_layers": False, "hidden_size": 13},
+        {"lstm_layers": "0", "hidden_size": "13"},
+        {"lstm_layers": 0, "hidden_size": 10**400},
+        {"lstm_layers": 0, "hidden_size": 13, "members": 2},
+        {"lstm_layers": 0, "hidden_size": 13, "members": "1"},
+    ],
     ids=lambda each: str(each)[:40],
 )
 def test_a_state_that_the_card_does_not_explain_is_left_alone(tmp_path, monkeypatch, architecture):

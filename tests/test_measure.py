@@ -19,7 +19,10 @@ CLIPS = sorted((ROOT / "samples").glob("*/*.wav"))
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "edge_runtime.measure", *map(str, arguments)],
-        capture_output=True, text=True, cwd=ROOT, timeout=120,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
     )
 
 

@@ -61,7 +61,9 @@ def test_equals_the_one_call_that_users_know(speech):
 @pytest.mark.parametrize(
     "config",
     [
-        MfccConfig(lifter=22.0), MfccConfig(dct_norm=None), MfccConfig(dct_norm=None, dct_type=1),
+        MfccConfig(lifter=22.0),
+        MfccConfig(dct_norm=None),
+        MfccConfig(dct_norm=None, dct_type=1),
         MfccConfig(dct_norm=None, dct_type=3, lifter=30.0, n_mels=128),
     ],
     ids=str,
@@ -208,17 +210,27 @@ def configs(draw) -> MfccConfig:
     rate = draw(st.sampled_from([8000, 11_025, 16_000, 22_050, 44_100, 48_000]))
     fmin = draw(st.sampled_from([0.0, 20.0, 133.3]))
     return MfccConfig(
-        sample_rate=rate, n_fft=n_fft,
+        sample_rate=rate,
+        n_fft=n_fft,
         win_length=draw(st.one_of(st.none(), st.integers(16, n_fft))),
-        hop_length=draw(st.integers(1, 2000)), n_mels=n_mels,
-        n_mfcc=draw(st.integers(1, min(n_mels, 40))), fmin=fmin,
+        hop_length=draw(st.integers(1, 2000)),
+        n_mels=n_mels,
+        n_mfcc=draw(st.integers(1, min(n_mels, 40))),
+        fmin=fmin,
         fmax=draw(st.sampled_from([None, rate / 2, rate / 3])),
-        window=draw(st.sampled_from(["hann", "hamming", "blackman", "boxcar", "bartlett",
-                                     ("gaussian", 60.0)])),
-        center=draw(st.booleans()), pad_mode=draw(st.sampled_from(PAD_MODES)),
-        htk=draw(st.booleans()), norm=draw(st.sampled_from(["slaney", None, 1.0, 2.0, np.inf])),
-        dct_type=draw(st.sampled_from([1, 2, 3])), dct_norm=draw(st.sampled_from(["ortho", None])),
-        lifter=draw(st.sampled_from([0.0, 22.0])), power=draw(st.sampled_from([1.0, 2.0])),
+        window=draw(
+            st.sampled_from(
+                ["hann", "hamming", "blackman", "boxcar", "bartlett", ("gaussian", 60.0)]
+            )
+        ),
+        center=draw(st.booleans()),
+        pad_mode=draw(st.sampled_from(PAD_MODES)),
+        htk=draw(st.booleans()),
+        norm=draw(st.sampled_from(["slaney", None, 1.0, 2.0, np.inf])),
+        dct_type=draw(st.sampled_from([1, 2, 3])),
+        dct_norm=draw(st.sampled_from(["ortho", None])),
+        lifter=draw(st.sampled_from([0.0, 22.0])),
+        power=draw(st.sampled_from([1.0, 2.0])),
         amin=draw(st.sampled_from([1e-10, 1e-6, 1e-3])),
         top_db=draw(st.sampled_from([None, 0.0, 40.0, 80.0])),
     )
@@ -267,9 +279,15 @@ def test_the_empty_bands_of_a_sine_are_as_exact_as_librosas(frequency):
 @pytest.mark.parametrize(
     "arguments",
     [
-        {}, {"nfft": 256}, {"nfft": 1024, "preemph": 0.0}, {"winlen": 0.03, "winstep": 0.007},
-        {"winstep": 0.1}, {"nfilt": 40, "numcep": 20, "ceplifter": 0, "appendEnergy": False},
-        {"lowfreq": 100, "highfreq": 6000}, {"samplerate": 8000}, {"samplerate": 44_100},
+        {},
+        {"nfft": 256},
+        {"nfft": 1024, "preemph": 0.0},
+        {"winlen": 0.03, "winstep": 0.007},
+        {"winstep": 0.1},
+        {"nfilt": 40, "numcep": 20, "ceplifter": 0, "appendEnergy": False},
+        {"lowfreq": 100, "highfreq": 6000},
+        {"samplerate": 8000},
+        {"samplerate": 44_100},
         {"winlen": 0.05},
     ],
     ids=str,

@@ -81,8 +81,11 @@ def test_a_device_is_found_by_number_or_by_part_of_its_name(sounddevice, wanted,
 
 @pytest.mark.parametrize(
     ("wanted", "message"),
-    [("Headset", "no device.*1: Built-in Audio.*3: USB Mic Array"), ("0", "no device"),
-     ("usb", "more than one device.*2: USB Mic .*3: USB Mic Array")],
+    [
+        ("Headset", "no device.*1: Built-in Audio.*3: USB Mic Array"),
+        ("0", "no device"),
+        ("usb", "more than one device.*2: USB Mic .*3: USB Mic Array"),
+    ],
 )
 def test_another_device_is_an_error_that_lists_them(sounddevice, wanted, message):
     with pytest.raises(ConfigError, match=message):
@@ -138,8 +141,10 @@ def test_a_device_that_is_in_use_is_an_audio_error(sounddevice):
 
 @pytest.mark.parametrize(
     ("raised", "message"),
-    [(ImportError("none"), r"pip install 'edge-ser\[mic\]'"),
-     (OSError("PortAudio library not found"), "libportaudio2")],
+    [
+        (ImportError("none"), r"pip install 'edge-ser\[mic\]'"),
+        (OSError("PortAudio library not found"), "libportaudio2"),
+    ],
 )
 def test_what_is_missing_is_an_error_with_the_command_that_installs_it(
     monkeypatch, raised, message

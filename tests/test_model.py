@@ -90,7 +90,8 @@ BAD_CARDS = {
     "window": (broken(mfcc={**CARD.mfcc.to_dict(), "window": "hunn"}), "window='hunn'"),
     "temperature is huge": (broken(temperature=10**400), "key temperature"),
     "mfcc value": (
-        broken(mfcc={**CARD.mfcc.to_dict(), "n_fft": 0}), "n_fft=0 must be a whole number"
+        broken(mfcc={**CARD.mfcc.to_dict(), "n_fft": 0}),
+        "n_fft=0 must be a whole number",
     ),
     "a label that is an answer": (broken(labels=["a", "uncertain"]), "key labels"),
     "a label for terminals": (broken(labels=["a", "\x1b[2Jb"]), "key labels"),
@@ -108,19 +109,27 @@ BAD_CARDS = {
 
 
 for _name, _value, _message in (
-    ("hop_length", 0, "hop_length=0 must be"), ("hop_length", 1, "hop_length=1; wanted 0.001"),
+    ("hop_length", 0, "hop_length=0 must be"),
+    ("hop_length", 1, "hop_length=1; wanted 0.001"),
     ("hop_length", 10**9, "hop_length=1000000000; wanted 0.001 to 1 s"),
-    ("n_fft", 10**9, "n_fft=1000000000 must be at most"), ("sample_rate", 10**12, "sample_rate="),
-    ("sample_rate", 1, "sample_rate=1; wanted 1000 or more"), ("n_mels", 2.5, "n_mels=2.5"),
-    ("window", ["taylor", 10**9], "window=.* must be"), ("norm", 10**400, "norm=1000"),
-    ("window", ["kaiser", 1e5], "is not finite"), ("power", "2", "power='2'"),
-    ("fmin", True, "fmin=True"), ("n_fft", 1 << 17, "n_fft=131072; wanted 4 s"),
+    ("n_fft", 10**9, "n_fft=1000000000 must be at most"),
+    ("sample_rate", 10**12, "sample_rate="),
+    ("sample_rate", 1, "sample_rate=1; wanted 1000 or more"),
+    ("n_mels", 2.5, "n_mels=2.5"),
+    ("window", ["taylor", 10**9], "window=.* must be"),
+    ("norm", 10**400, "norm=1000"),
+    ("window", ["kaiser", 1e5], "is not finite"),
+    ("power", "2", "power='2'"),
+    ("fmin", True, "fmin=True"),
+    ("n_fft", 1 << 17, "n_fft=131072; wanted 4 s"),
 ):
     BAD_CARDS[f"{_name} {str(_value)[:20]}"] = (
-        broken(mfcc={**CARD.mfcc.to_dict(), _name: _value}), _message
+        broken(mfcc={**CARD.mfcc.to_dict(), _name: _value}),
+        _message,
     )
 BAD_CARDS["mel filters of a gigabyte"] = (
-    broken(mfcc={**CARD.mfcc.to_dict(), "n_fft": 1 << 16, "n_mels": 2048}), "n_mels=2048 must be"
+    broken(mfcc={**CARD.mfcc.to_dict(), "n_fft": 1 << 16, "n_mels": 2048}),
+    "n_mels=2048 must be",
 )
 
 
@@ -144,7 +153,8 @@ def test_a_file_that_is_no_model_is_refused(tmp_path):
     path = tmp_path / "text.onnx"
     path.write_text("no model")
     for wrong, message in (
-        (path, "is not an ONNX model"), (tmp_path / "no.onnx", "no such model file"),
+        (path, "is not an ONNX model"),
+        (tmp_path / "no.onnx", "no such model file"),
         (tmp_path, "is a directory"),
     ):
         with pytest.raises(ModelError, match=message):
@@ -177,9 +187,7 @@ def test_the_bundled_model_is_small_and_says_what_it_is(voice_clips):
     assert 0 < model.card.uncertain_below < 0.9 and model.card.speech_above > 0
     assert model.inputs()["state"] == ["batch", 963]
     assert "non-commercial" in model.card.licence
-    assert {corpus["name"] for corpus in model.card.corpora} == {
-        "emodb", "nemo", "ravdess", "tess"
-    }
+    assert {corpus["name"] for corpus in model.card.corpora} == {"emodb", "nemo", "ravdess", "tess"}
     first = [model.classify(clip) for clip in voice_clips]
     assert [model.classify(clip) for clip in voice_clips] == first
 

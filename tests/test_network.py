@@ -12,8 +12,15 @@ from train.epochs import Epochs, FitConfig, pad
 from train.network import EmotionLSTM, NetworkConfig
 
 MEMBERS = NetworkConfig(
-    hidden_size=8, fc_size=8, dropout=0.0, pooling="attention", stack=2, stem_size=8, residual=True,
-    speech=True, members=3,
+    hidden_size=8,
+    fc_size=8,
+    dropout=0.0,
+    pooling="attention",
+    stack=2,
+    stem_size=8,
+    residual=True,
+    speech=True,
+    members=3,
 )
 
 

@@ -45,25 +45,43 @@ def alone(*arguments: object, folder: Path, **options) -> subprocess.CompletedPr
     home = folder / "home"
     home.mkdir()
     environment = {
-        **os.environ, "EDGE_SER_PROFILES": str(folder / "profiles"), "HOME": str(home),
+        **os.environ,
+        "EDGE_SER_PROFILES": str(folder / "profiles"),
+        "HOME": str(home),
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
     }
     for name in ("CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
         environment.pop(name, None)
     done = subprocess.run(
-        [sys.executable, "-c", ALONE, *map(str, arguments)], capture_output=True, cwd=folder,
-        env=environment, timeout=300, **options,
+        [sys.executable, "-c", ALONE, *map(str, arguments)],
+        capture_output=True,
+        cwd=folder,
+        env=environment,
+        timeout=300,
+        **options,
     )
     assert not [path for path in home.rglob("*") if path.is_file()]
     return done
 
 
-@pytest.mark.parametrize("arguments", [
-    ["--help"], ["classify", CLIP], ["classify", CLIP, CLIP, "--jobs", "2"],
-    ["classify", "--timeline", CLIP], ["info"], ["doctor"], ["doctor", CLIP], ["mfcc", CLIP],
-    ["bench", "--runs", "1"], ["profile", "create", "anna", CLIP], ["profile", "list"],
-    ["classify", CLIP, "--format", "json"],
-], ids=lambda arguments: " ".join(map(str, arguments[:2])))
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["classify", CLIP],
+        ["classify", CLIP, CLIP, "--jobs", "2"],
+        ["classify", "--timeline", CLIP],
+        ["info"],
+        ["doctor"],
+        ["doctor", CLIP],
+        ["mfcc", CLIP],
+        ["bench", "--runs", "1"],
+        ["profile", "create", "anna", CLIP],
+        ["profile", "list"],
+        ["classify", CLIP, "--format", "json"],
+    ],
+    ids=lambda arguments: " ".join(map(str, arguments[:2])),
+)
 def test_a_command_opens_no_socket(tmp_path, arguments):
     done = alone(*arguments, folder=tmp_path)
     assert b"NETWORK" not in done.stderr, done.stderr
@@ -74,7 +92,11 @@ def test_listening_to_standard_input_opens_no_socket(tmp_path):
     with wave.open(str(CLIP)) as file:
         samples = file.readframes(file.getnframes())
     done = alone(
-        "listen", "-", "--rate", "16000", folder=tmp_path,
+        "listen",
+        "-",
+        "--rate",
+        "16000",
+        folder=tmp_path,
         input=samples + np.zeros(32_000, np.int16).tobytes(),
     )
     assert b"NETWORK" not in done.stderr and done.returncode == 0, done.stderr

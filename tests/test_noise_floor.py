@@ -47,12 +47,16 @@ def test_what_is_said_in_noise_stands_out_where_most_bands_are_full_of_it():
     assert sound[151:174].all() and not sound[50:148].any() and not sound[178:].any()
 
 
-@pytest.mark.parametrize("config", [
-    MfccConfig(hop_length=320),
-    MfccConfig(hop_length=320, n_mfcc=20, n_mels=20, lifter=22, dct_type=3),
-    MfccConfig.python_speech_features(),
-    MfccConfig.python_speech_features(appendEnergy=False),
-], ids=["librosa", "liftered", "python_speech_features", "without its energy"])
+@pytest.mark.parametrize(
+    "config",
+    [
+        MfccConfig(hop_length=320),
+        MfccConfig(hop_length=320, n_mfcc=20, n_mels=20, lifter=22, dct_type=3),
+        MfccConfig.python_speech_features(),
+        MfccConfig.python_speech_features(appendEnergy=False),
+    ],
+    ids=["librosa", "liftered", "python_speech_features", "without its energy"],
+)
 @pytest.mark.parametrize("gain_db", [-20.0, 6.0])
 def test_the_level_of_all_conventions_is_in_decibels(config, gain_db):
     samples = noise(1, -40) + 0.02 * np.sin(np.arange(16_000)).astype(np.float32)

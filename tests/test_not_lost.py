@@ -32,8 +32,12 @@ def test_a_report_has_the_name_that_it_was_given(tmp_path):
 def test_a_report_replaces_those_of_the_same_protocol_and_settings_alone(tmp_path):
     report = tmp_path / "r"
     about = {
-        "protocol": "loso", "labels": ["angry", "sad"], "auxiliary": [], "inner": 3,
-        "recipes": {"better": {"fit": {"epochs": 60, "seed": 0}}}, "corpora": [{"name": "emodb"}],
+        "protocol": "loso",
+        "labels": ["angry", "sad"],
+        "auxiliary": [],
+        "inner": 3,
+        "recipes": {"better": {"fit": {"epochs": 60, "seed": 0}}},
+        "corpora": [{"name": "emodb"}],
     }
     check_replaceable(report, about, range(2))  # nothing is there
     (tmp_path / "r.md").write_text("# Mine\n")
@@ -48,8 +52,11 @@ def test_a_report_replaces_those_of_the_same_protocol_and_settings_alone(tmp_pat
         report, about | {"recipes": {"better": {"fit": {"epochs": 60, "seed": 7}}}}, range(2)
     )
     for key, other in (
-        ("protocol", "actor-folds"), ("labels", ["angry", "happy"]), ("auxiliary", ["calm"]),
-        ("inner", 1), ("recipes", {"better": {"fit": {"epochs": 1, "seed": 0}}}),
+        ("protocol", "actor-folds"),
+        ("labels", ["angry", "happy"]),
+        ("auxiliary", ["calm"]),
+        ("inner", 1),
+        ("recipes", {"better": {"fit": {"epochs": 1, "seed": 0}}}),
         ("corpora", [{"name": "ravdess"}]),
     ):
         with pytest.raises(RunError, match=f"is a report of loso of emodb by other {key}; give"):

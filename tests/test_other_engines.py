@@ -32,8 +32,11 @@ def test_another_engine_gives_the_same_probabilities(engine, tmp_path, speech):
         files.append(tmp_path / f"{k}.wav")
         soundfile.write(files[-1], clip, 16_000, subtype="PCM_16")
     done = subprocess.run(
-        ["node", "classify.mjs", str(WAVEFORM), engine, *map(str, files)], cwd=EXAMPLE,
-        capture_output=True, text=True, timeout=300,
+        ["node", "classify.mjs", str(WAVEFORM), engine, *map(str, files)],
+        cwd=EXAMPLE,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     model = EmotionModel.load()

@@ -15,8 +15,12 @@ from edge_runtime import AudioError, ConfigError
 from edge_runtime.pcm import Encoding, PcmFormat, PcmReader, mono
 
 SUBTYPES = {
-    "PCM_U8": Encoding.u8, "PCM_16": Encoding.s16le, "PCM_24": Encoding.s24le,
-    "PCM_32": Encoding.s32le, "FLOAT": Encoding.f32le, "DOUBLE": Encoding.f64le,
+    "PCM_U8": Encoding.u8,
+    "PCM_16": Encoding.s16le,
+    "PCM_24": Encoding.s24le,
+    "PCM_32": Encoding.s32le,
+    "FLOAT": Encoding.f32le,
+    "DOUBLE": Encoding.f64le,
 }
 
 
@@ -42,8 +46,10 @@ def read_in(reader: PcmReader, data: bytes, sizes: list[int]) -> np.ndarray:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    subtype=st.sampled_from(sorted(SUBTYPES)), channels=st.integers(1, 3),
-    kind=st.sampled_from(["WAV", "WAVEX"]), sizes=st.lists(st.integers(1, 40), min_size=1),
+    subtype=st.sampled_from(sorted(SUBTYPES)),
+    channels=st.integers(1, 3),
+    kind=st.sampled_from(["WAV", "WAVEX"]),
+    sizes=st.lists(st.integers(1, 40), min_size=1),
 )
 def test_a_wav_in_any_pieces_is_what_libsndfile_reads(subtype, channels, kind, sizes):
     data = written(signal(50, channels), subtype, kind)
@@ -62,8 +68,13 @@ def test_a_wav_in_any_pieces_is_what_libsndfile_reads(subtype, channels, kind, s
 def test_raw_samples_are_what_libsndfile_reads(encoding, subtype, endian):
     data = written(signal(50, 2), subtype, "RAW", endian)
     expected, _ = soundfile.read(
-        io.BytesIO(data), dtype="float32", samplerate=16_000, channels=2, subtype=subtype,
-        format="RAW", endian=endian,
+        io.BytesIO(data),
+        dtype="float32",
+        samplerate=16_000,
+        channels=2,
+        subtype=subtype,
+        format="RAW",
+        endian=endian,
     )
     reader = PcmReader(PcmFormat(16_000, 2, Encoding(encoding)))
     np.testing.assert_array_equal(read_in(reader, data, [3, 1, 7]), expected)

@@ -110,14 +110,17 @@ def text_with(**changes) -> str:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "cannot|can be read"), ("[]", "schema 2"),
+        ("", "cannot|can be read"),
+        ("[]", "schema 2"),
         ('{"schema": 1}', "schema 2; create it again if an earlier version made it"),
-        ('{"schema": 2}', "mean"), ("{" * 100_000, "can be read"),
+        ('{"schema": 2}', "mean"),
+        ("{" * 100_000, "can be read"),
         (text_with(mean=[1, 2]), "mean is \\[1, 2\\]; wanted a number for each label"),
         (text_with(mean={"a": 1.0}), "wanted a number for each label"),
         (text_with(mean={"a": "x", "b": 1}), "could not convert"),
         (text_with(mean={"a": 1e9, "b": 1}), "wanted 1e\\+06 at most"),
-        (text_with(model=7), "model is 7"), (text_with(seconds=-1), "seconds is -1"),
+        (text_with(model=7), "model is 7"),
+        (text_with(seconds=-1), "seconds is -1"),
         (text_with(name="a/b"), "name is 'a/b'"),
     ],
     ids=str,
@@ -167,8 +170,12 @@ def test_the_commands(voice_clips, tmp_path):
         import os
 
         return subprocess.run(
-            [sys.executable, "-m", "edge_runtime", *arguments], capture_output=True, text=True,
-            cwd=ROOT, timeout=120, env={**os.environ, "EDGE_SER_PROFILES": str(tmp_path / "p")},
+            [sys.executable, "-m", "edge_runtime", *arguments],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            timeout=120,
+            env={**os.environ, "EDGE_SER_PROFILES": str(tmp_path / "p")},
         )
 
     made = edge_ser("profile", "create", "anna", str(tmp_path / "*.wav"))

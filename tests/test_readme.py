@@ -54,7 +54,9 @@ def desk(tmp_path_factory, voice_clips) -> tuple[Path, dict[str, str]]:
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m edge_runtime "$@"\n')
     program.chmod(0o755)
     environment = {
-        **os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT),
+        **os.environ,
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
         "EDGE_SER_PROFILES": str(folder / "profiles"),
     }
     return folder, environment

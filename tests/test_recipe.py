@@ -19,11 +19,16 @@ def test_settings_are_changed_by_name():
     assert changed.fit.augment.offset == 0.5 and changed.fit.epochs == 3
     assert changed.fit.augment.speed == BETTER.fit.augment.speed
     for wrong, message in (
-        ("hidden=3", "wanted NAME=VALUE with a NAME of .*hidden_size"), ("epochs", "wanted NAME"),
-        ("epochs=x", "epochs=x: wanted a whole number$"), ("epochs=-1", "must be 1 or more"),
-        ("seed=9999999999", "must be from 0 to 2147483647"), ("learning_rate=inf", "and finite"),
-        ("pooling=max", "'mean' or 'attention'"), ("residual=yes", "true or false"),
-        ("n_classes=3", "wanted NAME"), ("noise=2", "from 0 to 1"),
+        ("hidden=3", "wanted NAME=VALUE with a NAME of .*hidden_size"),
+        ("epochs", "wanted NAME"),
+        ("epochs=x", "epochs=x: wanted a whole number$"),
+        ("epochs=-1", "must be 1 or more"),
+        ("seed=9999999999", "must be from 0 to 2147483647"),
+        ("learning_rate=inf", "and finite"),
+        ("pooling=max", "'mean' or 'attention'"),
+        ("residual=yes", "true or false"),
+        ("n_classes=3", "wanted NAME"),
+        ("noise=2", "from 0 to 1"),
     ):
         with pytest.raises(ConfigError, match=message):
             BETTER.with_settings([wrong])

@@ -15,11 +15,24 @@ def result(targets, speakers, answers, confidence=8.0, corpora=None, **other):
     """A fold whose answers have nearly all of the probability."""
     logits = (confidence * np.eye(3)[answers]).tolist()
     return {
-        "targets": targets, "speakers": speakers, "corpora": corpora or ["c"] * len(targets),
-        "logits": dict.fromkeys(VARIANTS, logits), "temperature": 1.0,
-        "seed": 0, "fold": 0, "best_epoch": 1, "epochs": 1, "val_uar": 0.5, "bytes": 1, "uar": {},
-        "recipe": "better", "val_uar_by_recipe": {"better": 0.5}, "profile_gain": 1.0,
-        "threshold": 0.5, "trained_by": "", **other,
+        "targets": targets,
+        "speakers": speakers,
+        "corpora": corpora or ["c"] * len(targets),
+        "logits": dict.fromkeys(VARIANTS, logits),
+        "temperature": 1.0,
+        "seed": 0,
+        "fold": 0,
+        "best_epoch": 1,
+        "epochs": 1,
+        "val_uar": 0.5,
+        "bytes": 1,
+        "uar": {},
+        "recipe": "better",
+        "val_uar_by_recipe": {"better": 0.5},
+        "profile_gain": 1.0,
+        "threshold": 0.5,
+        "trained_by": "",
+        **other,
     }
 
 
@@ -57,10 +70,17 @@ def test_who_never_says_a_label_does_not_count_as_a_speaker_who_differs():
     found = summarize(ABOUT, [result(targets[2:], list("abbbc"), answers[2:])])["int8"]
     assert found["uar_std_over_speakers"] is None
     # Of a corpus without "sad" nobody can be asked to say it.
-    found = summarize(ABOUT, [result(
-        targets[:6] + [0, 1], list("aaabbb") + ["d", "d"], answers[:6] + [0, 0],
-        corpora=["c"] * 6 + ["other"] * 2,
-    )])["int8"]
+    found = summarize(
+        ABOUT,
+        [
+            result(
+                targets[:6] + [0, 1],
+                list("aaabbb") + ["d", "d"],
+                answers[:6] + [0, 0],
+                corpora=["c"] * 6 + ["other"] * 2,
+            )
+        ],
+    )["int8"]
     assert found["uar_std_over_speakers"] == pytest.approx(np.std([1, 2 / 3, 1 / 2], ddof=1))
 
 
@@ -73,8 +93,10 @@ def test_a_network_that_guesses_is_told_of():
 def test_a_corpus_counts_as_much_as_a_larger_one():
     # "big": 6 of 8 right, both labels 3 of 4. "small": 1 of 2.
     fold = result(
-        [0, 0, 0, 0, 1, 1, 1, 1, 0, 1], list("aabbaabb") + ["c", "d"],
-        [0, 0, 0, 1, 1, 1, 1, 0, 0, 2], corpora=["big"] * 8 + ["small"] * 2,
+        [0, 0, 0, 0, 1, 1, 1, 1, 0, 1],
+        list("aabbaabb") + ["c", "d"],
+        [0, 0, 0, 1, 1, 1, 1, 0, 0, 2],
+        corpora=["big"] * 8 + ["small"] * 2,
     )
     int8 = summarize(ABOUT, [fold])["int8"]
     assert int8["uar"] == pytest.approx((0.75 + 0.5) / 2)

@@ -35,8 +35,16 @@ def run(tmp_path):
     folder.mkdir()
     network = EmotionLSTM(NetworkConfig(hidden_size=4, n_classes=2, fc_size=4))
     save_checkpoint(
-        folder, network, MfccConfig(), None, ["a", "b"], temperature=1.0, corpora=[], licence="MIT",
-        scores={}, clips=[],
+        folder,
+        network,
+        MfccConfig(),
+        None,
+        ["a", "b"],
+        temperature=1.0,
+        corpora=[],
+        licence="MIT",
+        scores={},
+        clips=[],
     )
     load_checkpoint(folder)
     return folder
@@ -62,8 +70,11 @@ def test_code_in_a_checkpoint_is_not_executed_and_named(run, tmp_path, how):
         key = "weights" if how == "in the weights" else "labels"
         rewritten(run, lambda stored: stored.update({key: [Bomb(exploded)]}))
     done = subprocess.run(
-        [sys.executable, "-m", "export", "onnx", "--run", run], cwd=ROOT, capture_output=True,
-        text=True, timeout=120,
+        [sys.executable, "-m", "export", "onnx", "--run", run],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert not exploded.exists()
     assert done.returncode == 1 and not list(run.glob("*.onnx"))
@@ -83,10 +94,12 @@ DAMAGE = {
     "no weights": (lambda s: s.update(weights={}), "have shape None"),
     "weights of text": (lambda s: s.update(weights="x"), "is not a checkpoint"),
     "not a number": (
-        lambda s: s["weights"]["members.0.fc.bias"].fill_(float("nan")), "are not finite"
+        lambda s: s["weights"]["members.0.fc.bias"].fill_(float("nan")),
+        "are not finite",
     ),
     "a size of a slip": (
-        lambda s: s["network"].update(hidden_size=10**6), "hidden_size=1000000 must be 16384"
+        lambda s: s["network"].update(hidden_size=10**6),
+        "hidden_size=1000000 must be 16384",
     ),
     "too many members": (lambda s: s["network"].update(members=10**9), "members=1000000000"),
 }
@@ -134,8 +147,10 @@ def test_a_file_that_is_no_checkpoint_is_refused(run, tmp_path):
     with pytest.raises(RunError, match="is not a regular file"):
         load_checkpoint(run)
     file.unlink()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, \
-            archive.open("archive/data.pkl", "w", force_zip64=True) as part:
+    with (
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("archive/data.pkl", "w", force_zip64=True) as part,
+    ):
         for _ in range(2100):
             part.write(bytes(1 << 20))
     assert file.stat().st_size < 4 << 20

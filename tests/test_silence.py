@@ -18,9 +18,7 @@ def kept_by_definition(levels, range_db=40.0, floor=-80.0, margin=5, decay=0.02)
     n = len(levels)
     loud = []
     for t in range(n):
-        loudest = max(
-            levels[s] - decay * (t - s) for s in range(min(t + margin, n - 1) + 1)
-        )
+        loudest = max(levels[s] - decay * (t - s) for s in range(min(t + margin, n - 1) + 1))
         loud.append(levels[t] > loudest - range_db and levels[t] > floor)
     return np.array([any(loud[max(0, t - margin) : t + margin + 1]) for t in range(n)])
 
@@ -41,9 +39,7 @@ def test_any_pieces_keep_what_the_rule_says(levels, chunks):
     frames = frames_of(levels)
     expected = frames[kept_by_definition(levels)]
     gate = SilenceGate(SilenceConfig(), MFCC)
-    np.testing.assert_array_equal(
-        gate.whole(frames), expected if len(expected) else frames[:1]
-    )
+    np.testing.assert_array_equal(gate.whole(frames), expected if len(expected) else frames[:1])
     out, start, k = [], 0, 0
     while start < len(frames):
         size = chunks[k % len(chunks)]
@@ -67,12 +63,11 @@ def test_silence_around_speech_is_dropped_and_speech_is_not(voice_clips):
 
 @settings(max_examples=50, deadline=None)
 @given(
-    gain=st.floats(-20, 20), chunks=st.lists(st.integers(0, 60), min_size=1).filter(any),
+    gain=st.floats(-20, 20),
+    chunks=st.lists(st.integers(0, 60), min_size=1).filter(any),
     convention=st.sampled_from([MFCC, MfccConfig.python_speech_features()]),
 )
-def test_relative_levels_do_not_know_the_gain_nor_the_pieces(
-    voice_clips, gain, chunks, convention
-):
+def test_relative_levels_do_not_know_the_gain_nor_the_pieces(voice_clips, gain, chunks, convention):
     config = SilenceConfig(relative=True, floor_db=-200)
     noise = np.random.default_rng(0).standard_normal(16_000) * 0.01  # no band at its floor
     clip, front = voice_clips[1][:16_000] + noise, Mfcc(convention)

@@ -21,9 +21,15 @@ from train.splits import (
 
 def clips_of(speakers: dict[str, int], corpus: str = "c", split: str | None = None) -> list[Clip]:
     return [
-        Clip(Path(f"{corpus}-{speaker}-{k}.wav"), ("angry", "sad")[k % 2], f"{corpus}/{speaker}",
-             split, corpus)
-        for speaker, count in speakers.items() for k in range(count)
+        Clip(
+            Path(f"{corpus}-{speaker}-{k}.wav"),
+            ("angry", "sad")[k % 2],
+            f"{corpus}/{speaker}",
+            split,
+            corpus,
+        )
+        for speaker, count in speakers.items()
+        for k in range(count)
     ]
 
 
@@ -32,7 +38,8 @@ def speakers_in(clips, indices):
 
 
 @given(
-    counts=st.lists(st.integers(1, 40), min_size=4, max_size=30), seed=st.integers(0, 99),
+    counts=st.lists(st.integers(1, 40), min_size=4, max_size=30),
+    seed=st.integers(0, 99),
     more=st.lists(st.integers(1, 40), max_size=3),
 )
 @example(counts=[14, 1, 1, 1], seed=1, more=[])  # three small speakers are the share of the test
@@ -48,9 +55,11 @@ def test_no_speaker_is_in_two_splits(counts, seed, more):
 
 
 def test_every_corpus_of_three_speakers_gives_test_speakers():
-    clips = clips_of({"a": 9, "b": 9, "c": 9, "d": 9}) + clips_of(
-        {"x": 5, "y": 5, "z": 5, "w": 5}, corpus="d"
-    ) + clips_of({"OAF": 50, "YAF": 50}, corpus="two")
+    clips = (
+        clips_of({"a": 9, "b": 9, "c": 9, "d": 9})
+        + clips_of({"x": 5, "y": 5, "z": 5, "w": 5}, corpus="d")
+        + clips_of({"OAF": 50, "YAF": 50}, corpus="two")
+    )
     split = make_split(clips)
     for part in (split.val, split.test):
         assert {clips[i].corpus for i in part} == {"c", "d"}
@@ -121,7 +130,8 @@ def test_a_corpus_is_left_out_whole_and_small_ones_are_never_tested():
 
 def test_inner_folds_leave_every_speaker_out_once():
     clips = [
-        clip for corpus, count in (("a", 7), ("b", 3), ("small", 2))
+        clip
+        for corpus, count in (("a", 7), ("b", 3), ("small", 2))
         for clip in clips_of({f"{k}": 2 for k in range(count)}, corpus)
     ]
     among = [i for i, clip in enumerate(clips) if clip.speaker != "a/0"]

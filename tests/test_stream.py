@@ -28,9 +28,11 @@ CONFIGS = [
     *(MfccConfig(pad_mode=mode) for mode in PAD_MODES),
     MfccConfig(n_fft=511, hop_length=50, pad_mode="reflect"),
     MfccConfig(hop_length=1300, pad_mode="edge"),
-    MfccConfig(center=False), MfccConfig(center=False, hop_length=1300),
+    MfccConfig(center=False),
+    MfccConfig(center=False, hop_length=1300),
     MfccConfig(n_mels=128, lifter=22.0),
-    MfccConfig.python_speech_features(), MfccConfig.python_speech_features(winstep=0.1),
+    MfccConfig.python_speech_features(),
+    MfccConfig.python_speech_features(winstep=0.1),
 ]
 
 
@@ -40,15 +42,20 @@ def test_chunked_equals_whole_clip(speech, config, chunks):
     for samples in (speech[0], speech[-1]):
         samples = samples[:6000] if chunks == [1] else samples
         np.testing.assert_allclose(
-            run(MfccStream(config), samples, chunks), mfcc(samples, config),
-            rtol=0, atol=CHUNKED_EQUALS_WHOLE / 10,
+            run(MfccStream(config), samples, chunks),
+            mfcc(samples, config),
+            rtol=0,
+            atol=CHUNKED_EQUALS_WHOLE / 10,
         )
 
 
 @settings(max_examples=150, deadline=None)
 @given(
-    n=st.integers(1, 3000), chunks=st.lists(st.integers(0, 700), min_size=1).filter(any),
-    n_fft=st.integers(16, 700), hop=st.integers(1, 900), mode=st.sampled_from(PAD_MODES),
+    n=st.integers(1, 3000),
+    chunks=st.lists(st.integers(0, 700), min_size=1).filter(any),
+    n_fft=st.integers(16, 700),
+    hop=st.integers(1, 900),
+    mode=st.sampled_from(PAD_MODES),
     center=st.booleans(),
 )
 def test_any_chunking_of_any_length_equals_whole_clip(n, chunks, n_fft, hop, mode, center):

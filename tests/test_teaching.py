@@ -113,7 +113,8 @@ def test_the_epoch_is_the_last_of_those_as_good_as_the_best():
 def clips_of(n_speakers: int, split: str | None = None) -> list[Clip]:
     return [
         Clip(Path(f"{s}-{label}.wav"), label, f"s{s}", split if s == 0 else None)
-        for s in range(n_speakers) for label in ("a", "b")
+        for s in range(n_speakers)
+        for label in ("a", "b")
     ]
 
 

@@ -13,14 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_model import card_with, write_tiny_model
 
-from edge_runtime import (
-    AudioError,
-    ConfigError,
-    EmotionModel,
-    Segment,
-    TimelineStream,
-    read_audio,
-)
+from edge_runtime import AudioError, ConfigError, EmotionModel, Segment, TimelineStream, read_audio
 from edge_runtime.prediction import NO_SPEECH, UNCERTAIN
 from edge_runtime.segments import Joined, Shares
 from edge_runtime.silence import SilenceConfig
@@ -42,10 +35,12 @@ def loudness(tmp_path_factory) -> EmotionModel:
 
 def recording(*parts: tuple[str, float]) -> np.ndarray:
     rng = np.random.default_rng(0)
-    return np.concatenate([
-        AMPLITUDES[label] * rng.standard_normal(round(RATE * seconds)).astype(np.float32)
-        for label, seconds in parts
-    ])
+    return np.concatenate(
+        [
+            AMPLITUDES[label] * rng.standard_normal(round(RATE * seconds)).astype(np.float32)
+            for label, seconds in parts
+        ]
+    )
 
 
 def in_pieces(stream: TimelineStream, samples: np.ndarray, chunks: list[int]) -> list[Segment]:
@@ -98,7 +93,8 @@ def test_short_pauses_and_clicks_are_no_segments(loudness):
         st.tuples(st.sampled_from(list(AMPLITUDES)), st.floats(0.05, 5.0)), min_size=1, max_size=6
     ),
     chunks=st.lists(st.integers(0, 30_000), min_size=1).filter(any),
-    window=st.sampled_from([0.5, 1.0, 3.0]), share=st.sampled_from([1.0, 0.5, 0.35]),
+    window=st.sampled_from([0.5, 1.0, 3.0]),
+    share=st.sampled_from([1.0, 0.5, 0.35]),
 )
 def test_any_recording_in_any_pieces(loudness, parts, chunks, window, share):
     samples = recording(*parts)
@@ -134,8 +130,11 @@ def test_one_window_over_a_clip_says_what_classify_says(speech):
         prediction = model.classify(samples, threshold=0.0)
         if prediction.label == NO_SPEECH:
             continue
-        found = [s for s in model.timeline(samples, window=6.0, hop=6.0, threshold=0.0)
-                 if s.label != NO_SPEECH]
+        found = [
+            s
+            for s in model.timeline(samples, window=6.0, hop=6.0, threshold=0.0)
+            if s.label != NO_SPEECH
+        ]
         if found:  # too little sound for a window is no speech
             assert {s.label for s in found} == {prediction.label}
             assert list(found[0].probabilities.values()) == pytest.approx(
@@ -162,8 +161,14 @@ def test_the_threshold_makes_segments_uncertain(loudness):
 
 def test_wrong_arguments_are_refused(loudness, tmp_path):
     clip = recording(("high", 1.0))
-    for wrong in ({"window": 0.4}, {"window": 100.0}, {"hop": 0.0}, {"hop": 4.0},
-                  {"window": float("nan")}, {"threshold": 2.0}):
+    for wrong in (
+        {"window": 0.4},
+        {"window": 100.0},
+        {"hop": 0.0},
+        {"hop": 4.0},
+        {"window": float("nan")},
+        {"threshold": 2.0},
+    ):
         with pytest.raises(ConfigError):
             loudness.timeline(clip, **wrong)
     with pytest.raises(AudioError, match="no samples"):
@@ -232,8 +237,6 @@ def test_shares_add_up():
     assert list(found) == ["sad", "happy"]
     assert Fraction(found["sad"]) + Fraction(found["happy"]) == 1
     assert Shares().shares() == {}
-
-
 
 
 def test_the_edges_of_windows_are_no_segments():

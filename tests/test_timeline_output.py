@@ -83,7 +83,10 @@ def test_what_hangs_is_indented_and_whole_for_programs(monkeypatch):
     text = "name    some words that are many\nfile    /a/path/that-is-never-broken.wav"
     assert hanging(text, 8, io.StringIO()) == text
     assert hanging(text, 8, Terminal()).splitlines() == [
-        "name    some words", "        that are", "        many", "file",
+        "name    some words",
+        "        that are",
+        "        many",
+        "file",
         "        /a/path/that-is-never-broken.wav",
     ]
 

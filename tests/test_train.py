@@ -65,15 +65,20 @@ def test_duplicates_and_unreadable_files_are_left_out_and_reported(demo_corpus, 
     shutil.copy(clips[0].path, copy)
     shutil.copy(clips[1].path, conflict)
     bad.write_text("no audio")
-    more = [Clip(copy, clips[0].label), Clip(conflict, "sad"), Clip(bad, "sad"),
-            Clip(tmp_path / "missing.wav", "sad")]
+    more = [
+        Clip(copy, clips[0].label),
+        Clip(conflict, "sad"),
+        Clip(bad, "sad"),
+        Clip(tmp_path / "missing.wav", "sad"),
+    ]
     data = load_dataset(clips + more, TRAINING_MFCC, tmp_path / "cache")
     assert clips[1].label != "sad"
     assert len(data.clips) == len(clips) - 1
     assert any("copy.wav; kept once" in line for line in data.duplicates)
     assert any("another label" in line for line in data.duplicates)
     assert [Path(line.partition(":")[0]).name for line in data.unreadable] == [
-        "bad.wav", "missing.wav"
+        "bad.wav",
+        "missing.wav",
     ]
 
 
@@ -115,7 +120,7 @@ def test_batches_hold_every_clip_once_and_similar_lengths():
 
 def test_training_fits_what_it_is_shown(dataset, split):
     config = FitConfig(
-        epochs=20, batch_size=8, learning_rate=1e-2, augment=PLAIN, label_smoothing=0.0,
+        epochs=20, batch_size=8, learning_rate=1e-2, augment=PLAIN, label_smoothing=0.0
     )
     result = quick_fit(dataset, split, config)
     losses = [row["train_loss"] for row in result.history]
@@ -173,9 +178,7 @@ def test_clips_are_answered_through_the_mean_tract(dataset, split):
     # Where no other tracts were heard in training there is none to be heard through.
     unchanged = dataclasses.replace(once, augment=PLAIN, blur=2.0)
     as_they_are = quick_fit(dataset, split, dataclasses.replace(unchanged, blur=0.0))
-    np.testing.assert_array_equal(
-        quick_fit(dataset, split, unchanged).logits, as_they_are.logits
-    )
+    np.testing.assert_array_equal(quick_fit(dataset, split, unchanged).logits, as_they_are.logits)
 
 
 @pytest.mark.parametrize("blur", [-0.5, float("nan"), float("inf"), 11])
@@ -221,11 +224,15 @@ def test_auxiliary_labels_are_learnt_and_never_answered(dataset, split):
     assert result.logits.shape == (len(result.unseen), 3)
     assert {dataset.clips[i].label for i in result.unseen} == {"angry", "happy", "sad"}
     without = [i for i in split.train + split.val if dataset.clips[i].label != "neutral"]
-    fewer = dataclasses.replace(dataset, clips=[dataset.clips[i] for i in without],
-                                frames=[dataset.frames[i] for i in without])
+    fewer = dataclasses.replace(
+        dataset,
+        clips=[dataset.clips[i] for i in without],
+        frames=[dataset.frames[i] for i in without],
+    )
     val = [k for k, i in enumerate(without) if i in set(split.val)]
-    alone = fit_one(fewer, list(range(len(without))), [val],
-                    NetworkConfig(hidden_size=16, fc_size=8), QUICK)
+    alone = fit_one(
+        fewer, list(range(len(without))), [val], NetworkConfig(hidden_size=16, fc_size=8), QUICK
+    )
     # The clips of the auxiliary label have changed what was learnt.
     assert not torch.equal(alone.network.members[0].fc.weight, result.network.members[0].fc.weight)
 

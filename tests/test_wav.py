@@ -64,9 +64,7 @@ def test_no_damaged_header_is_read_otherwise_than_by_libsndfile():
         if file is None:
             continue
         try:
-            expected, rate = soundfile.read(
-                io.BytesIO(content), dtype="int16", always_2d=True
-            )
+            expected, rate = soundfile.read(io.BytesIO(content), dtype="int16", always_2d=True)
         except soundfile.LibsndfileError:  # it is the stricter one for names of chunks
             continue
         n_read += 1

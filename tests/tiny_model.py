@@ -13,11 +13,23 @@ from edge_runtime import MfccConfig
 from edge_runtime.card import METADATA_KEY, ModelCard
 
 CARD = ModelCard(
-    name="tiny", labels=("low", "high"), mfcc=MfccConfig(), silence=None,
+    name="tiny",
+    labels=("low", "high"),
+    mfcc=MfccConfig(),
+    silence=None,
     normalisation="none",
-    temperature=1.0, profile_gain=1.0, uncertain_below=0.0, frames_per_step=1, speech_above=0.5,
-    speech_above_dbfs=-60.0, architecture={}, parameters=26,
-    quantization="none", licence="MIT", corpora=(), scores={},
+    temperature=1.0,
+    profile_gain=1.0,
+    uncertain_below=0.0,
+    frames_per_step=1,
+    speech_above=0.5,
+    speech_above_dbfs=-60.0,
+    architecture={},
+    parameters=26,
+    quantization="none",
+    licence="MIT",
+    corpora=(),
+    scores={},
 )
 
 
@@ -30,8 +42,12 @@ def write_tiny_model(
     value = helper.make_tensor_value_info
     node = helper.make_node
     constants = {
-        "weights": weights, "bias": np.array([-2, 2], np.float32), "axes": np.array([1], np.int64),
-        "split": np.array([width, 1], np.int64), "zero": np.float32(0), "one": np.float32(1),
+        "weights": weights,
+        "bias": np.array([-2, 2], np.float32),
+        "axes": np.array([1], np.int64),
+        "split": np.array([width, 1], np.int64),
+        "zero": np.float32(0),
+        "one": np.float32(1),
     }
     graph = helper.make_graph(
         [  # the state is the sum of the frames and, last, their number
@@ -50,11 +66,19 @@ def write_tiny_model(
             node("Div", ["new_count", "new_count"], ["speech"]),
         ],
         "tiny",
-        [value(inputs, TensorProto.FLOAT, ["batch", "time", width]),
-         value("state", TensorProto.FLOAT, ["batch", width + 1])],
-        [value(name, TensorProto.FLOAT, ["batch", size])
-         for name, size in (("logits", 2), ("probabilities", 2), ("speech", 1),
-                            ("new_state", width + 1))],
+        [
+            value(inputs, TensorProto.FLOAT, ["batch", "time", width]),
+            value("state", TensorProto.FLOAT, ["batch", width + 1]),
+        ],
+        [
+            value(name, TensorProto.FLOAT, ["batch", size])
+            for name, size in (
+                ("logits", 2),
+                ("probabilities", 2),
+                ("speech", 1),
+                ("new_state", width + 1),
+            )
+        ],
         [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)

@@ -15,15 +15,16 @@ from .command import run
 from .recipe import DEFAULT, RECIPES, Recipe
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, rich_markup_mode=None,
-    pretty_exceptions_enable=False, help=__doc__,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help=__doc__,
 )
 
 Data = Annotated[
     list[Path],
-    typer.Option(
-        "--data", "--corpus", help="A folder of recordings or a manifest; repeatable."
-    ),
+    typer.Option("--data", "--corpus", help="A folder of recordings or a manifest; repeatable."),
 ]
 Labels = Annotated[
     str | None, typer.Option(help="Comma-separated labels to keep [default: all that occur].")
@@ -56,13 +57,14 @@ Recipes = Annotated[
 MfccSettings = Annotated[
     list[str] | None,
     typer.Option(
-        "--mfcc", metavar="NAME=VALUE", help="A field of MfccConfig, of every recipe; repeatable.",
+        "--mfcc", metavar="NAME=VALUE", help="A field of MfccConfig, of every recipe; repeatable."
     ),
 ]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="NAME=VALUE",
+        "--set",
+        metavar="NAME=VALUE",
         help="A field of NetworkConfig, FitConfig or Augment, such as hidden_size=64, of every "
         "recipe; repeatable.",
     ),
@@ -70,8 +72,7 @@ Settings = Annotated[
 Epochs = Annotated[
     int | None,
     typer.Option(
-        min=1,
-        help="The same as --set epochs= [default: 60, and for few clips up to 120].",
+        min=1, help="The same as --set epochs= [default: 60, and for few clips up to 120]."
     ),
 ]
 Seed = Annotated[int, typer.Option(help="Of the weights, the order and the split.")]
@@ -120,9 +121,18 @@ def fit_command(
     from .session import train_run
 
     train_run(
-        data, recipes=_recipes(recipe, mfcc, settings, epochs, seed), labels=_split(labels),
-        auxiliary=_split(auxiliary) or [], speaker_pattern=speaker_pattern, noise=noise or [],
-        inner=inner, run=run, runs=runs, cache=cache, resume=resume, device=pick_device(device),
+        data,
+        recipes=_recipes(recipe, mfcc, settings, epochs, seed),
+        labels=_split(labels),
+        auxiliary=_split(auxiliary) or [],
+        speaker_pattern=speaker_pattern,
+        noise=noise or [],
+        inner=inner,
+        run=run,
+        runs=runs,
+        cache=cache,
+        resume=resume,
+        device=pick_device(device),
     )
 
 
@@ -163,11 +173,20 @@ def evaluate_command(
 
     report = report or Path("reports") / protocol.value
     evaluate(
-        data, protocol.value, report, recipes=_recipes(recipe, mfcc, settings, epochs, seed),
+        data,
+        protocol.value,
+        report,
+        recipes=_recipes(recipe, mfcc, settings, epochs, seed),
         labels=_split(labels),
-        auxiliary=_split(auxiliary) or [], speaker_pattern=speaker_pattern, noise=noise or [],
+        auxiliary=_split(auxiliary) or [],
+        speaker_pattern=speaker_pattern,
+        noise=noise or [],
         inner=inner,
-        seeds=seeds, jobs=jobs, runs=runs or Path("runs") / report.name, cache=cache, resume=resume,
+        seeds=seeds,
+        jobs=jobs,
+        runs=runs or Path("runs") / report.name,
+        cache=cache,
+        resume=resume,
         device=pick_device(device),
     )
 
@@ -198,8 +217,15 @@ def choices_command(
     from .choices import choices
 
     choices(
-        data, report, recipe=recipe, names=only or [], seeds=seeds, jobs=jobs, noise=noise or [],
-        cache=cache, resume=resume,
+        data,
+        report,
+        recipe=recipe,
+        names=only or [],
+        seeds=seeds,
+        jobs=jobs,
+        noise=noise or [],
+        cache=cache,
+        resume=resume,
     )
 
 
@@ -224,8 +250,11 @@ def _split(labels: str | None) -> list[str] | None:
 
 
 def _recipes(
-    names: list[RecipeName] | None, mfcc: list[str] | None, settings: list[str] | None,
-    epochs: int | None, seed: int,
+    names: list[RecipeName] | None,
+    mfcc: list[str] | None,
+    settings: list[str] | None,
+    epochs: int | None,
+    seed: int,
 ) -> dict[str, Recipe]:
     if any(setting.partition("=")[0] == "seed" for setting in settings or []):
         raise ConfigError("--set seed: give --seed")

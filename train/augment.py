@@ -82,7 +82,8 @@ class Augment:
         """For a network that is taught: its teachers say what they make of clips that are further
         from the recordings, where the label alone would be less and less true."""
         return replace(
-            self, offset=min(2 * self.offset, LARGEST),
+            self,
+            offset=min(2 * self.offset, LARGEST),
             vocal_tract=min(1.5 * self.vocal_tract, LARGEST),
         )
 
@@ -120,7 +121,9 @@ class Augmenter:
         self._tracts = self._other_tracts(how.vocal_tract) if how.vocal_tract > 0 else []
 
     def __call__(
-        self, frames: np.ndarray, rng: np.random.Generator,
+        self,
+        frames: np.ndarray,
+        rng: np.random.Generator,
         styles: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> np.ndarray:
         """A changed copy of a clip, float32 `(n_frames, n_mfcc)` → `(n_new_frames, n_mfcc)`.
@@ -226,9 +229,7 @@ def style_of(frames: np.ndarray) -> np.ndarray:
     return np.stack([frames.mean(axis=0), np.maximum(frames.std(axis=0), LEAST_DEVIATION)])
 
 
-def _mixed(
-    frames: np.ndarray, own: np.ndarray, like: np.ndarray, share: np.float32
-) -> np.ndarray:
+def _mixed(frames: np.ndarray, own: np.ndarray, like: np.ndarray, share: np.float32) -> np.ndarray:
     mean, std = own
     new_mean, new_std = own + share * (like - own)
     return (frames - mean) * (new_std / std) + new_mean

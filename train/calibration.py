@@ -27,9 +27,7 @@ def fit_gain(logits: np.ndarray, beliefs: np.ndarray, targets: np.ndarray) -> fl
     logits: `(n_clips, n_classes)` at the right temperature for voices that are not known.
     beliefs: how well each voice is known, `(n_clips,)`, 0 to 1.
     """
-    return _likeliest(
-        lambda gain: logits * (1 + (gain - 1) * beliefs)[:, None], targets, 0.2, 5.0
-    )
+    return _likeliest(lambda gain: logits * (1 + (gain - 1) * beliefs)[:, None], targets, 0.2, 5.0)
 
 
 def _likeliest(
@@ -57,11 +55,14 @@ def reliability(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, Any
     for k in range(BINS):
         inside = which == k
         if inside.any():
-            rows.append({
-                "from": k / BINS, "clips": int(inside.sum()),
-                "confidence": float(confidence[inside].mean()),
-                "accuracy": float(correct[inside].mean()),
-            })
+            rows.append(
+                {
+                    "from": k / BINS,
+                    "clips": int(inside.sum()),
+                    "confidence": float(confidence[inside].mean()),
+                    "accuracy": float(correct[inside].mean()),
+                }
+            )
     ece = sum(row["clips"] * abs(row["accuracy"] - row["confidence"]) for row in rows)
     return {"ece": ece / len(targets), "bins": rows}
 
@@ -78,16 +79,17 @@ def coverage_curve(probabilities: np.ndarray, targets: np.ndarray) -> list[dict[
         answered = confidence >= threshold
         if not answered.any():
             break
-        rows.append({
-            "threshold": round(float(threshold), 2), "coverage": float(answered.mean()),
-            "accuracy": float(correct[answered].mean()),
-        })
+        rows.append(
+            {
+                "threshold": round(float(threshold), 2),
+                "coverage": float(answered.mean()),
+                "accuracy": float(correct[answered].mean()),
+            }
+        )
     return rows
 
 
-def choose_threshold(
-    curve: list[dict[str, float]], n_labels: int, coverage: float = 0.85
-) -> float:
+def choose_threshold(curve: list[dict[str, float]], n_labels: int, coverage: float = 0.85) -> float:
     """The highest threshold of a coverage curve that still answers `coverage` of the clips; 0 where
     that is no more than 1/n_labels, which no confidence is below."""
     threshold = max(row["threshold"] for row in curve if row["coverage"] >= coverage)

@@ -66,8 +66,13 @@ def heard_of(candidates: list[Candidate], indices: Iterable[int]) -> dict[str, A
 
 
 def open_candidates(
-    recipes: Mapping[str, Recipe], data: list[Path], labels: list[str] | None,
-    auxiliary: list[str], speaker_pattern: str | None, cache: Path, noise: list[Path],
+    recipes: Mapping[str, Recipe],
+    data: list[Path],
+    labels: list[str] | None,
+    auxiliary: list[str],
+    speaker_pattern: str | None,
+    cache: Path,
+    noise: list[Path],
 ) -> list[Candidate]:
     """The recordings once for each recipe, the same clips in the same order; see `open_dataset`."""
     (name, recipe), *others = recipes.items()
@@ -83,7 +88,9 @@ def open_candidates(
         if recipe.network.speech and front_end not in noises:
             noises[front_end] = noise_features(recipe.mfcc, recipe.silence, noise)
         dataset = replace(
-            first, frames=frames[front_end], mfcc=recipe.mfcc,
+            first,
+            frames=frames[front_end],
+            mfcc=recipe.mfcc,
             noises=noises[front_end] if recipe.network.speech else [],
         )
         found.append(Candidate(name, recipe.sized(first), dataset))
@@ -109,8 +116,13 @@ def _frames_by(name: str, recipe: Recipe, first: Dataset, cache: Path) -> list[n
 
 
 def fit_best(
-    candidates: list[Candidate], clips: list[int], folds: list[list[int]], *,
-    device: str = "cpu", state_file: Path | None = None, resume: bool = False,
+    candidates: list[Candidate],
+    clips: list[int],
+    folds: list[list[int]],
+    *,
+    device: str = "cpu",
+    state_file: Path | None = None,
+    resume: bool = False,
     log: Callable[[str], None] = lambda line: None,
 ) -> Chosen:
     """Train on `clips`, by the recipe and for as many epochs as were best for clips left out.
@@ -135,8 +147,14 @@ def fit_best(
         if len(candidates) > 1:
             log(f"Recipe {candidate.name}")
         chosen, teachers = choose_epoch(
-            candidate.data, clips, folds, candidate.recipe.network, candidate.recipe.fit,
-            device=device, state_file=_file_of(candidate, candidates, state_file), resume=resume,
+            candidate.data,
+            clips,
+            folds,
+            candidate.recipe.network,
+            candidate.recipe.fit,
+            device=device,
+            state_file=_file_of(candidate, candidates, state_file),
+            resume=resume,
             log=log,
         )
         found.append((validation_uar(chosen), candidate, chosen, teachers))
@@ -145,8 +163,15 @@ def fit_best(
         as_good = sum(uar == best for uar, *_ in found) > 1
         log(f"Recipe {candidate.name} " + ("is the first of the best" if as_good else "was best"))
     fit = train_on_all(
-        candidate.data, clips, candidate.recipe.network, candidate.recipe.fit, chosen, teachers,
-        device=device, state_file=_file_of(candidate, candidates, state_file), resume=resume,
+        candidate.data,
+        clips,
+        candidate.recipe.network,
+        candidate.recipe.fit,
+        chosen,
+        teachers,
+        device=device,
+        state_file=_file_of(candidate, candidates, state_file),
+        resume=resume,
         log=log,
     )
     return Chosen(candidate, fit, {entry.name: uar for uar, entry, _, _ in found})

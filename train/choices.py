@@ -23,8 +23,16 @@ Scores = dict[str, dict[str, list[float]]]  # by variation and seed, one for eac
 
 
 def choices(
-    data: list[Path], report: Path, *, recipe: str, names: list[str], seeds: int, jobs: int,
-    noise: list[Path], cache: Path, resume: bool,
+    data: list[Path],
+    report: Path,
+    *,
+    recipe: str,
+    names: list[str],
+    seeds: int,
+    jobs: int,
+    noise: list[Path],
+    cache: Path,
+    resume: bool,
 ) -> None:
     """Train every variation of a recipe (or those in `names`) with `seeds` seeds and write
     `report`.json/.md.
@@ -49,7 +57,8 @@ def choices(
         raise ConfigError(f"--only: the others are compared with {REFERENCE!r}: give that as well")
     tasks = [
         (recipe, name, seed, data, noise, cache)
-        for seed in range(seeds) for name in names or variations
+        for seed in range(seeds)
+        for name in names or variations
         if str(seed) not in done.get(name, {})
     ]
     for name, seed, found in in_processes(_score, tasks, jobs):
@@ -62,7 +71,7 @@ def choices(
 
 
 def _score(
-    task: tuple[str, str, int, list[Path], list[Path], Path]
+    task: tuple[str, str, int, list[Path], list[Path], Path],
 ) -> tuple[str, int, list[float]]:
     recipe, name, seed, data, noise, cache = task
     comparison = COMPARISONS[recipe]
@@ -85,10 +94,12 @@ def _dataset(data: list[Path], recipe: Recipe, noise: list[Path], cache: Path) -
 
 
 def _common_labels(clips: list[Clip]) -> set[str]:
-    return set.intersection(*(
-        {clip.label for clip in clips if clip.corpus == corpus}
-        for corpus in {clip.corpus for clip in clips}
-    ))
+    return set.intersection(
+        *(
+            {clip.label for clip in clips if clip.corpus == corpus}
+            for corpus in {clip.corpus for clip in clips}
+        )
+    )
 
 
 def _load(path: Path, recipe: str) -> Scores:
@@ -118,10 +129,9 @@ def _load(path: Path, recipe: str) -> Scores:
 def _markdown(done: Scores, comparison: Comparison) -> str:
     head = "".join(f" {measure} % | difference | seeds |" for measure in comparison.measures)
     rows = "\n".join(
-        f"| {name} |" + "".join(
-            _cells(done, name, k) for k in range(len(comparison.measures))
-        )
-        for name in comparison.variations if name in done
+        f"| {name} |" + "".join(_cells(done, name, k) for k in range(len(comparison.measures)))
+        for name in comparison.variations
+        if name in done
     )
     spread = " and ".join(f"{_spread(done, k):.1f}" for k in range(len(comparison.measures)))
     return f"""# What each choice brings

@@ -34,8 +34,13 @@ class Clip:
 
 # Corpora name the same emotion by adjective or noun; the adjective is what is shown.
 ADJECTIVES = {
-    "anger": "angry", "happiness": "happy", "joy": "happy", "sadness": "sad", "fear": "fearful",
-    "surprise": "surprised", "calmness": "calm",
+    "anger": "angry",
+    "happiness": "happy",
+    "joy": "happy",
+    "sadness": "sad",
+    "fear": "fearful",
+    "surprise": "surprised",
+    "calmness": "calm",
 }
 
 # Soft hyphen, zero-width space, marks of direction, word joiner, byte order mark: they come along

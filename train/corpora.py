@@ -20,15 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .clip import (
-    SPLITS,
-    Clip,
-    DatasetError,
-    canonical_label,
-    check_label,
-    corpus_name,
-    plain,
-)
+from .clip import SPLITS, Clip, DatasetError, canonical_label, check_label, corpus_name, plain
 from .folders import audio_files
 from .manifest import read_manifest
 
@@ -56,36 +48,75 @@ SAME_SPEAKER = {"OA": "OAF", "YA": "YAF"}
 
 SCHEMES = (
     NamingScheme(  # https://zenodo.org/records/1188976
-        "ravdess", "CC BY-NC-SA 4.0",
+        "ravdess",
+        "CC BY-NC-SA 4.0",
         re.compile(r"0[1-3]-0[12]-(?P<label>\d\d)-\d\d-\d\d-\d\d-(?P<speaker>\d\d)"),
-        {"01": "neutral", "02": "calm", "03": "happy", "04": "sad", "05": "angry",
-         "06": "fearful", "07": "disgust", "08": "surprised"},
+        {
+            "01": "neutral",
+            "02": "calm",
+            "03": "happy",
+            "04": "sad",
+            "05": "angry",
+            "06": "fearful",
+            "07": "disgust",
+            "08": "surprised",
+        },
     ),
     NamingScheme(  # http://emodb.bilderbar.info/index-1280.html: the letters are German words
-        "emodb", "CC BY 4.0",
+        "emodb",
+        "CC BY 4.0",
         re.compile(r"(?P<speaker>\d\d)[ab]\d\d(?P<label>[A-Z])[a-z]?"),
-        {"W": "angry", "L": "boredom", "E": "disgust", "A": "fearful", "F": "happy", "T": "sad",
-         "N": "neutral"},
+        {
+            "W": "angry",
+            "L": "boredom",
+            "E": "disgust",
+            "A": "fearful",
+            "F": "happy",
+            "T": "sad",
+            "N": "neutral",
+        },
     ),
     NamingScheme(  # https://doi.org/10.5683/SP2/E8H2MF
-        "tess", "CC BY-NC-ND 4.0",
+        "tess",
+        "CC BY-NC-ND 4.0",
         re.compile(r"(?P<speaker>OAF|YAF|OA|YA)_[A-Za-z]+_(?P<label>[A-Za-z]+)"),
-        {"angry": "angry", "disgust": "disgust", "fear": "fearful", "happy": "happy",
-         "neutral": "neutral", "ps": "surprised", "sad": "sad"},
+        {
+            "angry": "angry",
+            "disgust": "disgust",
+            "fear": "fearful",
+            "happy": "happy",
+            "neutral": "neutral",
+            "ps": "surprised",
+            "sad": "sad",
+        },
     ),
     NamingScheme(  # https://github.com/amu-cai/nEMO
-        "nemo", "CC BY-NC-SA 4.0",
+        "nemo",
+        "CC BY-NC-SA 4.0",
         re.compile(r"(?P<speaker>[A-Z]{2}\d)_(?P<label>[a-z]+)_\d+"),
-        {name: canonical_label(name) for name in (
-            "anger", "fear", "happiness", "neutral", "sadness", "surprise", "surprised", "angry",
-            "fearful", "happy", "sad",
-        )},
+        {
+            name: canonical_label(name)
+            for name in (
+                "anger",
+                "fear",
+                "happiness",
+                "neutral",
+                "sadness",
+                "surprise",
+                "surprised",
+                "angry",
+                "fearful",
+                "happy",
+                "sad",
+            )
+        },
     ),
 )
 
 # Who speaks, as the corpora's own pages tell; RAVDESS gives even numbers to women.
 _WOMEN = {
-    "emodb": {"08", "09", "13", "14", "16"}, "tess": {"OAF", "YAF"},
+    "emodb": {"08", "09", "13", "14", "16"},
+    "tess": {"OAF", "YAF"},
     "ravdess": {f"{number:02d}" for number in range(2, 25, 2)},
 }
 
@@ -94,7 +125,7 @@ NOT_KNOWN = "not known"
 
 
 def speaker_group(speaker: str | None) -> str:
-    """"women" or "men" where the corpus tells it of its speakers, else "not known".
+    """ "women" or "men" where the corpus tells it of its speakers, else "not known".
 
     >>> speaker_group("ravdess/07"), speaker_group("nemo/SM0")
     ('men', 'not known')
@@ -156,9 +187,7 @@ def find_clips(places: list[Path], speaker_pattern: str | None = None) -> list[C
     return _one_spelling(clips)
 
 
-def selected(
-    clips: list[Clip], labels: Iterable[str] | None, places: list[Path]
-) -> list[Clip]:
+def selected(clips: list[Clip], labels: Iterable[str] | None, places: list[Path]) -> list[Clip]:
     """Those clips, found in `places`, whose label is in `labels`; errors as those of `scan`."""
     seen = sorted({clip.label for clip in clips})
     if labels is not None:
@@ -245,7 +274,8 @@ def _one_spelling(clips: list[Clip]) -> list[Clip]:
     at once."""
     first: dict[str, str] = {}
     return [
-        clip if clip.speaker is None
+        clip
+        if clip.speaker is None
         else replace(clip, speaker=first.setdefault(clip.speaker.casefold(), clip.speaker))
         for clip in clips
     ]
@@ -302,5 +332,6 @@ def spellings(clips: Iterable[Clip]) -> list[str]:
     return [
         f"{', '.join(f'{text!r} ({count})' for text, count in sorted(ways.items()))} are one "
         f"label, {label!r}"
-        for label, ways in sorted(written.items()) if len(ways) > 1
+        for label, ways in sorted(written.items())
+        if len(ways) > 1
     ]

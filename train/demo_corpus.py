@@ -22,8 +22,13 @@ from .corpora import DatasetError
 SAMPLE_RATE = 16_000
 
 # First three formants in Hz of /a e i o u/ of a man; Peterson and Barney 1952.
-VOWELS = ((730, 1090, 2440), (530, 1840, 2480), (270, 2290, 3010), (570, 840, 2410),
-          (300, 870, 2240))
+VOWELS = (
+    (730, 1090, 2440),
+    (530, 1840, 2480),
+    (270, 2290, 3010),
+    (570, 840, 2410),
+    (300, 870, 2240),
+)
 BANDWIDTHS = (80.0, 100.0, 140.0)
 
 

@@ -11,10 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import (
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-)
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from edge_runtime import ConfigError
 
@@ -106,8 +103,13 @@ class Epochs:
     """Passes over the training clips, which depend on nothing but the seed and the epoch."""
 
     def __init__(
-        self, data: Dataset, train: list[int], targets: np.ndarray, config: FitConfig,
-        network: EmotionLSTM, teachers: Teachers | None = None,
+        self,
+        data: Dataset,
+        train: list[int],
+        targets: np.ndarray,
+        config: FitConfig,
+        network: EmotionLSTM,
+        teachers: Teachers | None = None,
     ) -> None:
         self.data, self.targets = data, targets
         self.config, self.network, self.teachers = config, network, teachers
@@ -117,7 +119,9 @@ class Epochs:
             raise ConfigError("speech=True: there is no noise to tell speech from; give `noises`")
         self.augment = Augmenter(
             config.augment if teachers is None else config.augment.stronger(),
-            data.mfcc, network.std.cpu().numpy(), data.noises,
+            data.mfcc,
+            network.std.cpu().numpy(),
+            data.noises,
         )
         self.train = train
         self.styles = [style_of(data.frames[i]) for i in train]

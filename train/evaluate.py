@@ -40,7 +40,9 @@ from .splits import (
 from .summary import FOLD_KEYS, VARIANTS, summarize
 
 PROTOCOLS = {
-    "loso": leave_one_speaker_out, "actor-folds": actor_folds, "leave-corpus-out": leave_corpus_out,
+    "loso": leave_one_speaker_out,
+    "actor-folds": actor_folds,
+    "leave-corpus-out": leave_corpus_out,
 }
 RESULT = "result.json"
 ROWS = ("targets", "speakers", "corpora")  # one for each test clip
@@ -61,9 +63,21 @@ class Task:
 
 
 def evaluate(
-    data: list[Path], protocol: str, report: Path, *, recipes: Mapping[str, Recipe],
-    labels: list[str] | None, auxiliary: list[str], speaker_pattern: str | None,
-    noise: list[Path], inner: int, seeds: int, jobs: int, runs: Path, cache: Path, resume: bool,
+    data: list[Path],
+    protocol: str,
+    report: Path,
+    *,
+    recipes: Mapping[str, Recipe],
+    labels: list[str] | None,
+    auxiliary: list[str],
+    speaker_pattern: str | None,
+    noise: list[Path],
+    inner: int,
+    seeds: int,
+    jobs: int,
+    runs: Path,
+    cache: Path,
+    resume: bool,
     device: str,
 ) -> dict[str, Any]:
     """Run a protocol and write `report`.json, `report`.md, its split and its pictures.
@@ -79,8 +93,13 @@ def evaluate(
     first = candidates[0].recipe.fit.seed
     wanted = range(first, first + seeds)
     about = {
-        "protocol": protocol, "labels": dataset.labels, "auxiliary": sorted(dataset.auxiliary),
-        **settings_of(candidates), "seeds": seeds, "inner": inner, "corpora": corpora_of(dataset),
+        "protocol": protocol,
+        "labels": dataset.labels,
+        "auxiliary": sorted(dataset.auxiliary),
+        **settings_of(candidates),
+        "seeds": seeds,
+        "inner": inner,
+        "corpora": corpora_of(dataset),
     }
     check_replaceable(report, about, wanted)
     tasks = list(_tasks(candidates, protocol, inner, wanted, runs))
@@ -90,7 +109,9 @@ def evaluate(
     with alone_in(runs):
         results = _results(tasks, candidates, runs, jobs, resume, device)
     about |= {
-        "notes": notes, "left_out": left_out_of(dataset), "unreadable": dataset.unreadable,
+        "notes": notes,
+        "left_out": left_out_of(dataset),
+        "unreadable": dataset.unreadable,
         "duplicates": dataset.duplicates,
     }
     summary = summarize(about, results)
@@ -102,14 +123,16 @@ def evaluate(
 
 
 def _results(
-    tasks: list[Task], candidates: list[Candidate], runs: Path, jobs: int, resume: bool,
-    device: str,
+    tasks: list[Task], candidates: list[Candidate], runs: Path, jobs: int, resume: bool, device: str
 ) -> list[dict[str, Any]]:
     """What all tasks found, those that were finished before included."""
-    if not resume and any((task.folder / RESULT).exists() or any(task.folder.glob(f"*{STATE}"))
-                          for task in tasks):
-        raise RunError(f"{runs}: holds trainings already; give --resume to keep them and go on, "
-                       "or another --runs")
+    if not resume and any(
+        (task.folder / RESULT).exists() or any(task.folder.glob(f"*{STATE}")) for task in tasks
+    ):
+        raise RunError(
+            f"{runs}: holds trainings already; give --resume to keep them and go on, "
+            "or another --runs"
+        )
     others = [task for task in tasks if (task.folder / SETTINGS).exists() and not _begun(task)]
     if others:
         raise RunError(
@@ -123,7 +146,8 @@ def _results(
             f"Fold {result['fold'] + 1}, seed {result['seed']}: {recipe}epoch "
             f"{result['best_epoch']}, "
             f"validation UAR {100 * result['val_uar']:.1f}%, test UAR "
-            f"{100 * result['uar']['int8']:.1f}%", flush=True,
+            f"{100 * result['uar']['int8']:.1f}%",
+            flush=True,
         )
     return [read_json(task.folder / RESULT) for task in tasks]
 
@@ -146,8 +170,11 @@ def _tasks(
                     "speakers are needed"
                 )
             settings = {
-                **recipes, "labels": dataset.classes, "inner": inner,
-                "test": _names(dataset, test), **heard_of(candidates, [*train, *test]),
+                **recipes,
+                "labels": dataset.classes,
+                "inner": inner,
+                "test": _names(dataset, test),
+                **heard_of(candidates, [*train, *test]),
             }
             folder = runs / f"fold-{k + 1:02d}-seed-{seed}"
             yield Task(k, seed, train, folds, dataset.answerable(test), settings, folder)
@@ -222,8 +249,13 @@ def _train(task: Task, candidates: list[Candidate], device: str) -> dict[str, An
     write_json(folder / SPLIT, parts.to_json(candidates[0].data))
     lines: list[str] = []
     chosen = fit_best(
-        [candidate.seeded(task.seed) for candidate in candidates], task.train, task.inner,
-        device=device, state_file=folder / STATE, resume=True, log=lines.append,
+        [candidate.seeded(task.seed) for candidate in candidates],
+        task.train,
+        task.inner,
+        device=device,
+        state_file=folder / STATE,
+        resume=True,
+        log=lines.append,
     )
     dataset, result = chosen.candidate.data, chosen.fit
     write_text(folder / "log.txt", "\n".join(lines) + "\n")
@@ -235,14 +267,20 @@ def _train(task: Task, candidates: list[Candidate], device: str) -> dict[str, An
     model = EmotionModel.load(int8)
     answers = _answers(dataset, task, result.network, model)
     entry = {
-        "fold": task.fold, "seed": task.seed, "recipe": chosen.candidate.name,
-        "val_uar_by_recipe": chosen.val_uar, "best_epoch": result.best_epoch,
-        "epochs": len(result.history), "val_uar": chosen.val_uar[chosen.candidate.name],
+        "fold": task.fold,
+        "seed": task.seed,
+        "recipe": chosen.candidate.name,
+        "val_uar_by_recipe": chosen.val_uar,
+        "best_epoch": result.best_epoch,
+        "epochs": len(result.history),
+        "val_uar": chosen.val_uar[chosen.candidate.name],
         "seconds": sum(row["seconds"] for row in result.history),
-        "temperature": result.temperature, "profile_gain": result.profile_gain,
+        "temperature": result.temperature,
+        "profile_gain": result.profile_gain,
         "threshold": report["calibration"]["threshold"],
         "trained_by": f"torch {torch.__version__} on {device}",
-        "bytes": int8.stat().st_size, **answers,
+        "bytes": int8.stat().st_size,
+        **answers,
     }
     write_json(folder / RESULT, entry)
     return entry
@@ -259,14 +297,16 @@ def _answers(
     targets = np.array([dataset.labels.index(clip.label) for clip in clips])
     int8 = np.stack([model.run(dataset.frames[i]).logits for i in task.test])
     logits = {
-        "fp32": predict(network, dataset.frames, task.test)[:, :-1], "int8": int8,
+        "fp32": predict(network, dataset.frames, task.test)[:, :-1],
+        "int8": int8,
         "profile": logits_with_profiles(model, dataset, task.test, int8, task.seed),
         "adapting": logits_adapting(model, dataset, task.test, int8, task.seed),
     }
     return {
         "clips": [clip.path.name for clip in clips],
         "speakers": [str(clip.speaker) for clip in clips],
-        "corpora": [clip.corpus for clip in clips], "targets": targets.tolist(),
+        "corpora": [clip.corpus for clip in clips],
+        "targets": targets.tolist(),
         "logits": {name: np.round(values, 4).tolist() for name, values in logits.items()},
         "uar": {
             name: scores(targets, values.argmax(axis=1), dataset.labels)["uar"]
@@ -278,7 +318,9 @@ def _answers(
 def _splits_json(dataset: Dataset, tasks: list[Task]) -> list[dict[str, Any]]:
     return [
         {
-            "fold": task.fold + 1, "seed": task.seed, "train": _speakers(dataset, task.train),
+            "fold": task.fold + 1,
+            "seed": task.seed,
+            "train": _speakers(dataset, task.train),
             "choose the epoch in turn": [_speakers(dataset, fold) for fold in task.inner],
             "test": _speakers(dataset, task.test),
         }

@@ -70,7 +70,10 @@ class Dataset:
 
 
 def load_dataset(
-    clips: list[Clip], config: MfccConfig, cache: Path, silence: SilenceConfig | None = None,
+    clips: list[Clip],
+    config: MfccConfig,
+    cache: Path,
+    silence: SilenceConfig | None = None,
     labels: set[str] | None = None,
 ) -> Dataset:
     """The features of all clips that can be read, each recording once, without their silence.
@@ -126,8 +129,11 @@ def load_dataset(
         raise DatasetError(
             f"of {len(clips):,} clips, {len(unreadable):,} cannot be read and "
             f"{len(dataset.clips):,} remain, of {len(dataset.labels)} class"
-            + ("; two classes are needed" if few else "es; mend the paths, or take these out of "
-               "the data")
+            + (
+                "; two classes are needed"
+                if few
+                else "es; mend the paths, or take these out of the data"
+            )
             + "".join(f"; {line}" for line in (unreadable + conflicts)[:5])
         )
     return dataset
@@ -157,7 +163,8 @@ def _one_of(copies: list[Clip]) -> tuple[str, Clip | None]:
     others = ", ".join(str(clip.path) for clip in copies[1:])
     speakers = {_name_of_speaker(clip) for clip in copies} - {""}
     for what, differ in (
-        ("label", len({clip.label for clip in copies}) > 1), ("speaker", len(speakers) > 1)
+        ("label", len({clip.label for clip in copies}) > 1),
+        ("speaker", len(speakers) > 1),
     ):
         if differ:
             text = f"the same recording has another {what} in {others}; {LEFT_OUT}"
@@ -206,6 +213,9 @@ def _cached_frames(path: Path, extractor: Mfcc, cache: Path) -> tuple[np.ndarray
 
 def _usable(frames: np.ndarray, config: MfccConfig) -> bool:
     return (
-        frames.dtype == np.float32 and frames.ndim == 2 and len(frames) > 0
-        and frames.shape[1] == config.n_mfcc and bool(np.isfinite(frames).all())
+        frames.dtype == np.float32
+        and frames.ndim == 2
+        and len(frames) > 0
+        and frames.shape[1] == config.n_mfcc
+        and bool(np.isfinite(frames).all())
     )

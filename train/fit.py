@@ -54,9 +54,15 @@ class ResumeError(EdgeSerError):
 
 
 def choose_epoch(
-    data: Dataset, clips: list[int], folds: list[list[int]], network_config: NetworkConfig,
-    config: FitConfig, *, device: str = "cpu",
-    state_file: Path | None = None, resume: bool = False,
+    data: Dataset,
+    clips: list[int],
+    folds: list[list[int]],
+    network_config: NetworkConfig,
+    config: FitConfig,
+    *,
+    device: str = "cpu",
+    state_file: Path | None = None,
+    resume: bool = False,
     log: Callable[[str], None] = lambda line: None,
 ) -> tuple[Fit, Teachers]:
     """The first half of a training (`candidates.fit_best`): what those in `folds` choose, who are
@@ -97,9 +103,17 @@ def choose_epoch(
 
 
 def train_on_all(
-    data: Dataset, clips: list[int], network_config: NetworkConfig, config: FitConfig,
-    chosen: Fit, teachers: Teachers, *, device: str = "cpu", state_file: Path | None = None,
-    resume: bool = False, log: Callable[[str], None] = lambda line: None,
+    data: Dataset,
+    clips: list[int],
+    network_config: NetworkConfig,
+    config: FitConfig,
+    chosen: Fit,
+    teachers: Teachers,
+    *,
+    device: str = "cpu",
+    state_file: Path | None = None,
+    resume: bool = False,
+    log: Callable[[str], None] = lambda line: None,
 ) -> Fit:
     """The second half of a training: what `choose_epoch` found, with the network that is kept."""
     log(f"Up to epoch {chosen.best_epoch}; training on all {len(clips)} clips")
@@ -140,8 +154,12 @@ def _smoothed(history: list[dict[str, float]]) -> list[float]:
 
 
 def validated(
-    data: Dataset, clips: list[int], fold: list[int], network_config: NetworkConfig,
-    config: FitConfig, last: int,
+    data: Dataset,
+    clips: list[int],
+    fold: list[int],
+    network_config: NetworkConfig,
+    config: FitConfig,
+    last: int,
 ) -> np.ndarray:
     """The logits `(len(fold), n_classes)` that a network trained on the other `clips` has for those
     in `fold`: the mean of those after each of the `last` epochs. Where it is taught, then by three
@@ -160,8 +178,14 @@ class _Training:
     """One network on its way: epoch after epoch, each stored so that it can be resumed."""
 
     def __init__(
-        self, data: Dataset, train: list[int], val: list[int], network_config: NetworkConfig,
-        config: FitConfig, device: str, teachers: Teachers | None = None,
+        self,
+        data: Dataset,
+        train: list[int],
+        val: list[int],
+        network_config: NetworkConfig,
+        config: FitConfig,
+        device: str,
+        teachers: Teachers | None = None,
     ) -> None:
         self.data, self.val, self.config = data, val, config
         classes = data.classes
@@ -174,7 +198,9 @@ class _Training:
         self.targets = np.array([classes.index(clip.label) for clip in data.clips])
         self.known = {int(target) for target in self.targets[train]}
         self.optimizer = torch.optim.AdamW(
-            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay,
+            network.parameters(),
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
             fused=True,
         )
         self.epochs = Epochs(data, train, self.targets, config, network, teachers)
@@ -185,9 +211,12 @@ class _Training:
         )
         self.optimizer.register_step_post_hook(lambda *_: average.update_parameters(network))
         self.settings = {
-            "network": dataclasses.asdict(network_config), "fit": dataclasses.asdict(config),
+            "network": dataclasses.asdict(network_config),
+            "fit": dataclasses.asdict(config),
             "teachers": None if teachers is None else teachers.digest(),
-            "labels": classes, "train": _names(data, train), "val": _names(data, val),
+            "labels": classes,
+            "train": _names(data, train),
+            "val": _names(data, val),
             # What the names do not tell: front end, content and labels of the files, noise.
             "recordings": data.digest([*train, *val]),
         }
@@ -233,9 +262,7 @@ class _Training:
         loss = float(cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets)))
         predictions = logits.argmax(axis=1)
         result = scores(targets, predictions, labels)
-        result["uar"] = _mean_over_corpora(
-            self.data, self.val, self.targets, predictions, labels
-        )
+        result["uar"] = _mean_over_corpora(self.data, self.val, self.targets, predictions, labels)
         log(summary("Validation set", loss, result))
         return {"val_loss": loss, "val_uar": result["uar"], "val_accuracy": result["accuracy"]}
 
@@ -243,8 +270,11 @@ class _Training:
         save_torch(
             path,
             {
-                "settings": self.settings, "history": self.history, "outputs": self.outputs,
-                "network": self.network.state_dict(), "average": self.average.state_dict(),
+                "settings": self.settings,
+                "history": self.history,
+                "outputs": self.outputs,
+                "network": self.network.state_dict(),
+                "average": self.average.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
             },
         )
@@ -301,16 +331,21 @@ def summary(name: str, loss: float, result: dict[str, Any]) -> str:
 
 
 def _mean_over_corpora(
-    data: Dataset, indices: list[int], targets: np.ndarray, predictions: np.ndarray,
+    data: Dataset,
+    indices: list[int],
+    targets: np.ndarray,
+    predictions: np.ndarray,
     labels: list[str],
 ) -> float:
     """The mean of the corpora's UARs: else the largest corpus would choose the epoch alone."""
     corpus = np.array([data.clips[i].corpus for i in indices])
     return float(
-        np.mean([
-            scores(targets[indices][corpus == c], predictions[corpus == c], labels)["uar"]
-            for c in np.unique(corpus)
-        ])
+        np.mean(
+            [
+                scores(targets[indices][corpus == c], predictions[corpus == c], labels)["uar"]
+                for c in np.unique(corpus)
+            ]
+        )
     )
 
 

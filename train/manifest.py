@@ -26,8 +26,10 @@ def read_manifest(manifest: Path, name: str) -> list[Clip]:
         row = dict(zip(names, values))
         label, split = row["label"].strip(), row.get("split", "").strip().lower() or None
         if len(values) > len(names):
-            wrong.append(f"line {line}: {len(values)} values for {len(names)} columns; a value "
-                         "with a comma in it needs quotes around it")
+            wrong.append(
+                f"line {line}: {len(values)} values for {len(names)} columns; a value "
+                "with a comma in it needs quotes around it"
+            )
         elif not row["path"].strip() or not plain(label):
             wrong.append(f"line {line}: path or label is empty")
         elif "\0" in row["path"]:
@@ -37,10 +39,16 @@ def read_manifest(manifest: Path, name: str) -> list[Clip]:
         else:
             corpus = corpus_name(row.get("corpus", "")) or name
             speaker = plain(row.get("speaker", ""))
-            clips.append(Clip(
-                manifest.parent / row["path"].strip(), canonical_label(label),
-                f"{corpus}/{speaker}" if speaker else None, split, corpus, label,
-            ))
+            clips.append(
+                Clip(
+                    manifest.parent / row["path"].strip(),
+                    canonical_label(label),
+                    f"{corpus}/{speaker}" if speaker else None,
+                    split,
+                    corpus,
+                    label,
+                )
+            )
     if not rows:
         raise DatasetError(f"{manifest}: has no line below its first, and so no recording")
     if wrong:

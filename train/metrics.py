@@ -14,9 +14,7 @@ from edge_runtime.terminal import one_line
 from .corpora import NOT_KNOWN
 
 
-def scores(
-    targets: np.ndarray, predictions: np.ndarray, labels: list[str]
-) -> dict[str, Any]:
+def scores(targets: np.ndarray, predictions: np.ndarray, labels: list[str]) -> dict[str, Any]:
     """UAR, accuracy, recall per class and the confusion matrix (rows: truth), as JSON holds them.
 
     Args:
@@ -31,8 +29,7 @@ def scores(
         "uar": float(recalls[present].mean()),
         "accuracy": float(accuracy_score(targets, predictions)),
         "recall": {
-            label: float(recall)
-            for label, recall, there in zip(labels, recalls, present) if there
+            label: float(recall) for label, recall, there in zip(labels, recalls, present) if there
         },
         "confusion": confusion_matrix(targets, predictions, labels=indices).tolist(),
     }

@@ -54,8 +54,13 @@ def logits_adapting(
 
 
 def profile_gain(
-    dataset: Dataset, indices: list[int], logits: np.ndarray, targets: np.ndarray,
-    temperature: float, seed: int, counted: np.ndarray,
+    dataset: Dataset,
+    indices: list[int],
+    logits: np.ndarray,
+    targets: np.ndarray,
+    temperature: float,
+    seed: int,
+    counted: np.ndarray,
 ) -> float:
     """`ModelCard.profile_gain`: what makes the answers to validation clips honest where a profile
     of a minute is used; of the rows that are `counted`. 1 where no speaker is known so well.

@@ -24,11 +24,15 @@ def curves(history: list[dict[str, float]], best_epoch: int, path: Path) -> None
     epochs = [row["epoch"] for row in history]
     marker = "." if len(epochs) < 10 else ""  # a line needs two of them
     left.plot(
-        epochs, [row["train_loss"] for row in history], marker=marker,
+        epochs,
+        [row["train_loss"] for row in history],
+        marker=marker,
         label="training: changed clips, all terms",
     )
     left.plot(
-        epochs, [row["val_loss"] for row in history], marker=marker,
+        epochs,
+        [row["val_loss"] for row in history],
+        marker=marker,
         label="validation speakers: emotions alone",
     )
     left.set(xlabel="epoch", ylabel="loss", title="the networks that choose the epoch")
@@ -47,20 +51,33 @@ def confusion(counts: np.ndarray, labels: list[str], path: Path) -> None:
     size = 2.2 + 0.6 * len(labels)
     figure, axes = plt.subplots(figsize=(size + 0.6, size))
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
-    axes.set(xticks=range(len(labels)), yticks=range(len(labels)), xlabel="answer", ylabel="truth",
-             title="answers, % of each truth")
+    axes.set(
+        xticks=range(len(labels)),
+        yticks=range(len(labels)),
+        xlabel="answer",
+        ylabel="truth",
+        title="answers, % of each truth",
+    )
     axes.set_xticklabels(labels, rotation=45, ha="right")
     axes.set_yticklabels(labels)
     for row, column in np.ndindex(*shares.shape):
         share = shares[row, column]
-        axes.text(column, row, f"{share:.0f}", ha="center", va="center",
-                  color="white" if share > 55 else "black")
+        axes.text(
+            column,
+            row,
+            f"{share:.0f}",
+            ha="center",
+            va="center",
+            color="white" if share > 55 else "black",
+        )
     _save(figure, path)
 
 
 def calibration(
-    bins: dict[str, list[dict[str, Any]]], curves: dict[str, list[dict[str, float]]],
-    thresholds: list[float], path: Path,
+    bins: dict[str, list[dict[str, Any]]],
+    curves: dict[str, list[dict[str, float]]],
+    thresholds: list[float],
+    path: Path,
 ) -> None:
     """Reliability, and what a confidence threshold costs and brings.
 
@@ -73,25 +90,44 @@ def calibration(
     for name, rows in bins.items():
         width = max(row["clips"] for row in rows)
         left.scatter(
-            [row["confidence"] for row in rows], [row["accuracy"] for row in rows], clip_on=False,
-            s=[10 + 110 * row["clips"] / width for row in rows], label=name, alpha=0.8,
+            [row["confidence"] for row in rows],
+            [row["accuracy"] for row in rows],
+            clip_on=False,
+            s=[10 + 110 * row["clips"] / width for row in rows],
+            label=name,
+            alpha=0.8,
         )
-    left.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy",
-             title="reliability (dotted: honest)")
+    left.set(
+        xlim=(0, 1),
+        ylim=(0, 1),
+        xlabel="confidence",
+        ylabel="accuracy",
+        title="reliability (dotted: honest)",
+    )
     if len(bins) > 1:
         left.legend()
     for (name, curve), style, width in zip(curves.items(), ("-", "--"), (3.5, 1.5)):
         for key, what, color in (
-            ("coverage", "answered", "C0"), ("accuracy", "of those right", "C1"),
+            ("coverage", "answered", "C0"),
+            ("accuracy", "of those right", "C1"),
         ):
             right.plot(
-                [row["threshold"] for row in curve], [100 * row[key] for row in curve],
-                linestyle=style, linewidth=width, color=color, alpha=0.7, label=f"{what}, {name}",
+                [row["threshold"] for row in curve],
+                [100 * row[key] for row in curve],
+                linestyle=style,
+                linewidth=width,
+                color=color,
+                alpha=0.7,
+                label=f"{what}, {name}",
             )
     for threshold in thresholds:
         right.axvline(threshold, color="grey", linestyle=":")
-    right.set(xlabel="confidence threshold", ylabel="clips %", ylim=(0, 101),
-              title="thresholds (dotted: stored)")
+    right.set(
+        xlabel="confidence threshold",
+        ylabel="clips %",
+        ylim=(0, 101),
+        title="thresholds (dotted: stored)",
+    )
     # Below: the curves cross all of the picture.
     right.legend(
         fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=len(curves)

@@ -24,8 +24,11 @@ R = TypeVar("R")
 
 
 def in_processes(
-    work: Callable[[T], R], tasks: Sequence[T], jobs: int,
-    prepare: Callable[..., None] | None = None, given: tuple[Any, ...] = (),
+    work: Callable[[T], R],
+    tasks: Sequence[T],
+    jobs: int,
+    prepare: Callable[..., None] | None = None,
+    given: tuple[Any, ...] = (),
 ) -> Iterator[R]:
     """What `work` returns for each of `tasks`, as it comes; up to `jobs` at a time, 0: as many as
     there are cores, in processes that call `prepare(*given)` first.

@@ -32,8 +32,10 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """All settings, as JSON holds them."""
         return {
-            "mfcc": self.mfcc.to_dict(), "silence": self.silence and self.silence.to_dict(),
-            "network": dataclasses.asdict(self.network), "fit": dataclasses.asdict(self.fit),
+            "mfcc": self.mfcc.to_dict(),
+            "silence": self.silence and self.silence.to_dict(),
+            "network": dataclasses.asdict(self.network),
+            "fit": dataclasses.asdict(self.fit),
         }
 
     def with_settings(self, settings: list[str]) -> Recipe:
@@ -65,8 +67,11 @@ class Recipe:
 
 def _names(part: Any) -> list[str]:
     """The fields that a person sets; the data decide the others."""
-    return [field.name for field in dataclasses.fields(part)
-            if field.name not in ("augment", "n_classes", "n_mfcc")]
+    return [
+        field.name
+        for field in dataclasses.fields(part)
+        if field.name not in ("augment", "n_classes", "n_mfcc")
+    ]
 
 
 WORDS = {int: "a whole number", float: "a number", str: "text"}
@@ -93,8 +98,14 @@ BETTER = Recipe(
     MfccConfig(n_fft=1024, hop_length=320, n_mels=16, fmin=40.0, fmax=4000.0),
     SilenceConfig(relative=True),
     NetworkConfig(
-        hidden_size=64, dropout=0.2, pooling="attention", stack=3, stem_size=64, residual=True,
-        speech=True, members=3,
+        hidden_size=64,
+        dropout=0.2,
+        pooling="attention",
+        stack=3,
+        stem_size=64,
+        residual=True,
+        speech=True,
+        members=3,
     ),
     FitConfig(),
 )
@@ -105,9 +116,9 @@ BETTER = Recipe(
 # mixed and nobody is taught, which did nothing for the voices of another corpus, nor for new voices
 # of the same four. Clips are heard as they are: through the mean tract, corpora left out in turn
 # were answered half a point worse (those who choose, three seeds).
-CORPORA = BETTER.with_settings([
-    "noise=0.2", "telephone=0.2", "shuffled=0.5", "mixstyle=0", "teaching=0", "blur=0"
-])
+CORPORA = BETTER.with_settings(
+    ["noise=0.2", "telephone=0.2", "shuffled=0.5", "mixstyle=0", "teaching=0", "blur=0"]
+)
 
 # For recordings that were all made in the same way: with one microphone at one gain in a quiet
 # room. There, how loud somebody is tells something, and so do the bands up to 8 kHz, the usual 40.
@@ -121,7 +132,11 @@ BASELINE = Recipe(
     None,
     NetworkConfig(),
     FitConfig(
-        learning_rate=2e-3, weight_decay=0.01, label_smoothing=0.0, teaching=0.0, blur=0.0,
+        learning_rate=2e-3,
+        weight_decay=0.01,
+        label_smoothing=0.0,
+        teaching=0.0,
+        blur=0.0,
         augment=Augment(vocal_tract=0.0, mixstyle=0.0),
     ),
 )

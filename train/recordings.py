@@ -27,8 +27,13 @@ SHOWN = 20  # lines about clips that are left out; report.json has them all
 
 
 def open_dataset(
-    data: list[Path], labels: list[str] | None, auxiliary: list[str],
-    speaker_pattern: str | None, recipe: Recipe, cache: Path, noise: list[Path],
+    data: list[Path],
+    labels: list[str] | None,
+    auxiliary: list[str],
+    speaker_pattern: str | None,
+    recipe: Recipe,
+    cache: Path,
+    noise: list[Path],
 ) -> Dataset:
     """Scan, compute features, and say what was found and what was left out.
 
@@ -69,7 +74,11 @@ def open_dataset(
 
 
 def load_clips(
-    clips: list[Clip], answered: set[str], trained: set[str], recipe: Recipe, cache: Path,
+    clips: list[Clip],
+    answered: set[str],
+    trained: set[str],
+    recipe: Recipe,
+    cache: Path,
     noise: list[Path],
 ) -> Dataset:
     """The features of the clips whose label is in `trained`, and of the noise where the network
@@ -89,7 +98,8 @@ def corpora_of(dataset: Dataset) -> list[dict[str, Any]]:
         counts = Counter(dataset.clips[i].label for i in inside)
         rows.append(
             {
-                "name": corpus, "clips": len(inside),
+                "name": corpus,
+                "clips": len(inside),
                 "speakers": len({dataset.clips[i].speaker for i in inside} - {None}),
                 "minutes": round(sum(dataset.seconds[i] for i in inside) / 60, 1),
                 "labels": {label: counts[label] for label in sorted(counts)},

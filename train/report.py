@@ -69,7 +69,9 @@ def write_report(summary: dict[str, Any], report: Path, splits: list[dict[str, A
     plots.confusion(np.array(summary["int8"]["confusion"]), labels, confusion)
     own = shape["own_thresholds"]
     plots.calibration(
-        shape["bins"], {"test speakers": shape["coverage"]}, sorted({own["from"], own["to"]}),
+        shape["bins"],
+        {"test speakers": shape["coverage"]},
+        sorted({own["from"], own["to"]}),
         calibration,
     )
     write_text(as_page, _markdown(summary, report.name))
@@ -88,13 +90,13 @@ def _markdown(summary: dict[str, Any], name: str) -> str:
     told = "" if list(groups) == [NOT_KNOWN] else f" UAR by speakers: {by_group}."
     size = max(fold["bytes"] for fold in summary["folds"])
     n_folds = len({fold["fold"] for fold in summary["folds"]})
-    return f"""# {summary['protocol']}: {corpora}
+    return f"""# {summary["protocol"]}: {corpora}
 
 Speaker-independent and nested: {_what(summary)}, the temperature and the gain of a profile were \
 chosen in each fold on speakers (across three corpora or more, on corpora) left out of the \
 training in turn, the network was then trained on all of them, and the test speakers were scored \
-once. {summary['clips']} clips, {len(labels)} classes, {n_folds} folds, seeds: \
-{summary['seeds']}.{_means(summary)}{_auxiliary(summary)}{_notes(summary)}
+once. {summary["clips"]} clips, {len(labels)} classes, {n_folds} folds, seeds: \
+{summary["seeds"]}.{_means(summary)}{_auxiliary(summary)}{_notes(summary)}
 
 | model | UAR % | over seeds | over speakers | 95 % interval | accuracy % | ECE |
 |---|---:|---:|---:|---:|---:|---:|
@@ -108,18 +110,18 @@ each speaker, whose clips are heard in a random order. The interval is a bootstr
 |---|---:|
 {recalls}
 
-{confusion_markdown(int8['confusion'], labels)}
+{confusion_markdown(int8["confusion"], labels)}
 {_summed(summary)}
 ![confusion]({name}.confusion.png)
 
 ## Calibration
 
-Expected calibration error {int8['ece']:.3f} ({shape['ece_without_temperature']:.3f} without the \
-temperature). {_own_thresholds(shape['own_thresholds'])} A threshold for all of them:
+Expected calibration error {int8["ece"]:.3f} ({shape["ece_without_temperature"]:.3f} without the \
+temperature). {_own_thresholds(shape["own_thresholds"])} A threshold for all of them:
 
 | threshold | answered % | of those right % |
 |---:|---:|---:|
-{coverage_markdown(shape['coverage'])}
+{coverage_markdown(shape["coverage"])}
 
 ![calibration]({name}.calibration.png)
 
@@ -148,9 +150,7 @@ def _means(summary: dict[str, Any]) -> str:
 
 
 def _guessing(summary: dict[str, Any]) -> str:
-    said = no_better_than_guessing(
-        summary["int8"]["uar"], len(summary["labels"]), summary["clips"]
-    )
+    said = no_better_than_guessing(summary["int8"]["uar"], len(summary["labels"]), summary["clips"])
     return f"\n**{said}.**\n" if said else ""
 
 
@@ -165,8 +165,10 @@ def _corpora(summary: dict[str, Any]) -> str:
     if len(corpora) == 1:
         return ""
     lines = [
-        "", "| tested corpus | UAR % | ECE | with a minute of profile: UAR % | ECE "
-        "| adapting: UAR % | ECE |", "|---|---:|---:|---:|---:|---:|---:|",
+        "",
+        "| tested corpus | UAR % | ECE | with a minute of profile: UAR % | ECE "
+        "| adapting: UAR % | ECE |",
+        "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for corpus in corpora:
         scores = [summary[variant]["by_corpus"][corpus] for variant in ("int8", *OF_VOICES)]
@@ -196,16 +198,23 @@ def _folds(summary: dict[str, Any]) -> str:
     rows = []
     for fold in summary["folds"]:
         uars = [fold["val_uar_by_recipe"][name] for name in names]
-        rows.append([
-            str(fold["seed"]), cell(", ".join(fold["test_speakers"])),
-            *([fold["recipe"]] if several else []), f"{fold['best_epoch']} of {fold['epochs']}",
-            *(f"{100 * uar:.1f}" for uar in [*uars, fold["uar"]["int8"]]),
-        ])
+        rows.append(
+            [
+                str(fold["seed"]),
+                cell(", ".join(fold["test_speakers"])),
+                *([fold["recipe"]] if several else []),
+                f"{fold['best_epoch']} of {fold['epochs']}",
+                *(f"{100 * uar:.1f}" for uar in [*uars, fold["uar"]["int8"]]),
+            ]
+        )
     sides = ["---" if name in ("test speakers", "recipe") else "---:" for name in header]
-    return "\n".join([
-        f"| {' | '.join(header)} |", f"|{'|'.join(sides)}|",
-        *(f"| {' | '.join(row)} |" for row in rows),
-    ])
+    return "\n".join(
+        [
+            f"| {' | '.join(header)} |",
+            f"|{'|'.join(sides)}|",
+            *(f"| {' | '.join(row)} |" for row in rows),
+        ]
+    )
 
 
 def _what(summary: dict[str, Any]) -> str:

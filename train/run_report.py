@@ -60,7 +60,8 @@ class Parts:
             rest = sorted(set(self.train) - set(val))
             return {**about, "train": names(rest), "val": names(val)}
         return {
-            **about, "train": names(self.train),
+            **about,
+            "train": names(self.train),
             "choose the epoch in turn": [speakers(fold) for fold in self.choosing],
         }
 
@@ -72,28 +73,42 @@ def write_run(folder: Path, parts: Parts, chosen: Chosen) -> dict[str, Any]:
     plots.curves(result.history, result.best_epoch, folder / "curves.png")
     report = {
         **run_report(dataset, parts, result),
-        "recipe": chosen.candidate.name, "val_uar": chosen.val_uar[chosen.candidate.name],
+        "recipe": chosen.candidate.name,
+        "val_uar": chosen.val_uar[chosen.candidate.name],
         "val_uar_by_recipe": chosen.val_uar,
     }
     shape = report["calibration"]
     plots.calibration(
         {"": shape["bins"]},
-        {"test speakers": shape["coverage"],
-         "those who chose the epoch": shape["coverage_of_choosing"]},
-        [shape["threshold"]], folder / "calibration.png",
+        {
+            "test speakers": shape["coverage"],
+            "those who chose the epoch": shape["coverage_of_choosing"],
+        },
+        [shape["threshold"]],
+        folder / "calibration.png",
     )
     save_checkpoint(
-        folder, result.network, recipe.mfcc, recipe.silence, dataset.labels,
-        temperature=result.temperature, profile_gain=result.profile_gain,
+        folder,
+        result.network,
+        recipe.mfcc,
+        recipe.silence,
+        dataset.labels,
+        temperature=result.temperature,
+        profile_gain=result.profile_gain,
         uncertain_below=shape["threshold"],
         speech_above=_speech_above(result),
-        corpora=corpora_of(dataset), licence=licence_of(dataset),
+        corpora=corpora_of(dataset),
+        licence=licence_of(dataset),
         scores={
-            "split": parts.kind, "test": report["test"], "test_ece": shape["ece"],
-            "test_by_corpus": report["test_by_corpus"], "test_by_group": report["test_by_group"],
+            "split": parts.kind,
+            "test": report["test"],
+            "test_ece": shape["ece"],
+            "test_by_corpus": report["test_by_corpus"],
+            "test_by_group": report["test_by_group"],
         },
         clips=[
-            [str(clip.path), clip.label] for clip in dataset.clips
+            [str(clip.path), clip.label]
+            for clip in dataset.clips
             if clip.label not in dataset.auxiliary
         ],
     )
@@ -144,19 +159,27 @@ def run_report(dataset: Dataset, parts: Parts, result: Fit) -> dict[str, Any]:
         "threshold": choose_threshold(of_choosing, len(labels)),
     }
     return {
-        "corpora": corpora_of(dataset), "split": parts.kind, "notes": list(parts.notes),
+        "corpora": corpora_of(dataset),
+        "split": parts.kind,
+        "notes": list(parts.notes),
         "clips": {
-            "train": len(parts.train), "choosing": len(result.unseen), "test": len(parts.test),
+            "train": len(parts.train),
+            "choosing": len(result.unseen),
+            "test": len(parts.test),
         },
-        "parameters": result.network.n_parameters(), "best_epoch": result.best_epoch,
-        "epochs": len(result.history), "temperature": result.temperature,
+        "parameters": result.network.n_parameters(),
+        "best_epoch": result.best_epoch,
+        "epochs": len(result.history),
+        "temperature": result.temperature,
         "profile_gain": result.profile_gain,
-        "test": test, "test_loss": loss,
+        "test": test,
+        "test_loss": loss,
         "test_by_corpus": by([clip.corpus for clip in clips]),
         "test_by_group": by([speaker_group(clip.speaker) for clip in clips]),
         "test_speakers": sorted({str(dataset.clips[i].speaker) for i in parts.test}),
         "calibration": calibration,
-        "duplicates": dataset.duplicates, "unreadable": dataset.unreadable,
+        "duplicates": dataset.duplicates,
+        "unreadable": dataset.unreadable,
         "left_out": left_out_of(dataset),
     }
 
@@ -191,32 +214,32 @@ def run_markdown(report: dict[str, Any], labels: list[str]) -> str:
 |---|---:|---:|---:|---|
 {corpora}
 
-- Split: {report['split']}; {report['clips']['train']} clips to train on, of which \
-{report['clips']['choosing']} chose the epoch before, {report['clips']['test']} to score{notes}
-- Parameters: {report['parameters']:,}
+- Split: {report["split"]}; {report["clips"]["train"]} clips to train on, of which \
+{report["clips"]["choosing"]} chose the epoch before, {report["clips"]["test"]} to score{notes}
+- Parameters: {report["parameters"]:,}
 {_recipes(report)}\
-- Epoch {report['best_epoch']} of {report['epochs']}, validation UAR {100 * report['val_uar']:.1f} %
-- Test UAR {100 * test['uar']:.1f} %, accuracy {100 * test['accuracy']:.1f} %; recall: {recalls}\
+- Epoch {report["best_epoch"]} of {report["epochs"]}, validation UAR {100 * report["val_uar"]:.1f} %
+- Test UAR {100 * test["uar"]:.1f} %, accuracy {100 * test["accuracy"]:.1f} %; recall: {recalls}\
 {guesses}
-- Expected calibration error {report['calibration']['ece']:.3f}; {_uncertain(report)}
-- Left out: {report['left_out'] or 'nothing'}
+- Expected calibration error {report["calibration"]["ece"]:.3f}; {_uncertain(report)}
+- Left out: {report["left_out"] or "nothing"}
 
-{parts_markdown(report['test_by_corpus'], report['test_by_group'])}
+{parts_markdown(report["test_by_corpus"], report["test_by_group"])}
 
-{confusion_markdown(test['confusion'], labels)}
+{confusion_markdown(test["confusion"], labels)}
 
 Answers above a threshold on the confidence, of the test speakers:
 
 | threshold | answered % | of those right % |
 |---:|---:|---:|
-{coverage_markdown(report['calibration']['coverage'])}
+{coverage_markdown(report["calibration"]["coverage"])}
 
 and of those who chose the epoch, by whom the threshold of the model was chosen: the highest that \
 answers 85 %.
 
 | threshold | answered % | of those right % |
 |---:|---:|---:|
-{coverage_markdown(report['calibration']['coverage_of_choosing'])}
+{coverage_markdown(report["calibration"]["coverage_of_choosing"])}
 
 ![training](curves.png)
 ![calibration](calibration.png)

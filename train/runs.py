@@ -1,8 +1,8 @@
 """Run folders: `runs/001`, `runs/002`, …, each with everything that one training leaves behind.
 
-    settings.json   what was asked for       state.pt        to resume from
-    split.json      who is in which split    checkpoint.pt   the trained network, to export
-    metrics.csv     a row per epoch          report.json/.md what it is worth
+settings.json   what was asked for       state.pt        to resume from
+split.json      who is in which split    checkpoint.pt   the trained network, to export
+metrics.csv     a row per epoch          report.json/.md what it is worth
 """
 
 from __future__ import annotations
@@ -27,8 +27,15 @@ CHECKPOINT = "checkpoint.pt"
 STATE = "state.pt"  # and choice-1.state.pt, …
 SETTINGS, SPLIT = "settings.json", "split.json"
 
-WRITTEN = (SETTINGS, SPLIT, "metrics.csv", "report.json", "report.md", "curves.png",
-           "calibration.png")
+WRITTEN = (
+    SETTINGS,
+    SPLIT,
+    "metrics.csv",
+    "report.json",
+    "report.md",
+    "curves.png",
+    "calibration.png",
+)
 
 
 class RunError(EdgeSerError):
@@ -94,7 +101,8 @@ def _by_names(about: Any) -> Any:
         return about
     return {
         key: {**part, "clips": [Path(str(path)).name for path in part["clips"]]}
-        if isinstance(part, dict) and isinstance(part.get("clips"), list) else part
+        if isinstance(part, dict) and isinstance(part.get("clips"), list)
+        else part
         for key, part in about.items()
     }
 
@@ -110,8 +118,11 @@ def _difference(before: Any, now: Any) -> str:
     if isinstance(before, list) and isinstance(now, list):
         gone = [value for value in before if value not in now]
         new = [value for value in now if value not in before]
-        what = [f"{len(values)} {word}, such as {values[0]}"
-                for word, values in (("less", gone), ("more", new)) if values]
+        what = [
+            f"{len(values)} {word}, such as {values[0]}"
+            for word, values in (("less", gone), ("more", new))
+            if values
+        ]
         return "; ".join(what) or "in another order"
     return f"{before!r} then, {now!r} now"
 
@@ -160,15 +171,22 @@ def newest_run(root: Path, holding: str) -> Path:
 
 
 def save_checkpoint(
-    folder: Path, network: EmotionLSTM, mfcc: MfccConfig, silence: SilenceConfig | None,
-    labels: list[str], **about: Any,
+    folder: Path,
+    network: EmotionLSTM,
+    mfcc: MfccConfig,
+    silence: SilenceConfig | None,
+    labels: list[str],
+    **about: Any,
 ) -> None:
     """Weights and all that the export needs; `about` must be plain values."""
     save_torch(
         folder / CHECKPOINT,
         {
-            "weights": network.state_dict(), "network": asdict(network.config),
-            "mfcc": mfcc.to_dict(), "silence": silence and silence.to_dict(), "labels": labels,
+            "weights": network.state_dict(),
+            "network": asdict(network.config),
+            "mfcc": mfcc.to_dict(),
+            "silence": silence and silence.to_dict(),
+            "labels": labels,
             **about,
         },
     )

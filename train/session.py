@@ -22,20 +22,23 @@ from .recipe import Recipe
 from .recordings import left_out_of, say
 from .run_report import Parts, guessing, write_run
 from .runs import SETTINGS, SPLIT, STATE, begin, run_folder
-from .splits import (
-    RANDOM_VAL,
-    SPEAKER_INDEPENDENT,
-    Split,
-    inner_folds,
-    make_split,
-    notes_on_labels,
-)
+from .splits import RANDOM_VAL, SPEAKER_INDEPENDENT, Split, inner_folds, make_split, notes_on_labels
 
 
 def train_run(
-    data: list[Path], *, recipes: Mapping[str, Recipe], labels: list[str] | None,
-    auxiliary: list[str], speaker_pattern: str | None, noise: list[Path], inner: int,
-    run: Path | None, runs: Path, cache: Path, resume: bool, device: str,
+    data: list[Path],
+    *,
+    recipes: Mapping[str, Recipe],
+    labels: list[str] | None,
+    auxiliary: list[str],
+    speaker_pattern: str | None,
+    noise: list[Path],
+    inner: int,
+    run: Path | None,
+    runs: Path,
+    cache: Path,
+    resume: bool,
+    device: str,
 ) -> Path:
     """Train on the recordings in `data` and return the run folder.
 
@@ -67,8 +70,13 @@ def _train(
     folder: Path, candidates: list[Candidate], parts: Parts, resume: bool, device: str
 ) -> Path:
     chosen = fit_best(
-        candidates, parts.train, parts.choosing, device=device, state_file=folder / STATE,
-        resume=resume, log=print,
+        candidates,
+        parts.train,
+        parts.choosing,
+        device=device,
+        state_file=folder / STATE,
+        resume=resume,
+        log=print,
     )
     dataset = chosen.candidate.data
     report = write_run(folder, parts, chosen)
@@ -100,11 +108,15 @@ def _choosing(dataset: Dataset, split: Split, inner: int, seed: int) -> list[lis
 def _settings(data: list[Path], candidates: list[Candidate]) -> dict[str, Any]:
     dataset = candidates[0].data
     return {
-        "data": [str(path) for path in data], "labels": dataset.labels,
-        "auxiliary": sorted(dataset.auxiliary), **settings_of(candidates),
+        "data": [str(path) for path in data],
+        "labels": dataset.labels,
+        "auxiliary": sorted(dataset.auxiliary),
+        **settings_of(candidates),
         **heard_of(candidates, range(len(dataset.clips))),
         "versions": {
-            "edge-ser": __version__, "torch": torch.__version__, "numpy": np.__version__,
+            "edge-ser": __version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
             "python": platform.python_version(),
         },
     }

@@ -33,7 +33,11 @@ class Split:
 
 
 def make_split(
-    clips: list[Clip], *, val: float = 0.15, test: float = 0.15, seed: int = 0,
+    clips: list[Clip],
+    *,
+    val: float = 0.15,
+    test: float = 0.15,
+    seed: int = 0,
     answered: Collection[str] | None = None,
 ) -> Split:
     """Training, validation and test clips; `val` and `test` are shares of 0 to 1, `answered` the
@@ -52,9 +56,7 @@ def make_split(
             continue
         # The test speakers leave two of each corpus: one to choose the epoch, one to train on.
         remaining = 2 if name == "test" and not assigned["val"] else 1
-        chosen, independent = hold_out(
-            clips, assigned["train"], share, seed, remaining, answered
-        )
+        chosen, independent = hold_out(clips, assigned["train"], share, seed, remaining, answered)
         assigned[name] = chosen
         assigned["train"] = sorted(set(assigned["train"]) - set(chosen))
         if not independent:
@@ -78,7 +80,11 @@ def make_split(
 
 
 def hold_out(
-    clips: list[Clip], among: list[int], share: float, seed: int, remaining: int = 1,
+    clips: list[Clip],
+    among: list[int],
+    share: float,
+    seed: int,
+    remaining: int = 1,
     answered: Collection[str] | None = None,
 ) -> tuple[list[int], bool]:
     """About `share` of the clips `among`, as (indices, whether their speakers are held out whole).
@@ -164,6 +170,7 @@ def notes_on_labels(
     Raises DatasetError for a label that nothing is left to learn from, and if none can be
     validated.
     """
+
     def of(indices: Iterable[int]) -> Counter[str]:
         return Counter(clips[i].label for i in indices)
 
@@ -184,10 +191,13 @@ def notes_on_labels(
                 "is nothing to learn it from; give some to 'train', or leave it out with --labels"
             )
         lacking = [
-            what for what, there in (
-                ("train on while the epoch is chosen", to_train), ("choose the epoch", to_choose),
+            what
+            for what, there in (
+                ("train on while the epoch is chosen", to_train),
+                ("choose the epoch", to_choose),
                 ("score", tested),
-            ) if label not in there
+            )
+            if label not in there
         ]
         if lacking:
             total = learnt[label] + tested[label]
@@ -237,7 +247,10 @@ def actor_folds(clips: list[Clip], n_folds: int = 5) -> list[list[int]]:
 
 
 def inner_folds(
-    clips: list[Clip], among: list[int], n_folds: int, seed: int,
+    clips: list[Clip],
+    among: list[int],
+    n_folds: int,
+    seed: int,
     answered: Collection[str] | None = None,
 ) -> list[list[int]]:
     """The clips `among` in up to `n_folds` lists, the speakers of each corpus dealt out at random.
@@ -264,7 +277,8 @@ def inner_folds(
         for k in range(n_folds)
     ]
     return [
-        fold for fold in folds
+        fold
+        for fold in folds
         if len(fold) < len(among)
         and any(answered is None or clips[i].label in answered for i in fold)
     ]
@@ -292,7 +306,8 @@ def corpora_that_test(clips: list[Clip]) -> list[list[int]]:
     speakers = _speakers_of_corpora(clips)
     return [
         [i for i, clip in enumerate(clips) if clip.corpus == corpus]
-        for corpus in sorted(speakers) if len(speakers) > 1 and len(speakers[corpus]) >= 3
+        for corpus in sorted(speakers)
+        if len(speakers) > 1 and len(speakers[corpus]) >= 3
     ]
 
 

@@ -14,14 +14,29 @@ from .corpora import speaker_group
 from .metrics import scores
 
 VARIANTS = {
-    "int8": "int8, what ships", "fp32": "PyTorch", "profile": "int8, a minute of profile",
+    "int8": "int8, what ships",
+    "fp32": "PyTorch",
+    "profile": "int8, a minute of profile",
     "adapting": "int8, adapting to a voice as it speaks",
 }
 OF_VOICES = ("profile", "adapting")  # those that know something of the voice
 N_BOOTSTRAP = 2000
 # What a report tells of each training.
-FOLD_KEYS = ("fold", "seed", "recipe", "val_uar_by_recipe", "best_epoch", "epochs", "val_uar",
-             "temperature", "profile_gain", "threshold", "trained_by", "bytes", "uar")
+FOLD_KEYS = (
+    "fold",
+    "seed",
+    "recipe",
+    "val_uar_by_recipe",
+    "best_epoch",
+    "epochs",
+    "val_uar",
+    "temperature",
+    "profile_gain",
+    "threshold",
+    "trained_by",
+    "bytes",
+    "uar",
+)
 
 
 def summarize(about: dict[str, Any], results: list[dict[str, Any]]) -> dict[str, Any]:
@@ -54,6 +69,7 @@ class _Answers:
     @classmethod
     def of(cls, folds: list[dict[str, Any]], variant: str, scaled: bool = True) -> _Answers:
         """Those of a variant of the model in some folds, by its temperature where `scaled`."""
+
         def column(name: str) -> np.ndarray:
             return np.concatenate([fold[name] for fold in folds])
 
@@ -62,7 +78,9 @@ class _Answers:
             for fold in folds
         ]
         return cls(
-            column("targets"), column("speakers"), column("corpora"),
+            column("targets"),
+            column("speakers"),
+            column("corpora"),
             softmax(np.concatenate(logits), axis=1),
         )
 
@@ -80,9 +98,7 @@ class _Answers:
         return float(reliability(self.probabilities, self.targets)["ece"])
 
 
-def _by_seed(
-    results: list[dict[str, Any]], variant: str, scaled: bool = True
-) -> list[_Answers]:
+def _by_seed(results: list[dict[str, Any]], variant: str, scaled: bool = True) -> list[_Answers]:
     folds: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for result in results:
         folds[result["seed"]].append(result)
@@ -121,11 +137,13 @@ def _scores(results: list[dict[str, Any]], variant: str, labels: list[str]) -> d
         return float(np.mean([mean(rows, name) for rows in by_corpus.values()]))
 
     return {
-        "uar": float(uars.mean()), "uar_by_seed": uars.tolist(),
+        "uar": float(uars.mean()),
+        "uar_by_seed": uars.tolist(),
         "uar_std_over_seeds": float(np.std(uars, ddof=1)) if len(uars) > 1 else None,
         "uar_std_over_speakers": float(np.std(wholly, ddof=1)) if len(wholly) > 1 else None,
         "uar_interval": [low, high],
-        "accuracy": over_corpora("accuracy"), "ece": over_corpora("ece"),
+        "accuracy": over_corpora("accuracy"),
+        "ece": over_corpora("ece"),
         "by_corpus": {
             corpus: {name: mean(rows, name) for name in ("uar", "accuracy", "ece")}
             for corpus, rows in by_corpus.items()
@@ -136,7 +154,8 @@ def _scores(results: list[dict[str, Any]], variant: str, labels: list[str]) -> d
         },
         "recall": {
             label: float(np.nanmean(column))
-            for label, column in zip(labels, recalls.T) if np.isfinite(column).any()
+            for label, column in zip(labels, recalls.T)
+            if np.isfinite(column).any()
         },
         "confusion": np.sum(
             [row["confusion"] for rows in by_corpus.values() for row in rows], axis=0
@@ -190,11 +209,15 @@ def _calibration(results: list[dict[str, Any]]) -> dict[str, Any]:
     answered = pooled.probabilities.max(axis=1) >= thresholds
     correct = pooled.probabilities.argmax(axis=1) == pooled.targets
     return {
-        "ece_without_temperature": float(np.mean([
-            answers.ece()
-            for seed in _by_seed(results, "int8", scaled=False)
-            for answers in seed.by(seed.corpora).values()
-        ])),
+        "ece_without_temperature": float(
+            np.mean(
+                [
+                    answers.ece()
+                    for seed in _by_seed(results, "int8", scaled=False)
+                    for answers in seed.by(seed.corpora).values()
+                ]
+            )
+        ),
         "bins": {
             corpus: reliability(answers.probabilities, answers.targets)["bins"]
             for corpus, answers in pooled.by(pooled.corpora).items()
@@ -202,7 +225,8 @@ def _calibration(results: list[dict[str, Any]]) -> dict[str, Any]:
         "coverage": coverage_curve(pooled.probabilities, pooled.targets),
         # By the threshold that each network stores, which its validation speakers chose.
         "own_thresholds": {
-            "from": float(thresholds.min()), "to": float(thresholds.max()),
+            "from": float(thresholds.min()),
+            "to": float(thresholds.max()),
             "coverage": float(answered.mean()),
             "accuracy": float(correct[answered].mean()) if answered.any() else None,
         },

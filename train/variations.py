@@ -157,8 +157,7 @@ def _corpora(data: Dataset, recipe: Recipe) -> list[float]:
         )
         ends = np.cumsum([len(part) for part in asked])[:-1]
         found = [
-            _uar(data, part, its.argmax(axis=1))
-            for part, its in zip(asked, np.split(logits, ends))
+            _uar(data, part, its.argmax(axis=1)) for part, its in zip(asked, np.split(logits, ends))
         ]
         own.append(found[0])
         others += found[1:]
@@ -187,7 +186,10 @@ COMPARISONS = {
         "python -m train choices --data ravdess --report reports/choices",
         "UAR of validation speakers, RAVDESS, 8 classes. The speakers that the first fold tests "
         "are not heard; of the others each half is answered by a network trained on the other half",
-        "one network that is not taught and hears clips as they are", ("UAR",), VOICES, _halves,
+        "one network that is not taught and hears clips as they are",
+        ("UAR",),
+        VOICES,
+        _halves,
     ),
     "corpora": Comparison(
         "python -m train choices --recipe corpora --data emodb --data ravdess --data nemo "
@@ -196,6 +198,8 @@ COMPARISONS = {
         "together with TESS; the two others are answered, and a quarter of its own speakers, who "
         "are not trained on",
         "one network",
-        ("UAR of other corpora", "UAR of other voices of the corpus"), CORPORA_LEFT_OUT, _corpora,
+        ("UAR of other corpora", "UAR of other voices of the corpus"),
+        CORPORA_LEFT_OUT,
+        _corpora,
     ),
 }

@@ -30,7 +30,10 @@ def noise(n: int = 1600) -> np.ndarray:
 
 
 def encode(
-    samples: np.ndarray, format: str, subtype: str | None = None, rate: int = RATE,
+    samples: np.ndarray,
+    format: str,
+    subtype: str | None = None,
+    rate: int = RATE,
     endian: str | None = None,
 ) -> bytes:
     file = io.BytesIO()
@@ -39,10 +42,21 @@ def encode(
 
 
 def wav(
-    data: bytes = struct.pack("<1600h", *(noise() * 32767).astype(int)), *, riff: int | None = None,
-    form: bytes = b"WAVE", fmt_size: int = 16, kind: int = 1, channels: int = 1, rate: int = RATE,
-    byte_rate: int | None = None, align: int | None = None, bits: int = 16, size: int | None = None,
-    before: bytes = b"", after: bytes = b"", extra: bytes = b"",
+    data: bytes = struct.pack("<1600h", *(noise() * 32767).astype(int)),
+    *,
+    riff: int | None = None,
+    form: bytes = b"WAVE",
+    fmt_size: int = 16,
+    kind: int = 1,
+    channels: int = 1,
+    rate: int = RATE,
+    byte_rate: int | None = None,
+    align: int | None = None,
+    bits: int = 16,
+    size: int | None = None,
+    before: bytes = b"",
+    after: bytes = b"",
+    extra: bytes = b"",
 ) -> bytes:
     """A WAV with any of its fields as wanted."""
     align = max(1, channels * bits // 8) if align is None else align
@@ -62,19 +76,32 @@ PCM_GUID = bytes.fromhex("0100000000001000800000aa00389b71")
 
 # Every container and codec that people send, small, from one signal.
 GOOD = {
-    "wav": ("WAV", "PCM_16", None), "wav8": ("WAV", "PCM_U8", None),
-    "wav24": ("WAV", "PCM_24", None), "wavf": ("WAV", "FLOAT", None),
-    "wavd": ("WAV", "DOUBLE", None), "wavima": ("WAV", "IMA_ADPCM", None),
-    "wavms": ("WAV", "MS_ADPCM", None), "wavgsm": ("WAV", "GSM610", None),
-    "wavulaw": ("WAV", "ULAW", None), "rifx": ("WAV", "PCM_16", "BIG"),
-    "wavex": ("WAVEX", "PCM_16", None), "rf64": ("RF64", "PCM_16", None),
-    "w64": ("W64", "PCM_16", None), "aiff": ("AIFF", "PCM_16", None),
-    "aifc": ("AIFF", "FLOAT", None), "au": ("AU", "PCM_16", None), "caf": ("CAF", "PCM_16", None),
+    "wav": ("WAV", "PCM_16", None),
+    "wav8": ("WAV", "PCM_U8", None),
+    "wav24": ("WAV", "PCM_24", None),
+    "wavf": ("WAV", "FLOAT", None),
+    "wavd": ("WAV", "DOUBLE", None),
+    "wavima": ("WAV", "IMA_ADPCM", None),
+    "wavms": ("WAV", "MS_ADPCM", None),
+    "wavgsm": ("WAV", "GSM610", None),
+    "wavulaw": ("WAV", "ULAW", None),
+    "rifx": ("WAV", "PCM_16", "BIG"),
+    "wavex": ("WAVEX", "PCM_16", None),
+    "rf64": ("RF64", "PCM_16", None),
+    "w64": ("W64", "PCM_16", None),
+    "aiff": ("AIFF", "PCM_16", None),
+    "aifc": ("AIFF", "FLOAT", None),
+    "au": ("AU", "PCM_16", None),
+    "caf": ("CAF", "PCM_16", None),
     "flac": ("FLAC", "PCM_16", None),
-    "ogg": ("OGG", "VORBIS", None), "opus": ("OGG", "OPUS", None),
-    "mp3": ("MP3", "MPEG_LAYER_III", None), "voc": ("VOC", "PCM_16", None),
-    "nist": ("NIST", "PCM_16", None), "avr": ("AVR", "PCM_16", None),
-    "ircam": ("IRCAM", "PCM_16", None), "svx": ("SVX", "PCM_16", None),
+    "ogg": ("OGG", "VORBIS", None),
+    "opus": ("OGG", "OPUS", None),
+    "mp3": ("MP3", "MPEG_LAYER_III", None),
+    "voc": ("VOC", "PCM_16", None),
+    "nist": ("NIST", "PCM_16", None),
+    "avr": ("AVR", "PCM_16", None),
+    "ircam": ("IRCAM", "PCM_16", None),
+    "svx": ("SVX", "PCM_16", None),
 }
 # Of these old formats nobody compares what the header announces with what is there.
 SILENT = ("voc", "nist", "avr", "ircam")
@@ -108,8 +135,19 @@ def _no_audio() -> Iterator[tuple[str, bytes, str]]:
     yield "zeros.wav", bytes(10_000), "is not audio"
     yield "ones.mp3", b"\xff" * 10_000, "is not audio"
     yield "random.ogg", np.random.default_rng(1).bytes(10_000), "is not audio"
-    for magic in (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b"ID3\4", b"caff", b".snd",
-                  b"\xff\xfb\x90\x64", bytes.fromhex("726966662e91cf11a5d628db04c10000")):
+    for magic in (
+        b"RIFF",
+        b"RIFX",
+        b"RF64",
+        b"FORM",
+        b"fLaC",
+        b"OggS",
+        b"ID3\4",
+        b"caff",
+        b".snd",
+        b"\xff\xfb\x90\x64",
+        bytes.fromhex("726966662e91cf11a5d628db04c10000"),
+    ):
         yield f"magic {magic[:4].hex()} alone", magic, "is "
         yield f"magic {magic[:4].hex()} and zeros", magic + bytes(500), EITHER
     for name in (b"RIFF....AVI LIST", b"RIFF....WEBPVP8 ", b"\x89PNG\r\n", b"%PDF-1.7\n", b"MZ"):
@@ -132,8 +170,24 @@ def _wav_fields() -> Iterator[tuple[str, bytes, str]]:
         yield f"wav form {form!r}.wav", wav(form=form), "is not audio"
     for size in (0, 1, 2, 14, 15, 17, 18, 40, 1000, 0x7FFF_FFFF, 0x8000_0000, most):
         yield f"wav fmt size {size}.wav", wav(fmt_size=size), EITHER
-    for kind in (0, 2, 3, 5, 6, 7, 0x11, 0x31, 0x45, 0x50, 0x55, 0x92, 0x161, 0x2000, 0xFFFE,
-                 0xFFFF):
+    for kind in (
+        0,
+        2,
+        3,
+        5,
+        6,
+        7,
+        0x11,
+        0x31,
+        0x45,
+        0x50,
+        0x55,
+        0x92,
+        0x161,
+        0x2000,
+        0xFFFE,
+        0xFFFF,
+    ):
         yield f"wav kind {kind}.wav", wav(kind=kind), EITHER
     yield "wav channels 0.wav", wav(channels=0, align=0), "is not audio"
     for channels in (2, 3, 64):
@@ -170,8 +224,11 @@ def _wav_fields() -> Iterator[tuple[str, bytes, str]]:
     for size in (0, 1, 21, 23, 0xFFFF):
         content = wav(kind=0xFFFE, fmt_size=40, extra=extensible(PCM_GUID, size=size))
         yield f"wavex extra size {size}.wav", content, EITHER
-    yield "wavex mask.wav", wav(
-        kind=0xFFFE, fmt_size=40, extra=extensible(PCM_GUID, mask=0xFFFF_FFFF)), EITHER
+    yield (
+        "wavex mask.wav",
+        wav(kind=0xFFFE, fmt_size=40, extra=extensible(PCM_GUID, mask=0xFFFF_FFFF)),
+        EITHER,
+    )
 
 
 def _chunk(name: bytes, content: bytes, length: int | None = None) -> bytes:
@@ -179,8 +236,23 @@ def _chunk(name: bytes, content: bytes, length: int | None = None) -> bytes:
 
 
 def _wav_chunks() -> Iterator[tuple[str, bytes, str]]:
-    for name in (b"LIST", b"fact", b"bext", b"cue ", b"smpl", b"inst", b"PEAK", b"cart", b"id3 ",
-                 b"iXML", b"JUNK", b"ds64", b"fmt ", b"\0\0\0\0", b"\xff\xff\xff\xff"):
+    for name in (
+        b"LIST",
+        b"fact",
+        b"bext",
+        b"cue ",
+        b"smpl",
+        b"inst",
+        b"PEAK",
+        b"cart",
+        b"id3 ",
+        b"iXML",
+        b"JUNK",
+        b"ds64",
+        b"fmt ",
+        b"\0\0\0\0",
+        b"\xff\xff\xff\xff",
+    ):
         for length in (0, 1, 3, 4, 5, 100):
             chunk = _chunk(name, bytes(length + length % 2), length)
             yield f"wav {name.hex()} of {length} before.wav", wav(before=chunk), EITHER
@@ -199,8 +271,11 @@ def _wav_chunks() -> Iterator[tuple[str, bytes, str]]:
     yield "wav no data.wav", wav(b"")[:36], "is not audio"
     yield "wav in wav.wav", wav(wav()), READ
     yield "bwf.wav", wav(before=_chunk(b"bext", b"\xff" * 602)), READ
-    yield "bwf with a history of 4 GB.wav", wav(
-        before=_chunk(b"bext", b"\xff" * 602, 0xFFFF_FFF0)), EITHER
+    yield (
+        "bwf with a history of 4 GB.wav",
+        wav(before=_chunk(b"bext", b"\xff" * 602, 0xFFFF_FFF0)),
+        EITHER,
+    )
     # What claims a million points, loops or lines, and has none.
     for name in (b"cue ", b"smpl", b"inst", b"PEAK", b"fact"):
         yield f"wav {name!r} of millions.wav", wav(before=_chunk(name, b"\xff" * 64)), EITHER
@@ -226,8 +301,11 @@ def _lengths() -> Iterator[tuple[str, bytes, str]]:
     for value in (1, 0xFFFF, 0xFFFF_FFFF):
         changed = rf64[: at + 24] + struct.pack("<I", value) + rf64[at + 28 :]
         yield f"rf64 table of {value}.wav", changed, EITHER
-    yield "rf64 of 28 bytes.wav", rf64[:12] + _chunk(b"ds64", b"") + b"data\xff\xff\xff\xff", \
-        "is not audio"
+    yield (
+        "rf64 of 28 bytes.wav",
+        rf64[:12] + _chunk(b"ds64", b"") + b"data\xff\xff\xff\xff",
+        "is not audio",
+    )
     flac = bytearray(good("flac"))
     flac[21] |= 0x0F
     yield "flac that claims hours.flac", bytes(flac), "is longer than 60 s"
@@ -264,8 +342,11 @@ def _samples() -> Iterator[tuple[str, bytes, str]]:
             alternating = np.resize([value, -value], (1600, 2))
             yield f"{value} at {rate} Hz.wav", written(alternating, rate=rate), "full scale is 1"
         for value in (1e-310, 1e-40, 1e-30):
-            yield f"denormals {value} at {rate} Hz.wav", \
-                written(np.full(1600, value), "DOUBLE", rate), READ
+            yield (
+                f"denormals {value} at {rate} Hz.wav",
+                written(np.full(1600, value), "DOUBLE", rate),
+                READ,
+            )
         yield f"float 1e308 at {rate} Hz.wav", written([0, 1e308], "DOUBLE", rate), "not finite"
         yield f"constant at {rate} Hz.wav", written(np.ones(1600), rate=rate), READ
         yield f"loud float at {rate} Hz.wav", written(np.resize([4, -4], 1600), rate=rate), READ
@@ -294,8 +375,10 @@ def sweeps() -> Iterator[tuple[str, bytes]]:
             yield f"cut at {end}.{name}", content[:end]
         for at in range(0, min(80, len(content) - 8), 2):
             for layout, values in (
-                ("<H", (0, 1, 0x7FFF, 0xFFFF)), ("<I", (0, 0x7FFF_FFFF, 0xFFFF_FFFF)),
-                (">I", (1, 0x1_0000)), ("<Q", ((1 << 63) - 1, (1 << 64) - 1)),
+                ("<H", (0, 1, 0x7FFF, 0xFFFF)),
+                ("<I", (0, 0x7FFF_FFFF, 0xFFFF_FFFF)),
+                (">I", (1, 0x1_0000)),
+                ("<Q", ((1 << 63) - 1, (1 << 64) - 1)),
             ):
                 for value in values:
                     field = struct.pack(layout, value)

@@ -66,7 +66,7 @@ def read(path: Path) -> np.ndarray | str:
 
 
 def outcome(path: Path, command: bool = True) -> str:
-    """"read", or the message of the AudioError; AssertionError if the ways in do not agree.
+    """ "read", or the message of the AudioError; AssertionError if the ways in do not agree.
 
     `command`: on the command line too.
     """
@@ -117,8 +117,15 @@ def _pipe(path: Path) -> None:
 def _command_line(path: Path, said: str) -> None:
     """`edge-ser classify`: status 0 and an answer, or 1 and what was said, in one line."""
     status, out, error = run(
-        "classify", "--quiet", "--format", "jsonl", "--longest", str(LIMITS.longest),
-        "--largest", str(LIMITS.largest), str(path),
+        "classify",
+        "--quiet",
+        "--format",
+        "jsonl",
+        "--longest",
+        str(LIMITS.longest),
+        "--largest",
+        str(LIMITS.largest),
+        str(path),
     )
     if said == "read":
         assert (status, error) == (0, ""), (status, error)
