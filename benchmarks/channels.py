@@ -20,7 +20,7 @@ from scipy.signal import butter, fftconvolve, sosfilt
 from tqdm import tqdm
 
 from edge_runtime import EmotionModel, read_audio
-from edge_runtime.prediction import NO_SPEECH
+from edge_runtime.inference.prediction import NO_SPEECH
 from train.files import write_text
 from train.metrics import scores
 

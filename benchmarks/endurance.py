@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime import EmotionModel, read_audio
-from edge_runtime.mfcc import Mfcc
+from edge_runtime.features.mfcc import Mfcc
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 LOOP_SECONDS = 120

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime import EmotionModel, read_audio
-from edge_runtime.listen import Listener, ListenEvent
-from edge_runtime.prediction import NO_SPEECH
+from edge_runtime.inference.prediction import NO_SPEECH
+from edge_runtime.streaming.listener import Listener, ListenEvent
 from train.files import write_text
 from train.folders import audio_files
 

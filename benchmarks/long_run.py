@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 
 from edge_runtime import EmotionModel
-from edge_runtime.audio import StreamResampler
-from edge_runtime.listen import Listener
-from edge_runtime.long_sums import pooled_shape
+from edge_runtime.audio.resample import StreamResampler
+from edge_runtime.inference.pooling import pooled_shape
 from edge_runtime.machine import processor
-from edge_runtime.timeline import TimelineStream
+from edge_runtime.streaming.listener import Listener
+from edge_runtime.streaming.timeline import TimelineStream
 
 from .endurance import LOOP_SECONDS, Watch, chunks, lenient_model, programme, rss_kib, slope, steady
 

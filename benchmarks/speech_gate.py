@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime import EmotionModel, read_audio
-from edge_runtime.prediction import NO_SPEECH
+from edge_runtime.inference.prediction import NO_SPEECH
 from train.files import write_text
 from train.folders import audio_files
 

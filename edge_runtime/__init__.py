@@ -7,34 +7,32 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
-import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .audio import read_audio as read_audio
+    from .audio.limits import AudioLimits as AudioLimits
+    from .audio.read import read_audio as read_audio
     from .batch import Answer as Answer
     from .batch import classify_many as classify_many
-    from .config import MfccConfig as MfccConfig
-    from .delta import delta as delta
-    from .emotion_stream import EmotionStream as EmotionStream
-    from .emotion_stream import StreamEvent as StreamEvent
     from .errors import AudioError as AudioError
     from .errors import ConfigError as ConfigError
     from .errors import EdgeSerError as EdgeSerError
     from .errors import ModelError as ModelError
-    from .limits import AudioLimits as AudioLimits
-    from .listen import ListenConfig as ListenConfig
-    from .listen import Listener as Listener
-    from .listen import ListenEvent as ListenEvent
-    from .mfcc import Mfcc as Mfcc
-    from .mfcc import mfcc as mfcc
+    from .features.config import MfccConfig as MfccConfig
+    from .features.delta import delta as delta
+    from .features.mfcc import Mfcc as Mfcc
+    from .features.mfcc import mfcc as mfcc
+    from .features.stream import MfccStream as MfccStream
+    from .inference.prediction import Prediction as Prediction
+    from .inference.profile import SpeakerProfile as SpeakerProfile
     from .model import EmotionModel as EmotionModel
-    from .prediction import Prediction as Prediction
-    from .profile import SpeakerProfile as SpeakerProfile
-    from .segments import Segment as Segment
-    from .stream import MfccStream as MfccStream
-    from .timeline import TimelineStream as TimelineStream
+    from .streaming.listener import ListenConfig as ListenConfig
+    from .streaming.listener import Listener as Listener
+    from .streaming.listener import ListenEvent as ListenEvent
+    from .streaming.segments import Segment as Segment
+    from .streaming.stream import EmotionStream as EmotionStream
+    from .streaming.stream import StreamEvent as StreamEvent
+    from .streaming.timeline import TimelineStream as TimelineStream
 
 __version__ = "0.1.0"
 
@@ -45,27 +43,27 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 _MODULE_OF = {
     "Answer": "batch",
     "AudioError": "errors",
-    "AudioLimits": "limits",
+    "AudioLimits": "audio.limits",
     "ConfigError": "errors",
     "EdgeSerError": "errors",
     "EmotionModel": "model",
-    "EmotionStream": "emotion_stream",
-    "ListenConfig": "listen",
-    "ListenEvent": "listen",
-    "Listener": "listen",
-    "Mfcc": "mfcc",
-    "MfccConfig": "config",
-    "MfccStream": "stream",
+    "EmotionStream": "streaming.stream",
+    "ListenConfig": "streaming.listener",
+    "ListenEvent": "streaming.listener",
+    "Listener": "streaming.listener",
+    "Mfcc": "features.mfcc",
+    "MfccConfig": "features.config",
+    "MfccStream": "features.stream",
     "ModelError": "errors",
-    "Prediction": "prediction",
-    "Segment": "segments",
-    "SpeakerProfile": "profile",
-    "StreamEvent": "emotion_stream",
-    "TimelineStream": "timeline",
+    "Prediction": "inference.prediction",
+    "Segment": "streaming.segments",
+    "SpeakerProfile": "inference.profile",
+    "StreamEvent": "streaming.stream",
+    "TimelineStream": "streaming.timeline",
     "classify_many": "batch",
-    "delta": "delta",
-    "mfcc": "mfcc",
-    "read_audio": "audio",
+    "delta": "features.delta",
+    "mfcc": "features.mfcc",
+    "read_audio": "audio.read",
 }
 __all__ = sorted(_MODULE_OF)
 
@@ -81,15 +79,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return [*globals(), *__all__]
-
-
-class _Package(types.ModuleType):
-    """Importing the submodules `mfcc` and `delta` would hide the functions of these names."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("mfcc", "delta") and isinstance(value, types.ModuleType):
-            value = getattr(value, name)
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 
 from .errors import ConfigError
-from .prediction import NO_SPEECH
+from .inference.prediction import NO_SPEECH
 from .terminal import is_terminal, one_line, percentages
 
 if TYPE_CHECKING:
-    from .prediction import Prediction
-    from .segments import Segment
+    from .inference.prediction import Prediction
+    from .streaming.segments import Segment
 
 # Names longer than this do not push the answers of all the others to the right.
 WIDEST_NAME = 60

@@ -11,17 +11,17 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from .audio.paths import expand
 from .errors import AudioError, ConfigError, EdgeSerError
-from .inputs import expand
 from .workers import Workers, attempt
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from .limits import AudioLimits
+    from .audio.limits import AudioLimits
+    from .inference.prediction import Prediction
+    from .inference.profile import SpeakerProfile
     from .model import EmotionModel
-    from .prediction import Prediction
-    from .profile import SpeakerProfile
 
 T = TypeVar("T")
 

@@ -114,7 +114,7 @@ def measure(
     if runs < 1:
         raise ConfigError(f"runs={runs!r} must be 1 or more")
     with _one_thread():
-        from .audio import read_audio
+        from .audio.read import read_audio
         from .model import EmotionModel
         from .synthetic_voice import synthetic_voice
 

@@ -138,16 +138,16 @@ def mfcc(
         from .files import check_free
 
         check_free(output, force)
-    from .audio import read_audio, whole
-    from .config import MfccConfig
-    from .limits import AudioLimits
-    from .mfcc import Mfcc
+    from .audio.limits import AudioLimits
+    from .audio.read import read_audio, whole
+    from .features.config import MfccConfig
+    from .features.mfcc import Mfcc
 
     begin = MfccConfig.python_speech_features() if python_speech_features else MfccConfig()
     front = Mfcc(begin.with_settings(settings or []))
     try:
         if str(path) == "-":
-            from .standard_input import all_of_stdin
+            from .audio.stdin import all_of_stdin
 
             samples = whole(all_of_stdin(None, AudioLimits()), front.config.sample_rate)
         else:

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from .answers import OF_ONE_RECORDING, Answers, Format, Writer, format_of
+from .audio.limits import limits_of
+from .audio.pcm import Encoding, PcmFormat
+from .audio.stdin import NAME, all_of_stdin, raw_format
 from .cli_profile import known_profiles
 from .errors import AudioError, ConfigError, EdgeSerError
-from .limits import limits_of
-from .pcm import Encoding, PcmFormat
-from .standard_input import NAME, all_of_stdin, raw_format
 from .terminal import Interruption, Progress, complain, has_colours, is_terminal, one_line
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from .audio import Audio
+    from .audio.read import Audio
     from .batch import Answer
-    from .prediction import Prediction
+    from .inference.prediction import Prediction
 
 STDIN = "-"  # the file of this name is ./-
 
@@ -200,7 +200,7 @@ def classify(
 
     speaker = None
     if profile is not None:
-        from .profile import SpeakerProfile, profile_path
+        from .inference.profile import SpeakerProfile, profile_path
 
         speaker = SpeakerProfile.load(profile_path(profile))
     try:
@@ -214,8 +214,8 @@ def classify(
     hear = functools.partial(loaded.classify, threshold=threshold, profile=speaker)
     stdin = functools.partial(all_of_stdin, raw, held, channel)
     if timeline:
+        from .audio.paths import expand
         from .cli_timeline import TimelineOptions, check_options, write_timelines
-        from .inputs import expand
         from .timeline_output import Timelines
 
         recordings = list(expand(paths))
@@ -272,7 +272,7 @@ def _check_timeline(
 
 def _check_apart(paths: list[str], output: Path | None, plot: Path | None) -> None:
     """ConfigError if what is written would replace what is read, or the sheet the answers."""
-    from .inputs import expand
+    from .audio.paths import expand
 
     written = {"--output": output, "--plot": plot}
     there = {name: path for name, path in written.items() if path is not None and path.is_file()}
@@ -292,7 +292,7 @@ def _inputs(
     paths: list[str], quiet: bool, printed: bool
 ) -> tuple[Iterable[str | AudioError], Progress | None, list[str]]:
     """The inputs that `paths` stand for, and if people watch a bar, and the names for columns."""
-    from .inputs import expand
+    from .audio.paths import expand
 
     has_bar = is_terminal(sys.stderr) and not quiet
     has_columns = printed and is_terminal(sys.stdout)
@@ -363,7 +363,7 @@ def _clip_of_stdin(
     stdin: Callable[[], Audio], hear: Callable[[np.ndarray], Prediction], sample_rate: int
 ) -> Prediction:
     """The answer of `hear` to all of standard input, at the rate of the model."""
-    from .audio import whole
+    from .audio.read import whole
 
     try:
         return hear(whole(stdin(), sample_rate))

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .audio.paths import expand
 from .errors import AudioError, EdgeSerError
 from .finding import Finding, Severity, verdict
-from .inputs import expand
 from .terminal import Interruption, hanging, one_line
 
 if TYPE_CHECKING:

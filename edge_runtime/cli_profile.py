@@ -23,7 +23,7 @@ app = typer.Typer(
 
 def known_profiles(incomplete: str) -> list[str]:
     """The names that a shell may complete `incomplete` to."""
-    from .profile import profile_folder
+    from .inference.profile import profile_folder
 
     names = sorted(path.stem for path in profile_folder().glob("*.json"))
     return [name for name in names if name.startswith(incomplete)]
@@ -73,8 +73,8 @@ def create(
       edge-ser profile create ./anna.json anna-*.wav --force
     """
     from .errors import ConfigError
+    from .inference.profile import SpeakerProfile, profile_path
     from .model import EmotionModel
-    from .profile import SpeakerProfile, profile_path
 
     path = profile_path(name)
     if path.exists() and not force:
@@ -101,9 +101,9 @@ def create(
 def _files(clips: list[Path]) -> Iterator[str]:
     """The recordings that are meant, each once, whatever it is called and however often it is
     given; AudioError for a name that stands for none."""
-    from .audio_file import check_file
+    from .audio.decode import check_file
+    from .audio.paths import expand
     from .errors import AudioError
-    from .inputs import expand
     from .measure import sha256
     from .terminal import Interruption
 
@@ -148,9 +148,9 @@ def _record(
     """From the microphone: float32 `(n,)` at `sample_rate` Hz; a terminal shows what is left."""
     import numpy as np
 
-    from .audio import resample
-    from .microphone import Microphone
-    from .pcm import mono
+    from .audio.microphone import Microphone
+    from .audio.pcm import mono
+    from .audio.resample import resample
 
     pieces: list[np.ndarray] = []
     with Microphone(device, channel) as source:
@@ -171,7 +171,7 @@ def _record(
 def list_profiles() -> None:
     """Print the profiles there are."""
     from .errors import ConfigError
-    from .profile import SpeakerProfile, profile_folder
+    from .inference.profile import SpeakerProfile, profile_folder
 
     folder = profile_folder()
     if folder.exists() and not folder.is_dir():
@@ -192,7 +192,7 @@ def delete(
 ) -> None:
     """Delete a profile."""
     from .errors import ConfigError, EdgeSerError, reason
-    from .profile import SpeakerProfile, profile_folder, profile_path
+    from .inference.profile import SpeakerProfile, profile_folder, profile_path
 
     path = profile_path(name)
     if not path.exists():

@@ -14,8 +14,8 @@ from .answers import confidence_of, rounded
 from .terminal import Paint, bar, can_hold, clock, percentages
 
 if TYPE_CHECKING:
-    from .listen import ListenEvent
-    from .prediction import Prediction
+    from .inference.prediction import Prediction
+    from .streaming.listener import ListenEvent
 
 REDRAW_SECONDS = 0.1
 QUIETEST_DBFS = -60.0  # the left end of the level meter

@@ -198,7 +198,7 @@ def within(version: str, wanted: str) -> bool:
 
 def _self_test(model: EmotionModel, bundled: bool) -> None:
     """ModelError unless a sound like a voice gets a sound answer, and the same in pieces."""
-    from .prediction import NO_SPEECH
+    from .inference.prediction import NO_SPEECH
     from .synthetic_voice import synthetic_voice
 
     sound = synthetic_voice(2.0, model.sample_rate)

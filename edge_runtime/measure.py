@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .audio import read_audio
+from .audio.read import read_audio
 from .errors import EdgeSerError, reason
 from .files import replacing
 from .model import EmotionModel

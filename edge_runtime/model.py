@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .audio import in_pieces, read_audio, resample
-from .audio_file import AudioFile
-from .card import ModelCard
+from .audio.decode import AudioFile
+from .audio.level import Loudness
+from .audio.limits import TIMELINE_LIMITS, AudioLimits
+from .audio.read import in_pieces, read_audio
+from .audio.resample import resample
 from .errors import AudioError, ConfigError, ModelError, one_line
-from .level import Loudness
-from .limits import TIMELINE_LIMITS, AudioLimits
-from .long_sums import LongSums
-from .mfcc import Mfcc
-from .prediction import NO_SPEECH, UNCERTAIN, Prediction
-from .session import OUTPUTS, open_model
-from .silence import SilenceGate
+from .features.mfcc import Mfcc
+from .features.silence import SilenceGate
+from .inference.card import ModelCard
+from .inference.onnx_session import OUTPUTS, open_model
+from .inference.pooling import LongSums
+from .inference.prediction import NO_SPEECH, UNCERTAIN, Prediction
 
 if TYPE_CHECKING:
-    from .emotion_stream import EmotionStream
-    from .profile import KnownVoice, SpeakerProfile
-    from .segments import Segment
+    from .inference.profile import KnownVoice, SpeakerProfile
+    from .streaming.segments import Segment
+    from .streaming.stream import EmotionStream
 
 BUNDLED_MODEL = Path(__file__).with_name("models") / "edge_ser.onnx"
 
@@ -171,7 +172,7 @@ class EmotionModel:
         >>> stream.flush()[-1].prediction.label
         'no speech'
         """
-        from .emotion_stream import EmotionStream
+        from .streaming.stream import EmotionStream
 
         return EmotionStream(self, sample_rate, threshold, profile)
 
@@ -196,7 +197,7 @@ class EmotionModel:
         >>> for segment in EmotionModel.load().timeline("samples/sad/speaker01-1.wav"):
         ...     assert segment.end > segment.start
         """
-        from .timeline import TimelineStream
+        from .streaming.timeline import TimelineStream
 
         pieces: Iterable[np.ndarray]
         if isinstance(audio, np.ndarray):

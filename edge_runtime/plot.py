@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import ConfigError, EdgeSerError
+from .features.stream import MfccStream
 from .files import replacing
-from .prediction import NO_SPEECH, UNCERTAIN
-from .stream import MfccStream
+from .inference.prediction import NO_SPEECH, UNCERTAIN
 from .terminal import clock
 
 if TYPE_CHECKING:
     from .model import EmotionModel
-    from .segments import Segment
+    from .streaming.segments import Segment
 
 SUFFIXES = (".png", ".svg", ".pdf")
 COLUMNS = 2000  # more than a sheet has pixels for

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .audio import resample
-from .audio_file import AudioFile
-from .config import MfccConfig
-from .level import Loudness
-from .mfcc import Mfcc
-from .silence import SilenceConfig, SilenceGate
+from .audio.decode import AudioFile
+from .audio.level import Loudness
+from .audio.resample import resample
+from .features.config import MfccConfig
+from .features.mfcc import Mfcc
+from .features.silence import SilenceConfig, SilenceGate
 
 if TYPE_CHECKING:
     from .model import EmotionModel

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from .answers import confidence_of
 
 if TYPE_CHECKING:
-    from .segments import Segment
+    from .streaming.segments import Segment
 
 
 def as_audacity(segment: Segment) -> str:
     """A line of a label track: https://manual.audacityteam.org/man/importing_and_exporting_labels.html
 
-    >>> from edge_runtime.timeline import Segment
+    >>> from edge_runtime.streaming.timeline import Segment
     >>> as_audacity(Segment(1.0, 2.5, "sad", 0.75, {"sad": 0.75}))
     '1.000000\\t2.500000\\tsad'
     """

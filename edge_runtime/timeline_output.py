@@ -6,13 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any, TextIO
 
 from .answers import Format, Writer, confidence_of, csv_row, rounded
-from .prediction import NO_SPEECH
-from .segments import Shares
+from .inference.prediction import NO_SPEECH
+from .streaming.segments import Shares
 from .terminal import Paint, bar, clock, columns, hanging, is_terminal, one_line
 from .timeline_formats import VTT_HEADER, as_audacity, as_srt, as_vtt
 
 if TYPE_CHECKING:
-    from .segments import Segment
+    from .streaming.segments import Segment
 
 # Characters of a bar that stand for a probability of 1, and those of the line beside it.
 BAR, BESIDE_BAR = 20, 41

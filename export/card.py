@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from edge_runtime.card import ModelCard
+from edge_runtime.inference.card import ModelCard
 from train.corpora import LICENCES
 from train.metrics import cell, parts_markdown
 

@@ -12,8 +12,8 @@ import torch
 from onnx import helper, numpy_helper
 from torch import nn
 
-from edge_runtime.card import METADATA_KEY, ModelCard
-from edge_runtime.checksum import sealed
+from edge_runtime.inference.card import METADATA_KEY, ModelCard
+from edge_runtime.inference.checksum import sealed
 from edge_runtime.model import OUTPUTS
 from train.files import write_bytes
 from train.network import EmotionLSTM

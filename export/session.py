@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from edge_runtime import ConfigError, EmotionModel, MfccConfig
-from edge_runtime.card import LARGEST_NAME, ModelCard
 from edge_runtime.errors import one_line
+from edge_runtime.features.silence import SilenceConfig
 from edge_runtime.files import replacing
+from edge_runtime.inference.card import LARGEST_NAME, ModelCard
 from edge_runtime.model import BUNDLED_MODEL
-from edge_runtime.silence import SilenceConfig
 from train.clip import Clip, DatasetError
 from train.corpora import scan
 from train.features import Dataset, load_dataset

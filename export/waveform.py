@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from edge_runtime.audio.read.level import BLOCK_SECONDS
 from torch import nn
 from torch.nn.functional import conv1d, pad
 
 from edge_runtime import ConfigError
-from edge_runtime.card import ModelCard
-from edge_runtime.filterbank import bands_of, cepstra_of, window_of
-from edge_runtime.level import BLOCK_SECONDS
-from edge_runtime.silence import SilenceGate
+from edge_runtime.features.filterbank import bands_of, cepstra_of, window_of
+from edge_runtime.features.silence import SilenceGate
+from edge_runtime.inference.card import ModelCard
 from train.network import EmotionLSTM
 
 # The constants of the front end, by their names in the graph.
@@ -121,7 +121,7 @@ class Waveform(nn.Module):
         return frames, kept.sum(dim=1).clamp(min=1).long()
 
     def loudest_dbfs(self, waveform: torch.Tensor) -> torch.Tensor:
-        """The level of the loudest 30 ms, `(batch, 1)`: `edge_runtime.level.Loudness`."""
+        """The level of the loudest 30 ms, `(batch, 1)`: `edge_runtime.audio.level.Loudness`."""
         length = max(1, int(BLOCK_SECONDS * self.config.sample_rate))
         squares = pad((waveform * waveform).unsqueeze(1), (0, length - 1))
         power = nn.functional.avg_pool1d(squares, length, stride=length).squeeze(1)  # (B, blocks)

@@ -17,7 +17,7 @@ import numpy as np
 
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent)]
 from edge_runtime import EmotionModel, ModelError  # noqa: E402
-from edge_runtime.checksum import SEAL_LENGTH, sealed  # noqa: E402
+from edge_runtime.inference.checksum import SEAL_LENGTH, sealed  # noqa: E402
 
 
 def changed(path: Path, change: Callable) -> Path:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge_runtime import EmotionModel, SpeakerProfile
-from edge_runtime.adapt import VoiceAdaptation
+from edge_runtime.inference.adaptation import VoiceAdaptation
 
 
 def test_after_as_much_speech_it_does_what_a_profile_of_less_weight_does(voice_clips):

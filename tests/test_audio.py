@@ -14,7 +14,8 @@ import pytest
 import soundfile
 
 from edge_runtime import AudioError, AudioLimits, ConfigError, read_audio
-from edge_runtime.audio import PIECE, StreamResampler, in_pieces, read_audio_bytes, resample
+from edge_runtime.audio.read import PIECE, in_pieces, read_audio_bytes
+from edge_runtime.audio.resample import StreamResampler, resample
 
 TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)).astype(np.float32)
 

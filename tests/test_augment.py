@@ -10,7 +10,7 @@ from conftest import PLAIN, TRAINING_MFCC
 from scipy.signal import fftconvolve
 
 from edge_runtime import ConfigError, MfccConfig, mfcc
-from edge_runtime.silence import coefficients_per_db, level_weights
+from edge_runtime.features.silence import coefficients_per_db, level_weights
 from train.augment import Augment, Augmenter, style_of
 
 
@@ -37,7 +37,7 @@ def test_augmentation_shifts_and_stretches_but_keeps_the_shape_of_a_clip():
 def test_another_vocal_tract_moves_the_formants_as_resampling_does(voice_clips):
     """Played faster, a voice has its formants higher and its frames sooner; the features of that,
     with frames as much denser, are what the augmentation approximates."""
-    from edge_runtime.audio import resample
+    from edge_runtime.audio.resample import resample
 
     factor = 1.12
     samples = voice_clips[0]

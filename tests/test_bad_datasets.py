@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from conftest import TRAINING_MFCC
 
-from edge_runtime.silence import SilenceConfig
+from edge_runtime.features.silence import SilenceConfig
 from train.corpora import DatasetError, scan, spellings
 from train.features import load_dataset
 from train.folders import audio_files

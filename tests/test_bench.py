@@ -14,8 +14,8 @@ from test_cli import edge_ser
 
 from edge_runtime import ConfigError, EdgeSerError, EmotionModel, ModelError
 from edge_runtime.bench import THREAD_VARIABLES, as_markdown, measure, timings
+from edge_runtime.inference.prediction import NO_SPEECH
 from edge_runtime.machine import processor, processor_of
-from edge_runtime.prediction import NO_SPEECH
 from edge_runtime.process_cost import process_costs
 from edge_runtime.synthetic_voice import synthetic_voice
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from edge_runtime.listen import ListenEvent
+from edge_runtime.streaming.listener import ListenEvent
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = sorted(

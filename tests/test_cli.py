@@ -126,7 +126,7 @@ def test_version_and_help():
 
 def test_mfcc_writes_what_the_library_computes(clips, tmp_path):
     from edge_runtime import MfccConfig, mfcc, read_audio
-    from edge_runtime.framing import Framing
+    from edge_runtime.features.framing import Framing
 
     expected = mfcc(read_audio(clips[0]))
     assert edge_ser("mfcc", clips[0], "-o", tmp_path / "f.npy").returncode == 0
@@ -254,7 +254,7 @@ def test_importing_every_public_name_loads_no_training_library():
         "import sys, edge_runtime\n"
         "for name in edge_runtime.__all__: getattr(edge_runtime, name)\n"
         "assert not {'torch', 'onnx', 'librosa', 'numba', 'sklearn', 'scipy'} & set(sys.modules)\n"
-        "import edge_runtime.mfcc\n"
+        "import edge_runtime.features.mfcc\n"
         "from edge_runtime import mfcc\n"
         "assert callable(mfcc)\n"
     )

@@ -18,7 +18,8 @@ from conftest import ROOT
 from test_cli import edge_ser
 from test_microphone import DEVICES, FakePortAudioError, FakeStream
 
-from edge_runtime import EmotionModel, cli, microphone
+from edge_runtime import EmotionModel, cli
+from edge_runtime.audio.read import microphone
 
 COMMAND = [sys.executable, "-m", "edge_runtime", "listen"]
 
@@ -187,7 +188,7 @@ def sounddevice(monkeypatch):
     fake.InputStream = FakeStream
     monkeypatch.setitem(sys.modules, "sounddevice", fake)
     monkeypatch.setattr(FakeStream, "opened", [])
-    monkeypatch.setattr("edge_runtime.microphone.PATIENCE", 0.05)
+    monkeypatch.setattr("edge_runtime.audio.microphone.PATIENCE", 0.05)
     return fake
 
 

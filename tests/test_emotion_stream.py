@@ -6,11 +6,11 @@ import threading
 
 import numpy as np
 import pytest
+from edge_runtime.audio.read.level import Loudness
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime import AudioError, ConfigError, EmotionModel
-from edge_runtime.level import Loudness
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_any_chunking_of_any_length_gives_the_same_answer(model, n, chunks, seed
 
 @pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
 def test_other_rates_are_resampled_on_the_way(model, speech, rate):
-    from edge_runtime.audio import resample
+    from edge_runtime.audio.resample import resample
 
     samples = resample(speech[0], 16_000, rate)
     event = final(model.stream(sample_rate=rate), samples, [rate // 100, 1, 3333])

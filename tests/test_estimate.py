@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime import EmotionModel
-from edge_runtime.estimate import Estimate
-from edge_runtime.profile import KnownVoice
+from edge_runtime.inference.profile import KnownVoice
+from edge_runtime.streaming.running_prediction import Estimate
 
 
 @pytest.fixture(scope="module")

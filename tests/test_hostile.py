@@ -13,6 +13,8 @@ import threading
 import numpy as np
 import pytest
 import soundfile
+from edge_runtime.audio.read.decode import AudioFile
+from edge_runtime.audio.read.limits import limits_of, parse_size
 
 from edge_runtime import (
     AudioError,
@@ -22,9 +24,7 @@ from edge_runtime import (
     EmotionModel,
     read_audio,
 )
-from edge_runtime import audio_file as module
-from edge_runtime.audio_file import AudioFile
-from edge_runtime.limits import limits_of, parse_size
+from edge_runtime.audio.read import decode as module
 from tests import fuzz, hostile
 from tests.hostile.outcome import EMULATED, run
 from tests.hostile.trial import try_all

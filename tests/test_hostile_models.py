@@ -16,10 +16,10 @@ from onnx import TensorProto, helper
 from tiny_model import write_tiny_model
 
 from edge_runtime import EmotionModel, ModelError
-from edge_runtime.checksum import sealed
+from edge_runtime.inference.checksum import sealed
+from edge_runtime.inference.onnx_session import LARGEST_FILE
+from edge_runtime.inference.onnx_validation import LARGEST_COUNT, read_onnx
 from edge_runtime.model import BUNDLED_MODEL
-from edge_runtime.onnx_file import LARGEST_COUNT, read_onnx
-from edge_runtime.session import LARGEST_FILE
 
 
 def refused(path, message: str) -> str:

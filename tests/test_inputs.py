@@ -6,9 +6,9 @@ import os
 import subprocess
 
 import pytest
+from edge_runtime.audio.read.paths import AUDIO_SUFFIXES, expand
 
 from edge_runtime.errors import AudioError
-from edge_runtime.inputs import AUDIO_SUFFIXES, expand
 
 FILES = [
     "a.wav",

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime import AudioError, ConfigError, EmotionModel, SpeakerProfile
-from edge_runtime.audio import resample
-from edge_runtime.listen import ListenConfig, Listener
+from edge_runtime.audio.resample import resample
+from edge_runtime.streaming.listener import ListenConfig, Listener
 
 
 @pytest.fixture(scope="module")

@@ -24,8 +24,8 @@ from benchmarks.endurance import (
     steady,
 )
 from edge_runtime import EmotionModel, MfccStream
-from edge_runtime.listen import Listener
-from edge_runtime.timeline import TimelineStream
+from edge_runtime.streaming.listener import Listener
+from edge_runtime.streaming.timeline import TimelineStream
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from tiny_model import card_with, write_tiny_model
 
-from edge_runtime import EmotionModel, ModelError, long_sums
-from edge_runtime.long_sums import LongSums, pooled_shape
+from edge_runtime import EmotionModel, ModelError
+from edge_runtime.inference import pooling as long_sums
+from edge_runtime.inference.pooling import LongSums, pooled_shape
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from reference import librosa_log_mel, librosa_mel, librosa_mfcc
 
 from edge_runtime import AudioError, Mfcc, MfccConfig, MfccStream, mfcc
-from edge_runtime.config import PAD_MODES
-from edge_runtime.framing import Framing
+from edge_runtime.features.config import PAD_MODES
+from edge_runtime.features.framing import Framing
 
 # What is promised on speech and noise, in units of the coefficients.
 PARITY = 1e-3
@@ -170,7 +170,7 @@ def test_empty_bands_warn_of_nothing_and_hide_no_weak_ones(monkeypatch):
 
 
 def test_scipy_is_loaded_when_whole_clips_are_many(monkeypatch):
-    module = sys.modules["edge_runtime.mfcc"]
+    module = sys.modules["edge_runtime.features.mfcc"]
     monkeypatch.delitem(sys.modules, "scipy.fft", raising=False)
     monkeypatch.setattr(module, "_frames_done", 0)
     mfcc(np.zeros(8_000, np.float32))

@@ -8,9 +8,10 @@ import types
 
 import numpy as np
 import pytest
+from edge_runtime.audio.read.microphone import Microphone, find_device, input_devices
 
-from edge_runtime import AudioError, ConfigError, microphone
-from edge_runtime.microphone import Microphone, find_device, input_devices
+from edge_runtime import AudioError, ConfigError
+from edge_runtime.audio.read import microphone
 
 
 class FakePortAudioError(Exception):

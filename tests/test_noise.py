@@ -7,7 +7,7 @@ import pytest
 import soundfile
 from conftest import TRAINING_MFCC
 
-from edge_runtime.silence import SilenceConfig
+from edge_runtime.features.silence import SilenceConfig
 from train.corpora import DatasetError
 from train.noise import noise_features, synthetic_noise
 

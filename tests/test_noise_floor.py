@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime import MfccConfig, mfcc
-from edge_runtime.noise_floor import NoiseFloor
+from edge_runtime.features.noise_floor import NoiseFloor
 
 MFCC = MfccConfig(hop_length=320)
 

@@ -17,7 +17,7 @@ from tiny_model import card_with, write_tiny_model
 
 from edge_runtime import AudioError, ConfigError, EdgeSerError, EmotionModel, SpeakerProfile
 from edge_runtime.cli_profile import delete, list_profiles
-from edge_runtime.profile import mean_logits, profile_path
+from edge_runtime.inference.profile import mean_logits, profile_path
 
 
 @pytest.fixture(scope="module")

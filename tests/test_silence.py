@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime import ConfigError, Mfcc, MfccConfig, mfcc
-from edge_runtime.silence import SilenceConfig, SilenceGate, level_weights
+from edge_runtime.features.silence import SilenceConfig, SilenceGate, level_weights
 
 MFCC = MfccConfig(hop_length=320)
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime import AudioError, ConfigError, Mfcc, MfccConfig, MfccStream, mfcc
-from edge_runtime.audio import resample
-from edge_runtime.config import PAD_MODES
-from edge_runtime.stream import CHUNKED_EQUALS_WHOLE
+from edge_runtime.audio.resample import resample
+from edge_runtime.features.config import PAD_MODES
+from edge_runtime.features.stream import CHUNKED_EQUALS_WHOLE
 
 
 def run(stream: MfccStream, samples: np.ndarray, chunks: list[int]) -> np.ndarray:

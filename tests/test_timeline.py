@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from tiny_model import card_with, write_tiny_model
 
 from edge_runtime import AudioError, ConfigError, EmotionModel, Segment, TimelineStream, read_audio
-from edge_runtime.prediction import NO_SPEECH, UNCERTAIN
-from edge_runtime.segments import Joined, Shares
-from edge_runtime.silence import SilenceConfig
+from edge_runtime.features.silence import SilenceConfig
+from edge_runtime.inference.prediction import NO_SPEECH, UNCERTAIN
+from edge_runtime.streaming.segments import Joined, Shares
 from edge_runtime.timeline_formats import VTT_HEADER, as_audacity, as_srt, as_vtt
 
 RATE = 16_000

@@ -8,8 +8,8 @@ import json
 import pytest
 
 from edge_runtime.answers import Format
-from edge_runtime.prediction import NO_SPEECH
-from edge_runtime.segments import Segment
+from edge_runtime.inference.prediction import NO_SPEECH
+from edge_runtime.streaming.segments import Segment
 from edge_runtime.terminal import hanging
 from edge_runtime.timeline_output import Timelines
 

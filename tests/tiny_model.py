@@ -10,7 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from edge_runtime import MfccConfig
-from edge_runtime.card import METADATA_KEY, ModelCard
+from edge_runtime.inference.card import METADATA_KEY, ModelCard
 
 CARD = ModelCard(
     name="tiny",

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 from edge_runtime import ConfigError, MfccConfig
-from edge_runtime.filterbank import cepstra_of, hz_to_mel, mel_to_hz
+from edge_runtime.features.filterbank import cepstra_of, hz_to_mel, mel_to_hz
 
 # Of a coefficient in a clip: one that hardly moves is not stretched without bound.
 LEAST_DEVIATION = np.float32(1e-2)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime import MfccConfig
-from edge_runtime.silence import SilenceConfig
+from edge_runtime.features.silence import SilenceConfig
 
 from .clip import DatasetError
 from .features import Dataset, load_dataset

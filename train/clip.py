@@ -6,9 +6,9 @@ import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_runtime.card import LARGEST_LABEL
 from edge_runtime.errors import EdgeSerError, brief
-from edge_runtime.prediction import NO_SPEECH, UNCERTAIN
+from edge_runtime.inference.card import LARGEST_LABEL
+from edge_runtime.inference.prediction import NO_SPEECH, UNCERTAIN
 
 SPLITS = ("train", "val", "test")
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from edge_runtime.audio.read.decode import check_file
 from tqdm import tqdm
 
 from edge_runtime import AudioError, Mfcc, MfccConfig, read_audio
-from edge_runtime.audio_file import check_file
 from edge_runtime.errors import reason
-from edge_runtime.silence import SilenceConfig, SilenceGate
+from edge_runtime.features.silence import SilenceConfig, SilenceGate
 
 from .clip import Clip, DatasetError
 from .files import write_bytes

@@ -8,8 +8,8 @@ from collections import defaultdict
 import numpy as np
 
 from edge_runtime import EmotionModel
-from edge_runtime.adapt import VoiceAdaptation
-from edge_runtime.profile import KnownVoice, belief, mean_logits
+from edge_runtime.inference.adaptation import VoiceAdaptation
+from edge_runtime.inference.profile import KnownVoice, belief, mean_logits
 
 from .calibration import fit_gain
 from .features import Dataset

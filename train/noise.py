@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime import AudioError, Mfcc, MfccConfig, read_audio
-from edge_runtime.silence import SilenceConfig, SilenceGate
+from edge_runtime.features.silence import SilenceConfig, SilenceGate
 
 from .clip import DatasetError
 from .folders import audio_files
@@ -26,7 +26,7 @@ def noise_features(
     rng = np.random.default_rng(seed)
     found = [synthetic_noise(rng) for _ in range(N_SYNTHETIC)]
     if config.sample_rate != RATE:
-        from edge_runtime.audio import resample
+        from edge_runtime.audio.resample import resample
 
         found = [resample(noise, RATE, config.sample_rate) for noise in found]
     for folder in folders:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edge_runtime import ConfigError, MfccConfig
-from edge_runtime.silence import SilenceConfig
+from edge_runtime.features.silence import SilenceConfig
 
 from .augment import Augment
 from .epochs import FitConfig, epochs_for

@@ -18,7 +18,7 @@ import torch
 
 from edge_runtime import EdgeSerError, MfccConfig
 from edge_runtime.errors import brief, one_line
-from edge_runtime.silence import SilenceConfig
+from edge_runtime.features.silence import SilenceConfig
 
 from .files import load_torch, make_folder, save_torch, write_json
 from .network import EmotionLSTM, NetworkConfig

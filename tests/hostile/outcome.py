@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import typer
+from edge_runtime.audio.read.pcm import PcmReader
 
 from edge_runtime import (
     AudioError,
@@ -29,7 +30,6 @@ from edge_runtime import (
     cli,
     read_audio,
 )
-from edge_runtime.pcm import PcmReader
 
 EMULATED = os.environ.get("HYPOTHESIS_PROFILE") == "slow"  # as `make arm64` says
 SECONDS = 600 if EMULATED else 20  # for one file, on a machine that is busy with others

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import math
+import numbers
 import re
 from dataclasses import dataclass, fields
 
-from .errors import AudioError, ConfigError
+from ..errors import AudioError, ConfigError
 
 # Rates that a resampler can be built for at reasonable cost; what lies outside is a damaged header.
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
+
+
+def check_rates(*rates: float) -> None:
+    """ConfigError for a rate that nobody records at."""
+    for rate in rates:
+        number = isinstance(rate, numbers.Real)
+        if not number or not LOWEST_RATE <= rate <= HIGHEST_RATE:
+            raise ConfigError(
+                f"sample_rate={rate!r} must be from {LOWEST_RATE} to {HIGHEST_RATE} Hz"
+            )
+
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .adapt import VoiceAdaptation
-from .audio import StreamResampler
-from .errors import ConfigError
-from .estimate import Estimate
-from .noise_floor import NoiseFloor
-from .prediction import NO_SPEECH
-from .stream import MfccStream
+from ..audio.resample import StreamResampler
+from ..errors import ConfigError
+from ..features.noise_floor import NoiseFloor
+from ..features.stream import MfccStream
+from ..inference.adaptation import VoiceAdaptation
+from ..inference.prediction import NO_SPEECH
+from .running_prediction import Estimate
 from .utterance import Frame, Utterance
 
 if TYPE_CHECKING:
-    from .model import EmotionModel
-    from .prediction import Prediction
-    from .profile import SpeakerProfile
+    from ..inference.prediction import Prediction
+    from ..inference.profile import SpeakerProfile
+    from ..model import EmotionModel
 
 # Audio is heard in blocks of this length whatever was pushed, so that not even rounding depends on
 # the pushes.

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
-from .errors import AudioError, reason
+from ..errors import AudioError, reason
 
 # Of what libsndfile reads: http://www.mega-nerd.com/libsndfile/; what mostly holds no sound
 # (.mat, .iff) is left out. A file that is named itself may be called anything.

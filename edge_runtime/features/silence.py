@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ConfigError, brief
 from .config import MfccConfig
-from .errors import ConfigError, brief
 from .filterbank import cepstra_of
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .errors import AudioError, ConfigError
+from ..errors import AudioError, ConfigError
 
 _MODES = ("interp", "nearest", "mirror", "constant", "wrap")
 

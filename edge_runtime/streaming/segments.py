@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .prediction import NO_SPEECH
+from ..inference.prediction import NO_SPEECH
 
 # Shorter pauses belong to what is said around them: stops, breaths, hesitations.
 SHORTEST_PAUSE = 0.5

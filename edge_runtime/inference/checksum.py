@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 
-from .errors import ModelError
+from ..errors import ModelError
 
 # Field 9001, of a length that follows: https://protobuf.dev/programming-guides/encoding/
 _TAG = 9001 << 3 | 2

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from .model import EmotionModel, Heard
+    from ..model import EmotionModel, Heard
 
 # After which the sums are taken out; until then a stream costs and answers what it always did.
 SECONDS = 600.0

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from .container import announced_samples
-from .errors import AudioError, EdgeSerError, reason
+from ..errors import AudioError, EdgeSerError, reason
+from ..supported import why_no_soundfile
+from .headers import announced_samples
 from .limits import HIGHEST_RATE, LOWEST_RATE, NO_LIMITS, AudioLimits
 from .pcm import MOST_CHANNELS, mono
-from .supported import why_no_soundfile
 from .wav import Pcm16File
 
 PIECE = 1 << 18  # samples of up to two channels that are decoded at once, fewer of more

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import strict_json
-from .audio import read_audio
-from .errors import AudioError, ConfigError, EdgeSerError, brief, one_line, reason
-from .files import read_limited, replacing
-from .level import Loudness
+from .. import strict_json
+from ..audio.level import Loudness
+from ..audio.read import read_audio
+from ..errors import AudioError, ConfigError, EdgeSerError, brief, one_line, reason
+from ..files import read_limited, replacing
 
 if TYPE_CHECKING:
-    from .model import EmotionModel
+    from ..model import EmotionModel
 
 SCHEMA = 2
 

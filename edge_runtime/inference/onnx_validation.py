@@ -16,7 +16,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .errors import ModelError, brief
+from ..errors import ModelError, brief
 
 # More parts than this, and reading them would take seconds.
 LARGEST_COUNT = 1_000_000

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .audio import StreamResampler
-from .estimate import Estimate
-from .stream import MfccStream
+from ..audio.resample import StreamResampler
+from ..features.stream import MfccStream
+from .running_prediction import Estimate
 
 if TYPE_CHECKING:
-    from .model import EmotionModel
-    from .prediction import Prediction
-    from .profile import SpeakerProfile
+    from ..inference.prediction import Prediction
+    from ..inference.profile import SpeakerProfile
+    from ..model import EmotionModel
 
 
 @dataclass(frozen=True)

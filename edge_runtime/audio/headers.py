@@ -18,7 +18,7 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from .errors import AudioError
+from ..errors import AudioError
 from .pcm import is_open
 
 LARGEST_PAGE = 27 + 255 + 255 * 255  # bytes of an OGG page

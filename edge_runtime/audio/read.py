@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from .audio_file import PIECE, AudioFile
-from .errors import AudioError, ConfigError, one_line
-from .limits import HIGHEST_RATE, LOWEST_RATE, AudioLimits
+from ..errors import AudioError
+from .decode import PIECE, AudioFile
+from .limits import AudioLimits
+from .resample import StreamResampler
 
 
 class Audio(Protocol):
@@ -73,57 +74,3 @@ def whole(audio: Audio, sample_rate: int | None) -> np.ndarray:
 def in_pieces(samples: np.ndarray) -> Iterator[np.ndarray]:
     """Samples `(n,)` in such pieces as a file is read in."""
     return (samples[k : k + PIECE] for k in range(0, len(samples), PIECE))
-
-
-def resample(samples: np.ndarray, rate: float, sample_rate: float) -> np.ndarray:
-    """`samples` `(n,)` at `rate` Hz, band-limited and resampled to `sample_rate` Hz by soxr's HQ.
-
-    At full scale the result may exceed it a little.
-    """
-    check_rates(rate, sample_rate)
-    if rate == sample_rate:
-        return samples
-    return _soxr().resample(samples, rate, sample_rate, quality="HQ")
-
-
-def _soxr() -> Any:
-    """The package, loaded only where needed: most models are fed at their own rate."""
-    try:
-        import soxr
-    except ImportError as error:
-        raise AudioError(
-            f"soxr cannot be imported ({one_line(error)}), which resamples; run "
-            "`pip install --force-reinstall soxr`"
-        ) from error
-    return soxr
-
-
-def check_rates(*rates: float) -> None:
-    """ConfigError for a rate that nobody records at."""
-    for rate in rates:
-        number = isinstance(rate, (int, float, np.number))
-        if not number or not LOWEST_RATE <= rate <= HIGHEST_RATE:
-            raise ConfigError(
-                f"sample_rate={rate!r} must be from {LOWEST_RATE} to {HIGHEST_RATE} Hz"
-            )
-
-
-class StreamResampler:
-    """`resample` for samples that come in chunks: all outputs together are the whole clip's.
-
-    Equal rates pass through as they are.
-    """
-
-    def __init__(self, sample_rate: float, wanted: int) -> None:
-        check_rates(sample_rate, wanted)
-        self._stream = None
-        if sample_rate != wanted:
-            self._stream = _soxr().ResampleStream(
-                sample_rate, wanted, 1, dtype="float32", quality="HQ"
-            )
-
-    def push(self, samples: np.ndarray, last: bool = False) -> np.ndarray:
-        """What follows from `samples (n,)`; `last` adds what was held back, and ends the clip."""
-        if self._stream is None:
-            return samples
-        return self._stream.resample_chunk(samples.astype(np.float32, copy=False), last=last)

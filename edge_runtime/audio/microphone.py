@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .errors import AudioError, ConfigError
+from ..errors import AudioError, ConfigError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import ConfigError, brief, one_line
 from .config import MfccConfig
-from .errors import ConfigError, brief, one_line
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

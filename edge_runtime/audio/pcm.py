@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NoReturn
 
-from .errors import AudioError, ConfigError
+from ..errors import AudioError, ConfigError
+from .limits import check_rates
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,8 +55,6 @@ class PcmFormat:
     encoding: Encoding = Encoding.s16le
 
     def __post_init__(self) -> None:
-        from .audio import check_rates
-
         check_rates(self.rate)
         if not 1 <= self.channels <= MOST_CHANNELS:
             raise ConfigError(f"channels={self.channels!r} must be from 1 to {MOST_CHANNELS}")

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .level import Loudness
-from .long_sums import LongSums
+from ..audio.level import Loudness
+from ..inference.pooling import LongSums
 
 if TYPE_CHECKING:
-    from .model import EmotionModel, Heard
-    from .prediction import Prediction
-    from .profile import KnownVoice
+    from ..inference.prediction import Prediction
+    from ..inference.profile import KnownVoice
+    from ..model import EmotionModel, Heard
 
 
 class Estimate:

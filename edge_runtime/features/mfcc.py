@@ -22,9 +22,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import AudioError, ConfigError
 from . import filterbank
 from .config import MfccConfig
-from .errors import AudioError, ConfigError
 from .framing import Framing
 
 # Samples in one block of windowed frames: with its spectrum 600 KB of float32, which stays in a

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .container import Announced
+from .headers import Announced
 
 PCM = 1  # the kind of whole numbers, not compressed
 

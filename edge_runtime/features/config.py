@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import ConfigError, brief, shortened
+from ..errors import ConfigError, brief, shortened
 
 # librosa.stft refuses "wrap", "maximum", "mean", "median" and "minimum"; it takes "empty", whose
 # content numpy leaves undefined, and so cannot be reproduced.

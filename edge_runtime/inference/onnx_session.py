@@ -12,11 +12,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ..errors import ModelError, brief, one_line, reason, shortened
+from ..files import read_limited
 from .card import METADATA_KEY, ModelCard
 from .checksum import check_seal
-from .errors import ModelError, brief, one_line, reason, shortened
-from .files import read_limited
-from .onnx_file import read_onnx
+from .onnx_validation import read_onnx
 
 # Bytes; fifteen million weights in float32, of which a network for devices has a hundredth.
 LARGEST_FILE = 64 << 20
@@ -88,7 +88,7 @@ def _session(content: bytes, path: Path, threads: int) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        from .supported import why_no_onnxruntime
+        from ..supported import why_no_onnxruntime
 
         raise ModelError(f"{path}: cannot be run: {why_no_onnxruntime(error)}") from error
 

@@ -12,11 +12,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from . import strict_json
-from .config import MfccConfig
-from .errors import ConfigError, ModelError, brief, one_line, shortened
+from .. import strict_json
+from ..errors import ConfigError, ModelError, brief, one_line, shortened
+from ..features.config import MfccConfig
+from ..features.silence import SilenceConfig
 from .prediction import NO_SPEECH, UNCERTAIN
-from .silence import SilenceConfig
 
 METADATA_KEY = "edge_ser"
 SCHEMA = 3

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .audio import StreamResampler
-from .errors import AudioError, ConfigError
-from .level import Levels, to_dbfs
-from .prediction import NO_SPEECH, UNCERTAIN, Prediction
+from ..audio.level import Levels, to_dbfs
+from ..audio.resample import StreamResampler
+from ..errors import AudioError, ConfigError
+from ..features.silence import dilated
+from ..features.stream import MfccStream
+from ..inference.prediction import NO_SPEECH, UNCERTAIN, Prediction
 from .segments import Joined, Segment
-from .silence import dilated
-from .stream import MfccStream
 
 if TYPE_CHECKING:
-    from .model import EmotionModel
-    from .profile import SpeakerProfile
+    from ..inference.profile import SpeakerProfile
+    from ..model import EmotionModel
 
 # What a window must hold of sound for the network to be asked.
 LEAST_SOUND = 0.3

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .estimate import Estimate
+from .running_prediction import Estimate
 
 
 class Frame(NamedTuple):

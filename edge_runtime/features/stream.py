@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .audio import StreamResampler
+from ..audio.resample import StreamResampler
+from ..errors import ConfigError
 from .config import MfccConfig
-from .errors import ConfigError
 from .mfcc import Mfcc
 
 # The bound on what chunking changes. The arithmetic of a frame is the same, but a matrix product

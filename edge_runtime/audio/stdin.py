@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import AudioError, ConfigError, reason
+from ..errors import AudioError, ConfigError, reason
 from .pcm import Encoding, PcmFormat, PcmReader
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from .audio import Audio
     from .limits import AudioLimits
     from .microphone import Block
+    from .read import Audio
 
 READ_BYTES = 1 << 16
 NAME = "standard input"
@@ -40,7 +40,7 @@ def all_of_stdin(raw: PcmFormat | None, limits: AudioLimits, channel: int | None
     It is held in memory, and no more is read than `limits` allow. Raises AudioError for what
     cannot be used.
     """
-    from .audio_file import AudioFile
+    from .decode import AudioFile
 
     most = limits.largest
     if raw is not None:
@@ -66,7 +66,7 @@ class RawAudio:
     def __init__(
         self, content: bytes, format: PcmFormat, limits: AudioLimits, channel: int | None = None
     ) -> None:
-        from .audio_file import check_channel
+        from .decode import check_channel
 
         self.path = Path(NAME)
         check_channel(self.path, channel, format.channels)
@@ -83,7 +83,7 @@ class RawAudio:
         """The samples, mono float32 `(n,)`, piece by piece."""
         import numpy as np
 
-        from .audio_file import PIECE, check_values
+        from .decode import PIECE, check_values
         from .pcm import mono
 
         size = self._format.frame_bytes
