@@ -5,7 +5,8 @@ from pathlib import Path
 
 from setuptools import setup
 
-supported = runpy.run_path(str(Path(__file__).resolve().with_name("edge_runtime") / "supported.py"))
+package = Path(__file__).resolve().with_name("edge_runtime")
+supported = runpy.run_path(str(package / "platform_support.py"))
 if supported["is_32_bit_arm"]():
     raise SystemExit(f"edge-ser: {supported['NO_32_BIT_ARM']}")
 setup()

@@ -15,8 +15,8 @@ import tempfile
 from pathlib import Path
 
 import edge_runtime
-from edge_runtime.machine import processor
-from edge_runtime.process_cost import process_costs
+from edge_runtime.diagnostics.process_cost import process_costs
+from edge_runtime.diagnostics.system_info import processor
 
 from .command import command
 

@@ -23,8 +23,8 @@ import numpy as np
 
 from edge_runtime import EmotionModel
 from edge_runtime.audio.resample import StreamResampler
+from edge_runtime.diagnostics.system_info import processor
 from edge_runtime.inference.pooling import pooled_shape
-from edge_runtime.machine import processor
 from edge_runtime.streaming.listener import Listener
 from edge_runtime.streaming.timeline import TimelineStream
 

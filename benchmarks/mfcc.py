@@ -22,7 +22,7 @@ import python_speech_features
 import scipy.fft
 
 from edge_runtime import Mfcc, MfccConfig, MfccStream, read_audio
-from edge_runtime.machine import processor
+from edge_runtime.diagnostics.system_info import processor
 from train.demo_corpus import PROSODIES, SAMPLE_RATE, synthesise, voices
 
 from .alternate import medians

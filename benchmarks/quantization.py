@@ -20,9 +20,9 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from benchmarks.alternate import medians
 from edge_runtime import EmotionModel, MfccConfig
+from edge_runtime.diagnostics.system_info import processor
 from edge_runtime.features.silence import SilenceConfig
 from edge_runtime.inference.card import METADATA_KEY
-from edge_runtime.machine import processor
 from export.graph import export_fp32, export_int8
 from export.parity import Answers, chunked_answers, model_answers, torch_answers
 from export.session import make_card

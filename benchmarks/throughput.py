@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_runtime.machine import processor
+from edge_runtime.diagnostics.system_info import processor
 
 from .command import command
 

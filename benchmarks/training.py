@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from edge_runtime.machine import processor
+from edge_runtime.diagnostics.system_info import processor
 from train.augment import Augment
 from train.corpora import Clip, scan
 from train.epochs import Epochs, FitConfig, pad

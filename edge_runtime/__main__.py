@@ -16,11 +16,11 @@ def main() -> None:
     # and our matrices are too small for them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        from .cli import main
+        from .cli.app import main
 
         main()
     except KeyboardInterrupt:
-        from .terminal import Interruption  # perhaps not imported yet
+        from .cli.terminal import Interruption  # perhaps not imported yet
 
         _flush()
         Interruption.leave()

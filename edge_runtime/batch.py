@@ -103,7 +103,7 @@ def answer_all(
     if jobs < 0:
         raise ConfigError(f"jobs={jobs!r} must be 0 (as many as there are cores) or more")
     if jobs == 0:
-        from .machine import usable_cores
+        from .workers import usable_cores
 
         jobs = usable_cores()
     if jobs == 1:

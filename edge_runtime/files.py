@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import shutil
 import stat
@@ -12,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from .errors import ConfigError, EdgeSerError, reason
+from .errors import ConfigError, EdgeSerError
+from .messages import system_reason
 
 
 def read_limited(path: Path, largest: int) -> bytes:
@@ -44,7 +46,7 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise EdgeSerError(f"{path}: cannot be written: {reason(error)}") from error
+        raise EdgeSerError(f"{path}: cannot be written: {system_reason(error)}") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -110,4 +112,13 @@ def growing(path: Path, force: bool = False) -> Iterator[TextIO]:
             part.unlink(missing_ok=True)
     except OSError as error:
         left = f"; the answers so far are in {part}" if not special and part.exists() else ""
-        raise EdgeSerError(f"{path}: cannot be written: {reason(error)}{left}") from error
+        raise EdgeSerError(f"{path}: cannot be written: {system_reason(error)}{left}") from error
+
+
+def sha256(path: Path) -> str:
+    """The digest of a file's content, read piece by piece."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            found.update(piece)
+    return found.hexdigest()

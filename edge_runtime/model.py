@@ -15,13 +15,14 @@ from .audio.level import Loudness
 from .audio.limits import TIMELINE_LIMITS, AudioLimits
 from .audio.read import in_pieces, read_audio
 from .audio.resample import resample
-from .errors import AudioError, ConfigError, ModelError, one_line
+from .errors import AudioError, ConfigError, ModelError
 from .features.mfcc import Mfcc
 from .features.silence import SilenceGate
 from .inference.card import ModelCard
 from .inference.onnx_session import OUTPUTS, open_model
 from .inference.pooling import LongSums
 from .inference.prediction import NO_SPEECH, UNCERTAIN, Prediction
+from .messages import shorten_error
 
 if TYPE_CHECKING:
     from .inference.profile import KnownVoice, SpeakerProfile
@@ -255,7 +256,7 @@ class EmotionModel:
                 list(OUTPUTS), {"mfcc": mfcc[np.newaxis], "state": state[np.newaxis]}
             )
         except Exception as error:  # onnxruntime's own exceptions share no public base class
-            said = one_line(error)
+            said = shorten_error(error)
             if "smaller than requested" in said:
                 raise ModelError(
                     f"{self.path}: wants more memory for {len(mfcc)} frames than there is; hear "

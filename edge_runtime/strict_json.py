@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from typing import Any
 
-from .errors import brief
+from .messages import brief_repr
 
 
 def loads(text: str | bytes) -> Any:
@@ -26,5 +26,5 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
         count = Counter(name for name, _ in pairs)
-        raise ValueError(f"it holds the key {brief(max(count, key=count.__getitem__))} twice")
+        raise ValueError(f"it holds the key {brief_repr(max(count, key=count.__getitem__))} twice")
     return values

@@ -110,3 +110,11 @@ def serve() -> None:
             answers.flush()
     except (EOFError, BrokenPipeError):  # we are no longer wanted
         os._exit(0)
+
+
+def usable_cores() -> int:
+    """The cores that this process may run on."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        return os.cpu_count() or 1

@@ -70,7 +70,10 @@ def parity(
 @app.command()
 def device(
     measured: Annotated[
-        Path, typer.Argument(help="What `python -m edge_runtime.measure` wrote there.")
+        Path,
+        typer.Argument(
+            help="The file that `python -m edge_runtime.diagnostics.parity_dump` wrote."
+        ),
     ],
     data: Annotated[
         list[Path],

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime import EdgeSerError, EmotionModel
-from edge_runtime.measure import Measured, sha256
+from edge_runtime.diagnostics.parity_dump import Measured
+from edge_runtime.files import sha256
 from train.corpora import scan
 from train.files import beside
 

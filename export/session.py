@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from edge_runtime import ConfigError, EmotionModel, MfccConfig
-from edge_runtime.errors import one_line
 from edge_runtime.features.silence import SilenceConfig
 from edge_runtime.files import replacing
 from edge_runtime.inference.card import LARGEST_NAME, ModelCard
+from edge_runtime.messages import shorten_error
 from edge_runtime.model import BUNDLED_MODEL
 from train.clip import Clip, DatasetError
 from train.corpora import scan
@@ -243,7 +243,7 @@ def _described(
         text = card.to_json()
         clips = [Clip(Path(path), str(label)) for path, label in stored["clips"]]
     except (TypeError, ValueError, OverflowError) as error:
-        said = one_line(error)
+        said = shorten_error(error)
         raise RunError(f"{checkpoint}: is not a checkpoint of edge-ser: {said}") from error
     return ModelCard.from_json(text, str(checkpoint)), clips
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from edge_runtime.audio.read.level import BLOCK_SECONDS
 from torch import nn
 from torch.nn.functional import conv1d, pad
 
 from edge_runtime import ConfigError
+from edge_runtime.audio.level import BLOCK_SECONDS
 from edge_runtime.features.filterbank import bands_of, cepstra_of, window_of
 from edge_runtime.features.silence import SilenceGate
 from edge_runtime.inference.card import ModelCard

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime import Prediction
-from edge_runtime.answers import Answers, Format, format_of
+from edge_runtime.cli.prediction_output import Answers, Format, format_of
 from edge_runtime.errors import ConfigError
 
 NAMES = [

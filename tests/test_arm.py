@@ -13,7 +13,7 @@ from conftest import ROOT
 from packaging.requirements import Requirement
 
 from edge_runtime import EmotionModel, ModelError
-from edge_runtime.supported import NO_32_BIT_ARM, is_32_bit_arm
+from edge_runtime.platform_support import NO_32_BIT_ARM, is_32_bit_arm
 
 MACHINES = [  # what `uname -m` says, bytes of a pointer, whether that is 32-bit ARM
     ("armv6l", 4, True),
@@ -63,7 +63,7 @@ def test_an_onnxruntime_that_cannot_be_imported_is_told_with_its_reason(monkeypa
 def test_the_command_line_says_it_in_one_line(command):
     code = (
         "import sys; sys.modules['onnxruntime'] = None; "
-        f"sys.argv = ['edge-ser', *{command!r}]; from edge_runtime.cli import main; main()"
+        f"sys.argv = ['edge-ser', *{command!r}]; from edge_runtime.cli.app import main; main()"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60

@@ -13,11 +13,11 @@ from conftest import ROOT
 from test_cli import edge_ser
 
 from edge_runtime import ConfigError, EdgeSerError, EmotionModel, ModelError
-from edge_runtime.bench import THREAD_VARIABLES, as_markdown, measure, timings
+from edge_runtime.diagnostics.bench import THREAD_VARIABLES, as_markdown, measure, timings
+from edge_runtime.diagnostics.process_cost import process_costs
+from edge_runtime.diagnostics.synthetic_voice import synthetic_voice
+from edge_runtime.diagnostics.system_info import processor, processor_of
 from edge_runtime.inference.prediction import NO_SPEECH
-from edge_runtime.machine import processor, processor_of
-from edge_runtime.process_cost import process_costs
-from edge_runtime.synthetic_voice import synthetic_voice
 
 # Of a Raspberry Pi 5 under a 64-bit kernel, of a laptop, of a chip with two kinds of cores.
 PI = """processor\t: 0

@@ -226,7 +226,7 @@ def test_a_wrong_setting_is_a_wrong_command_line(clips, setting):
 
 PROBE = """
 import sys
-from edge_runtime.cli import app
+from edge_runtime.cli.app import app
 try:
     app({arguments!r}, standalone_mode=False)
 except SystemExit:
@@ -288,7 +288,7 @@ def test_an_interruption_at_the_very_start_is_status_130():
         "import sys, edge_runtime.__main__ as entry\n"
         "class Interrupting:\n"
         "    def find_spec(self, name, *rest):\n"
-        "        if name == 'edge_runtime.cli': raise KeyboardInterrupt\n"
+        "        if name == 'edge_runtime.cli.app': raise KeyboardInterrupt\n"
         "sys.meta_path.insert(0, Interrupting())\n"
         "entry.main()\n"
     )

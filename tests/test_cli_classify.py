@@ -18,7 +18,7 @@ import soundfile
 from conftest import ROOT
 
 from edge_runtime import AudioError
-from edge_runtime.terminal import Interruption, complain
+from edge_runtime.cli.terminal import Interruption, complain
 
 CLASSIFY = [sys.executable, "-m", "edge_runtime", "classify"]
 
@@ -199,9 +199,9 @@ def test_ctrl_c_leaves_complete_answers_and_status_130(folder, tmp_path, jobs, t
 
 # No second to wait for the bar.
 AT_ONCE = """
-import edge_runtime.terminal
-edge_runtime.terminal.MOMENT = 0
-from edge_runtime.cli import main
+import edge_runtime.cli.terminal
+edge_runtime.cli.terminal.MOMENT = 0
+from edge_runtime.cli.app import main
 main()
 """
 

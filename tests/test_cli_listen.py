@@ -18,8 +18,9 @@ from conftest import ROOT
 from test_cli import edge_ser
 from test_microphone import DEVICES, FakePortAudioError, FakeStream
 
-from edge_runtime import EmotionModel, cli
-from edge_runtime.audio.read import microphone
+from edge_runtime import EmotionModel
+from edge_runtime.audio import microphone
+from edge_runtime.cli import app as cli
 
 COMMAND = [sys.executable, "-m", "edge_runtime", "listen"]
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 
 from edge_runtime import EdgeSerError, EmotionModel
-from edge_runtime.measure import Measured
+from edge_runtime.diagnostics.parity_dump import Measured
 from export.device import compare_device, device_link
 
 SAMPLES = ROOT / "samples"

@@ -14,10 +14,10 @@ from test_cli import edge_ser
 from tiny_model import write_tiny_model
 
 from edge_runtime import AudioError, EmotionModel
-from edge_runtime.doctor import Examination, examine
-from edge_runtime.finding import Finding, Severity, verdict
-from edge_runtime.recording import MEASURED_SECONDS, clipped_share, measure_recording
-from edge_runtime.synthetic_voice import synthetic_voice
+from edge_runtime.diagnostics.finding import Finding, Severity, verdict
+from edge_runtime.diagnostics.recording import MEASURED_SECONDS, clipped_share, measure_recording
+from edge_runtime.diagnostics.recording_checks import Examination, examine
+from edge_runtime.diagnostics.synthetic_voice import synthetic_voice
 
 RATE = 16_000
 VOICE = synthetic_voice(3.0) - np.float32(synthetic_voice(3.0).mean())

@@ -6,11 +6,11 @@ import threading
 
 import numpy as np
 import pytest
-from edge_runtime.audio.read.level import Loudness
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime import AudioError, ConfigError, EmotionModel
+from edge_runtime.audio.level import Loudness
 
 
 @pytest.fixture(scope="module")

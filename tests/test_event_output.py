@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from edge_runtime import ListenEvent, Prediction
-from edge_runtime.event_output import JsonLines, TextLines
+from edge_runtime.cli.event_output import JsonLines, TextLines
 
 PREDICTION = Prediction("sad", 0.8, {"angry": 0.2, "sad": 0.8})
 EVENTS = [

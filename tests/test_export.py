@@ -9,9 +9,9 @@ import onnx
 import pytest
 import torch
 from conftest import TRAINING_MFCC
-from edge_runtime.audio.read.level import Loudness
 
 from edge_runtime import ConfigError, EmotionModel, MfccConfig
+from edge_runtime.audio.level import Loudness
 from edge_runtime.features.silence import SilenceConfig
 from export.graph import SMALLEST_QUANTIZED, export_fp32, export_int8, export_waveform, quantize
 from export.parity import Answers, compare, quantization_link

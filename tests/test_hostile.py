@@ -13,8 +13,6 @@ import threading
 import numpy as np
 import pytest
 import soundfile
-from edge_runtime.audio.read.decode import AudioFile
-from edge_runtime.audio.read.limits import limits_of, parse_size
 
 from edge_runtime import (
     AudioError,
@@ -24,7 +22,9 @@ from edge_runtime import (
     EmotionModel,
     read_audio,
 )
-from edge_runtime.audio.read import decode as module
+from edge_runtime.audio import decode as module
+from edge_runtime.audio.decode import AudioFile
+from edge_runtime.audio.limits import limits_of, parse_size
 from tests import fuzz, hostile
 from tests.hostile.outcome import EMULATED, run
 from tests.hostile.trial import try_all

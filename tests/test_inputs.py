@@ -6,8 +6,8 @@ import os
 import subprocess
 
 import pytest
-from edge_runtime.audio.read.paths import AUDIO_SUFFIXES, expand
 
+from edge_runtime.audio.paths import AUDIO_SUFFIXES, expand
 from edge_runtime.errors import AudioError
 
 FILES = [

@@ -9,9 +9,11 @@ import pytest
 from conftest import ROOT
 from tiny_model import write_tiny_model
 
-from edge_runtime import EmotionModel, EmotionStream, installation, machine
-from edge_runtime.finding import Severity
-from edge_runtime.installation import (
+from edge_runtime import EmotionModel, EmotionStream
+from edge_runtime.diagnostics import installation_checks as installation
+from edge_runtime.diagnostics import system_info as machine
+from edge_runtime.diagnostics.finding import Severity
+from edge_runtime.diagnostics.installation_checks import (
     MICROPHONE,
     PACKAGES,
     check_machine,

@@ -11,14 +11,14 @@ import pytest
 from conftest import ROOT
 
 from edge_runtime import AudioError, EdgeSerError, EmotionModel
-from edge_runtime.measure import Measured
+from edge_runtime.diagnostics.parity_dump import Measured
 
 CLIPS = sorted((ROOT / "samples").glob("*/*.wav"))
 
 
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "edge_runtime.measure", *map(str, arguments)],
+        [sys.executable, "-m", "edge_runtime.diagnostics.parity_dump", *map(str, arguments)],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -56,7 +56,7 @@ def test_errors_name_the_file(tmp_path):
         Measured.of(EmotionModel.load(), [tmp_path / "gone.wav"])
     (tmp_path / "other.npz").write_text("no archive")
     for name in ("gone.npz", "other.npz"):
-        with pytest.raises(EdgeSerError, match=f"{name}: cannot be read .*edge_runtime.measure"):
+        with pytest.raises(EdgeSerError, match=f"{name}: cannot be read .*parity_dump"):
             Measured.load(tmp_path / name)
     failed = command(CLIPS[0], "--out", tmp_path / "no" / "measured.npz")
     assert failed.returncode == 1 and len(failed.stderr.splitlines()) == 1

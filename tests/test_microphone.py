@@ -8,10 +8,10 @@ import types
 
 import numpy as np
 import pytest
-from edge_runtime.audio.read.microphone import Microphone, find_device, input_devices
 
 from edge_runtime import AudioError, ConfigError
-from edge_runtime.audio.read import microphone
+from edge_runtime.audio import microphone
+from edge_runtime.audio.microphone import Microphone, find_device, input_devices
 
 
 class FakePortAudioError(Exception):

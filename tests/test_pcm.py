@@ -8,11 +8,11 @@ import struct
 import numpy as np
 import pytest
 import soundfile
-from edge_runtime.audio.read.pcm import Encoding, PcmFormat, PcmReader, mono
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime import AudioError, ConfigError
+from edge_runtime.audio.pcm import Encoding, PcmFormat, PcmReader, mono
 
 SUBTYPES = {
     "PCM_U8": Encoding.u8,

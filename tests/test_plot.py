@@ -8,8 +8,16 @@ import numpy as np
 import pytest
 
 from edge_runtime import ConfigError, EdgeSerError, EmotionModel, TimelineStream
+from edge_runtime.cli.plot import (
+    COLUMNS,
+    DRAWN_STEPS,
+    Sheet,
+    _Columns,
+    _extremes,
+    check_plot,
+    colours,
+)
 from edge_runtime.inference.prediction import NO_SPEECH
-from edge_runtime.plot import COLUMNS, DRAWN_STEPS, Sheet, _Columns, _extremes, check_plot, colours
 from edge_runtime.streaming.segments import Segment
 
 pytest.importorskip("matplotlib")

@@ -16,7 +16,7 @@ from scipy.special import softmax
 from tiny_model import card_with, write_tiny_model
 
 from edge_runtime import AudioError, ConfigError, EdgeSerError, EmotionModel, SpeakerProfile
-from edge_runtime.cli_profile import delete, list_profiles
+from edge_runtime.cli.profile import delete, list_profiles
 from edge_runtime.inference.profile import mean_logits, profile_path
 
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from tiny_model import card_with, write_tiny_model
 
 from edge_runtime import AudioError, ConfigError, EmotionModel, Segment, TimelineStream, read_audio
+from edge_runtime.cli.timeline_formats import VTT_HEADER, as_audacity, as_srt, as_vtt
 from edge_runtime.features.silence import SilenceConfig
 from edge_runtime.inference.prediction import NO_SPEECH, UNCERTAIN
 from edge_runtime.streaming.segments import Joined, Shares
-from edge_runtime.timeline_formats import VTT_HEADER, as_audacity, as_srt, as_vtt
 
 RATE = 16_000
 SAMPLES = ROOT / "samples"

@@ -7,11 +7,11 @@ import json
 
 import pytest
 
-from edge_runtime.answers import Format
+from edge_runtime.cli.prediction_output import Format
+from edge_runtime.cli.terminal import hanging
+from edge_runtime.cli.timeline_output import Timelines
 from edge_runtime.inference.prediction import NO_SPEECH
 from edge_runtime.streaming.segments import Segment
-from edge_runtime.terminal import hanging
-from edge_runtime.timeline_output import Timelines
 
 LABELS = ("happy", "sad")
 SAD = Segment(3661.25, 3663.0, "sad", 0.75, {"happy": 0.25, "sad": 0.75})

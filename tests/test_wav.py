@@ -11,10 +11,10 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from edge_runtime.audio.read.headers import announced_samples
-from edge_runtime.audio.read.wav import Pcm16File
 
 from edge_runtime import AudioError, read_audio
+from edge_runtime.audio.headers import announced_samples
+from edge_runtime.audio.wav import Pcm16File
 
 SAMPLES = np.random.default_rng(0).integers(-32768, 32767, (500, 2)).astype(np.int16)
 

@@ -6,9 +6,10 @@ import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_runtime.errors import EdgeSerError, brief
+from edge_runtime.errors import EdgeSerError
 from edge_runtime.inference.card import LARGEST_LABEL
 from edge_runtime.inference.prediction import NO_SPEECH, UNCERTAIN
+from edge_runtime.messages import brief_repr
 
 SPLITS = ("train", "val", "test")
 
@@ -81,7 +82,7 @@ def check_label(clip: Clip) -> None:
         )
     if len(clip.label) > LARGEST_LABEL:
         raise DatasetError(
-            f"{clip.path}: the label {brief(clip.label)} has {len(clip.label)} characters; a model "
+            f"{clip.path}: the label {brief_repr(clip.label)} has {len(clip.label)} characters; a model "
             f"holds {LARGEST_LABEL} at most: rename its folder"
         )
     if not clip.label.isprintable():

@@ -8,8 +8,7 @@ import sys
 import typer
 
 from edge_runtime import EdgeSerError
-from edge_runtime.errors import reason
-from edge_runtime.terminal import one_line
+from edge_runtime.messages import printable, system_reason
 
 
 def run(app: typer.Typer, name: str) -> None:
@@ -23,10 +22,10 @@ def run(app: typer.Typer, name: str) -> None:
     try:
         app()
     except EdgeSerError as error:
-        sys.exit(f"{name}: {one_line(str(error))}")
+        sys.exit(f"{name}: {printable(str(error))}")
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        sys.exit(f"{name}: {one_line(where + reason(error))}")
+        sys.exit(f"{name}: {printable(where + system_reason(error))}")
     except RuntimeError as error:
         if "can't allocate memory" not in str(error):  # torch's way of saying it
             raise

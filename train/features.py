@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from edge_runtime.audio.read.decode import check_file
 from tqdm import tqdm
 
 from edge_runtime import AudioError, Mfcc, MfccConfig, read_audio
-from edge_runtime.errors import reason
+from edge_runtime.audio.decode import check_file
 from edge_runtime.features.silence import SilenceConfig, SilenceGate
+from edge_runtime.messages import system_reason
 
 from .clip import Clip, DatasetError
 from .files import write_bytes
@@ -187,7 +187,7 @@ def _cached_frames(path: Path, extractor: Mfcc, cache: Path) -> tuple[np.ndarray
         check_file(path)
         data = path.read_bytes()
     except OSError as error:
-        raise AudioError(f"{path}: cannot be read: {reason(error)}") from error
+        raise AudioError(f"{path}: cannot be read: {system_reason(error)}") from error
     settings = json.dumps([CACHE_VERSION, extractor.config.to_dict()], sort_keys=True)
     key = hashlib.blake2b(data + settings.encode(), digest_size=16).hexdigest()
     entry = cache / key[:2] / f"{key}.npz"

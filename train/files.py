@@ -19,8 +19,8 @@ from typing import Any
 import torch
 
 from edge_runtime import ConfigError, EdgeSerError
-from edge_runtime.errors import one_line, reason
 from edge_runtime.files import replacing
+from edge_runtime.messages import shorten_error, system_reason
 
 # Bytes that a file of torch may unfold to; ours have some millions.
 LARGEST_TORCH = 2 << 30
@@ -52,7 +52,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise EdgeSerError(f"{folder}: cannot be made: {reason(error)}") from error
+        raise EdgeSerError(f"{folder}: cannot be made: {system_reason(error)}") from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -95,7 +95,7 @@ def load_torch(path: Path) -> dict[str, Any]:
     try:
         status = path.stat()
     except OSError as error:
-        raise TorchFileError(f"cannot be read: {reason(error)}") from error
+        raise TorchFileError(f"cannot be read: {system_reason(error)}") from error
     try:
         if not stat.S_ISREG(status.st_mode):
             raise TorchFileError("is not a regular file")
@@ -117,7 +117,7 @@ def load_torch(path: Path) -> dict[str, Any]:
             raise TorchFileError(
                 f"wants code to be run when it is loaded ({code[1]}); it was not: do not trust it"
             ) from error
-        said = one_line(error)
+        said = shorten_error(error)
         if isinstance(error, pickle.UnpicklingError):
             said = "its values cannot be read without executing it, which was not done"
         raise TorchFileError(f"is damaged or no file of torch: {said}") from error

@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edge_runtime import EdgeSerError
-from edge_runtime.errors import one_line
+from edge_runtime.messages import shorten_error
 
 from .calibration import fit_temperature
 from .epochs import Epochs, FitConfig
@@ -302,7 +302,7 @@ class _Training:
 
 
 def _not_resumable(path: Path, error: Exception) -> ResumeError:
-    said = one_line(error)
+    said = shorten_error(error)
     return ResumeError(
         f"{path}: cannot be resumed from, it is damaged or of another program ({said}); remove it "
         "to train that part again"

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from pathlib import Path
 
-from edge_runtime.errors import reason
+from edge_runtime.messages import system_reason
 
 from .clip import DatasetError, canonical_label
 
@@ -55,7 +55,7 @@ def _hidden(name: str) -> bool:
 
 def _refuse(error: OSError) -> None:
     raise DatasetError(
-        f"{error.filename}: cannot be read: {reason(error)}; mend that, or move it out of the data"
+        f"{error.filename}: cannot be read: {system_reason(error)}; mend that, or move it out of the data"
     ) from error
 
 

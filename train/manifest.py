@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from edge_runtime.errors import reason
+from edge_runtime.messages import system_reason
 
 from .clip import SPLITS, Clip, DatasetError, canonical_label, corpus_name, plain
 
@@ -65,7 +65,7 @@ def _rows(manifest: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
             header = next(reader, [])
             rows = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        said = reason(error) if isinstance(error, OSError) else str(error)
+        said = system_reason(error) if isinstance(error, OSError) else str(error)
         raise DatasetError(
             f"{manifest}: is not a manifest that can be read: {said}; wanted CSV in UTF-8"
         ) from error

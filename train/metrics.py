@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 
-from edge_runtime.terminal import one_line
+from edge_runtime.messages import printable
 
 from .corpora import NOT_KNOWN
 
@@ -62,7 +62,7 @@ def cell(text: str) -> str:
     >>> cell("a|b *c*")
     'a\\\\|b \\\\*c\\\\*'
     """
-    return re.sub(r"([|*`<\[])", r"\\\1", one_line(text))
+    return re.sub(r"([|*`<\[])", r"\\\1", printable(text))
 
 
 def confusion_markdown(confusion: list[list[int]], labels: list[str]) -> str:

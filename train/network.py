@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn.functional import pad
 
-from edge_runtime.errors import brief
+from edge_runtime.messages import brief_repr
 
 # Attention scores stay within ± this: their exponentials can then be added up as the frames come,
 # for hours, without the running maximum that a softmax over a whole clip would need.
@@ -55,7 +55,7 @@ class NetworkConfig:
                 raise ValueError(f"{name}={getattr(self, name)} must be 1 or more")
         for name in SIZES:
             if getattr(self, name) > LARGEST_SIZE:
-                size = brief(getattr(self, name))
+                size = brief_repr(getattr(self, name))
                 raise ValueError(f"{name}={size} must be {LARGEST_SIZE} at most")
         if self.stem_size < 0:
             raise ValueError(f"stem_size={self.stem_size} must be 0 or more")

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import torch
 from tqdm import tqdm
 
-from edge_runtime.machine import usable_cores
+from edge_runtime.workers import usable_cores
 
 from .runs import RunError
 

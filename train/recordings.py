@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.terminal import one_line
+from edge_runtime.messages import printable
 
 from .clip import Clip
 from .corpora import (
@@ -129,4 +129,4 @@ def left_out_of(dataset: Dataset) -> str:
 
 def say(line: str) -> None:
     """Print what may hold names of files: one line, whatever they hold."""
-    print(one_line(line))
+    print(printable(line))

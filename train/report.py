@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.terminal import one_line
+from edge_runtime.messages import printable
 
 from . import plots
 from .calibration import coverage_markdown
@@ -229,7 +229,7 @@ def _auxiliary(summary: dict[str, Any]) -> str:
 
 def _notes(summary: dict[str, Any]) -> str:
     notes = [f" Left out: {summary['left_out']}."] if summary["left_out"] else []
-    return "".join([*notes, *(f"\n\nNote: {one_line(note)}." for note in summary["notes"])])
+    return "".join([*notes, *(f"\n\nNote: {printable(note)}." for note in summary["notes"])])
 
 
 def _row(title: str, score: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ import torch
 from scipy.special import expit, softmax
 from torch.nn.functional import cross_entropy
 
-from edge_runtime.terminal import one_line
+from edge_runtime.messages import printable
 
 from . import plots
 from .calibration import choose_threshold, coverage_curve, coverage_markdown, reliability
@@ -205,7 +205,7 @@ def run_markdown(report: dict[str, Any], labels: list[str]) -> str:
         for row in report["corpora"]
     )
     recalls = ", ".join(f"{cell(label)} {100 * r:.1f}" for label, r in test["recall"].items())
-    notes = "".join(f"\n- Note: {one_line(note)}" for note in report["notes"])
+    notes = "".join(f"\n- Note: {printable(note)}" for note in report["notes"])
     said = guessing(report, labels)
     guesses = f"\n- **{said}**" if said else ""
     return f"""# Training report

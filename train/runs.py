@@ -17,8 +17,8 @@ from typing import Any
 import torch
 
 from edge_runtime import EdgeSerError, MfccConfig
-from edge_runtime.errors import brief, one_line
 from edge_runtime.features.silence import SilenceConfig
+from edge_runtime.messages import brief_repr, shorten_error
 
 from .files import load_torch, make_folder, save_torch, write_json
 from .network import EmotionLSTM, NetworkConfig
@@ -203,7 +203,9 @@ def load_checkpoint(folder: Path) -> tuple[EmotionLSTM, dict[str, Any]]:
     except KeyError as error:
         raise RunError(f"{path}: is not a checkpoint of edge-ser: it lacks {error}") from error
     except Exception as error:  # what is in it may be anything
-        raise RunError(f"{path}: is not a checkpoint of edge-ser: {one_line(error)}") from error
+        raise RunError(
+            f"{path}: is not a checkpoint of edge-ser: {shorten_error(error)}"
+        ) from error
     lacking = [name for name in STORED if name not in stored]
     if lacking:
         raise RunError(f"{path}: is not a checkpoint of edge-ser: it lacks {', '.join(lacking)}")
@@ -223,10 +225,10 @@ def _network(sizes: Any, weights: Any) -> EmotionLSTM:
     for name in wanted.keys() | found.keys():
         if wanted.get(name) != found.get(name):
             raise ValueError(
-                f"the weights {brief(name)} have shape {found.get(name)}; wanted {wanted.get(name)}"
+                f"the weights {brief_repr(name)} have shape {found.get(name)}; wanted {wanted.get(name)}"
             )
         if not torch.isfinite(weights[name]).all():
-            raise ValueError(f"the weights {brief(name)} are not finite")
+            raise ValueError(f"the weights {brief_repr(name)} are not finite")
     network = EmotionLSTM(config)
     network.load_state_dict(weights)
     return network

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import AudioError, EdgeSerError, reason
-from ..supported import why_no_soundfile
+from ..errors import AudioError, EdgeSerError
+from ..messages import system_reason
+from ..platform_support import why_no_soundfile
 from .headers import announced_samples
 from .limits import HIGHEST_RATE, LOWEST_RATE, NO_LIMITS, AudioLimits
 from .pcm import MOST_CHANNELS, mono
@@ -40,7 +41,7 @@ def check_file(path: Path) -> None:
         hint = "; only classify, mfcc and listen read standard input" if str(path) == "-" else ""
         raise AudioError(f"{path}: no such file{hint}") from None
     except (OSError, ValueError) as error:
-        raise AudioError(f"{path}: cannot be read: {reason(error)}") from error
+        raise AudioError(f"{path}: cannot be read: {system_reason(error)}") from error
     if stat.S_ISDIR(mode):
         raise AudioError(f"{path}: is a directory; give the audio files in it")
     if stat.S_ISFIFO(mode):
@@ -102,7 +103,7 @@ class AudioFile:
                 self._file.close()
                 raise
         except OSError as error:
-            raise AudioError(f"{path}: cannot be read: {reason(error)}") from error
+            raise AudioError(f"{path}: cannot be read: {system_reason(error)}") from error
 
     def _begin(self) -> None:
         file, path = self._file, self.path

@@ -10,7 +10,8 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
-from ..errors import AudioError, reason
+from ..errors import AudioError
+from ..messages import system_reason
 
 # Of what libsndfile reads: http://www.mega-nerd.com/libsndfile/; what mostly holds no sound
 # (.mat, .iff) is left out. A file that is named itself may be called anything.
@@ -105,7 +106,7 @@ def _walk(top: str) -> Iterator[tuple[str, list[str], list[str]] | AudioError]:
             entered.add((status.st_dev, status.st_ino))
             folders, files = _listing(path)
         except OSError as error:
-            yield AudioError(f"{path}: cannot be searched: {reason(error)}")
+            yield AudioError(f"{path}: cannot be searched: {system_reason(error)}")
             continue
         yield path, folders, files
         waiting += [os.path.join(path, name) for name in reversed(folders)]
@@ -173,7 +174,7 @@ def _resolve(base: str, parts: list[str]) -> Iterator[str | AudioError]:
         try:
             folders, files = _listing(base)
         except OSError as error:
-            yield AudioError(f"{base}: cannot be searched: {reason(error)}")
+            yield AudioError(f"{base}: cannot be searched: {system_reason(error)}")
             return
         for name in sorted([*folders, *files]):
             if fits(os.path.normcase(name)):

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import AudioError, one_line
+from ..errors import AudioError
+from ..messages import shorten_error
 from .limits import check_rates
 
 
@@ -27,7 +28,7 @@ def _soxr() -> Any:
         import soxr
     except ImportError as error:
         raise AudioError(
-            f"soxr cannot be imported ({one_line(error)}), which resamples; run "
+            f"soxr cannot be imported ({shorten_error(error)}), which resamples; run "
             "`pip install --force-reinstall soxr`"
         ) from error
     return soxr

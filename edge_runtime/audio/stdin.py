@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import AudioError, ConfigError, reason
+from ..errors import AudioError, ConfigError
+from ..messages import system_reason
 from .pcm import Encoding, PcmFormat, PcmReader
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def all_of_stdin(raw: PcmFormat | None, limits: AudioLimits, channel: int | None
         size = int(most) + more if most < sys.maxsize else -1
         content = b"" if stdin is None else stdin.read(size)
     except OSError as error:
-        raise AudioError(f"{NAME}: cannot be read: {reason(error)}") from error
+        raise AudioError(f"{NAME}: cannot be read: {system_reason(error)}") from error
     if raw is None:
         return AudioFile(NAME, content, limits, channel)
     return RawAudio(content, raw, limits, channel)
@@ -137,7 +138,7 @@ class StandardInput:
         try:
             data = sys.stdin.buffer.read1(READ_BYTES)  # type: ignore[union-attr]
         except OSError as error:
-            raise AudioError(f"{NAME}: cannot be read: {reason(error)}") from error
+            raise AudioError(f"{NAME}: cannot be read: {system_reason(error)}") from error
         if self._raw and self._reader.n_bytes == 0:
             _refuse_file(data)
         return Block(self._reader.push(data), 0.0) if data else None

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ConfigError, brief, shortened
+from ..errors import ConfigError
+from ..messages import brief_repr, shorten
 
 # librosa.stft refuses "wrap", "maximum", "mean", "median" and "minimum"; it takes "empty", whose
 # content numpy leaves undefined, and so cannot be reproduced.
@@ -142,7 +143,7 @@ class MfccConfig:
 
     def _require(self, holds: bool, name: str, wanted: str) -> None:
         if not holds:
-            raise ConfigError(f"{name}={brief(getattr(self, name))} must be {wanted}")
+            raise ConfigError(f"{name}={brief_repr(getattr(self, name))} must be {wanted}")
 
     def _whole(self, name: str, maximum: int) -> None:
         value = getattr(self, name)
@@ -177,7 +178,7 @@ class MfccConfig:
             ("unknown", settings.keys() - fields),
         ):
             if names:
-                listed = shortened(", ".join(sorted(map(str, names))))
+                listed = shorten(", ".join(sorted(map(str, names))))
                 raise ConfigError(f"{what} MFCC setting: {listed}")
         return cls(**settings)
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import ConfigError, brief, one_line
+from ..errors import ConfigError
+from ..messages import brief_repr, shorten_error
 from .config import MfccConfig
 
 if TYPE_CHECKING:
@@ -61,10 +62,12 @@ def window(name: str | tuple | float, length: int, *, symmetric: bool = False) -
         weights = np.asarray(weights, float)
     except Exception as error:  # scipy raises many kinds for parameters that make no window
         raise ConfigError(
-            f"window={brief(name)} is not a window of scipy.signal: {one_line(error)}"
+            f"window={brief_repr(name)} is not a window of scipy.signal: {shorten_error(error)}"
         ) from error
     if not np.isfinite(weights).all():
-        raise ConfigError(f"window={brief(name)} is not finite everywhere: its parameters are none")
+        raise ConfigError(
+            f"window={brief_repr(name)} is not finite everywhere: its parameters are none"
+        )
     return weights
 
 

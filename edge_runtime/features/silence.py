@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError, brief
+from ..errors import ConfigError
+from ..messages import brief_repr
 from .config import MfccConfig
 from .filterbank import cepstra_of
 
@@ -37,11 +38,11 @@ class SilenceConfig:
             value = getattr(self, field.name)
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if not number or not abs(value) < 1e30:
-                raise ConfigError(f"{field.name}={brief(value)} must be a number")
+                raise ConfigError(f"{field.name}={brief_repr(value)} must be a number")
         for name, low, high in (("range_db", 0, 200), ("margin", 0, 10), ("decay", 0, 1000)):
             value = getattr(self, name)
             if not low <= value <= high:
-                raise ConfigError(f"{name}={brief(value)} must be from {low} to {high}")
+                raise ConfigError(f"{name}={brief_repr(value)} must be from {low} to {high}")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -54,7 +55,7 @@ class SilenceConfig:
             values = {"relative": False, **values}
         if not isinstance(values, dict) or set(values) != names:
             wanted = ", ".join(sorted(names))
-            raise ConfigError(f"wanted an object with {wanted}; got {brief(values)}")
+            raise ConfigError(f"wanted an object with {wanted}; got {brief_repr(values)}")
         return cls(**values)
 
 

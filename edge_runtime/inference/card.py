@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import strict_json
-from ..errors import ConfigError, ModelError, brief, one_line, shortened
+from ..errors import ConfigError, ModelError
 from ..features.config import MfccConfig
 from ..features.silence import SilenceConfig
+from ..messages import brief_repr, shorten, shorten_error
 from .prediction import NO_SPEECH, UNCERTAIN
 
 METADATA_KEY = "edge_ser"
@@ -69,12 +70,16 @@ class ModelCard:
         try:
             values = strict_json.loads(text)
         except ValueError as error:
-            raise ModelError(f"{file}: its model card is not JSON: {one_line(error)}") from error
+            raise ModelError(
+                f"{file}: its model card is not JSON: {shorten_error(error)}"
+            ) from error
         if not isinstance(values, dict):
             raise ModelError(f"{file}: its model card is not a JSON object")
         schema = values.pop("schema", None)
         if type(schema) is not int or schema < 1:
-            raise ModelError(f"{file}: its model card has schema={brief(schema)}; wanted {SCHEMA}")
+            raise ModelError(
+                f"{file}: its model card has schema={brief_repr(schema)}; wanted {SCHEMA}"
+            )
         if schema < SCHEMA:
             raise ModelError(
                 f"{file}: its model card has schema {schema}, this version reads {SCHEMA}: "
@@ -82,8 +87,8 @@ class ModelCard:
             )
         if schema > SCHEMA:
             raise ModelError(
-                f"{file}: its model card has schema {brief(schema)}, this version reads {SCHEMA}: "
-                "install a newer edge-ser"
+                f"{file}: its model card has schema {brief_repr(schema)}, this version reads "
+                f"{SCHEMA}: install a newer edge-ser"
             )
         wanted = {field.name for field in dataclasses.fields(cls)}
         for what, keys in (
@@ -92,17 +97,17 @@ class ModelCard:
         ):
             if keys:
                 names = ", ".join(sorted(keys))
-                raise ModelError(f"{file}: its model card {what} key {shortened(names)}")
+                raise ModelError(f"{file}: its model card {what} key {shorten(names)}")
         try:
             values["mfcc"] = MfccConfig.from_dict(values["mfcc"])
         except (ConfigError, TypeError, OverflowError) as error:
-            said = one_line(error)
+            said = shorten_error(error)
             raise ModelError(f"{file}: the key mfcc of its model card: {said}") from error
         try:
             if values["silence"] is not None:
                 values["silence"] = SilenceConfig.from_dict(values["silence"])
         except (ConfigError, OverflowError) as error:
-            said = one_line(error)
+            said = shorten_error(error)
             raise ModelError(f"{file}: the key silence of its model card: {said}") from error
         _check(values, file)
         values["labels"] = tuple(values["labels"])
@@ -116,7 +121,8 @@ def _check(values: dict[str, Any], file: str) -> None:
     def require(key: str, holds: bool, wanted: str) -> None:
         if not holds:
             raise ModelError(
-                f"{file}: the key {key} of its model card is {brief(values[key])}; wanted {wanted}"
+                f"{file}: the key {key} of its model card is {brief_repr(values[key])}; "
+                f"wanted {wanted}"
             )
 
     labels = values["labels"]

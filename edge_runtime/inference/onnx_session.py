@@ -12,8 +12,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelError, brief, one_line, reason, shortened
+from ..errors import ModelError
 from ..files import read_limited
+from ..messages import brief_repr, shorten, shorten_error, system_reason
 from .card import METADATA_KEY, ModelCard
 from .checksum import check_seal
 from .onnx_validation import read_onnx
@@ -43,7 +44,7 @@ def open_model(path: Path, threads: int) -> tuple[Any, ModelCard, str]:
     except IsADirectoryError:
         raise ModelError(f"{path}: is a directory; wanted an .onnx file") from None
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read: {reason(error)}") from error
+        raise ModelError(f"{path}: cannot be read: {system_reason(error)}") from error
     try:
         text = _card_text(content)
     except ModelError as error:
@@ -78,7 +79,7 @@ def _card_text(content: bytes) -> str:
         )
     for name in ("mfcc", "state"):
         if name not in file.inputs:
-            raise ModelError(f"has no {name!r}; it has {shortened(', '.join(file.inputs))}")
+            raise ModelError(f"has no {name!r}; it has {shorten(', '.join(file.inputs))}")
     if file.refused is not None:
         raise ModelError(file.refused)
     return file.metadata[METADATA_KEY]
@@ -88,7 +89,7 @@ def _session(content: bytes, path: Path, threads: int) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        from ..supported import why_no_onnxruntime
+        from ..platform_support import why_no_onnxruntime
 
         raise ModelError(f"{path}: cannot be run: {why_no_onnxruntime(error)}") from error
 
@@ -107,7 +108,7 @@ def _session(content: bytes, path: Path, threads: int) -> Any:
             content, options, providers=["CPUExecutionProvider"], enable_fallback=False
         )
     except Exception as error:  # onnxruntime's own exceptions share no public base class
-        raise ModelError(f"{path}: onnxruntime cannot load it: {one_line(error)}") from error
+        raise ModelError(f"{path}: onnxruntime cannot load it: {shorten_error(error)}") from error
 
 
 @functools.lru_cache(maxsize=1)  # once a process; whoever comes at the same time finds it done
@@ -151,11 +152,11 @@ def _check_graph(session: Any, card: ModelCard, path: Path) -> None:
     }
     for name, width in wanted.items():
         if name not in found:
-            raise ModelError(f"{path}: has no {name!r}; it has {shortened(', '.join(found))}")
+            raise ModelError(f"{path}: has no {name!r}; it has {shorten(', '.join(found))}")
         shape, kind = found[name].shape, found[name].type
         if not shape or shape[-1] != width:
             raise ModelError(
-                f"{path}: {name} has shape {brief(shape)}; its model card says {width} last"
+                f"{path}: {name} has shape {brief_repr(shape)}; its model card says {width} last"
             )
         if kind != "tensor(float)":
             raise ModelError(f"{path}: {name} is a {kind}; wanted tensor(float)")

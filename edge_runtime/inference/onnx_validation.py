@@ -16,7 +16,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..errors import ModelError, brief
+from ..errors import ModelError
+from ..messages import brief_repr
 
 # More parts than this, and reading them would take seconds.
 LARGEST_COUNT = 1_000_000
@@ -108,7 +109,7 @@ class _Reader:
             elif number == 14 and kind == _BYTES:
                 key, text = self.entry(value, end)
                 if key in metadata:
-                    raise ModelError(f"has the metadata {brief(key)} twice")
+                    raise ModelError(f"has the metadata {brief_repr(key)} twice")
                 metadata[key] = text
             elif number == 20:
                 self.refuse("holds a training; wanted a network alone")
@@ -220,7 +221,7 @@ def _no_operator(operator: str, domain: str) -> str | None:
     elif domain == "com.microsoft":
         known, whose = ONNXRUNTIME_OPERATORS, "of onnxruntime that is supported"
     else:
-        return f"uses the custom operator {brief(operator)} of {brief(domain)}; none is"
+        return f"uses the custom operator {brief_repr(operator)} of {brief_repr(domain)}; none is"
     if operator not in known:
-        return f"uses the operator {brief(operator)}, which is none {whose}"
+        return f"uses the operator {brief_repr(operator)}, which is none {whose}"
     return None

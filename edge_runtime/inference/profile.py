@@ -20,8 +20,9 @@ import numpy as np
 from .. import strict_json
 from ..audio.level import Loudness
 from ..audio.read import read_audio
-from ..errors import AudioError, ConfigError, EdgeSerError, brief, one_line, reason
+from ..errors import AudioError, ConfigError, EdgeSerError
 from ..files import read_limited, replacing
+from ..messages import brief_repr, shorten_error, system_reason
 
 if TYPE_CHECKING:
     from ..model import EmotionModel
@@ -154,7 +155,7 @@ class SpeakerProfile:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise EdgeSerError(
-                f"{path.parent}: the folder cannot be made: {reason(error)}"
+                f"{path.parent}: the folder cannot be made: {system_reason(error)}"
             ) from error
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
@@ -171,14 +172,14 @@ class SpeakerProfile:
                 f"{path}: no such profile; make it with `edge-ser profile create {name} CLIP...`"
             ) from None
         except (OSError, ValueError) as error:
-            said = reason(error) if isinstance(error, OSError) else one_line(error)
+            said = system_reason(error) if isinstance(error, OSError) else shorten_error(error)
             raise ConfigError(f"{path}: is not a profile that can be read: {said}") from error
         try:
             return cls._from_json(values)
         except KeyError as error:
             raise ConfigError(f"{path}: is not a profile: it lacks the key {error}") from error
         except (TypeError, ValueError, OverflowError) as error:
-            raise ConfigError(f"{path}: is not a profile: {one_line(error)}") from error
+            raise ConfigError(f"{path}: is not a profile: {shorten_error(error)}") from error
 
     @classmethod
     def _from_json(cls, values: Any) -> SpeakerProfile:
@@ -189,19 +190,21 @@ class SpeakerProfile:
             )
         mean, model = values["mean"], values["model"]
         if not isinstance(mean, dict) or not 2 <= len(mean) <= 1000:
-            raise ConfigError(f"mean is {brief(mean)}; wanted a number for each label")
+            raise ConfigError(f"mean is {brief_repr(mean)}; wanted a number for each label")
         for value in mean.values():
             if type(value) not in (int, float):
-                raise ConfigError(f"mean: could not convert {brief(value)} to a number")
+                raise ConfigError(f"mean: could not convert {brief_repr(value)} to a number")
             if not abs(value) <= LARGEST_MEAN:
-                raise ConfigError(f"mean holds {brief(value)}; wanted {LARGEST_MEAN:g} at most")
+                raise ConfigError(
+                    f"mean holds {brief_repr(value)}; wanted {LARGEST_MEAN:g} at most"
+                )
         if not isinstance(model, str):
-            raise ConfigError(f"model is {brief(model)}; wanted text")
+            raise ConfigError(f"model is {brief_repr(model)}; wanted text")
         seconds, name = values["seconds"], values["name"]
         if type(seconds) not in (int, float) or not 0 <= seconds < 1e9:
-            raise ConfigError(f"seconds is {brief(seconds)}; wanted a number of 0 or more")
+            raise ConfigError(f"seconds is {brief_repr(seconds)}; wanted a number of 0 or more")
         if not isinstance(name, str) or not _is_name(name):
-            raise ConfigError(f"name is {brief(name)}; wanted {NAME_WANTED}")
+            raise ConfigError(f"name is {brief_repr(name)}; wanted {NAME_WANTED}")
         return cls(name, tuple(map(float, mean.values())), float(seconds), tuple(mean), model)
 
     def voice(self, model: EmotionModel) -> KnownVoice:
@@ -249,10 +252,10 @@ def _checked_name(name: str) -> str:
     """The name in one Unicode form; ConfigError for what is none."""
     name = unicodedata.normalize("NFC", name)
     if not _is_name(name):
-        raise ConfigError(f"profile name {brief(name)} must be {NAME_WANTED}")
+        raise ConfigError(f"profile name {brief_repr(name)} must be {NAME_WANTED}")
     if len(name.encode()) > LONGEST_NAME:
         raise ConfigError(
-            f"profile name {brief(name)} has {len(name.encode())} bytes as UTF-8; a file's name "
-            f"holds {LONGEST_NAME}"
+            f"profile name {brief_repr(name)} has {len(name.encode())} bytes as UTF-8; a file's "
+            f"name holds {LONGEST_NAME}"
         )
     return name

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import typer
-from edge_runtime.audio.read.pcm import PcmReader
 
 from edge_runtime import (
     AudioError,
@@ -27,9 +26,10 @@ from edge_runtime import (
     MfccConfig,
     MfccStream,
     Prediction,
-    cli,
     read_audio,
 )
+from edge_runtime.audio.pcm import PcmReader
+from edge_runtime.cli import app as cli
 
 EMULATED = os.environ.get("HYPOTHESIS_PROFILE") == "slow"  # as `make arm64` says
 SECONDS = 600 if EMULATED else 20  # for one file, on a machine that is busy with others

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TextIO
 
-from .answers import Format, Writer, confidence_of, csv_row, rounded
-from .inference.prediction import NO_SPEECH
-from .streaming.segments import Shares
-from .terminal import Paint, bar, clock, columns, hanging, is_terminal, one_line
+from ..inference.prediction import NO_SPEECH
+from ..messages import printable
+from ..streaming.segments import Shares
+from .prediction_output import Format, Writer, confidence_of, csv_row, rounded
+from .terminal import Paint, bar, clock, columns, hanging, is_terminal
 from .timeline_formats import VTT_HEADER, as_audacity, as_srt, as_vtt
 
 if TYPE_CHECKING:
-    from .streaming.segments import Segment
+    from ..streaming.segments import Segment
 
 # Characters of a bar that stand for a probability of 1, and those of the line beside it.
 BAR, BESIDE_BAR = 20, 41
@@ -41,7 +42,7 @@ class Timelines(Writer):
         """The segments that follow are of the recording `name`."""
         self._name, self._shares, self._rows = name, Shares(), []
         if self._format is Format.text:
-            self._write(f"{one_line(name)}\n")
+            self._write(f"{printable(name)}\n")
 
     def add(self, segment: Segment) -> None:
         self._shares.add(segment)

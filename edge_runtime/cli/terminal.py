@@ -14,27 +14,19 @@ from typing import Any, NoReturn, TextIO
 
 import typer
 
+from ..messages import printable
+
 NOTE_WIDTH = 26  # the longest note is "100000 times real time"
 
 # Work that is done sooner needs no bar.
 MOMENT = 1.0  # seconds
 
 
-def one_line(text: str) -> str:
-    """Text as a terminal can show it: in one line, and without what would steer the terminal.
-
-    >>> one_line("a\\nname \\x1b[31m")
-    'a name \\\\x1b[31m'
-    """
-    line = " ".join(text.splitlines())
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
-
-
 def complain(error: Exception) -> None:
     """One line on stderr, whatever the message holds; KeyboardInterrupt after Ctrl-C, which is the
     only thing wrong then."""
     Interruption.check()
-    print(f"edge-ser: {one_line(str(error))}", file=sys.stderr)
+    print(f"edge-ser: {printable(str(error))}", file=sys.stderr)
 
 
 class Unfailing:

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .audio.limits import AudioLimits
+from ..audio.limits import AudioLimits
 from .finding import Finding, Severity
 from .recording import MEASURED_SECONDS, Recording, measure_recording
 
 if TYPE_CHECKING:
-    from .inference.prediction import Prediction
-    from .model import EmotionModel
+    from ..inference.prediction import Prediction
+    from ..model import EmotionModel
 
 # Share of samples in peaks cut flat: 0 to 4 % of the answers changed at 0.3 %, 0 to 14 % at 1 %,
 # 6 to 22 % at 10 %.
@@ -350,7 +350,7 @@ def _telephone(r: Recording) -> bool:
 
 
 def _answer(prediction: Prediction, findings: list[Finding]) -> Finding:
-    from .inference.prediction import NO_SPEECH, UNCERTAIN
+    from ..inference.prediction import NO_SPEECH, UNCERTAIN
 
     found = f"{prediction.label} ({100 * prediction.confidence:.0f} %)"
     worst = {finding.severity for finding in findings}

@@ -44,7 +44,7 @@ def bench(
       edge-ser bench --clip interview.wav --runs 20
       edge-ser bench --model my.onnx --json > this-machine.json
     """
-    from .bench import as_markdown, measure
+    from ..diagnostics.bench import as_markdown, measure
 
     def progress(text: str) -> None:
         if sys.stderr.isatty():

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
-from .errors import ConfigError
-from .inference.prediction import NO_SPEECH
-from .terminal import is_terminal, one_line, percentages
+from ..errors import ConfigError
+from ..inference.prediction import NO_SPEECH
+from ..messages import printable
+from .terminal import is_terminal, percentages
 
 if TYPE_CHECKING:
-    from .inference.prediction import Prediction
-    from .streaming.segments import Segment
+    from ..inference.prediction import Prediction
+    from ..streaming.segments import Segment
 
 # Names longer than this do not push the answers of all the others to the right.
 WIDEST_NAME = 60
@@ -149,7 +150,7 @@ class Answers(Writer):
         header = ["file", "label", "confidence", *labels]
         super().__init__(format, file, csv_row(header) if format is Format.csv else "", colours)
         self._width = max(
-            (len(n) for n in map(one_line, names) if len(n) <= WIDEST_NAME), default=0
+            (len(n) for n in map(printable, names) if len(n) <= WIDEST_NAME), default=0
         )
         self._label_width = max(map(len, (*labels, "uncertain", "no speech")))
 
@@ -181,8 +182,8 @@ class Answers(Writer):
             known = prediction.label in prediction.probabilities
             label = typer.style(label, bold=True) if known else typer.style(label, dim=True)
         if prediction.label == NO_SPEECH:  # what it would sound like is no news
-            return f"{one_line(name) + ':':<{self._width + 1}} {label.rstrip()}\n"
-        return f"{one_line(name) + ':':<{self._width + 1}} {label}  ({each})\n"
+            return f"{printable(name) + ':':<{self._width + 1}} {label.rstrip()}\n"
+        return f"{printable(name) + ':':<{self._width + 1}} {label}  ({each})\n"
 
     def _json(self, row: dict[str, Any]) -> str:
         if self._format is Format.jsonl:

@@ -14,15 +14,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import __version__, machine
-from .errors import ConfigError
+from .. import __version__
+from ..errors import ConfigError
+from ..workers import usable_cores
+from . import system_info
 from .process_cost import ProcessCost, process_costs
 
 # numpy is imported in the functions: measure() says first how many threads it may use.
 if TYPE_CHECKING:
     import numpy as np
 
-    from .model import EmotionModel
+    from ..model import EmotionModel
 
 PROCESSES = 5  # whole processes of each kind at most; each takes seconds on a small board
 STREAMS = 0.1  # of the runs: a stream takes ten times as long as a clip
@@ -114,8 +116,8 @@ def measure(
     if runs < 1:
         raise ConfigError(f"runs={runs!r} must be 1 or more")
     with _one_thread():
-        from .audio.read import read_audio
-        from .model import EmotionModel
+        from ..audio.read import read_audio
+        from ..model import EmotionModel
         from .synthetic_voice import synthetic_voice
 
         EmotionModel.load(model)  # loads onnxruntime, and fails before anything is measured
@@ -136,13 +138,13 @@ def measure(
     processes = _processes(model, clip, samples, rate, rounds)
     return Measurements(
         edge_ser=__version__,
-        board=machine.board(),
-        processor=machine.processor(),
-        cores=machine.usable_cores(),
-        system=f"{machine.system()}, {machine.bits()}-bit",
+        board=system_info.board(),
+        processor=system_info.processor(),
+        cores=usable_cores(),
+        system=f"{system_info.system()}, {system_info.bits()}-bit",
         versions={
             "python": platform.python_version(),
-            **{name: machine.installed(name) for name in ("numpy", "onnxruntime")},
+            **{name: system_info.installed(name) for name in ("numpy", "onnxruntime")},
         },
         model=loaded.card.name,
         model_bytes=loaded.path.stat().st_size,

@@ -1,4 +1,4 @@
-"""`python -m edge_runtime.measure`: what this machine makes of clips, in a file to be compared.
+"""`python -m edge_runtime.diagnostics.parity_dump`: store the outputs for clips on this machine.
 
 `python -m export device` compares it with what another machine makes of the same clips.
 """
@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import platform
 import sys
@@ -16,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .audio.read import read_audio
-from .errors import EdgeSerError, reason
-from .files import replacing
-from .model import EmotionModel
+from ..audio.read import read_audio
+from ..errors import EdgeSerError
+from ..files import replacing, sha256
+from ..messages import system_reason
+from ..model import EmotionModel
 
 
 @dataclass(frozen=True)
@@ -81,23 +81,14 @@ class Measured:
                 )
         except Exception as error:  # zipfile, numpy and the system each have their own
             raise EdgeSerError(
-                f"{path}: cannot be read ({reason(error)}); wanted what "
-                "`python -m edge_runtime.measure` writes"
+                f"{path}: cannot be read ({system_reason(error)}); wanted what "
+                "`python -m edge_runtime.diagnostics.parity_dump` writes"
             ) from error
-
-
-def sha256(path: Path) -> str:
-    """The digest of a file's content, read piece by piece."""
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            found.update(piece)
-    return found.hexdigest()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m edge_runtime.measure",
+        prog="python -m edge_runtime.diagnostics.parity_dump",
         description="Store features, logits and probabilities of clips, to be compared with those "
         "of another machine.",
     )
@@ -113,7 +104,7 @@ def main() -> None:
     except EdgeSerError as error:
         sys.exit(f"edge-ser: {error}")
     except OSError as error:
-        sys.exit(f"edge-ser: {options.out}: cannot be written: {reason(error)}")
+        sys.exit(f"edge-ser: {options.out}: cannot be written: {system_reason(error)}")
     print(f"{options.out}: {len(options.clips)} clips on {platform.machine()}")
 
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .audio.pcm import Encoding, mono
-from .audio.stdin import StandardInput, raw_format
-from .errors import AudioError, ConfigError, EdgeSerError
+from ..audio.pcm import Encoding, mono
+from ..audio.stdin import StandardInput, raw_format
+from ..errors import AudioError, ConfigError, EdgeSerError
 from .terminal import Interruption
 
 if TYPE_CHECKING:
-    from .audio.microphone import Block, Microphone
+    from ..audio.microphone import Block, Microphone
+    from ..streaming.listener import Listener, ListenEvent
     from .event_output import JsonLines, TextLines
-    from .streaming.listener import Listener, ListenEvent
 
 
 class Format(str, Enum):
@@ -114,9 +114,9 @@ def listen(
         raise ConfigError("--device is for the microphone, not for standard input")
     raw = raw_format(rate, channels, encoding)
 
+    from ..model import EmotionModel
+    from ..streaming.listener import ListenConfig, Listener
     from .event_output import JsonLines, TextLines
-    from .model import EmotionModel
-    from .streaming.listener import ListenConfig, Listener
 
     config = ListenConfig(
         pause=pause, max_duration=max_duration, min_duration=min_duration, cooldown=cooldown
@@ -125,7 +125,7 @@ def listen(
         raise ConfigError("--adapt is for a voice that is not known: give that or --profile")
     speaker = None
     if profile is not None:
-        from .inference.profile import SpeakerProfile, profile_path
+        from ..inference.profile import SpeakerProfile, profile_path
 
         speaker = SpeakerProfile.load(profile_path(profile))
     loaded = EmotionModel.load(model)
@@ -141,7 +141,7 @@ def listen(
         stdin = StandardInput(raw)
         status = _listen(listener_at(stdin.sample_rate), stdin, channel, output, all)
     else:
-        from .audio.microphone import Microphone
+        from ..audio.microphone import Microphone
 
         with Microphone(device, channel) as microphone:
             if sys.stderr.isatty():
@@ -225,7 +225,7 @@ class _Shown:
         self._started = False
 
     def print(self, events: list[ListenEvent]) -> None:
-        from .inference.prediction import NO_SPEECH
+        from ..inference.prediction import NO_SPEECH
 
         for event in events:
             noise = event.prediction is not None and event.prediction.label == NO_SPEECH
@@ -250,7 +250,7 @@ def _report_losses(microphone: Microphone) -> None:
 
 
 def _print_devices() -> None:
-    from .audio.microphone import input_devices
+    from ..audio.microphone import input_devices
 
     devices = input_devices()
     for found in devices:

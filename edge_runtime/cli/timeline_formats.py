@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .answers import confidence_of
+from .prediction_output import confidence_of
 
 if TYPE_CHECKING:
-    from .streaming.segments import Segment
+    from ..streaming.segments import Segment
 
 
 def as_audacity(segment: Segment) -> str:

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import __version__, machine
-from .errors import EdgeSerError, ModelError
+from .. import __version__
+from ..errors import EdgeSerError, ModelError
+from ..workers import usable_cores
+from . import system_info
 from .finding import Finding, Severity
 
 if TYPE_CHECKING:
-    from .model import EmotionModel
+    from ..model import EmotionModel
 
 # What the wheel depends on, with the name of the module and what does not work without it.
 PACKAGES = {
@@ -35,11 +37,10 @@ SAME_ANSWER = 1e-3
 
 def check_machine() -> Iterator[Finding]:
     """Python, system, processor and cores."""
-    yield Finding("edge-ser", Severity.ok, f"{__version__} ({Path(__file__).parent})")
-    found = (
-        f"{platform.python_version()} ({platform.python_implementation()}), {machine.bits()}-bit"
-    )
-    if machine.bits() == 64:
+    yield Finding("edge-ser", Severity.ok, f"{__version__} ({Path(__file__).parent.parent})")
+    implementation = platform.python_implementation()
+    found = f"{platform.python_version()} ({implementation}), {system_info.bits()}-bit"
+    if system_info.bits() == 64:
         yield Finding("python", Severity.ok, found)
     else:
         yield Finding(
@@ -49,14 +50,14 @@ def check_machine() -> Iterator[Finding]:
             "onnxruntime publishes no wheels for most 32-bit systems.",
             "On a Raspberry Pi 3, 4, 5 or Zero 2 install the 64-bit system.",
         )
-    yield Finding("system", Severity.ok, machine.system())
-    board = machine.board()
-    name = machine.processor()
+    yield Finding("system", Severity.ok, system_info.system())
+    board = system_info.board()
+    name = system_info.processor()
     yield Finding("processor", Severity.ok, f"{board}, {name}" if board else name)
     yield Finding(
         "cores",
         Severity.ok,
-        f"{os.cpu_count()}, of which {machine.usable_cores()} may be used; the model takes 1",
+        f"{os.cpu_count()}, of which {usable_cores()} may be used; the model takes 1",
     )
 
 
@@ -73,8 +74,8 @@ def check_model(
     """The model in `path` (None: the bundled one), None unless it loads and answers sensibly, and
     what was found."""
     try:
-        from .info import describe
-        from .model import BUNDLED_MODEL, EmotionModel
+        from ..model import BUNDLED_MODEL, EmotionModel
+        from .model_info import describe
 
         model = EmotionModel.load(path)
         about = describe(model)
@@ -96,7 +97,7 @@ def check_model(
 
 def check_microphone() -> Iterator[Finding]:
     """Whether there is something to record with: sounddevice, and the inputs that it finds."""
-    version = machine.installed("sounddevice")
+    version = system_info.installed("sounddevice")
     if version is None:
         yield Finding(
             "microphone",
@@ -139,7 +140,7 @@ def check_microphone() -> Iterator[Finding]:
 
 
 def _check_package(package: str, module: str, needed_for: str, wanted: str) -> Finding:
-    version = machine.installed(package)
+    version = system_info.installed(package)
     install = f"pip install '{package}{wanted}'"
     if version is None:
         return Finding(
@@ -198,7 +199,7 @@ def within(version: str, wanted: str) -> bool:
 
 def _self_test(model: EmotionModel, bundled: bool) -> None:
     """ModelError unless a sound like a voice gets a sound answer, and the same in pieces."""
-    from .inference.prediction import NO_SPEECH
+    from ..inference.prediction import NO_SPEECH
     from .synthetic_voice import synthetic_voice
 
     sound = synthetic_voice(2.0, model.sample_rate)

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .answers import OF_ONE_RECORDING, Format
-from .errors import AudioError, ConfigError, EdgeSerError
+from ..errors import AudioError, ConfigError, EdgeSerError
+from .prediction_output import OF_ONE_RECORDING, Format
 from .terminal import Interruption, Progress, complain
 
 if TYPE_CHECKING:
-    from .audio.limits import AudioLimits
-    from .audio.read import Audio
-    from .inference.profile import SpeakerProfile
-    from .model import EmotionModel
+    from ..audio.limits import AudioLimits
+    from ..audio.read import Audio
+    from ..inference.profile import SpeakerProfile
+    from ..model import EmotionModel
     from .timeline_output import Timelines
 
 
@@ -36,7 +36,7 @@ class TimelineOptions:
 
 def check_options(format: Format, options: TimelineOptions, n_inputs: int) -> None:
     """ConfigError for what does not go together, before anything is read or written."""
-    from .streaming.timeline import check_window
+    from ..streaming.timeline import check_window
 
     check_window(options.window, options.hop)
     if n_inputs > 1 and format in OF_ONE_RECORDING:
@@ -65,7 +65,7 @@ def write_timelines(
     `here`: the names that are no files, and what gives their samples. A recording that breaks off
     has failed, but the segments of what was heard are written.
     """
-    from .audio.decode import AudioFile
+    from ..audio.decode import AudioFile
 
     failed = False
     try:
@@ -97,7 +97,7 @@ def _write_one(
     options: TimelineOptions,
     show_progress: bool,
 ) -> None:
-    from .streaming.timeline import TimelineStream
+    from ..streaming.timeline import TimelineStream
 
     sheet = None
     if options.plot is not None:

@@ -23,7 +23,7 @@ app = typer.Typer(
 
 def known_profiles(incomplete: str) -> list[str]:
     """The names that a shell may complete `incomplete` to."""
-    from .inference.profile import profile_folder
+    from ..inference.profile import profile_folder
 
     names = sorted(path.stem for path in profile_folder().glob("*.json"))
     return [name for name in names if name.startswith(incomplete)]
@@ -72,9 +72,9 @@ def create(
       edge-ser profile create anna --microphone 90
       edge-ser profile create ./anna.json anna-*.wav --force
     """
-    from .errors import ConfigError
-    from .inference.profile import SpeakerProfile, profile_path
-    from .model import EmotionModel
+    from ..errors import ConfigError
+    from ..inference.profile import SpeakerProfile, profile_path
+    from ..model import EmotionModel
 
     path = profile_path(name)
     if path.exists() and not force:
@@ -101,10 +101,10 @@ def create(
 def _files(clips: list[Path]) -> Iterator[str]:
     """The recordings that are meant, each once, whatever it is called and however often it is
     given; AudioError for a name that stands for none."""
-    from .audio.decode import check_file
-    from .audio.paths import expand
-    from .errors import AudioError
-    from .measure import sha256
+    from ..audio.decode import check_file
+    from ..audio.paths import expand
+    from ..errors import AudioError
+    from ..files import sha256
     from .terminal import Interruption
 
     seen: set[str] = set()
@@ -123,7 +123,7 @@ def _files(clips: list[Path]) -> Iterator[str]:
 
 def _seconds(clips: list[Path] | None, microphone: bool) -> float:
     """How long to record, if at all; ConfigError for clips that do not go with that."""
-    from .errors import ConfigError
+    from ..errors import ConfigError
 
     if not microphone:
         if not clips:
@@ -148,9 +148,9 @@ def _record(
     """From the microphone: float32 `(n,)` at `sample_rate` Hz; a terminal shows what is left."""
     import numpy as np
 
-    from .audio.microphone import Microphone
-    from .audio.pcm import mono
-    from .audio.resample import resample
+    from ..audio.microphone import Microphone
+    from ..audio.pcm import mono
+    from ..audio.resample import resample
 
     pieces: list[np.ndarray] = []
     with Microphone(device, channel) as source:
@@ -170,8 +170,8 @@ def _record(
 @app.command("list")
 def list_profiles() -> None:
     """Print the profiles there are."""
-    from .errors import ConfigError
-    from .inference.profile import SpeakerProfile, profile_folder
+    from ..errors import ConfigError
+    from ..inference.profile import SpeakerProfile, profile_folder
 
     folder = profile_folder()
     if folder.exists() and not folder.is_dir():
@@ -191,8 +191,9 @@ def delete(
     name: Annotated[str, typer.Argument(help="Its name.", autocompletion=known_profiles)],
 ) -> None:
     """Delete a profile."""
-    from .errors import ConfigError, EdgeSerError, reason
-    from .inference.profile import SpeakerProfile, profile_folder, profile_path
+    from ..errors import ConfigError, EdgeSerError
+    from ..inference.profile import SpeakerProfile, profile_folder, profile_path
+    from ..messages import system_reason
 
     path = profile_path(name)
     if not path.exists():
@@ -202,5 +203,5 @@ def delete(
     try:
         path.unlink()
     except OSError as error:
-        raise EdgeSerError(f"{path}: cannot be deleted: {reason(error)}") from error
+        raise EdgeSerError(f"{path}: cannot be deleted: {system_reason(error)}") from error
     print(f"{path}: deleted")

@@ -10,12 +10,12 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from .answers import confidence_of, rounded
+from .prediction_output import confidence_of, rounded
 from .terminal import Paint, bar, can_hold, clock, percentages
 
 if TYPE_CHECKING:
-    from .inference.prediction import Prediction
-    from .streaming.listener import ListenEvent
+    from ..inference.prediction import Prediction
+    from ..streaming.listener import ListenEvent
 
 REDRAW_SECONDS = 0.1
 QUIETEST_DBFS = -60.0  # the left end of the level meter

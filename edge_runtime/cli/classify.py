@@ -13,20 +13,21 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from .answers import OF_ONE_RECORDING, Answers, Format, Writer, format_of
-from .audio.limits import limits_of
-from .audio.pcm import Encoding, PcmFormat
-from .audio.stdin import NAME, all_of_stdin, raw_format
-from .cli_profile import known_profiles
-from .errors import AudioError, ConfigError, EdgeSerError
-from .terminal import Interruption, Progress, complain, has_colours, is_terminal, one_line
+from ..audio.limits import limits_of
+from ..audio.pcm import Encoding, PcmFormat
+from ..audio.stdin import NAME, all_of_stdin, raw_format
+from ..errors import AudioError, ConfigError, EdgeSerError
+from ..messages import printable
+from .prediction_output import OF_ONE_RECORDING, Answers, Format, Writer, format_of
+from .profile import known_profiles
+from .terminal import Interruption, Progress, complain, has_colours, is_terminal
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from .audio.read import Audio
-    from .batch import Answer
-    from .inference.prediction import Prediction
+    from ..audio.read import Audio
+    from ..batch import Answer
+    from ..inference.prediction import Prediction
 
 STDIN = "-"  # the file of this name is ./-
 
@@ -178,8 +179,8 @@ def classify(
       arecord -d 5 -f S16_LE -r 16000 | edge-ser classify -
       ffmpeg -i film.mkv -f s16le -ac 1 -ar 16000 - | edge-ser classify - --rate 16000
     """
-    from .batch import answer_all
-    from .files import NothingWrittenError, check_free, growing
+    from ..batch import answer_all
+    from ..files import NothingWrittenError, check_free, growing
 
     raw = _raw_format(paths, rate, channels, encoding)
     limits = limits_of(longest, largest, timeline or plot is not None)
@@ -196,11 +197,11 @@ def classify(
     if output is not None:
         check_free(output, force)
     _check_apart(paths, output, plot)
-    from .model import EmotionModel
+    from ..model import EmotionModel
 
     speaker = None
     if profile is not None:
-        from .inference.profile import SpeakerProfile, profile_path
+        from ..inference.profile import SpeakerProfile, profile_path
 
         speaker = SpeakerProfile.load(profile_path(profile))
     try:
@@ -214,8 +215,8 @@ def classify(
     hear = functools.partial(loaded.classify, threshold=threshold, profile=speaker)
     stdin = functools.partial(all_of_stdin, raw, held, channel)
     if timeline:
-        from .audio.paths import expand
-        from .cli_timeline import TimelineOptions, check_options, write_timelines
+        from ..audio.paths import expand
+        from .timeline import TimelineOptions, check_options, write_timelines
         from .timeline_output import Timelines
 
         recordings = list(expand(paths))
@@ -272,7 +273,7 @@ def _check_timeline(
 
 def _check_apart(paths: list[str], output: Path | None, plot: Path | None) -> None:
     """ConfigError if what is written would replace what is read, or the sheet the answers."""
-    from .audio.paths import expand
+    from ..audio.paths import expand
 
     written = {"--output": output, "--plot": plot}
     there = {name: path for name, path in written.items() if path is not None and path.is_file()}
@@ -292,7 +293,7 @@ def _inputs(
     paths: list[str], quiet: bool, printed: bool
 ) -> tuple[Iterable[str | AudioError], Progress | None, list[str]]:
     """The inputs that `paths` stand for, and if people watch a bar, and the names for columns."""
-    from .audio.paths import expand
+    from ..audio.paths import expand
 
     has_bar = is_terminal(sys.stderr) and not quiet
     has_columns = printed and is_terminal(sys.stdout)
@@ -331,7 +332,7 @@ def _write(
 
 def _interrupted(answers: Writer | None, file: TextIO, output: Path | None) -> None:
     """Leave at once: whatever is in the middle of a long recording is not waited for."""
-    from .files import part_of
+    from ..files import part_of
 
     for number in Interruption.SIGNALS:
         signal.signal(number, signal.SIG_IGN)
@@ -339,7 +340,7 @@ def _interrupted(answers: Writer | None, file: TextIO, output: Path | None) -> N
         answers.close()
     file.flush()
     if output is not None:
-        where = one_line(str(part_of(output)))
+        where = printable(str(part_of(output)))
         print(f"edge-ser: interrupted; the answers so far are in {where}", file=sys.stderr)
     sys.stderr.flush()
     Interruption.leave()
@@ -363,7 +364,7 @@ def _clip_of_stdin(
     stdin: Callable[[], Audio], hear: Callable[[np.ndarray], Prediction], sample_rate: int
 ) -> Prediction:
     """The answer of `hear` to all of standard input, at the rate of the model."""
-    from .audio.read import whole
+    from ..audio.read import whole
 
     try:
         return hear(whole(stdin(), sample_rate))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import os
 import platform
 import struct
 import subprocess
@@ -79,14 +78,6 @@ def board() -> str | None:
         return Path("/proc/device-tree/model").read_text(errors="replace").strip("\0\n ") or None
     except OSError:
         return None
-
-
-def usable_cores() -> int:
-    """The cores that this process may run on."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS, Windows
-        return os.cpu_count() or 1
 
 
 def bits() -> int:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .audio.decode import AudioFile
-from .audio.level import Loudness
-from .audio.resample import resample
-from .features.config import MfccConfig
-from .features.mfcc import Mfcc
-from .features.silence import SilenceConfig, SilenceGate
+from ..audio.decode import AudioFile
+from ..audio.level import Loudness
+from ..audio.resample import resample
+from ..features.config import MfccConfig
+from ..features.mfcc import Mfcc
+from ..features.silence import SilenceConfig, SilenceGate
 
 if TYPE_CHECKING:
-    from .model import EmotionModel
+    from ..model import EmotionModel
 
 # So much of a long recording is measured: what is wrong with it shows by then, and two minutes of
 # stereo at 48 kHz take 46 MB.

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import ConfigError, EdgeSerError
-from .features.stream import MfccStream
-from .files import replacing
-from .inference.prediction import NO_SPEECH, UNCERTAIN
+from ..errors import ConfigError, EdgeSerError
+from ..features.stream import MfccStream
+from ..files import replacing
+from ..inference.prediction import NO_SPEECH, UNCERTAIN
 from .terminal import clock
 
 if TYPE_CHECKING:
-    from .model import EmotionModel
-    from .streaming.segments import Segment
+    from ..model import EmotionModel
+    from ..streaming.segments import Segment
 
 SUFFIXES = (".png", ".svg", ".pdf")
 COLUMNS = 2000  # more than a sheet has pixels for

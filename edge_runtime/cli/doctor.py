@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .audio.paths import expand
-from .errors import AudioError, EdgeSerError
-from .finding import Finding, Severity, verdict
-from .terminal import Interruption, hanging, one_line
+from ..audio.paths import expand
+from ..diagnostics.finding import Finding, Severity, verdict
+from ..errors import AudioError, EdgeSerError
+from ..messages import printable
+from .terminal import Interruption, hanging
 
 if TYPE_CHECKING:
-    from .doctor import Examination
+    from ..diagnostics.recording_checks import Examination
 
 MARKS = {Severity.ok: " ", Severity.note: "-", Severity.warning: "!"}
 NAME_WIDTH = 12
@@ -62,7 +63,12 @@ def doctor(
     The exit status is 0, with warnings too, and 1 if a clip cannot be read or the model does not
     load.
     """
-    from .installation import check_machine, check_microphone, check_model, check_packages
+    from ..diagnostics.installation_checks import (
+        check_machine,
+        check_microphone,
+        check_model,
+        check_packages,
+    )
 
     report = _Report(as_json)
     if not clips:
@@ -81,7 +87,7 @@ def doctor(
             failed = True
             continue
         try:
-            from .doctor import examine
+            from ..diagnostics.recording_checks import examine
 
             examination = examine(found, loaded)
         except (EdgeSerError, ImportError, OSError) as error:  # a package may be missing
@@ -117,12 +123,12 @@ class _Report:
         values = dataclasses.asdict(examination)
         self.clips.append({"file": str(values.pop("path")), **values})
         if not self.as_json:
-            print(one_line(str(examination.path)))
+            print(printable(str(examination.path)))
             print("\n".join(map(as_text, examination.findings)), flush=True)
 
     def unreadable(self, path: str, error: Exception) -> None:
         Interruption.check()
-        said = one_line(str(error))
+        said = printable(str(error))
         self.clips.append({"file": str(path), "error": said})
         named = os.path.normpath(path) in said
         print(f"edge-ser: {said if named else f'{path}: {said}'}", file=sys.stderr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .model import EmotionModel
+from ..model import EmotionModel
 
 INDENT = 14  # columns of the names in `as_text`
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from .errors import EdgeSerError
+from ..errors import EdgeSerError
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def process_costs(commands: dict[str, list[str]], rounds: int) -> dict[str, Proc
     """Medians of `rounds` alternating runs of each, after one that fills the disk cache."""
     job = json.dumps({"commands": commands, "rounds": rounds})
     # This very package, wherever it was imported from.
-    paths = [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     result = subprocess.run(
         [sys.executable, "-m", __name__, job],
         capture_output=True,

@@ -13,8 +13,14 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TextIO
 
 import typer
 
-from . import __version__, cli_bench, cli_classify, cli_doctor, cli_listen, cli_profile
-from .errors import AudioError, ConfigError, EdgeSerError, reason
+from .. import __version__
+from ..errors import AudioError, ConfigError, EdgeSerError
+from ..messages import system_reason
+from . import bench as cli_bench
+from . import classify as cli_classify
+from . import doctor as cli_doctor
+from . import listen as cli_listen
+from . import profile as cli_profile
 from .terminal import Interruption, Unfailing, hanging
 from .terminal import complain as _complain
 
@@ -79,8 +85,8 @@ def info(
       edge-ser info
       edge-ser info my.onnx --json | jq .scores
     """
-    from .info import INDENT, as_text, describe
-    from .model import EmotionModel
+    from ..diagnostics.model_info import INDENT, as_text, describe
+    from ..model import EmotionModel
 
     about = describe(EmotionModel.load(model))
     if as_json:
@@ -135,19 +141,19 @@ def mfcc(
     if output is not None and output.suffix.lower() not in (".npy", ".csv"):
         raise ConfigError(f"--output {output}: wanted a name that ends in .npy or .csv")
     if output is not None:
-        from .files import check_free
+        from ..files import check_free
 
         check_free(output, force)
-    from .audio.limits import AudioLimits
-    from .audio.read import read_audio, whole
-    from .features.config import MfccConfig
-    from .features.mfcc import Mfcc
+    from ..audio.limits import AudioLimits
+    from ..audio.read import read_audio, whole
+    from ..features.config import MfccConfig
+    from ..features.mfcc import Mfcc
 
     begin = MfccConfig.python_speech_features() if python_speech_features else MfccConfig()
     front = Mfcc(begin.with_settings(settings or []))
     try:
         if str(path) == "-":
-            from .audio.stdin import all_of_stdin
+            from ..audio.stdin import all_of_stdin
 
             samples = whole(all_of_stdin(None, AudioLimits()), front.config.sample_rate)
         else:
@@ -166,7 +172,7 @@ def _write_features(features: np.ndarray, times: np.ndarray, output: Path | None
     if output is None:
         _write_table(features, times, sys.stdout)
         return
-    from .files import replacing
+    from ..files import replacing
 
     with replacing(output) as temporary:
         if output.suffix.lower() == ".npy":
@@ -221,7 +227,7 @@ def main() -> None:
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             _nobody_reads()
-        _complain(EdgeSerError(f"cannot write the answers: {reason(error)}"))  # a full disk
+        _complain(EdgeSerError(f"cannot write the answers: {system_reason(error)}"))  # a full disk
         _drop_output()
         sys.exit(1)
     except SystemExit as left:
