@@ -69,7 +69,7 @@ test: $(VENV)/full lint ## the linter and all tests
 
 fuzz: $(VENV)/full ## other draws than those of `make test`: the property tests, then INPUTS files
 	HYPOTHESIS_PROFILE=search $(PY) -m pytest -m hypothesis
-	$(PY) -m tests.fuzz --sweeps --count $(INPUTS) $(if $(SEED),--seed $(SEED))
+	PYTHONPATH=tests $(PY) -m support.fuzz --sweeps --count $(INPUTS) $(if $(SEED),--seed $(SEED))
 
 dist: $(VENV)/device ## the wheel and the source distribution, in dist/
 	$(PIP) $(PINS) build

@@ -6,8 +6,8 @@ import random
 from collections.abc import Collection
 from pathlib import Path
 
-from train.clip import Clip
-from train.corpora import scan
+from train.data.clip import Clip
+from train.data.corpora import scan
 
 
 def drawn(

@@ -23,7 +23,7 @@ import scipy.fft
 
 from edge_runtime import Mfcc, MfccConfig, MfccStream, read_audio
 from edge_runtime.diagnostics.system_info import processor
-from train.demo_corpus import PROSODIES, SAMPLE_RATE, synthesise, voices
+from train.data.demo_corpus import PROSODIES, SAMPLE_RATE, synthesise, voices
 
 from .alternate import medians
 from .command import command

@@ -25,12 +25,12 @@ from edge_runtime.features.silence import SilenceConfig
 from edge_runtime.inference.card import METADATA_KEY
 from export.graph import export_fp32, export_int8
 from export.parity import Answers, chunked_answers, model_answers, torch_answers
-from export.session import make_card
-from train.corpora import Clip
-from train.features import load_dataset
+from export.pipeline import make_card
+from train.data.corpora import Clip
+from train.data.features import load_dataset
 from train.files import write_text
 from train.metrics import scores
-from train.runs import load_checkpoint
+from train.run_folder import load_checkpoint
 
 from .command import command
 

@@ -27,8 +27,8 @@ import numpy as np
 
 from edge_runtime import EmotionModel, read_audio
 from edge_runtime.inference.prediction import NO_SPEECH
+from train.data.folders import audio_files
 from train.files import write_text
-from train.folders import audio_files
 
 from .clips import drawn
 from .command import command

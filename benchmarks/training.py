@@ -28,13 +28,13 @@ from torch.nn.functional import cross_entropy
 
 from edge_runtime.diagnostics.system_info import processor
 from train.augment import Augment
-from train.corpora import Clip, scan
-from train.epochs import Epochs, FitConfig, pad
-from train.features import Dataset, load_dataset
+from train.data.corpora import Clip, scan
+from train.data.features import Dataset, load_dataset
+from train.data.noise import noise_features
 from train.files import write_text
+from train.loop import Epochs, FitConfig, pad
 from train.network import EmotionLSTM
-from train.noise import noise_features
-from train.recipe import BETTER
+from train.recipes import BETTER
 
 from .command import command
 

@@ -39,7 +39,7 @@ def onnx(
 
     Fails if the models do not answer as the trained network does.
     """
-    from .session import export_run
+    from .pipeline import export_run
 
     if not export_run(run, runs, out, name, cache, bundle):
         raise typer.Exit(1)
@@ -61,7 +61,7 @@ def parity(
     ),
 ) -> None:
     """Check an exported model link by link on recordings; fails if a limit does not hold."""
-    from .session import check_model
+    from .pipeline import check_model
 
     if not check_model(model, data, report, cache):
         raise typer.Exit(1)
@@ -90,7 +90,7 @@ def device(
 
     Its row is added to REPORT, or replaced there; the other rows stay.
     """
-    from .device import compare_device
+    from .device_parity import compare_device
 
     if not compare_device(measured, data, model, report):
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from edge_runtime.inference.card import ModelCard
-from train.corpora import LICENCES
+from train.data.corpora import LICENCES
 from train.metrics import cell, parts_markdown
 
 
@@ -79,7 +79,7 @@ def _unlike(card: ModelCard) -> str:
 
 
 def protocols_markdown(reports: list[Path]) -> str:
-    """What the protocols found, from their reports: JSON files of `train.report`."""
+    """What the protocols found, from their reports: JSON files of `evaluate.report`."""
     rows = []
     for file in reports:
         report = json.loads(file.read_text(encoding="utf-8"))

@@ -19,15 +19,15 @@ from edge_runtime import EdgeSerError
 from edge_runtime.messages import shorten_error
 
 from .calibration import fit_temperature
-from .epochs import Epochs, FitConfig
-from .features import Dataset
+from .data.features import Dataset
+from .data.splits import inner_folds
+from .distillation import Teachers
+from .enrolment import profile_gain
 from .files import load_torch, save_torch
+from .loop import Epochs, FitConfig
 from .metrics import scores
-from .minute import profile_gain
 from .network import EmotionLSTM, NetworkConfig
 from .predict import predict
-from .splits import inner_folds
-from .teachers import Teachers
 
 
 @dataclass

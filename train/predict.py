@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from .epochs import pad
+from .loop import pad
 from .network import EmotionLSTM
 
 

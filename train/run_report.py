@@ -15,15 +15,15 @@ from edge_runtime.messages import printable
 
 from . import plots
 from .calibration import choose_threshold, coverage_curve, coverage_markdown, reliability
-from .candidates import Chosen
-from .corpora import speaker_group
-from .features import Dataset
+from .data.corpora import speaker_group
+from .data.features import Dataset
+from .dataset import corpora_of, left_out_of, licence_of
 from .files import write_csv, write_json, write_text
 from .fit import Fit
 from .metrics import cell, confusion_markdown, no_better_than_guessing, parts_markdown, scores
+from .model_selection import Chosen
 from .predict import predict
-from .recordings import corpora_of, left_out_of, licence_of
-from .runs import save_checkpoint
+from .run_folder import save_checkpoint
 
 # The probability of speech below which a model answers "no speech", unless more than this share of
 # the validation speakers' clips would be lost by that.

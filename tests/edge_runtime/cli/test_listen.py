@@ -1,0 +1,269 @@
+"""`edge-ser listen` as a person or a program runs it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+import types
+
+import numpy as np
+import pytest
+import soundfile
+from support.command import edge_ser
+from support.fake_sounddevice import DEVICES, FakePortAudioError, FakeStream
+from support.paths import ROOT
+
+from edge_runtime import EmotionModel
+from edge_runtime.audio import microphone
+from edge_runtime.cli import app as cli
+
+COMMAND = [sys.executable, "-m", "edge_runtime", "listen"]
+
+
+@pytest.fixture(scope="module")
+def samples(voice_clips):
+    """Three voices and the pauses between them."""
+    gap = np.zeros(24_000, np.float32)
+    return np.concatenate([gap, *(x for clip in voice_clips[:3] for x in (clip, gap))])
+
+
+def wav(samples, rate=16_000):
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format="WAV", subtype="PCM_16")
+    return file.getvalue()
+
+
+def listen(*arguments: object, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)], input=data, capture_output=True, cwd=ROOT, timeout=120
+    )
+
+
+def test_a_wav_and_the_same_samples_raw_are_one_json_object_a_line(samples):
+    """With --all, as some of the synthesised voices are noise to the network."""
+    result = listen("-", "--all", data=wav(samples))
+    assert (result.returncode, result.stderr) == (0, b"")
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    found = [row for row in rows if row["event"] == "end"]
+    assert len(found) >= 3
+    for row in found:
+        assert 0 <= row["start"] < row["end"] <= len(samples) / 16_000
+        assert set(row["probabilities"]) == set(EmotionModel.load().labels)
+    raw = (samples * 32767).round().astype("<i2").tobytes()
+    other = listen("-", "--all", "--rate", 16_000, data=raw)
+    assert [json.loads(x)["event"] for x in other.stdout.splitlines()] == [r["event"] for r in rows]
+
+
+def test_a_wav_that_breaks_off_gives_what_was_said_and_then_the_error(samples):
+    data = wav(samples)
+    whole = listen("-", "--all", data=data).stdout
+    cut = listen("-", "--all", data=data[: len(data) - 16_000])  # in the last pause
+    assert cut.returncode == 1 and cut.stdout == whole
+    (line,) = cut.stderr.decode().splitlines()
+    assert "standard input: is cut off: its WAV announces" in line
+
+
+def test_noise_is_printed_with_all_only():
+    noise = 0.1 * np.random.default_rng(0).standard_normal(24_000)
+    data = wav(np.concatenate([np.zeros(32_000), noise, np.zeros(32_000)]))
+    assert listen("-", data=data).stdout == b""
+    (line,) = listen("-", "--all", data=data).stdout.splitlines()
+    assert json.loads(line)["label"] == "no speech"
+
+
+def test_stereo_is_averaged_and_one_channel_can_be_chosen(samples):
+    two = np.stack([samples, np.zeros_like(samples)], axis=1)
+    left = listen("-", "--all", "--channel", 1, data=wav(two)).stdout
+    assert left == listen("-", "--all", data=wav(samples)).stdout != b""
+    assert listen("-", "--all", "--channel", 2, data=wav(two)).stdout == b""
+    same = np.stack([samples, samples], axis=1)
+    assert listen("-", "--all", data=wav(same)).stdout == left
+
+
+def test_text_in_a_pipe_is_a_line_for_each_utterance_without_colours(samples):
+    result = listen("-", "--all", "--format", "text", data=wav(samples))
+    lines = result.stdout.decode().splitlines()
+    rows = [json.loads(x) for x in listen("-", "--all", data=wav(samples)).stdout.splitlines()]
+    assert len(lines) == sum(row["event"] == "end" for row in rows)
+    assert b"\x1b" not in result.stdout and b"\r" not in result.stdout
+    assert all("angry" in line for line in lines)
+
+
+def test_adaptation_is_reported_on_stderr(samples):
+    result = listen("-", "--adapt", data=wav(samples))
+    assert result.returncode == 0
+    assert b"edge-ser: adapted to the voice on" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "data", "status", "message"),
+    [
+        (["-"], b"", 1, "is empty"),
+        (["-"], b"fLaC" + bytes(99), 1, "no WAV"),
+        (["-", "--channels", "2"], b"", 2, "give --rate as well"),
+        (["--rate", "16000"], b"", 2, "listen -"),
+        (["clip.wav"], b"", 2, "edge-ser classify"),
+        (["-", "--device", "2"], b"", 2, "--device"),
+        (["-", "--pause", "0", "--rate", "16000"], b"", 2, "pause=0"),
+        (["-", "--rate", "5"], b"", 2, "sample_rate=5 "),
+        (["-", "--rate", "16000", "--channel", "2"], bytes(999), 2, "channel=2"),
+        (["-", "--profile", "nobody"], b"", 2, "no such profile"),
+        (["-", "--adapt", "--profile", "nobody"], b"", 2, "give that or --profile"),
+        (["-", "--rate", "16000"], b"", 0, ""),
+        (["-", "--rate", "16000", "--encoding", "s24le"], bytes(48_001), 0, ""),
+        (["-", "--rate", "16000", "--encoding", "f32le"], b"\xff" * 64_000, 1, "NaN"),
+    ],
+)
+def test_what_goes_wrong_is_one_line_on_stderr(arguments, data, status, message):
+    result = listen(*arguments, data=data)
+    assert result.returncode == status
+    assert message.encode() in result.stderr
+    assert len(result.stderr.splitlines()) == (1 if message else 0)
+    assert result.stdout == b""
+
+
+def fed(data: bytes, *arguments: str) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [*COMMAND, "-", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert process.stdin is not None
+    process.stdin.write(data)
+    process.stdin.flush()
+    return process
+
+
+def test_events_are_not_held_back_and_ctrl_c_ends_the_utterance(samples):
+    until = 24_000 + 16_000  # within the first voice
+    arguments = ("--all", "--rate", "16000", "--encoding", "f32le")
+    process = fed(np.concatenate([samples, samples[:until]]).astype("<f4").tobytes(), *arguments)
+    assert process.stdout is not None
+    first = json.loads(process.stdout.readline())  # stdin is still open
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    rest, complaints = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert complaints == b""
+    ends = [row for row in (first, *map(json.loads, rest.splitlines())) if row["event"] == "end"]
+    assert ends[-1]["end"] == pytest.approx((len(samples) + until) / 16_000, abs=0.2)
+
+
+def test_a_reader_that_has_gone_ends_it_quietly(samples):
+    arguments = ("--all", "--rate", "16000", "--encoding", "f32le")
+    process = fed(samples.astype("<f4").tobytes(), *arguments)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(np.tile(samples, 3).astype("<f4").tobytes())
+        process.stdin.close()
+    assert process.wait(timeout=60) == 141
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
+def test_help_comes_without_what_is_heavy():
+    code = (
+        "import sys, edge_runtime.cli; "
+        "sys.exit(' '.join({'numpy', 'onnxruntime', 'sounddevice'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert result.stderr.strip() == ""
+    assert "--list-devices" in edge_ser("listen", "--help").stdout
+
+
+@pytest.fixture
+def sounddevice(monkeypatch):
+    fake = types.ModuleType("sounddevice")
+    fake.query_devices = lambda: DEVICES
+    fake.default = types.SimpleNamespace(device=[3, 0])  # 16 kHz
+    fake.PortAudioError = FakePortAudioError
+    fake.InputStream = FakeStream
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    monkeypatch.setattr(FakeStream, "opened", [])
+    monkeypatch.setattr("edge_runtime.audio.microphone.PATIENCE", 0.05)
+    return fake
+
+
+def run(monkeypatch, *arguments: str) -> int | str | None:
+    monkeypatch.setattr(sys, "argv", ["edge-ser", *arguments])
+    try:
+        cli.main()
+    except SystemExit as left:
+        return left.code
+    return 0
+
+
+def blocks(samples):
+    two = np.repeat(samples[:, None], 2, axis=1)
+    return [(two[k : k + 800], False) for k in range(0, len(two), 800)]
+
+
+def test_the_microphone_is_heard_until_it_has_gone_and_losses_are_told(
+    sounddevice, monkeypatch, capfd, samples
+):
+    long = np.concatenate([samples] * 2)
+    script = blocks(long[: 16_000 * 11])
+    script[3] = (script[3][0], True)
+    monkeypatch.setattr(FakeStream, "script", script)
+    assert run(monkeypatch, "listen", "--all") == 1
+    out, complaints = capfd.readouterr()
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert sum(row["event"] == "end" for row in rows) >= 3
+    assert "1.0 s of audio were lost" in complaints
+    assert "reports 1 times" in complaints
+    assert "edge-ser: microphone USB Mic Array: no sound comes" in complaints
+
+
+def test_lost_audio_is_an_event(sounddevice, monkeypatch, capfd, samples):
+    take = microphone.queue.Queue.get
+    script = blocks(np.resize(samples, 16_000 * 11))
+    monkeypatch.setattr(FakeStream, "script", script)
+
+    def get(self, *arguments, **more):
+        """Audio goes on when the queue, which held 10 s of the 11, is empty."""
+        item = take(self, *arguments, **more)
+        if self.empty() and FakeStream.script:
+            monkeypatch.setattr(FakeStream, "script", blocks(samples))
+            FakeStream.opened[0].start()
+            FakeStream.script = []
+        return item
+
+    monkeypatch.setattr(microphone.queue.Queue, "get", get)
+    assert run(monkeypatch, "listen", "--all") == 1
+    rows = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    (lost,) = [row for row in rows if row["event"] == "overrun"]
+    assert (lost["start"], lost["end"], lost["seconds"]) == (10.0, 11.0, 1.0)
+    assert any(row["start"] > 11 for row in rows if row["event"] == "end")
+
+
+def test_the_devices_are_listed(sounddevice, monkeypatch, capfd):
+    assert run(monkeypatch, "listen", "--list-devices") == 0
+    assert "* 3: USB Mic Array" in capfd.readouterr().out
+    assert run(monkeypatch, "listen", "--device", "Headset") == 2
+    assert "1: Built-in Audio" in capfd.readouterr().err
+
+
+def test_a_profile_is_made_of_the_microphone(sounddevice, monkeypatch, capfd, samples, tmp_path):
+    monkeypatch.setattr(FakeStream, "script", blocks(samples[: 16_000 * 6]))
+    path = tmp_path / "anna.json"
+    assert run(monkeypatch, "profile", "create", str(path), "--microphone", "5") == 0
+    out, complaints = capfd.readouterr()
+    assert json.loads(path.read_text())["seconds"] < 5
+    assert "s of speech" in out and "are little" in complaints
+    for wrong, message in (
+        (["--microphone", "clip.wav"], "not both"),
+        (["--microphone", "0"], "from 1 to 3600"),
+        ([], "nothing to make a profile of"),
+        (["clip.wav", "--device", "1"], "--microphone"),
+    ):
+        assert run(monkeypatch, "profile", "create", str(tmp_path / "b.json"), *wrong) == 2
+        assert message in capfd.readouterr().err

@@ -1,0 +1,132 @@
+"""The measurements of `edge-ser bench`: what is measured, not how fast this machine is."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+import numpy as np
+import pytest
+from support.command import edge_ser
+from support.paths import ROOT
+
+from edge_runtime import ConfigError, EdgeSerError, EmotionModel, ModelError
+from edge_runtime.diagnostics.bench import THREAD_VARIABLES, as_markdown, measure, timings
+from edge_runtime.diagnostics.process_cost import process_costs
+from edge_runtime.diagnostics.synthetic_voice import synthetic_voice
+from edge_runtime.diagnostics.system_info import processor, processor_of
+from edge_runtime.inference.prediction import NO_SPEECH
+
+# Of a Raspberry Pi 5 under a 64-bit kernel, of a laptop, of a chip with two kinds of cores.
+PI = """processor\t: 0
+BogoMIPS\t: 108.00
+CPU implementer\t: 0x41
+CPU architecture: 8
+CPU part\t: 0xd0b
+
+Revision\t: c04170
+Model\t\t: Raspberry Pi 5 Model B Rev 1.0
+"""
+LAPTOP = "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel\t\t: 142\nmodel name\t: Intel(R) i5\n"
+BIG_LITTLE = "\n\n".join(f"CPU implementer : 0x41\nCPU part : 0xd0{k}" for k in (3, 9))
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "name"),
+    [
+        (PI, "Cortex-A76"),
+        (LAPTOP, "Intel(R) i5"),
+        (BIG_LITTLE, "Cortex-A73"),
+        ("", ""),
+        ("CPU implementer : 0x61\nCPU part : 0x022\n", ""),
+    ],
+)
+def test_the_processor_has_a_name(cpuinfo, name):
+    assert processor_of(cpuinfo) == name
+    assert processor()
+
+
+def test_a_process_costs_what_it_sleeps_and_holds():
+    costs = process_costs(
+        {
+            "sleeps": [sys.executable, "-c", "import time; time.sleep(0.3)"],
+            "holds": [sys.executable, "-c", "x = bytearray(100 << 20)"],
+        },
+        1,
+    )
+    assert 0.3 <= costs["sleeps"].seconds < 3
+    if hasattr(os, "wait4"):
+        assert 100 <= costs["holds"].peak_mib < 200
+        # This process holds PyTorch; the peak of another is not that of this one.
+        assert costs["sleeps"].peak_mib < 60
+
+
+def test_a_process_that_fails_is_an_error_with_its_last_line():
+    with pytest.raises(EdgeSerError, match="exit status 3: the reason"):
+        process_costs(
+            {
+                "bad": [
+                    sys.executable,
+                    "-c",
+                    "import sys; print('the reason', file=sys.stderr); sys.exit(3)",
+                ]
+            },
+            1,
+        )
+
+
+def test_timings_are_of_every_candidate_in_every_round():
+    found = timings({"slow": lambda: time.sleep(0.01), "fast": lambda: None}, 3)
+    assert [len(seconds) for seconds in found.values()] == [3, 3]
+    assert min(found["slow"]) >= 0.009 > max(found["fast"])
+
+
+def test_the_voice_is_heard_as_one_and_is_always_the_same():
+    model = EmotionModel.load()
+    for seconds in (1.0, 3.0, 5.0):
+        voice = synthetic_voice(seconds)
+        assert len(voice) == 16_000 * seconds and voice.dtype == np.float32
+        assert np.abs(voice).max() == pytest.approx(0.5, abs=0.01)
+        assert model.classify(voice).label != NO_SPEECH
+    np.testing.assert_array_equal(voice, synthetic_voice(5.0))
+
+
+def test_the_parts_add_up():
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    said: list[str] = []
+    found = measure(seconds=1.0, runs=3, progress=said.append)
+    assert {name: os.environ.get(name) for name in THREAD_VARIABLES} == before
+    assert len(said) == 3
+    assert found.clip_seconds == 1.0
+    # Half of the runs of the whole take longer than the parts at their best.
+    assert found.classify.p95 >= found.mfcc.p50 and found.classify.p95 >= found.network.p50
+    assert found.classify.p50 <= found.classify.p95
+    assert found.classify_process.seconds > found.help_process.seconds > 0
+    assert found.clips_per_second * found.real_time_factor == pytest.approx(1)  # of a second each
+    values = json.loads(json.dumps(found.to_dict()))
+    assert values["core_share_10ms"] == pytest.approx(found.stream_10ms)
+    table = as_markdown(found).splitlines()
+    assert len({line.count("|") for line in table}) == 1
+    assert table[1] == "|---|---|"
+
+
+def test_what_cannot_be_measured_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="runs=0"):
+        measure(runs=0)
+    with pytest.raises(ConfigError, match="seconds=0"):
+        measure(seconds=0)
+    with pytest.raises(ModelError, match="no such model"):
+        measure(tmp_path / "no.onnx")
+
+
+def test_the_command_measures_a_clip_of_ones_own():
+    clip = ROOT / "samples/sad/speaker01-1.wav"
+    result = edge_ser("bench", "--clip", clip, "--runs", 1, "--json")
+    assert result.returncode == 0
+    assert result.stderr == ""  # nobody watches
+    values = json.loads(result.stdout)
+    assert values["clip"] == clip.name and values["runs"] == 1
+    assert edge_ser("bench", "--clip", "missing.wav").returncode == 1
+    assert edge_ser("bench", "--runs", 0).returncode == 2

@@ -1,0 +1,62 @@
+"""What a machine makes of clips, kept in a file."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from support.paths import ROOT
+
+from edge_runtime import AudioError, EdgeSerError, EmotionModel
+from edge_runtime.diagnostics.parity_dump import Measured
+
+CLIPS = sorted((ROOT / "samples").glob("*/*.wav"))
+
+
+def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "edge_runtime.diagnostics.parity_dump", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
+    )
+
+
+def test_the_file_holds_what_classify_answers(tmp_path):
+    done = command(*CLIPS, "--out", tmp_path / "measured.npz")
+    assert done.returncode == 0, done.stderr
+    stored = Measured.load(tmp_path / "measured.npz")
+    model = EmotionModel.load()
+    assert stored.machine == platform.machine() and len(set(stored.clips)) == len(CLIPS)
+    assert len({len(frames) for frames in stored.features}) > 1
+    for clip, features, logits, probabilities in zip(
+        CLIPS, stored.features, stored.logits, stored.probabilities
+    ):
+        answer = model.classify(clip)
+        np.testing.assert_allclose(probabilities, list(answer.probabilities.values()), atol=1e-5)
+        heard = model.run(model.gate().whole(features))
+        np.testing.assert_allclose(logits, heard.logits, atol=1e-5)
+
+
+def test_a_file_that_is_there_is_kept(tmp_path):
+    out = tmp_path / "measured.npz"
+    out.write_text("mine")
+    refused = command(CLIPS[0], "--out", out)
+    assert refused.returncode == 2 and "--force" in refused.stderr and out.read_text() == "mine"
+    assert command(CLIPS[0], "--out", out, "--force").returncode == 0
+    assert len(Measured.load(out).clips) == 1
+
+
+def test_errors_name_the_file(tmp_path):
+    with pytest.raises(AudioError, match="gone.wav: no such file"):
+        Measured.of(EmotionModel.load(), [tmp_path / "gone.wav"])
+    (tmp_path / "other.npz").write_text("no archive")
+    for name in ("gone.npz", "other.npz"):
+        with pytest.raises(EdgeSerError, match=f"{name}: cannot be read .*parity_dump"):
+            Measured.load(tmp_path / name)
+    failed = command(CLIPS[0], "--out", tmp_path / "no" / "measured.npz")
+    assert failed.returncode == 1 and len(failed.stderr.splitlines()) == 1

@@ -1,0 +1,132 @@
+"""What a protocol reports, against what can be worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from evaluate.scores import VARIANTS, summarize  # noqa: E402
+from train.metrics import no_better_than_guessing  # noqa: E402
+
+
+def result(targets, speakers, answers, confidence=8.0, corpora=None, **other):
+    """A fold whose answers have nearly all of the probability."""
+    logits = (confidence * np.eye(3)[answers]).tolist()
+    return {
+        "targets": targets,
+        "speakers": speakers,
+        "corpora": corpora or ["c"] * len(targets),
+        "logits": dict.fromkeys(VARIANTS, logits),
+        "temperature": 1.0,
+        "seed": 0,
+        "fold": 0,
+        "best_epoch": 1,
+        "epochs": 1,
+        "val_uar": 0.5,
+        "bytes": 1,
+        "uar": {},
+        "recipe": "better",
+        "val_uar_by_recipe": {"better": 0.5},
+        "profile_gain": 1.0,
+        "threshold": 0.5,
+        "trained_by": "",
+        **other,
+    }
+
+
+ABOUT = {"labels": ["angry", "happy", "sad"], "seeds": 1}
+
+
+def test_a_label_that_one_speaker_has_does_not_leave_the_interval():
+    # Each of five speakers is right in one of two clips; "sad", which one of them has, is wrong.
+    speakers = [f"s{k}" for k in range(5) for _ in range(2)] + ["s4"]
+    summary = summarize(ABOUT, [result([0, 1] * 5 + [2], speakers, [0, 0] * 5 + [0])])
+    assert summary["int8"]["uar"] == pytest.approx(1 / 3)
+    assert summary["int8"]["uar_interval"] == pytest.approx([1 / 3, 1 / 3])
+
+
+def test_scores_are_those_of_the_definitions():
+    targets, answers = [0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 1, 0]
+    found = summarize(ABOUT, [result(targets, list("aabbcc"), answers)])
+    int8 = found["int8"]
+    assert int8["uar"] == pytest.approx((2 / 3 + 1 + 0) / 3)
+    assert int8["accuracy"] == pytest.approx(4 / 6)
+    assert int8["recall"] == pytest.approx({"angry": 2 / 3, "happy": 1, "sad": 0})
+    assert int8["confusion"] == [[2, 1, 0], [0, 2, 0], [1, 0, 0]]
+    assert int8["uar_by_speaker"] == pytest.approx({"a": 1, "b": 0.5, "c": 0.5})
+    low, high = int8["uar_interval"]
+    assert 0 <= low < int8["uar"] < high <= 1
+    confidence = np.exp(8) / (np.exp(8) + 2)  # of every answer: all are in one bin
+    for ece in (int8["ece"], found["fp32"]["ece"], found["int8"]["by_corpus"]["c"]["ece"]):
+        assert ece == pytest.approx(confidence - 4 / 6)
+
+
+def test_who_never_says_a_label_does_not_count_as_a_speaker_who_differs():
+    targets, answers = [0, 1, 2, 0, 1, 2, 0], [0, 1, 2, 0, 1, 1, 1]
+    found = summarize(ABOUT, [result(targets, list("aaabbb") + ["c"], answers)])["int8"]
+    assert found["uar_std_over_speakers"] == pytest.approx(np.std([1, 2 / 3], ddof=1))
+    found = summarize(ABOUT, [result(targets[2:], list("abbbc"), answers[2:])])["int8"]
+    assert found["uar_std_over_speakers"] is None
+    # Of a corpus without "sad" nobody can be asked to say it.
+    found = summarize(
+        ABOUT,
+        [
+            result(
+                targets[:6] + [0, 1],
+                list("aaabbb") + ["d", "d"],
+                answers[:6] + [0, 0],
+                corpora=["c"] * 6 + ["other"] * 2,
+            )
+        ],
+    )["int8"]
+    assert found["uar_std_over_speakers"] == pytest.approx(np.std([1, 2 / 3, 1 / 2], ddof=1))
+
+
+def test_a_network_that_guesses_is_told_of():
+    assert "no better than guessing, which has 25.0 %" in no_better_than_guessing(0.25, 4, 1000)
+    assert no_better_than_guessing(0.25 + 2.1 * np.sqrt(0.25 * 0.75 / 1000), 4, 1000) == ""
+    assert no_better_than_guessing(0.6, 2, 20) and not no_better_than_guessing(0.6, 2, 2000)
+
+
+def test_a_corpus_counts_as_much_as_a_larger_one():
+    # "big": 6 of 8 right, both labels 3 of 4. "small": 1 of 2.
+    fold = result(
+        [0, 0, 0, 0, 1, 1, 1, 1, 0, 1],
+        list("aabbaabb") + ["c", "d"],
+        [0, 0, 0, 1, 1, 1, 1, 0, 0, 2],
+        corpora=["big"] * 8 + ["small"] * 2,
+    )
+    int8 = summarize(ABOUT, [fold])["int8"]
+    assert int8["uar"] == pytest.approx((0.75 + 0.5) / 2)
+    assert int8["accuracy"] == pytest.approx((0.75 + 0.5) / 2)
+    assert int8["recall"] == pytest.approx({"angry": (0.75 + 1) / 2, "happy": (0.75 + 0) / 2})
+    assert int8["by_corpus"]["small"]["uar"] == 0.5
+    assert int8["confusion"] == [[4, 1, 0], [1, 3, 1], [0, 0, 0]]
+    # Of "small" each label has one speaker, so that every whole draw is itself.
+    low, high = int8["uar_interval"]
+    assert (0.5 + 0.5) / 2 <= low < int8["uar"] < high <= (1 + 0.5) / 2
+
+
+def test_errors_of_calibration_do_not_make_up_for_each_other():
+    # One seed is always right, one always wrong, both half sure: together they would be honest.
+    sure = 0.69315  # e**sure / (e**sure + 2) = 1 / 2
+    right = result([0, 1, 2, 0], list("abab"), [0, 1, 2, 0], confidence=sure)
+    wrong = result([0, 1, 2, 0], list("abab"), [1, 2, 0, 1], confidence=sure, seed=1)
+    found = summarize({**ABOUT, "seeds": 2}, [right, wrong])
+    assert found["int8"]["ece"] == pytest.approx(0.5, abs=1e-4)
+    assert found["calibration"]["ece_without_temperature"] == pytest.approx(0.5, abs=1e-4)
+    assert found["int8"]["uar_by_seed"] == [1, 0] and found["int8"]["uar"] == 0.5
+    corpora = [{**right, "corpora": ["one"] * 4}, {**wrong, "seed": 0, "corpora": ["other"] * 4}]
+    assert summarize(ABOUT, corpora)["int8"]["ece"] == pytest.approx(0.5, abs=1e-4)
+
+
+def test_coverage_is_that_of_the_thresholds_which_the_models_store():
+    half = 0.69315
+    folds = [
+        result([0, 1], ["a", "a"], [0, 1], confidence=half, threshold=0.6),
+        result([0, 1], ["b", "b"], [0, 2], confidence=half, threshold=0.4, fold=1),
+    ]
+    own = summarize(ABOUT, folds)["calibration"]["own_thresholds"]
+    assert own == {"from": 0.4, "to": 0.6, "coverage": 0.5, "accuracy": 0.5}

@@ -1,0 +1,263 @@
+"""Export and parity."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from support.training import TRAINING_MFCC
+
+from edge_runtime import ConfigError, EmotionModel, MfccConfig
+from edge_runtime.audio.level import Loudness
+from edge_runtime.features.silence import SilenceConfig
+from export.graph import SMALLEST_QUANTIZED, export_fp32, export_int8, export_waveform, quantize
+from export.parity import Answers, compare, quantization_link
+from export.pipeline import make_card
+from train.network import EmotionLSTM, NetworkConfig
+from train.run_folder import RunError, load_checkpoint, save_checkpoint
+
+
+@pytest.fixture(scope="module")
+def exported(dataset, split, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export")
+    network = EmotionLSTM(NetworkConfig())
+    torch.manual_seed(0)
+    for parameter in network.parameters():
+        torch.nn.init.uniform_(parameter, -0.15, 0.15)
+    frames = np.concatenate(dataset.frames)
+    network.mean.copy_(torch.from_numpy(frames.mean(axis=0)))
+    network.std.copy_(torch.from_numpy(frames.std(axis=0)))
+    save_checkpoint(
+        folder,
+        network,
+        TRAINING_MFCC,
+        None,
+        dataset.labels,
+        temperature=1.7,
+        corpora=[],
+        licence="MIT",
+        scores={},
+        clips=[],
+    )
+    network, stored = load_checkpoint(folder)
+    export_fp32(network, make_card(network, stored, "test", "none"), folder / "fp32.onnx")
+    export_int8(
+        folder / "fp32.onnx", make_card(network, stored, "test", "int8"), folder / "int8.onnx"
+    )
+    return network, folder
+
+
+def test_exported_models_answer_as_the_trained_one(exported, dataset):
+    network, folder = exported
+    fp32, int8 = (EmotionModel.load(folder / f"{kind}.onnx") for kind in ("fp32", "int8"))
+    targets = np.array([dataset.labels.index(clip.label) for clip in dataset.clips])
+    assert len({len(clip) for clip in dataset.frames}) > 10
+    first, second, third = compare(network, fp32, int8, dataset.frames, targets)
+    assert first.holds and first.logits <= 1e-4 and first.decisions == 0
+    assert second.probabilities < 0.05
+    assert third.holds and third.probabilities <= 1e-5
+    for length in (1, 2, 1000):
+        clip = np.random.default_rng(length).standard_normal((length, 13)).astype(np.float32)
+        expected = network(torch.from_numpy(clip[None]))[0].detach().numpy()
+        logits, probabilities, _, _ = fp32.run(clip)
+        np.testing.assert_allclose(logits, expected, atol=1e-4)
+        np.testing.assert_allclose(
+            probabilities, np.exp(expected / 1.7) / np.exp(expected / 1.7).sum(), atol=1e-5
+        )
+
+
+def test_parity_notices_a_model_that_differs(exported, dataset):
+    network, folder = exported
+    fp32 = EmotionModel.load(folder / "fp32.onnx")
+    other = EmotionLSTM(NetworkConfig()).eval()
+    targets = np.zeros(len(dataset.clips), int)
+    assert not compare(other, fp32, fp32, dataset.frames, targets)[0].holds
+
+
+def test_one_decision_of_few_clips_is_no_reason_to_refuse_int8():
+    labels, targets = ["a", "b"], np.array([0, 0, 1, 1])
+
+    def answers(*decisions: int) -> Answers:
+        shares = np.eye(2)[list(decisions)]
+        return Answers(shares, shares)
+
+    right = answers(0, 0, 1, 1)
+    one = quantization_link(right, answers(0, 0, 1, 0), targets, labels)
+    assert one.decisions == 1 and one.uar == pytest.approx(-0.25) and one.holds
+    assert not quantization_link(right, answers(0, 0, 0, 0), targets, labels).holds
+    assert quantization_link(right, answers(1, 0, 0, 1), targets, labels).uar == -0.5
+
+
+def test_int8_covers_lstms_and_products_and_is_a_quarter(exported):
+    _, folder = exported
+    graph = onnx.load(folder / "int8.onnx").graph
+    made = {
+        name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output
+    }
+    kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    for node in graph.node:
+        weights = node.input[1:3] if node.op_type == "LSTM" else node.input[1:2]
+        if node.op_type in ("LSTM", "Gemm", "MatMul"):
+            for name in weights:
+                small = name in kinds and onnx_size(graph, name) < SMALLEST_QUANTIZED
+                assert name in made or small, name
+    assert len(made) >= 5
+    assert (folder / "int8.onnx").stat().st_size < 0.28 * (folder / "fp32.onnx").stat().st_size
+
+
+def onnx_size(graph, name):
+    return next(onnx.numpy_helper.to_array(t).size for t in graph.initializer if t.name == name)
+
+
+BETTER_NETWORK = NetworkConfig(
+    hidden_size=32,
+    pooling="attention",
+    stack=2,
+    stem_size=64,
+    residual=True,
+    speech=True,
+    members=2,
+)
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["levels", "relative levels"])
+def with_waveform(dataset, tmp_path_factory, request):
+    """An untrained network of the better kind: fp32, int8 and waveform graphs."""
+    folder = tmp_path_factory.mktemp("waveform")
+    torch.manual_seed(1)
+    network = EmotionLSTM(BETTER_NETWORK).eval()
+    for parameter in network.parameters():
+        torch.nn.init.uniform_(parameter, -0.3, 0.3)
+    config = dataclasses.replace(TRAINING_MFCC, n_mels=16, fmax=4000.0)
+    network.mean[0], network.std[:] = (-40.0 if request.param else -150.0), 15.0
+    silence = SilenceConfig(relative=request.param)
+    save_checkpoint(
+        folder,
+        network,
+        config,
+        silence,
+        dataset.labels,
+        temperature=1.3,
+        corpora=[],
+        licence="MIT",
+        scores={},
+        clips=[],
+    )
+    network, stored = load_checkpoint(folder)
+    card = make_card(network, stored, "test", "int8")
+    export_fp32(network, card, folder / "fp32.onnx")
+    export_int8(folder / "fp32.onnx", card, folder / "int8.onnx")
+    export_waveform(network, card, folder / "wave32.onnx")
+    export_int8(folder / "wave32.onnx", card, folder / "waveform.onnx")
+    return folder
+
+
+def session_of(path):
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+
+
+def test_the_waveform_graph_hears_what_the_numpy_path_hears(with_waveform, speech, voice_clips):
+    model = EmotionModel.load(with_waveform / "int8.onnx")
+    session = session_of(with_waveform / "waveform.onnx")
+    rng = np.random.default_rng(0)
+    clips = [
+        *speech[:8],
+        *voice_clips,
+        np.pad(voice_clips[0], 20_000),
+        0.01 * voice_clips[1],
+        rng.standard_normal(30_000).astype(np.float32),
+        np.zeros(9_000, np.float32),
+        *(voice_clips[0][5000 : 5000 + n] for n in (1, 200, 479, 480, 481, 3000)),
+    ]
+    for clip in clips:
+        frames = model.mfcc(clip)
+        heard = model.run(model.frames(clip))
+        _, probabilities, spoken, features = session.run(None, {"waveform": clip[None]})
+        np.testing.assert_allclose(features[0], frames, atol=5e-3)
+        np.testing.assert_allclose(probabilities[0], heard.probabilities, atol=1e-4)
+        loudness = Loudness(16_000)
+        loudness.push(clip)
+        expected = heard.speech if loudness.dbfs() >= model.card.speech_above_dbfs else 0.0
+        assert spoken[0, 0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_batch_of_waveforms_is_its_clips_one_by_one(with_waveform, voice_clips):
+    session = session_of(with_waveform / "waveform.onnx")
+    length = min(map(len, voice_clips))
+    batch = np.stack([clip[:length] for clip in voice_clips])
+    batch[1, : length // 2] = 0  # so that the clips of the batch keep different frames
+    together = session.run(["probabilities"], {"waveform": batch})[0]
+    for row, clip in zip(together, batch):
+        alone = session.run(["probabilities"], {"waveform": clip[None]})[0][0]
+        np.testing.assert_allclose(row, alone, atol=1e-5)
+
+
+def test_the_waveform_graph_is_standard_onnx_and_small(with_waveform):
+    model = onnx.load(with_waveform / "waveform.onnx")
+    assert {opset.domain for opset in model.opset_import} <= {"", "ai.onnx"}
+    assert (with_waveform / "waveform.onnx").stat().st_size < 200_000
+    assert {prop.key for prop in model.metadata_props} == {"edge_ser"}
+
+
+def test_onnxruntime_keeps_the_activations_in_float32(with_waveform, tmp_path):
+    """Of a product with int8 weights it can make one that rounds the activations as well, which
+    differs from graph to graph; ours has none of those."""
+    import onnxruntime
+
+    for name in ("int8.onnx", "waveform.onnx"):
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(tmp_path / name)
+        options.log_severity_level = 4
+        onnxruntime.InferenceSession(str(with_waveform / name), options)
+        kinds = {node.op_type for node in onnx.load(tmp_path / name).graph.node}
+        assert not {kind for kind in kinds if "NBits" in kind or "Dynamic" in kind}, kinds
+
+
+def test_a_front_end_that_the_waveform_graph_cannot_have_is_refused(exported, tmp_path):
+    network, folder = exported
+    _, stored = load_checkpoint(folder)
+    card = make_card(network, stored, "test", "int8")
+    for wrong in (
+        MfccConfig.python_speech_features(),
+        MfccConfig(top_db=80.0),
+        MfccConfig(power=1.0),
+    ):
+        with pytest.raises(ConfigError, match="waveform graph needs"):
+            export_waveform(network, dataclasses.replace(card, mfcc=wrong), tmp_path / "x.onnx")
+
+
+def test_quantized_weights_are_within_half_a_step():
+    weights = np.random.default_rng(0).standard_normal((1, 40, 30)).astype(np.float32)
+    weights[0, 3] *= 100  # one loud output must not cost the others their steps
+    values, scale = quantize(weights, 1)
+    assert values.dtype == np.int8 and scale.shape == (40,)
+    error = np.abs(values * scale[None, :, None] - weights)
+    assert (error <= scale[None, :, None] * 0.5001).all()
+    assert np.abs(values).max(axis=(0, 2)).min() == 127
+
+
+def test_exporting_twice_gives_the_same_bytes(exported, tmp_path):
+    network, folder = exported
+    _, stored = load_checkpoint(folder)
+    export_fp32(network, make_card(network, stored, "test", "none"), tmp_path / "fp32.onnx")
+    export_int8(
+        tmp_path / "fp32.onnx", make_card(network, stored, "test", "int8"), tmp_path / "int8.onnx"
+    )
+    for name in ("fp32.onnx", "int8.onnx"):
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_a_checkpoint_executes_nothing(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "exploded"), "w"))
+
+    torch.save({"weights": Bomb()}, tmp_path / "checkpoint.pt")
+    with pytest.raises(RunError, match="is not a checkpoint of edge-ser"):
+        load_checkpoint(tmp_path)
+    assert not (tmp_path / "exploded").exists()

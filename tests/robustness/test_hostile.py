@@ -1,0 +1,309 @@
+"""Hostile files end in an answer or in an AudioError, by every way in and within bounds."""
+
+from __future__ import annotations
+
+import collections
+import math
+import os
+import struct
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+import soundfile
+from support import fuzz, hostile
+from support.hostile.outcome import EMULATED, run
+from support.hostile.trial import try_all
+
+from edge_runtime import (
+    AudioError,
+    AudioLimits,
+    ConfigError,
+    EdgeSerError,
+    EmotionModel,
+    read_audio,
+)
+from edge_runtime.audio import decode as module
+from edge_runtime.audio.decode import AudioFile
+from edge_runtime.audio.limits import limits_of, parse_size
+
+MOST_MEMORY = 250 << 10  # KiB; numpy, onnxruntime and the model take 80 MiB of it
+
+
+def classify(*arguments):
+    """Exit status, standard output and error, without a new process."""
+    return run("classify", *map(str, arguments))
+
+
+def edge_ser(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "edge_runtime", "classify", *map(str, arguments)],
+        capture_output=True,
+        timeout=60,
+        **options,
+    )
+
+
+def test_every_hostile_file_is_an_answer_or_the_error_that_is_meant(tmp_path):
+    """In a process with 3 GiB of address space and 20 s for each: tests/hostile/outcome.py."""
+    files = list(hostile.files())
+    assert len({name for name, _, _ in files}) == len(files) > 700
+    paths = []
+    for number, (name, content, _) in enumerate(files):
+        paths.append(tmp_path / f"{number}{os.path.splitext(name)[1]}")
+        paths[-1].write_bytes(content)
+    wrong = {}
+    for (name, _, expected), result in zip(files, try_all(paths)):
+        fits = expected in result.said if expected != hostile.READ else result.said == "read"
+        if result.said.startswith("FAILED") or not fits:
+            wrong[name] = result.said
+    assert not wrong
+    assert result.peak < MOST_MEMORY or EMULATED
+
+
+def test_files_cut_at_every_byte_and_with_any_field_wrong(tmp_path):
+    """All of them with `make fuzz`; here those of a WAV and some of the others."""
+
+    def paths():
+        for number, (name, content) in enumerate(hostile.sweeps()):
+            if number % 60 == 0 or name.startswith("cut") and name.endswith((".wav", ".aiff")):
+                path = tmp_path / f"{number} {name}"
+                path.write_bytes(content)
+                yield path
+
+    seen = collections.Counter()
+    for result in try_all(paths(), command=False):
+        assert not result.said.startswith("FAILED"), result
+        seen["cut" in result.path.name and result.path.suffix, result.said == "read"] += 1
+        result.path.unlink()
+    assert seen[".wav", False] == 44 + 200 and not seen[".wav", True]
+    assert seen[".aiff", False] >= 54 + 200 and not seen[".aiff", True]
+    assert seen[False, True] > 50 and seen[False, False] > 50
+
+
+def test_fuzzed_files(tmp_path):
+    """`make fuzz` goes on from there."""
+    seen = fuzz.fuzz(fuzz.inputs(0, 0, 200), folder=tmp_path, keep=None)
+    assert not seen["FAILED"] and seen["read"] > 20 and seen["refused"] > 20
+
+
+def test_the_fuzzer_notices_a_crash_and_goes_on(tmp_path, monkeypatch):
+    """Its child is replaced by one that dies of the second input."""
+    child = (
+        "import json, os, sys\nfor k, line in enumerate(sys.stdin):\n"
+        "    os._exit(7) if k else print(json.dumps(['x', 'read', 1]), flush=True)"
+    )
+    monkeypatch.setattr(
+        "support.hostile.trial._start",
+        lambda: subprocess.Popen(
+            [sys.executable, "-c", child], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ),
+    )
+    seen = fuzz.fuzz(fuzz.inputs(0, 0, 4), folder=tmp_path, keep=tmp_path / "found")
+    assert seen == {"read": 2, "FAILED": 2}
+    assert len(list((tmp_path / "found").iterdir())) == 2
+
+
+def test_what_is_no_regular_file_is_refused_by_every_way_in(tmp_path):
+    fifo, link = tmp_path / "fifo.wav", tmp_path / "link.wav"
+    os.mkfifo(fifo)
+    link.symlink_to(link)
+    for path in (fifo, link, tmp_path, "/dev/zero", "/dev/null", tmp_path / "missing.wav"):
+        with pytest.raises(AudioError):
+            read_audio(path)
+        with pytest.raises(AudioError):
+            EmotionModel.load().timeline(path)
+    status, out, error = classify(fifo, link, "/dev/zero")
+    assert (status, out) == (1, "") and error.count("\n") == 3
+
+
+def test_a_pipe_that_takes_the_place_of_a_file_keeps_nobody_waiting(tmp_path, monkeypatch):
+    fifo = tmp_path / "fifo.wav"
+    os.mkfifo(fifo)
+    monkeypatch.setattr(module, "check_file", lambda path: None)
+    with pytest.raises(AudioError, match="is not a regular file"):
+        read_audio(fifo)
+
+
+def test_an_unreadable_file_is_refused(tmp_path):
+    path = tmp_path / "secret.wav"
+    path.write_bytes(hostile.wav())
+    path.chmod(0)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        with pytest.raises(AudioError, match="cannot be read: Permission denied"):
+            read_audio(path)
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_truncated(tmp_path):
+    path = tmp_path / "shrinks.wav"
+    path.write_bytes(hostile.wav(bytes(4 * module.PIECE)))
+    pieces = iter(AudioFile(path))
+    next(pieces)
+    os.truncate(path, 1000)
+    with pytest.raises(AudioError, match="is truncated"):
+        list(pieces)
+
+
+def test_a_file_that_vanishes_and_changes_is_read_or_refused(tmp_path):
+    path, other, stop = tmp_path / "here.wav", tmp_path / "other.wav", threading.Event()
+
+    def change():
+        while not stop.is_set():
+            for content in (hostile.wav(), b"text", hostile.wav()[:2000], b""):
+                other.write_bytes(content)
+                os.replace(other, path)
+            path.unlink()
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    seen = collections.Counter()
+    try:
+        for _ in range(300):
+            try:
+                seen[len(read_audio(path))] += 1
+            except AudioError:
+                seen["refused"] += 1
+    finally:
+        stop.set()
+        thread.join()
+    assert set(seen) <= {1600, "refused"} and seen["refused"]
+
+
+# Eleven hours that take no room on the disk.
+@pytest.fixture
+def night(tmp_path):
+    path = tmp_path / "night.wav"
+    size = 11 * 3600 * 8000 * 2
+    path.write_bytes(hostile.wav(b"", rate=8000, size=size))
+    os.truncate(path, 44 + size)
+    return path
+
+
+def test_a_long_recording_is_refused_with_what_to_do(night):
+    with pytest.raises(AudioError, match=r"longer than 1800 s.*--longest.*--timeline"):
+        read_audio(night)
+    with pytest.raises(AudioError, match=r"larger than 500 MiB.*--largest"):
+        read_audio(night, limits=AudioLimits(largest=500 << 20))
+    with pytest.raises(AudioError, match="longer than 36000 s"):
+        EmotionModel.load().timeline(night, limits=AudioLimits(longest=36_000.0))
+    status, out, error = classify(night)
+    assert (status, out) == (1, "") and "longest=1800" in error
+    status, out, error = classify("-t", "--longest", "60", night)
+    assert (status, out) == (1, "") and "longest=60" in error
+
+
+def test_a_night_is_heard_piece_by_piece(night):
+    file = AudioFile(night)
+    assert file.n_samples == 11 * 3600 * 8000
+    pieces = iter(file)
+    assert [len(next(pieces)) for _ in range(3)] == [module.PIECE] * 3
+    segments = EmotionModel.load().timeline(night)  # is not refused
+    assert hasattr(segments, "__next__")
+
+
+def test_limits_can_be_set(tmp_path):
+    path = tmp_path / "clip.wav"
+    path.write_bytes(hostile.wav(bytes(2 * 20_000)))
+    assert len(read_audio(path, limits=AudioLimits(longest=1.25))) == 20_000
+    with pytest.raises(AudioError, match="longer than 1 s"):
+        read_audio(path, limits=AudioLimits(longest=1.0))
+    with pytest.raises(AudioError, match="larger than"):
+        EmotionModel.load().classify(path, limits=AudioLimits(largest=40_043))
+    assert classify("--largest", "40044", "--longest", "2", path)[0] == 0
+    status, _, error = classify("--largest", "39K", path)
+    assert status == 1 and "is larger than 39 KiB" in error
+    for wrong in (["--largest", "much"], ["--largest", "0"], ["--longest", "-1"]):
+        assert classify(*wrong, path)[0] == 2
+    for longest in (0, -1, math.nan, "60"):
+        with pytest.raises(ConfigError, match="longest="):
+            AudioLimits(longest=longest)
+
+
+def test_sizes_are_read_as_they_are_written():
+    assert [parse_size(text) for text in ("5", "2k", "1.5 M", "3GiB", "inf")] == [
+        5,
+        2048,
+        1.5 * 2**20,
+        3 * 2**30,
+        math.inf,
+    ]
+    assert limits_of(None, None, False) == AudioLimits()
+    assert limits_of(5.0, "1M", True) == AudioLimits(5.0, 2.0**20)
+
+
+@pytest.mark.parametrize("options", [[], ["--timeline"], ["--rate", "16000"]])
+def test_standard_input_without_an_end_is_not_read_for_ever(options):
+    with open("/dev/zero", "rb") as endless:
+        done = edge_ser("-", *options, "--largest", "10M", "--longest", "3600", stdin=endless)
+    assert done.returncode == 1 and b"is larger than 10 MiB" in done.stderr
+    with open("/dev/zero", "rb") as endless:
+        done = edge_ser("-", "--rate", "16000", "--longest", "10", stdin=endless)
+    assert done.returncode == 1 and b"is longer than 10 s" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["wav", "rifx", "aiff", "rf64", "w64", "flac", "ogg", "mp3"])
+def test_what_was_heard_of_a_cut_off_recording_is_not_lost(tmp_path, name, voice_clips):
+    format, subtype, endian = hostile.GOOD[name]
+    voice = np.tile(voice_clips[0], 1 + 160_000 // len(voice_clips[0]))[:160_000]
+    whole, cut = tmp_path / f"whole.{name}", tmp_path / f"cut.{name}"
+    soundfile.write(whole, voice, 16_000, format=format, subtype=subtype, endian=endian)
+    content = whole.read_bytes()
+    cut.write_bytes(content[: len(content) * 3 // 4])
+    segments = []
+    with pytest.raises(AudioError, match="is truncated"):
+        for segment in EmotionModel.load().timeline(cut):
+            segments.append(segment)
+    assert 5.0 <= segments[-1].end <= 8.0
+    status, out, error = classify("--timeline", "--format", "jsonl", cut)
+    assert status == 1 and "is truncated" in error
+    assert len(out.splitlines()) == len(segments)
+
+
+def test_nothing_is_written_of_a_recording_that_cannot_be_read_at_all(tmp_path):
+    path = tmp_path / "nan.wav"
+    path.write_bytes(hostile.encode(np.array([np.nan] * 100), "WAV", "FLOAT"))
+    status, out, error = classify("--timeline", path)
+    assert (status, out) == (1, "") and "not finite" in error
+
+
+def test_a_size_of_zero_is_an_open_end_and_an_empty_clip_is_refused(tmp_path):
+    path = tmp_path / "streamed.wav"
+    for size in (0, 0x8000_0000, 0xFFFF_FFFF):
+        path.write_bytes(hostile.wav(size=size, riff=0))
+        assert len(read_audio(path)) == 1600
+        assert sum(map(len, AudioFile(path))) == 1600
+    path.write_bytes(hostile.wav(b"", size=0, riff=36))
+    with pytest.raises(AudioError, match="holds no samples"):
+        read_audio(path)
+    samples = struct.pack("<1600h", *range(1600))
+    path.write_bytes(hostile.wav(samples, size=0, riff=36))
+    np.testing.assert_allclose(read_audio(path) * 32768, np.arange(1600), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ModuleNotFoundError("No such module", name="soundfile"), "pip install soundfile"),
+        (OSError("cannot load library 'libsndfile.so'"), "apt-get install libsndfile1"),
+    ],
+)
+def test_a_missing_libsndfile_says_what_to_do(tmp_path, monkeypatch, error, said):
+    class Finder:
+        def find_spec(self, name, path=None, target=None):
+            if name == "soundfile":
+                raise error
+
+    path = tmp_path / "clip.wav"
+    path.write_bytes(hostile.wav(bits=8))  # 16 bits are read without it
+    monkeypatch.delitem(sys.modules, "soundfile")
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    with pytest.raises(EdgeSerError, match=said):
+        read_audio(path)

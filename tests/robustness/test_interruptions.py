@@ -1,0 +1,471 @@
+"""A kill or a full disk at any moment: what was complete stays, and a resumed run is the same."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from support.paths import ROOT  # noqa: E402
+from support.training import TRAINING_MFCC, fit_one  # noqa: E402
+
+from edge_runtime import EdgeSerError  # noqa: E402
+from train.files import BusyError, alone_in, save_torch, write_text  # noqa: E402
+from train.fit import ResumeError  # noqa: E402
+from train.loop import FitConfig  # noqa: E402
+from train.model_selection import Candidate  # noqa: E402
+from train.network import EmotionLSTM, NetworkConfig  # noqa: E402
+from train.pipeline import train_run  # noqa: E402
+from train.recipes import BETTER  # noqa: E402
+from train.run_folder import RunError, begin, load_checkpoint, run_folder, save_checkpoint  # noqa: E402
+
+TINY = BETTER.with_settings(
+    ["epochs=3", "hidden_size=8", "fc_size=8", "stem_size=8", "speech=false"]
+)
+
+
+def train(corpus: Path, cache: Path, run: Path, resume: bool = False, recipe=TINY) -> Path:
+    return train_run(
+        [corpus / "manifest.csv"],
+        recipes={"better": recipe},
+        labels=None,
+        auxiliary=[],
+        speaker_pattern=None,
+        noise=[],
+        inner=3,
+        run=run,
+        runs=run.parent,
+        cache=cache,
+        resume=resume,
+        device="cpu",
+    )
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", *map(str, arguments)]
+
+
+def contents(folder: Path) -> dict[str, object]:
+    """What a run found, without what the clock said."""
+    weights = load_checkpoint(folder)[0].state_dict()
+    rows = [row.split(",") for row in (folder / "metrics.csv").read_text().splitlines()]
+    seconds = rows[0].index("seconds")
+    return {
+        "weights": {name: value.numpy().tobytes() for name, value in weights.items()},
+        "metrics": [row[:seconds] + row[seconds + 1 :] for row in rows],
+        **{
+            name: (folder / name).read_bytes()
+            for name in ("report.json", "report.md", "calibration.png", "split.json")
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(demo_corpus, feature_cache, tmp_path_factory) -> Path:
+    return train(demo_corpus, feature_cache, tmp_path_factory.mktemp("runs") / "001")
+
+
+# ------------------------------------------------------------------ killed
+
+
+def test_a_killed_training_resumed_equals_an_uninterrupted_one(
+    demo_corpus, feature_cache, whole, tmp_path
+):
+    run = tmp_path / "001"
+    process = subprocess.Popen(
+        command(
+            "train",
+            "fit",
+            "--data",
+            demo_corpus / "manifest.csv",
+            "--run",
+            run,
+            "--cache",
+            feature_cache,
+            "--epochs",
+            3,
+            "--set",
+            "hidden_size=8",
+            "--set",
+            "fc_size=8",
+            "--set",
+            "stem_size=8",
+            "--set",
+            "speech=false",
+        ),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not list(run.glob("*state.pt")):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.002)
+        with pytest.raises(BusyError, match="another process is writing to it"):
+            train(demo_corpus, feature_cache, run, resume=True)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    (run / ".12345.tmp").write_bytes(b"half a checkpoint")
+    train(demo_corpus, feature_cache, run, resume=True)
+    assert contents(run) == contents(whole)
+    assert not list(run.glob(".*"))
+
+
+def test_a_protocol_that_is_told_to_end_leaves_nothing_running(
+    demo_corpus, feature_cache, tmp_path
+):
+    runs = tmp_path / "runs"
+    process = subprocess.Popen(
+        command(
+            "evaluate",
+            "protocol",
+            "--data",
+            demo_corpus / "manifest.csv",
+            "--protocol",
+            "loso",
+            "--report",
+            tmp_path / "r",
+            "--runs",
+            runs,
+            "--cache",
+            feature_cache,
+            "--epochs",
+            500,
+            "--jobs",
+            2,
+            "--inner",
+            2,
+            "--set",
+            "speech=false",
+        ),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while len(list(runs.glob("*/*state.pt"))) < 2:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGTERM and said == ""
+    for folder in [runs, *(path.parent for path in runs.glob("*/*state.pt"))]:
+        with alone_in(folder):  # nobody writes to it any more
+            pass
+
+
+def test_a_run_that_was_killed_before_its_first_epoch_is_the_one_that_is_resumed(tmp_path):
+    for name in ("001", "002"):
+        (tmp_path / name).mkdir()
+        begin(tmp_path / name, {"settings.json": {"fit": name}}, resume=False)
+    (tmp_path / "001" / "state.pt").touch()
+    assert run_folder(None, tmp_path, resume=True) == tmp_path / "002"
+    begin(tmp_path / "002", {"settings.json": {"fit": "002"}}, resume=True)
+    with pytest.raises(RunError, match="another 'fit'.*'002' then, 'x' now"):
+        begin(tmp_path / "002", {"settings.json": {"fit": "x"}}, resume=True)
+    with pytest.raises(RunError, match="holds a run already"):
+        begin(tmp_path / "001", {}, resume=False)
+    assert run_folder(None, tmp_path, resume=False) == tmp_path / "003"
+
+
+def test_a_folder_may_be_written_in_another_way_when_a_run_is_resumed(dataset, split, tmp_path):
+    state, config = tmp_path / "state.pt", FitConfig(epochs=1)
+    clips = sorted(split.train + split.val)
+    small = NetworkConfig(hidden_size=8, fc_size=8)
+    about = {"split.json": {"test": {"speakers": ["a"], "clips": ["data/1.wav"]}, "kind": "x"}}
+    begin(tmp_path, about, resume=False)
+    fit_one(dataset, clips, [split.val], small, config, state_file=state)
+    moved = replace(
+        dataset,
+        clips=[replace(clip, path=Path("/elsewhere") / clip.path.name) for clip in dataset.clips],
+    )
+    before = state.read_bytes()
+    fit_one(moved, clips, [split.val], small, config, state_file=state, resume=True)
+    assert state.read_bytes() == before  # nothing was trained again
+    about["split.json"]["test"]["clips"] = ["/elsewhere/1.wav"]
+    begin(tmp_path, about, resume=True)
+    about["split.json"]["test"]["clips"] = ["/elsewhere/2.wav"]
+    with pytest.raises(RunError, match="another 'test'.*such as 2.wav"):
+        begin(tmp_path, about, resume=True)
+
+
+def test_other_labels_are_another_run(dataset, split, tmp_path):
+    state, config = tmp_path / "state.pt", FitConfig(epochs=1)
+    clips = sorted(split.train + split.val)
+    small = NetworkConfig(hidden_size=8, fc_size=8)
+    fit_one(dataset, clips, [split.val], small, config, state_file=state)
+    swap = {"angry": "sad", "sad": "angry"}
+    other = replace(
+        dataset,
+        clips=[replace(clip, label=swap.get(clip.label, clip.label)) for clip in dataset.clips],
+    )
+    with pytest.raises(ResumeError, match="begun with another 'recordings'"):
+        fit_one(other, clips, [split.val], small, config, state_file=state, resume=True)
+
+
+def test_a_taught_network_is_not_resumed_with_other_teachers(dataset, split, tmp_path):
+    state, config = tmp_path / "state.pt", FitConfig(epochs=2)
+    clips = sorted(split.train + split.val)
+    small = NetworkConfig(hidden_size=8, fc_size=8)
+    folds = [
+        split.val,
+        [
+            i
+            for i in split.train
+            if dataset.clips[i].speaker == dataset.clips[split.train[0]].speaker
+        ],
+    ]
+    fit_one(dataset, clips, folds, small, config, state_file=state)
+    with pytest.raises(ResumeError, match="begun with another 'teachers'"):
+        fit_one(dataset, clips, folds[:1], small, config, state_file=state, resume=True)
+
+
+def test_other_features_are_another_run(dataset, split, tmp_path):
+    state, config = tmp_path / "state.pt", FitConfig(epochs=1)
+    clips = sorted(split.train + split.val)
+    small = NetworkConfig(hidden_size=8, fc_size=8)
+    fit_one(dataset, clips, [split.val], small, config, state_file=state)
+    frames = dataset.frames[clips[0]]
+    before = frames[0, 0]
+    frames[0, 0] += 1
+    try:
+        with pytest.raises(ResumeError, match="begun with another 'recordings'"):
+            fit_one(dataset, clips, [split.val], small, config, state_file=state, resume=True)
+    finally:
+        frames[0, 0] = before
+
+
+def test_a_damaged_state_or_checkpoint_is_one_clear_line(whole, tmp_path):
+    network = EmotionLSTM(NetworkConfig(hidden_size=8))
+    save_checkpoint(tmp_path, network, TRAINING_MFCC, None, ["a", "b"])
+    with pytest.raises(RunError, match="lacks temperature, licence"):
+        load_checkpoint(tmp_path)
+    content = (whole / "checkpoint.pt").read_bytes()
+    for damaged in (b"", content[:-1], content[: len(content) // 2], b"\0" * 100):
+        (tmp_path / "checkpoint.pt").write_bytes(damaged)
+        with pytest.raises(RunError, match="is not a checkpoint of edge-ser: is dam") as caught:
+            load_checkpoint(tmp_path)
+        assert "\n" not in str(caught.value)
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
+    (tmp_path / ".999.tmp").touch()
+    (tmp_path / ".mine.tmp").touch()
+    with alone_in(tmp_path), pytest.raises(BusyError), alone_in(tmp_path):
+        pass
+    with alone_in(tmp_path):
+        assert [path.name for path in tmp_path.iterdir()] == [".mine.tmp"]
+
+
+# ------------------------------------------------------------------ a full disk
+
+
+FILES = [
+    "settings.json",
+    "choice-1.state.pt",
+    "state.pt",
+    "metrics.csv",
+    "curves.png",
+    "checkpoint.pt",
+    "report.json",
+    "report.md",
+]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_disk_that_fills_up_costs_no_complete_file(
+    name, demo_corpus, feature_cache, whole, tmp_path, monkeypatch
+):
+    """The disk is full from the moment on when this file is put in its place."""
+    run, real, full = tmp_path / "001", os.fsync, []
+
+    def fsync(descriptor: int) -> None:
+        written = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if full or expected(written):
+            full.append(written)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(descriptor)
+
+    def expected(written: Path) -> bool:
+        order = [*FILES[:6], "calibration.png", *FILES[6:]]
+        done = {path.name for path in run.iterdir()} if written.parent == run else set()
+        before = set(FILES[: FILES.index(name)]) & set(order)
+        return written.parent == run and name not in done and before <= done | {"split.json"}
+
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("needs /proc to know what is written")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        with pytest.raises(EdgeSerError, match="cannot be written: No space left on device"):
+            train(demo_corpus, feature_cache, run)
+    assert full and not list(run.glob(".*"))
+    for path in run.iterdir():
+        assert path.stat().st_size > 0
+    begun = (run / "settings.json").exists()
+    train(demo_corpus, feature_cache, run, resume=begun)
+    assert contents(run) == contents(whole)
+
+
+def test_a_limit_of_the_file_size_is_an_error_of_one_line(demo_corpus, tmp_path):
+    resource = pytest.importorskip("resource")
+    done = subprocess.run(
+        command(
+            "train",
+            "fit",
+            "--data",
+            demo_corpus / "manifest.csv",
+            "--run",
+            tmp_path / "run",
+            "--cache",
+            tmp_path / "cache",
+            "--epochs",
+            1,
+            "--set",
+            "speech=false",
+        ),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1 and "choice-1.state.pt: cannot be written" in done.stderr
+    assert not list(tmp_path.rglob(".*.tmp"))
+    for path in (tmp_path / "cache").rglob("*.npz"):
+        with np.load(path) as stored:
+            assert len(stored["frames"])
+
+
+def test_a_full_disk_is_what_torch_and_text_report(tmp_path):
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    (tmp_path / f".{os.getpid()}.tmp").symlink_to("/dev/full")
+    (tmp_path / "old").write_text("old")
+    for write, value in ((write_text, "new"), (save_torch, torch.zeros(9))):
+        with pytest.raises(EdgeSerError, match="old: cannot be written: No space left"):
+            write(tmp_path / "old", value)
+        (tmp_path / f".{os.getpid()}.tmp").symlink_to("/dev/full")
+    assert (tmp_path / "old").read_text() == "old"
+
+
+# ------------------------------------------------------------------ export
+
+
+def exported(folder: Path) -> dict[str, bytes]:
+    return {
+        path.name: path.read_bytes()
+        for path in folder.iterdir()
+        if path.name.startswith(("model", "parity", "MODEL")) and "failed" not in path.name
+    }
+
+
+def test_an_export_that_fails_leaves_the_earlier_one_as_it_was(whole, feature_cache, monkeypatch):
+    from export import pipeline as session
+
+    def export() -> bool:
+        return session.export_run(whole, whole.parent, None, "x", feature_cache, False)
+
+    assert export()
+    before = exported(whole)
+    assert len(before) == 6
+    network, stored = load_checkpoint(whole)
+    with torch.no_grad():
+        network.members[0].out.bias += 1
+    monkeypatch.setattr(session, "load_checkpoint", lambda run: (network, stored))
+
+    def killed(*_) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("export_int8", "export_waveform", "write_parity", "_put_in_place"):
+        with monkeypatch.context() as patch:
+            patch.setattr(session, name, killed)
+            with pytest.raises(KeyboardInterrupt):
+                export()
+        assert exported(whole) == before and not (whole / ".export").exists()
+
+    (whole / ".export").mkdir()  # of an export that was killed
+    (whole / ".export" / "model.fp32.onnx").write_bytes(b"half")
+    other = EmotionLSTM(network.config).eval()
+    real = session._links
+    monkeypatch.setattr(session, "_links", lambda _, *rest: real(other, *rest))
+    assert not export()
+    assert exported(whole) == before
+    failed = json.loads((whole / "parity.failed.json").read_text())
+    assert not failed["holds"] and (whole / "model.int8.failed.onnx").exists()
+    assert not (whole / ".export").exists()
+
+
+# ------------------------------------------------------------------ protocols
+
+
+def test_a_protocol_does_not_begin_again_over_what_is_there(demo_corpus, feature_cache, tmp_path):
+    from evaluate.protocols import evaluate
+
+    fold = tmp_path / "runs" / "fold-02-seed-0"
+    fold.mkdir(parents=True)
+    (fold / "choice-1.state.pt").touch()
+    with pytest.raises(RunError, match="holds trainings already; give --resume"):
+        evaluate(
+            [demo_corpus / "manifest.csv"],
+            "loso",
+            tmp_path / "report",
+            recipes={"tiny": TINY},
+            labels=None,
+            auxiliary=[],
+            speaker_pattern=None,
+            noise=[],
+            inner=1,
+            seeds=1,
+            jobs=1,
+            runs=tmp_path / "runs",
+            cache=feature_cache,
+            resume=False,
+            device="cpu",
+        )
+    assert (fold / "choice-1.state.pt").exists() and not list(tmp_path.glob("report*"))
+
+
+def test_folds_of_other_settings_or_recordings_are_not_trained_over(dataset, tmp_path):
+    from evaluate import protocols as evaluate
+
+    tasks = list(evaluate._tasks([Candidate("tiny", TINY, dataset)], "loso", 3, range(1), tmp_path))
+    kept = tmp_path / "fold-02-seed-0"
+    kept.mkdir()
+    (kept / "settings.json").write_text(json.dumps(tasks[1].settings))
+    rows = [0] * len(tasks[1].test)
+    whole = {
+        **dict.fromkeys(evaluate.RESULT_KEYS, rows),
+        "logits": dict.fromkeys(evaluate.VARIANTS, rows),
+    }
+    result = json.dumps(whole)
+    lacking = json.dumps({key: value for key, value in whole.items() if key != "speakers"})
+    shorter = json.dumps(whole | {"logits": whole["logits"] | {"int8": rows[1:]}})
+    for damaged in ("", "{}", lacking, shorter, json.dumps(whole | {"logits": None})):
+        (kept / "result.json").write_text(damaged)
+        assert not evaluate._done(tasks[1])
+    (kept / "result.json").write_text(result)
+    assert evaluate._done(tasks[1]) and not evaluate._done(tasks[0])
+    relabelled = list(dataset.clips)
+    relabelled[0], relabelled[-1] = (
+        replace(relabelled[k], label=relabelled[j].label) for k, j in ((0, -1), (-1, 0))
+    )
+    assert relabelled != dataset.clips
+    others = [Candidate("tiny", TINY, replace(dataset, clips=relabelled))]
+    tasks = list(evaluate._tasks(others, "loso", 3, range(1), tmp_path))
+    with pytest.raises(RunError, match="fold-02-seed-0: holds a training of other settings"):
+        evaluate._results(tasks, others, tmp_path, 1, True, "cpu")
+    assert (kept / "result.json").read_text() == result

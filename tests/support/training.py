@@ -1,0 +1,18 @@
+"""Settings of short trainings."""
+
+from __future__ import annotations
+
+from edge_runtime import MfccConfig
+from train.augment import Augment
+
+TRAINING_MFCC = MfccConfig(hop_length=320)
+PLAIN = Augment(offset=0.0, speed=0.0, vocal_tract=0.0, mixstyle=0.0)  # clips as they are
+
+
+def fit_one(data, clips, folds, network, config, **options):
+    """`fit_best` with one candidate."""
+    from train.model_selection import Candidate, fit_best
+    from train.recipes import Recipe
+
+    candidate = Candidate("one", Recipe(data.mfcc, None, network, config), data)
+    return fit_best([candidate], clips, folds, **options).fit

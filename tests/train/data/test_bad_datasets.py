@@ -1,0 +1,298 @@
+"""Data sets as people have them: nothing is lost, shrunk or leaked without a word."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from support.training import TRAINING_MFCC
+
+from edge_runtime.features.silence import SilenceConfig
+from train.data.corpora import DatasetError, scan, spellings
+from train.data.features import load_dataset
+from train.data.folders import audio_files
+from train.dataset import open_dataset
+from train.recipes import BETTER
+
+
+def touch(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+def recordings(root: Path, *names: str) -> Path:
+    """Audio at these paths, each another."""
+    for k, name in enumerate(names):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        samples = 0.1 * np.random.default_rng(k).standard_normal(4000)
+        with (root / name).open("wb") as file:
+            soundfile.write(file, samples, 16_000, format="WAV")
+    return root
+
+
+def load(root: Path, silence: SilenceConfig | None = None, **options):
+    return load_dataset(scan([root], **options), TRAINING_MFCC, root.parent / "cache", silence)
+
+
+FOUR = ("angry/a-1.wav", "angry/b-1.wav", "sad/a-2.wav", "sad/b-2.wav")
+BY_NAME = {"speaker_pattern": r"([ab])-"}
+
+
+# ------------------------------------------------------------------ names and labels
+
+
+def test_one_label_in_many_spellings_is_one_class_and_said(tmp_path):
+    root = touch(
+        tmp_path,
+        "Happy/1.wav",
+        "happy/2.wav",
+        "HAPPY /3.wav",
+        "joy/4.wav",
+        "a\u0308rger/5.wav",
+        "\u00e4rger/6.wav",
+        "\u200b\u00e4rger/7.wav",
+    )
+    clips = scan([root])
+    assert {clip.label for clip in clips} == {"happy", "ärger"}
+    happy, anger = sorted(spellings(clips), key=lambda line: "ärger'" in line)
+    assert "'HAPPY ' (1), 'Happy' (1), 'happy' (1), 'joy' (1) are one label, 'happy'" in happy
+    assert anger.count("(1)") == 3
+    assert spellings(scan([touch(tmp_path / "plain", "a/1.wav", "b/1.wav")])) == []
+
+
+def test_speakers_that_differ_in_capitals_alone_are_one(tmp_path):
+    (tmp_path / "m.csv").write_text("path,label,speaker\n1,sad,Anna\n2,angry, anna\n3,sad,ANNA \n")
+    assert {clip.speaker for clip in scan([tmp_path / "m.csv"])} == {"m/Anna"}
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        ("uncertain", "an answer of the runtime's own"),
+        ("No  Speech", "an answer of the runtime's"),
+        ("a\x07b", r"'a\\x07b' holds what is no text"),
+        (os.fsdecode(b"\xe4"), "holds what is no text"),
+        ("x" * 65, "has 65 characters; a model holds 64 at most"),
+    ],
+)
+def test_a_label_that_cannot_be_answered_is_refused(tmp_path, label, message):
+    root = touch(tmp_path, f"{label}/1.wav", "sad/2.wav", "angry/3.wav")
+    with pytest.raises(DatasetError, match=message):
+        scan([root])
+    assert len(scan([root], labels=["sad", "angry"])) == 2
+
+
+def test_names_of_corpora_are_those_that_a_model_can_hold(tmp_path):
+    root = touch(tmp_path / "nb\xa0sp \u200c\x07", "a/1.wav", "b/2.wav")
+    assert {clip.corpus for clip in scan([root])} == {"nb sp \\u200c\\x07"}
+    (tmp_path / "m.csv").write_text("path,label,corpus\n1,a,x\u200cy\n2,b,x\u200cy\n")
+    assert {clip.corpus for clip in scan([tmp_path / "m.csv"])} == {"x\\u200cy"}
+
+
+def test_names_of_files_may_be_anything(tmp_path):
+    names = ["-x.wav", "a b.wav", "a\nb.wav", "ä.wav", os.fsdecode(b"\xff.wav"), "%s'\".wav"]
+    root = recordings(tmp_path / "x", *(f"{label}/{name}" for label in "ab" for name in names))
+    assert len(load(root).clips) == 12
+
+
+def test_what_lies_in_a_split_folder_without_a_label_is_no_class(tmp_path):
+    with pytest.raises(DatasetError, match="in no folder that is its label"):
+        scan([touch(tmp_path / "a", "train/1.wav", "test/2.wav")])
+    root = touch(tmp_path / "b", "train/03-01-05-01-01-01-09.wav", "test/03-01-04-01-01-01-08.wav")
+    assert {(c.label, c.split) for c in scan([root])} == {("angry", "train"), ("sad", "test")}
+
+
+# ------------------------------------------------------------------ folders and links
+
+
+def test_hidden_files_and_folders_are_no_recordings(tmp_path):
+    root = touch(
+        tmp_path,
+        "a/1.wav",
+        "a/._1.wav",
+        ".DS_Store",
+        ".git/x.wav",
+        "__MACOSX/a/1.wav",
+        "a/.ipynb_checkpoints/1.wav",
+        "b/2.wav",
+        "b/notes.txt",
+    )
+    assert [str(path.relative_to(root)) for path in audio_files(root)] == ["a/1.wav", "b/2.wav"]
+
+
+def test_a_linked_folder_is_labelled_by_the_name_that_people_see(tmp_path):
+    touch(tmp_path / "disk", "x17/1.wav")
+    root = touch(tmp_path / "root", "angry/2.wav")
+    (root / "sad").symlink_to(tmp_path / "disk" / "x17")
+    assert [clip.label for clip in scan([root])] == ["angry", "sad"]
+
+
+def test_loops_of_links_end_and_a_second_label_by_a_link_is_refused(tmp_path):
+    root = touch(tmp_path, "angry/1.wav", "sad/2.wav")
+    (root / "angry" / "up").symlink_to(root)
+    (root / "sad" / "self").symlink_to("self")
+    (root / "sad" / "self.wav").symlink_to("self.wav")
+    (root / "sad" / "gone.wav").symlink_to("nowhere.wav")
+    (root / "sad" / "over").symlink_to(root / "angry" / "up")
+    clips = scan([root])
+    assert [clip.path.name for clip in clips] == ["1.wav", "2.wav", "gone.wav", "self.wav"]
+    (root / "calm").symlink_to(root / "sad")
+    with pytest.raises(DatasetError, match="calm: is a link to .*sad, whose recordings would have"):
+        scan([root])
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_and_no_smaller_data_set(tmp_path, monkeypatch):
+    root = touch(tmp_path, "angry/1.wav", "sad/2.wav")
+    real = os.scandir
+
+    def locked(path):
+        if Path(path).name == "sad":
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    with pytest.raises(DatasetError, match="sad: cannot be read: Permission denied"):
+        scan([root])
+
+
+# ------------------------------------------------------------------ manifests
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_a_manifest_of_a_spreadsheet_is_read(tmp_path, ends):
+    lines = ["Path,LABEL,note", '"a, ""b"".wav",Sad,x', ",,", "../c.wav,angry", "/abs/d.wav,angry,"]
+    (tmp_path / "m.csv").write_bytes(b"\xef\xbb\xbf" + ends.join(lines).encode())
+    clips = scan([tmp_path / "m.csv"])
+    assert [str(clip.path) for clip in clips] == [
+        str(tmp_path / 'a, "b".wav'),
+        str(tmp_path / "../c.wav"),
+        "/abs/d.wav",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"path;label\na.wav;sad\n", "no column label, path.*found: path;label"),
+        (b"path,label,label\na,b,c\n", "has the column label twice"),
+        (b"path,label\na,b.wav,sad\n", "line 2: 3 values for 2 columns"),
+        (b'path,label\n"a.wav,sad\nb.wav,sad\n', "is not a manifest that can be read"),
+        ("path,label\nä,sad\n".encode("utf-16"), "wanted CSV in UTF-8"),
+        (b"path,label\n" + b"a.wav\n" * 9, "line 2: path or label is empty.*and 4 more such"),
+        (b"path,label\na\0.wav,sad\nb.wav,angry\n", "zero byte|NUL"),
+    ],
+)
+def test_a_manifest_is_not_guessed_at(tmp_path, content, message):
+    (tmp_path / "m.csv").write_bytes(content)
+    with pytest.raises(DatasetError, match=message):
+        scan([tmp_path / "m.csv"])
+
+
+def test_a_manifest_without_recordings_says_so(tmp_path):
+    (tmp_path / "manifest.csv").write_text("path,label,speaker\n")
+    with pytest.raises(DatasetError, match="has no line below its first"):
+        scan([tmp_path])
+
+
+def test_a_manifest_that_is_a_dangling_link_is_not_passed_over(tmp_path):
+    root = touch(tmp_path, "angry/1.wav", "sad/2.wav")
+    (root / "manifest.csv").symlink_to("nowhere.csv")
+    with pytest.raises(DatasetError, match="manifest.csv: is not a manifest that can be read"):
+        scan([root])
+
+
+def test_thousands_of_missing_files_are_one_error(tmp_path):
+    rows = [f"{k}.wav,{'sad' if k % 2 else 'angry'}" for k in range(5000)]
+    root = recordings(tmp_path / "x", *FOUR)
+    rows += [f"{name},{name.partition('/')[0]}" for name in FOUR]
+    (root / "manifest.csv").write_text("path,label\n" + "\n".join(rows))
+    with pytest.raises(DatasetError, match="of 5,004 clips, 5,000 cannot be read") as caught:
+        load(root)
+    assert len(str(caught.value)) < 1000 and "0.wav: no such file" in str(caught.value)
+
+
+def test_a_few_bad_clips_are_skipped_named_and_counted(tmp_path, capsys):
+    root = recordings(tmp_path / "x", *FOUR)
+    (root / "sad" / "text\nfile.wav").write_text("no audio")
+    (root / "sad" / "empty.wav").touch()
+    (root / "sad" / "cut.wav").write_bytes((root / FOUR[0]).read_bytes()[:-100])
+    soundfile.write(root / "sad" / "silent.wav", np.zeros(8000), 16_000)
+    soundfile.write(root / "sad" / "one.wav", np.full(1, 0.5), 16_000)
+    (root / "sad" / "gone.wav").symlink_to("nowhere.wav")
+    with pytest.raises(DatasetError, match="two classes are needed"):
+        load(touch(tmp_path / "y", "a/1.wav", "b/1.wav"))
+    recordings(root, *FOUR, *(f"sad/c-{k}.wav" for k in range(3)))
+    recipe = BETTER.with_settings(["speech=false"])  # needs no noise to be synthesised
+    data = open_dataset([root], None, [], None, recipe, tmp_path / "cache", [])
+    assert len(data.clips) == 8 and len(data.unreadable) == 5
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("Skipped: ") for line in lines) == 5
+    assert "5 of 13 clips cannot be used" in lines
+    assert all(np.isfinite(frames).all() for frames in data.frames)
+
+
+# ------------------------------------------------------------------ copies
+
+
+def test_a_copy_under_another_speaker_is_left_out_altogether(tmp_path):
+    root = recordings(tmp_path / "x", *FOUR)
+    shutil.copy(root / "sad/a-2.wav", root / "sad/b-9.wav")
+    data = load(root, **BY_NAME)
+    assert len(data.clips) == 3
+    assert any("has another speaker in" in line and "b-9.wav" in line for line in data.duplicates)
+
+
+def test_a_recording_that_has_a_label_and_one_that_is_not_asked_for_is_left_out(tmp_path, capsys):
+    root = recordings(tmp_path / "x", *FOUR, "calm/a-3.wav", "calm/a-4.wav")
+    shutil.copy(root / "sad/a-2.wav", root / "calm/a-9.wav")
+    (root / "calm/a-8.wav").write_bytes(b"no audio, and no concern of ours")
+    recipe = BETTER.with_settings(["speech=false"])
+    data = open_dataset([root], ["angry", "sad"], [], None, recipe, tmp_path / "cache", [])
+    assert len(data.clips) == 3 and data.labels == ["angry", "sad"] and not data.unreadable
+    assert data.n_dropped == 1 and "a-2.wav" not in {clip.path.name for clip in data.clips}
+    assert "has another label in" in data.duplicates[0]
+    everything = open_dataset([root], None, [], None, recipe, tmp_path / "cache", [])
+    assert len(everything.clips) == 5 and everything.n_dropped == 2
+    capsys.readouterr()
+
+
+def test_a_copy_with_a_speaker_is_kept_before_one_without(tmp_path):
+    root = recordings(tmp_path / "x", *FOUR)
+    shutil.copy(root / "sad/b-2.wav", root / "sad/0.wav")
+    data = load(root, **BY_NAME)
+    assert len(data.clips) == 4 and {clip.speaker for clip in data.clips} == {"x/a", "x/b"}
+    assert data.duplicates[0].endswith("0.wav; kept once")
+
+
+def test_a_copy_in_training_and_test_is_in_one_of_them(tmp_path):
+    root = recordings(tmp_path / "x", *(f"train/{name}" for name in FOUR), "test/sad/z.wav")
+    shutil.copy(root / "train/sad/a-2.wav", root / "test/sad/copy.wav")
+    data = load(root)
+    assert len(data.clips) == 5 and "kept once, in test" in data.duplicates[0]
+
+
+def test_a_folder_that_is_given_twice_is_one_line(tmp_path):
+    root = recordings(tmp_path / "x", *FOUR)
+    clips = scan([root, root, root / "sad"], **BY_NAME)
+    data = load_dataset(clips, TRAINING_MFCC, tmp_path / "cache")
+    assert len(data.clips) == 4 and data.n_dropped == 6
+    assert [line.split(": ")[1] for line in data.duplicates] == [
+        "is listed more than once and counted once, and so are others"
+    ]
+
+
+def test_features_that_are_not_finite_never_come_out_of_the_cache(tmp_path):
+    root, cache = recordings(tmp_path / "x", *FOUR), tmp_path / "cache"
+    first = load(root)
+    for entry in cache.rglob("*.npz"):
+        with np.load(entry) as stored:
+            values = dict(stored)
+        np.savez(entry, **{**values, "frames": values["frames"] * np.nan})
+    for a, b in zip(first.frames, load(root).frames):
+        np.testing.assert_array_equal(a, b)

@@ -1,0 +1,210 @@
+"""Where labels, speakers and splits come from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from support.paths import CORPORA
+
+from train.data.corpora import DatasetError, scan, unused_folders
+
+
+def touch(root: Path, *names: str) -> Path:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return root
+
+
+def rows(clips):
+    return [(clip.path.name, clip.label, clip.speaker, clip.split) for clip in clips]
+
+
+def test_class_folders_with_splits(tmp_path):
+    root = touch(
+        tmp_path / "mine",
+        "train/angry/a.wav",
+        "train/sad/b.wav",
+        "test/angry/c.wav",
+        "test/angry/notes.txt",
+        "test/angry/._c.wav",
+    )
+    assert rows(scan([root])) == [
+        ("c.wav", "angry", None, "test"),
+        ("a.wav", "angry", None, "train"),
+        ("b.wav", "sad", None, "train"),
+    ]
+
+
+def test_flat_folders_and_labels_of_ones_own(tmp_path):
+    root = touch(tmp_path, "Bored/a.wav", "very tired/b.FLAC", "ärger/c.mp3")
+    assert [clip.label for clip in scan([root])] == ["bored", "very tired", "ärger"]
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "speaker"),
+    [
+        ("ravdess/Actor_07/03-01-05-02-01-02-07.flac", "angry", "ravdess/07"),
+        ("ravdess/Actor_24/03-01-08-01-01-01-24.wav", "surprised", "ravdess/24"),
+        ("emodb/wav/03a01Wa.wav", "angry", "emodb/03"),
+        ("emodb/wav/16b10Tb.wav", "sad", "emodb/16"),
+        ("emodb/wav/08a02Lc.wav", "boredom", "emodb/08"),
+        ("tess/OAF_back_angry.flac", "angry", "tess/OAF"),
+        ("tess/YAF_dog_ps.wav", "surprised", "tess/YAF"),
+        ("nemo/SM0_anger_1.flac", "angry", "nemo/SM0"),
+        ("nemo/WR0_happiness_90.flac", "happy", "nemo/WR0"),
+    ],
+)
+def test_names_of_known_corpora(tmp_path, name, label, speaker):
+    touch(tmp_path, name, "other/x.wav")
+    clip = next(clip for clip in scan([tmp_path]) if clip.path.name == Path(name).name)
+    assert (clip.label, clip.speaker, clip.corpus) == (label, speaker, speaker.split("/")[0])
+
+
+def test_a_name_that_is_only_like_one_of_a_corpus_is_of_none(tmp_path):
+    root = touch(tmp_path, "calm/AB1_take_3.wav", "stressed/AB1_take_4.wav")
+    assert [(c.label, c.speaker, c.corpus) for c in scan([root])] == [
+        ("calm", None, tmp_path.name),
+        ("stressed", None, tmp_path.name),
+    ]
+
+
+def test_folders_that_are_no_labels_are_told_of(tmp_path):
+    names = ("03-01-05-01-01-01-07.wav", "03-01-03-01-01-01-08.wav")
+    mine = touch(tmp_path / "mine", f"positive/{names[1]}", f"negative/{names[0]}")
+    (note,) = unused_folders(scan([mine]))
+    assert note.startswith("2 files in 2 folders, such as 'negative', are named as those of rav")
+    known = touch(
+        tmp_path / "known",
+        f"Actor_07/{names[0]}",
+        f"Actor_08/{names[1]}",
+        "OAF_angry/OAF_back_angry.wav",
+        "YAF_sad/YAF_back_sad.wav",
+        "wav/03a01Wa.wav",
+        "wav/03a01Fa.wav",
+    )
+    assert unused_folders(scan([known])) == []
+
+
+def test_data_that_are_called_alike_stay_apart(tmp_path):
+    for name in "ab":
+        (tmp_path / name / "data").mkdir(parents=True)
+        (tmp_path / name / "data" / "manifest.csv").write_text(
+            "path,label,speaker\nx.wav,angry,01\ny.wav,sad,01\n"
+        )
+    one, other = (tmp_path / name / "data" for name in "ab")
+    assert {clip.speaker for clip in scan([one])} == {"data/01"}
+    both = {"a-data/01", "b-data/01"}
+    assert {clip.speaker for clip in scan([one, other])} == both
+    assert {clip.speaker for clip in scan([one / "manifest.csv", other])} == both
+    assert {clip.speaker for clip in scan([one, one / "manifest.csv"])} == {"data/01"}
+    (tmp_path / "a" / "data.csv").write_text((one / "manifest.csv").read_text())
+    assert len({clip.corpus for clip in scan([one, tmp_path / "a" / "data.csv"])}) == 2
+
+
+def test_a_folder_relabels_a_known_corpus(tmp_path):
+    """Calm filed under neutral, as many do with RAVDESS; the speaker still comes from the name."""
+    touch(
+        tmp_path,
+        "neutral/03-01-02-01-01-01-07.wav",
+        "sad/03-01-04-01-01-01-08.wav",
+        "train/negative/03-01-05-01-01-01-09.wav",
+    )
+    found = {clip.path.name: (clip.label, clip.speaker) for clip in scan([tmp_path])}
+    assert found["03-01-02-01-01-01-07.wav"] == ("neutral", "ravdess/07")
+    assert found["03-01-05-01-01-01-09.wav"] == ("negative", "ravdess/09")
+
+
+def test_a_manifest_for_everything_else(tmp_path):
+    manifest = tmp_path / "calls.csv"
+    manifest.write_text(
+        "path,label,speaker,split\nx/1.wav,Angry ,anna,train\nx/2.wav,sadness,,\n", encoding="utf-8"
+    )
+    clips = scan([manifest])
+    assert [(c.path, c.label, c.speaker, c.split) for c in clips] == [
+        (tmp_path / "x/1.wav", "angry", "calls/anna", "train"),
+        (tmp_path / "x/2.wav", "sad", None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file,label\na.wav,sad\n", "has no column path"),
+        ("path,label\na.wav,\n", "line 2: path or label is empty"),
+        ("path,label,split\na.wav,sad,dev\n", "line 2: split='dev' must be train, val, test"),
+        ("", "has no column label, path"),
+    ],
+)
+def test_a_wrong_manifest_is_named_with_its_line(tmp_path, text, message):
+    manifest = tmp_path / "m.csv"
+    manifest.write_text(text)
+    with pytest.raises(DatasetError, match=message):
+        scan([manifest])
+
+
+def test_a_folder_with_a_manifest_is_what_the_manifest_says(tmp_path):
+    touch(tmp_path, "x/1.wav", "x/2.wav", "x/3.wav")
+    (tmp_path / "manifest.csv").write_text("Path , LABEL\nx/1.wav,sad\n\nx/2.wav,angry\n")
+    assert [clip.label for clip in scan([tmp_path])] == ["sad", "angry"]
+
+
+def test_links_are_followed_but_not_for_ever(tmp_path):
+    touch(tmp_path / "elsewhere", "a.wav")
+    root = touch(tmp_path / "root", "angry/b.wav")
+    (root / "sad").symlink_to(tmp_path / "elsewhere")
+    (root / "angry" / "loop").symlink_to(root)
+    assert len(scan([root])) == 2
+
+
+def test_both_spellings_of_a_tess_speaker(tmp_path):
+    root = touch(tmp_path, "OAF_back_angry.wav", "OA_bite_neutral.wav")
+    assert {clip.speaker for clip in scan([root])} == {"tess/OAF"}
+
+
+def test_chosen_labels_only(tmp_path):
+    root = touch(tmp_path, "a/1.wav", "b/1.wav", "c/1.wav")
+    assert {clip.label for clip in scan([root], labels=["a", "C"])} == {"a", "c"}
+    with pytest.raises(DatasetError, match="no clip is labelled d; found: a, b, c"):
+        scan([root], labels=["a", "d"])
+
+
+def test_a_speaker_pattern(tmp_path):
+    root = touch(tmp_path / "calls", "sad/anna-1.wav", "angry/ben-2.wav", "angry/3.wav")
+    with pytest.raises(DatasetError, match=r"'xx\(.*is in none of the 3 paths.*such as 'angry/3"):
+        scan([root], speaker_pattern=r"xx(\d+)")
+    clips = scan([root], speaker_pattern=r"([a-z]+)-\d")
+    assert [clip.speaker for clip in clips] == [None, "calls/ben", "calls/anna"]
+
+
+def test_nothing_or_one_class_is_a_clear_error(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match="no audio found"):
+        scan([tmp_path / "empty"])
+    with pytest.raises(DatasetError, match="all 2 clips are labelled 'sad'"):
+        scan([touch(tmp_path / "one", "sad/1.wav", "sad/2.wav")])
+    with pytest.raises(DatasetError, match="no such folder or manifest"):
+        scan([tmp_path / "nowhere"])
+
+
+@pytest.mark.parametrize(
+    ("corpus", "clips", "speakers", "labels"),
+    [
+        ("emodb", 339, 10, {"angry": 127, "happy": 71, "neutral": 79, "sad": 62}),
+        ("tess", 800, 2, {"angry": 200, "happy": 200, "neutral": 200, "sad": 200}),
+        ("nemo", 1798, 5, None),
+        ("ravdess", 1440, 24, None),
+    ],
+)
+def test_the_real_corpora(corpus, clips, speakers, labels):
+    if not (CORPORA / corpus).is_dir():
+        pytest.skip(f"no corpus at {CORPORA / corpus}: set EDGE_SER_CORPORA to run this")
+    found = scan([CORPORA / corpus])
+    assert (len(found), len({clip.speaker for clip in found})) == (clips, speakers)
+    if labels:
+        assert Counter(clip.label for clip in found) == labels
+    if corpus == "ravdess":
+        assert len({clip.label for clip in found}) == 8

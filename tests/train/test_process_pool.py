@@ -1,0 +1,38 @@
+"""Trainings in processes of their own: how many at a time, and what ends them."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from train.process_pool import in_processes
+from train.run_folder import RunError
+
+
+def first_fails(folder: Path) -> None:
+    """In the place of a training: the first one fails, the others take their time."""
+    folder.mkdir()
+    (folder / "begun").touch()
+    if folder.name == "0":
+        raise RunError("no luck")
+    time.sleep(30)
+
+
+def test_one_training_that_fails_ends_all_at_once(tmp_path):
+    started = time.monotonic()
+    with pytest.raises(RunError, match="no luck"):
+        list(in_processes(first_fails, [tmp_path / f"{k}" for k in range(8)], jobs=2))
+    assert time.monotonic() - started < 25  # most of it is the import of torch
+    assert len(list(tmp_path.glob("*/begun"))) <= 3
+
+
+def own_process(task: int) -> int:
+    return os.getpid()
+
+
+def test_0_jobs_are_one_a_core(monkeypatch):
+    monkeypatch.setattr("train.process_pool.usable_cores", lambda: 1)
+    assert len(set(in_processes(own_process, range(4), jobs=0))) == 1

@@ -1,0 +1,158 @@
+"""Checkpoints of strangers: no code of theirs runs, and what is wrong with them is said."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from support.paths import ROOT
+
+torch = pytest.importorskip("torch")
+
+from edge_runtime import EdgeSerError, MfccConfig  # noqa: E402
+from export.pipeline import export_run  # noqa: E402
+from train.network import EmotionLSTM, NetworkConfig  # noqa: E402
+from train.run_folder import CHECKPOINT, RunError, load_checkpoint, save_checkpoint  # noqa: E402
+
+
+class Bomb:
+    """What creates a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.path}",)
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    network = EmotionLSTM(NetworkConfig(hidden_size=4, n_classes=2, fc_size=4))
+    save_checkpoint(
+        folder,
+        network,
+        MfccConfig(),
+        None,
+        ["a", "b"],
+        temperature=1.0,
+        corpora=[],
+        licence="MIT",
+        scores={},
+        clips=[],
+    )
+    load_checkpoint(folder)
+    return folder
+
+
+def rewritten(run, change):
+    stored = torch.load(run / CHECKPOINT, weights_only=True)
+    change(stored)
+    torch.save(stored, run / CHECKPOINT)
+
+
+@pytest.mark.parametrize("how", ["zip", "pickle", "old torch", "in the weights", "in the labels"])
+def test_code_in_a_checkpoint_is_not_executed_and_named(run, tmp_path, how):
+    exploded = tmp_path / "exploded"
+    file = run / CHECKPOINT
+    if how == "zip":
+        torch.save({"weights": Bomb(exploded)}, file)
+    elif how == "pickle":
+        file.write_bytes(pickle.dumps(Bomb(exploded)))
+    elif how == "old torch":
+        torch.save(Bomb(exploded), file, _use_new_zipfile_serialization=False)
+    else:
+        key = "weights" if how == "in the weights" else "labels"
+        rewritten(run, lambda stored: stored.update({key: [Bomb(exploded)]}))
+    done = subprocess.run(
+        [sys.executable, "-m", "export", "onnx", "--run", run],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert not exploded.exists()
+    assert done.returncode == 1 and not list(run.glob("*.onnx"))
+    assert len(done.stderr.splitlines()) == 1 and "weights_only" not in done.stderr
+    assert f"export: {file}: is not a checkpoint of edge-ser: " in done.stderr
+    if how != "pickle":  # of which torch says the same, but not of what
+        assert "wants code to be run when it is loaded (posix.system); it was not" in done.stderr
+
+
+DAMAGE = {
+    "another network": (lambda s: s["network"].update(hidden_size=5), "have shape"),
+    "terabytes": (lambda s: s["network"].update(hidden_size=10**9), "hidden_size=1000000000"),
+    "many layers": (lambda s: s["network"].update(num_layers=10**9), "num_layers=1000000000"),
+    "text for a size": (lambda s: s["network"].update(hidden_size="4"), "checkpoint of edge-ser"),
+    "unknown size": (lambda s: s["network"].update(surprise=4), "surprise"),
+    "no sizes": (lambda s: s.pop("network"), "lacks 'network'"),
+    "no weights": (lambda s: s.update(weights={}), "have shape None"),
+    "weights of text": (lambda s: s.update(weights="x"), "is not a checkpoint"),
+    "not a number": (
+        lambda s: s["weights"]["members.0.fc.bias"].fill_(float("nan")),
+        "are not finite",
+    ),
+    "a size of a slip": (
+        lambda s: s["network"].update(hidden_size=10**6),
+        "hidden_size=1000000 must be 16384",
+    ),
+    "too many members": (lambda s: s["network"].update(members=10**9), "members=1000000000"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), DAMAGE.values(), ids=DAMAGE)
+def test_a_checkpoint_that_does_not_fit_is_refused(run, change, message):
+    rewritten(run, change)
+    with pytest.raises(RunError, match=message) as error:
+        load_checkpoint(run)
+    assert str(error.value).startswith(str(run / CHECKPOINT)) and "\n" not in str(error.value)
+
+
+SETTINGS = {
+    "no labels": (lambda s: s.pop("labels"), "lacks labels"),
+    "labels twice": (lambda s: s.update(labels=["a", "a"]), "key labels"),
+    "a label for terminals": (lambda s: s.update(labels=["a", "\x1b[2J"]), "key labels"),
+    "temperature": (lambda s: s.update(temperature=-1.0), "key temperature .* is -1"),
+    "temperature of text": (lambda s: s.update(temperature="hot"), "could not convert"),
+    "front end": (lambda s: s["mfcc"].update(hop_length=0), "hop_length=0"),
+    "silence": (lambda s: s.update(silence={"range_db": 1}), "wanted an object with"),
+    "clips": (lambda s: s.update(clips=[1]), "is not a checkpoint"),
+    "scores": (lambda s: s.update(scores=[1]), "key scores"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), SETTINGS.values(), ids=SETTINGS)
+def test_settings_that_are_none_are_refused_before_anything_is_written(run, change, message):
+    rewritten(run, change)
+    with pytest.raises(EdgeSerError, match=message) as error:
+        export_run(run, run, None, "test", run / "cache", False)
+    assert str(run / CHECKPOINT) in str(error.value)
+    assert not list(run.glob("*.onnx"))
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(run, tmp_path):
+    file = run / CHECKPOINT
+    whole = file.read_bytes()
+    for length in (0, 10, len(whole) // 2, len(whole) - 1):
+        file.write_bytes(whole[:length])
+        with pytest.raises(RunError, match="is damaged or no file of torch"):
+            load_checkpoint(run)
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(RunError, match="is not a regular file"):
+        load_checkpoint(run)
+    file.unlink()
+    with (
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("archive/data.pkl", "w", force_zip64=True) as part,
+    ):
+        for _ in range(2100):
+            part.write(bytes(1 << 20))
+    assert file.stat().st_size < 4 << 20
+    with pytest.raises(RunError, match="unfolds to 2,202,009,600 bytes"):
+        load_checkpoint(run)
