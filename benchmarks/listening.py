@@ -28,7 +28,7 @@ LEVEL = 0.05  # RMS of every clip; noise is so many dB below
 GAP = 2 * RATE  # samples
 LEAD = 6 * RATE  # what goes on for 5 s is the background
 RATIOS = (20, 10, 5)  # dB
-LEAST_SHARE = 0.3  # of a clip, to say that it was found: speech has gaps, and clips have silence
+MIN_SHARE = 0.3  # of a clip, to say that it was found: speech has gaps, and clips have silence
 
 Interval = tuple[int, int]  # of samples
 
@@ -66,7 +66,7 @@ def found(events: list[ListenEvent], places: list[Interval]) -> int:
             max(0.0, min(end, event.end * RATE) - max(begin, event.start * RATE))
             for event in events
         )
-        n_found += heard >= LEAST_SHARE * (end - begin)
+        n_found += heard >= MIN_SHARE * (end - begin)
     return n_found
 
 
@@ -107,7 +107,7 @@ def main() -> None:
 
 {command()} with {model.card.name}: {len(clips)} clips in {len(speech) / RATE / 60:.1f} minutes, \
 {GAP / RATE:g} s apart, each as loud as the others, while a noise goes on. A clip is found \
-where utterances cover {100 * LEAST_SHARE:.0f} % of it. Without noise \
+where utterances cover {100 * MIN_SHARE:.0f} % of it. Without noise \
 {found(utterances(model, speech), places)} of {len(clips)} are found.
 
 | noise | found at 20 dB | at 10 dB | at 5 dB | alone: utterances with an emotion |

@@ -8,6 +8,7 @@ for it. Times are of the processor, so that other programs do not matter. Linux 
 from __future__ import annotations
 
 import benchmarks.one_thread  # noqa: F401
+from edge_runtime.inference.network import network_of
 
 # isort: split
 import argparse
@@ -43,10 +44,15 @@ def after_rounds(model: EmotionModel, loop: np.ndarray) -> Callable[[int], dict[
     """The answer to an even number of rounds of a programme in exact arithmetic: each two rounds
     but the first few add the same to the sums over time, which the network divides by the last."""
     step = model.card.frames_per_step
-    kept = [model.gate().whole(model.mfcc(np.tile(loop, rounds))) for rounds in (4, 6)]
+    kept = [
+        network_of(model)
+        .new_silence_gate()
+        .whole(network_of(model).front_end(np.tile(loop, rounds)))
+        for rounds in (4, 6)
+    ]
     counts = np.array([len(frames) for frames in kept]) // step * step
     assert (len(kept[1]) - len(kept[0])) % step == 0
-    states = [model.run(kept[1][:count]).state.astype(np.float64) for count in counts]
+    states = [network_of(model).run(kept[1][:count]).state.astype(np.float64) for count in counts]
     shape = pooled_shape(model.card.architecture, len(states[0]))
     sums = slice(len(states[0]) - shape[0] * shape[1], None)
 
@@ -56,8 +62,8 @@ def after_rounds(model: EmotionModel, loop: np.ndarray) -> Callable[[int], dict[
         total = total.reshape(shape)
         # Beside which what is asked with weighs nothing.
         state[sums] = (total / total[:, -1:] * 1e12).ravel()
-        silence = np.zeros((step, model.card.mfcc.n_mfcc), np.float32)
-        heard = model.run(silence, state.astype(np.float32))
+        silence = np.zeros((step, model.card.mfcc_config.n_mfcc), np.float32)
+        heard = network_of(model).run(silence, state.astype(np.float32))
         return dict(zip(model.labels, heard.probabilities.tolist()))
 
     return answer

@@ -24,7 +24,7 @@ from edge_runtime.diagnostics.system_info import processor
 from edge_runtime.features.silence import SilenceConfig
 from edge_runtime.inference.card import METADATA_KEY
 from export.graph import export_fp32, export_int8
-from export.parity import Answers, chunked_answers, model_answers, torch_answers
+from export.parity import ModelOutputs, chunked_answers, model_answers, torch_answers
 from export.pipeline import make_card
 from train.data.corpora import Clip
 from train.data.features import load_dataset
@@ -67,7 +67,10 @@ def main() -> None:
     chosen = rng.permutation(len(every))[: options.clips]
     silence = stored["silence"] and SilenceConfig.from_dict(stored["silence"])
     dataset = load_dataset(
-        [every[i] for i in chosen], MfccConfig.from_dict(stored["mfcc"]), options.cache, silence
+        [every[i] for i in chosen],
+        MfccConfig.from_dict(stored["mfcc_config"]),
+        options.cache,
+        silence,
     )
     targets = np.array([card.labels.index(clip.label) for clip in dataset.clips])
     reference = torch_answers(network, dataset.frames, card.temperature)
@@ -91,13 +94,13 @@ def main() -> None:
         dynamic(fp32, channel, per_channel=True)
         models = {name: EmotionModel.load(file) for name, file in files.items()}
         sizes = {name: file.stat().st_size for name, file in files.items()}
-    clip = np.resize(dataset.frames[0], (151, card.mfcc.n_mfcc))
+    clip = np.resize(dataset.frames[0], (151, card.mfcc_config.n_mfcc))
     times = medians(
         {name: (lambda m=model: m.run(clip)) for name, model in models.items()}, options.rounds
     )
     rows = []
     for name, model in models.items():
-        answers: Answers = model_answers(model, dataset.frames)
+        answers: ModelOutputs = model_answers(model, dataset.frames)
         pieces = chunked_answers(model, dataset.frames)
         differ = int((answers.logits.argmax(1) != reference.logits.argmax(1)).sum())
         after = scores(targets, answers.logits.argmax(axis=1), list(card.labels))["uar"]

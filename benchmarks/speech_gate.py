@@ -9,7 +9,7 @@ of noise and tested with the other half. The first, with the folders of the corp
 
     python -m train fit --data emodb --data ravdess --data tess --data nemo --noise noise/chainsaw
         --noise noise/dog_bark --noise noise/fire_crackling --noise noise/rain --auxiliary all
-        --labels angry,happy,neutral,sad --recipe corpora --set stack=2 --epochs 20 --inner 1
+        --labels angry,happy,neutral,sad --recipe corpora --set frame_stack=2 --epochs 20 --inner 1
         --run runs/unheard-1
     python -m export onnx --run runs/unheard-1 --name "a model of half of the noise"
 

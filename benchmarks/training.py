@@ -32,20 +32,20 @@ from train.data.corpora import Clip, scan
 from train.data.features import Dataset, load_dataset
 from train.data.noise import noise_features
 from train.files import write_text
-from train.loop import Epochs, FitConfig, pad
+from train.loop import EpochLoop, FitConfig, pad
 from train.network import EmotionLSTM
-from train.recipes import BETTER
+from train.recipes import DEFAULT_RECIPE
 
 from .command import command
 
 STRAIGHTFORWARD = "straightforward loop"
-UNCHANGED = Augment(offset=0, mixstyle=0, speed=0, vocal_tract=0)
+UNCHANGED = Augment(cepstral_offset=0, mixstyle=0, speed=0, vtlp=0)
 
 
 def straightforward_epoch(
     clips: list[Clip], targets: np.ndarray, network: EmotionLSTM, batch_size: int
 ) -> None:
-    config = BETTER.mfcc
+    config = DEFAULT_RECIPE.mfcc_config
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     network.train()
     order = random.sample(range(len(clips)), len(clips))
@@ -73,17 +73,19 @@ def straightforward_epoch(
 
 def our_epochs(
     dataset: Dataset, targets: np.ndarray, config: FitConfig, network: EmotionLSTM
-) -> Epochs:
+) -> EpochLoop:
     frames = np.concatenate(dataset.frames)
     network.mean.copy_(torch.from_numpy(frames.mean(axis=0)))
     network.std.copy_(torch.from_numpy(frames.std(axis=0)))
-    return Epochs(dataset, list(range(len(dataset.clips))), targets, config, network)
+    return EpochLoop(dataset, list(range(len(dataset.clips))), targets, config, network)
 
 
-def measured(dataset: Dataset, targets: np.ndarray, members: int, rounds: int) -> dict[str, float]:
+def measured(
+    dataset: Dataset, targets: np.ndarray, ensemble_size: int, rounds: int
+) -> dict[str, float]:
     """Seconds per epoch of each loop, for so many networks side by side."""
-    recipe = BETTER.sized(dataset)
-    shape = replace(recipe.network, members=members)
+    recipe = DEFAULT_RECIPE.sized(dataset)
+    shape = replace(recipe.network, ensemble_size=ensemble_size)
     theirs, ours = EmotionLSTM(shape), EmotionLSTM(shape)
     same_work = EmotionLSTM(replace(shape, speech=False))
     loops = {
@@ -120,16 +122,18 @@ def main() -> None:
     clips = random.sample(found, min(options.clips, len(found)))
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        dataset = load_dataset(clips, BETTER.mfcc, Path(folder), BETTER.silence)
+        dataset = load_dataset(
+            clips, DEFAULT_RECIPE.mfcc_config, Path(folder), DEFAULT_RECIPE.silence
+        )
         caching = time.perf_counter() - started
-    dataset.noises = noise_features(BETTER.mfcc, BETTER.silence, [])
+    dataset.noises = noise_features(DEFAULT_RECIPE.mfcc_config, DEFAULT_RECIPE.silence, [])
     targets = np.array([dataset.labels.index(clip.label) for clip in dataset.clips])
     librosa.load(dataset.clips[0].path, sr=16_000)  # its first call imports half of scipy
     rows = ""
-    for members in (1, BETTER.network.members):
-        seconds = measured(dataset, targets, members, options.rounds)
+    for ensemble_size in (1, DEFAULT_RECIPE.network.ensemble_size):
+        seconds = measured(dataset, targets, ensemble_size, options.rounds)
         rows += "".join(
-            f"| {name} | {members} | {value:.2f} | {seconds[STRAIGHTFORWARD] / value:.1f} |\n"
+            f"| {name} | {ensemble_size} | {value:.2f} | {seconds[STRAIGHTFORWARD] / value:.1f} |\n"
             for name, value in seconds.items()
         )
     table = f"""# Cost of training

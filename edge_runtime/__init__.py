@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .audio.limits import AudioLimits as AudioLimits
     from .audio.read import read_audio as read_audio
-    from .batch import Answer as Answer
+    from .batch import BatchResult as BatchResult
     from .batch import classify_many as classify_many
     from .errors import AudioError as AudioError
     from .errors import ConfigError as ConfigError
@@ -41,7 +41,7 @@ __version__ = "0.1.0"
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 _MODULE_OF = {
-    "Answer": "batch",
+    "BatchResult": "batch",
     "AudioError": "errors",
     "AudioLimits": "audio.limits",
     "ConfigError": "errors",

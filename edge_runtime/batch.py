@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .audio.paths import expand
 from .errors import AudioError, ConfigError, EdgeSerError
+from .inference.network import network_of
 from .workers import Workers, attempt
 
 if TYPE_CHECKING:
@@ -27,16 +28,16 @@ T = TypeVar("T")
 
 # Inputs for each job that are begun before the oldest has been answered: enough that a long
 # recording does not leave the others idle, and no more is held for a million files.
-AHEAD = 32
+QUEUED_PER_JOB = 32
 
 # A process is given as many inputs at a time as it answers within this, since every exchange with
 # it costs a tenth of a short clip.
 EXCHANGE_SECONDS = 0.03
-MOST_AT_ONCE = 8
+MAX_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class Answer(Generic[T]):
+class BatchResult(Generic[T]):
     """What came of one input."""
 
     file: str  # as it was given or found; "" for a folder or a pattern that holds no file
@@ -52,13 +53,13 @@ def classify_many(
     profile: SpeakerProfile | None = None,
     limits: AudioLimits | None = None,
     channel: int | None = None,
-) -> Iterator[Answer[Prediction]]:
+) -> Iterator[BatchResult[Prediction]]:
     """The emotion of each of many files, folders (searched) and patterns (`calls/**/*.wav`), or of
     all that one of them stands for.
 
     Args:
         jobs: how many processes work at a time, each with a model of its own that is loaded from
-            `model.path`; 0 for as many as there are cores. They need a moment to start.
+            `network_of(model).path`; 0 for as many as there are cores. They need a moment to start.
         threshold, profile, limits, channel: as for `EmotionModel.classify`.
     Answers come in the order of the inputs and as soon as they are ready; a file that cannot be
     used is an `Answer` whose result is an EdgeSerError. Raises ConfigError for a wrong argument.
@@ -71,9 +72,9 @@ def classify_many(
     >>> answers[-1]
     Answer(file='missing.wav', result=AudioError('missing.wav: no such file'))
     """
-    threshold = model.check_threshold(threshold)
+    threshold = network_of(model).check_threshold(threshold)
     if profile is not None:
-        profile.voice(model)  # of another model: not for every file
+        profile.bias_for(network_of(model))  # of another model: not for every file
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
     return answer_all(
@@ -90,7 +91,7 @@ def answer_all(
     inputs: Iterable[str | AudioError],
     jobs: int = 1,
     here: Mapping[str, Callable[[], T]] | None = None,
-) -> Generator[Answer[T], None, None]:
+) -> Generator[BatchResult[T], None, None]:
     """What `work` returns for each of `inputs`, or the EdgeSerError that it raised.
 
     Args:
@@ -115,7 +116,7 @@ def _in_turn(
     work: Callable[[str], T],
     inputs: Iterable[str | AudioError],
     here: Mapping[str, Callable[[], T]],
-) -> Generator[Answer[T], None, None]:
+) -> Generator[BatchResult[T], None, None]:
     for name in inputs:
         yield from _answers(lambda names: [attempt(work, name) for name in names], [name], here)
 
@@ -125,29 +126,31 @@ def _in_processes(
     inputs: Iterable[str | AudioError],
     jobs: int,
     here: Mapping[str, Callable[[], T]],
-) -> Generator[Answer[T], None, None]:
+) -> Generator[BatchResult[T], None, None]:
     """A thread for each process keeps it busy."""
     from concurrent.futures import ThreadPoolExecutor
 
     at_once = 1
 
-    def answers(names: list[str | AudioError]) -> list[Answer[T]]:
+    def answers(names: list[str | AudioError]) -> list[BatchResult[T]]:
         nonlocal at_once
         started = time.monotonic()
         done = _answers(workers, names, here)
         each = (time.monotonic() - started) / len(names)
-        at_once = max(1, min(MOST_AT_ONCE, 2 * len(names), int(EXCHANGE_SECONDS / (each + 1e-9))))
+        at_once = max(1, min(MAX_AT_ONCE, 2 * len(names), int(EXCHANGE_SECONDS / (each + 1e-9))))
         return done
 
     workers = Workers(work)
     pool = ThreadPoolExecutor(jobs)
-    waiting: deque[tuple[int, Future[list[Answer[T]]]]] = deque()
+    waiting: deque[tuple[int, Future[list[BatchResult[T]]]]] = deque()
     inputs, held = iter(inputs), 0
     try:
         while names := list(itertools.islice(inputs, at_once)):
             waiting.append((len(names), pool.submit(answers, names)))
             held += len(names)
-            while waiting and (held > (AHEAD - MOST_AT_ONCE) * jobs or waiting[0][1].done()):
+            while waiting and (
+                held > (QUEUED_PER_JOB - MAX_AT_ONCE) * jobs or waiting[0][1].done()
+            ):
                 held -= waiting[0][0]
                 yield from waiting.popleft()[1].result()
         while waiting:
@@ -161,17 +164,17 @@ def _answers(
     work: Callable[[list[str]], list[T | EdgeSerError]],
     inputs: list[str | AudioError],
     here: Mapping[str, Callable[[], T]],
-) -> list[Answer[T]]:
+) -> list[BatchResult[T]]:
     """The answers to `inputs`; ConfigError if one of them is that."""
     there = [name for name in inputs if isinstance(name, str) and name not in here]
     results = iter(work(there) if there else [])
-    answers: list[Answer[T]] = []
+    answers: list[BatchResult[T]] = []
     for name in inputs:
         if isinstance(name, AudioError):
-            answers.append(Answer("", name))
+            answers.append(BatchResult("", name))
             continue
         result = attempt(lambda name: here[name](), name) if name in here else next(results)
         if isinstance(result, ConfigError):
             raise result
-        answers.append(Answer(name, result))
+        answers.append(BatchResult(name, result))
     return answers

@@ -34,7 +34,7 @@ def read_limited(path: Path, largest: int) -> bytes:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_replace(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, renamed to it when the block ends without an error.
 
     Raises EdgeSerError for what cannot be written.
@@ -52,7 +52,7 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def part_of(path: Path) -> Path:
+def partial_path(path: Path) -> Path:
     """Where `growing` writes until all is there."""
     return path.with_name(path.name + ".part")
 
@@ -73,9 +73,9 @@ def check_free(path: Path, force: bool) -> None:
         raise ConfigError(f"{path}: the folder {folder} cannot be written to; choose another")
     if not force and path.is_file():
         raise ConfigError(f"{path}: exists already; give --force to replace it")
-    if not force and part_of(path).exists():
+    if not force and partial_path(path).exists():
         raise ConfigError(
-            f"{part_of(path)}: exists already, with what an interrupted run left; rename it, or "
+            f"{partial_path(path)}: exists already, with what an interrupted run left; rename it, or "
             "give --force to replace it"
         )
 
@@ -85,7 +85,7 @@ class NothingWrittenError(Exception):
 
 
 @contextmanager
-def growing(path: Path, force: bool = False) -> Iterator[TextIO]:
+def atomic_text_writer(path: Path, force: bool = False) -> Iterator[TextIO]:
     """A text file that is filled as FILE.part, and renamed to FILE when the block ends.
 
     After an error or an interruption FILE.part stays, with what was written; after a
@@ -96,7 +96,7 @@ def growing(path: Path, force: bool = False) -> Iterator[TextIO]:
     check_free(path, force)
     special = _is_special(path)
     target = path if special else Path(os.path.realpath(path))  # a link goes on to lead there
-    part = target if special else part_of(target)
+    part = target if special else partial_path(target)
     try:
         with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             yield file

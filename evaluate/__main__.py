@@ -107,12 +107,12 @@ def ablation_command(
         Path, typer.Option(help="Where REPORT.json and REPORT.md go (give it no suffix).")
     ],
     recipe: Annotated[
-        Literal["better", "corpora"],
+        Literal["default", "corpora"],
         typer.Option(
-            help="Whose choices. better: those of one corpus of many speakers, by halves of them; "
+            help="Whose choices. default: those of one corpus of many speakers, by halves of them; "
             "corpora: those of several, by corpora that are not trained on."
         ),
-    ] = "better",
+    ] = "default",
     only: Annotated[
         list[str] | None, typer.Option(help="A variation by its name [default: all]; repeatable.")
     ] = None,

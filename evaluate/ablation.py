@@ -12,12 +12,12 @@ from train.data.clip import Clip, DatasetError
 from train.data.corpora import scan
 from train.data.features import Dataset
 from train.dataset import load_clips
-from train.files import beside, report_path, write_json, write_text
-from train.process_pool import in_processes
+from train.files import report_path, with_extra_suffix, write_json, write_text
+from train.process_pool import map_in_processes
 from train.recipes import Recipe
-from train.run_folder import RunError, keep_others, read_json
+from train.run_folder import RunError, read_json, refuse_to_overwrite
 
-from .ablation_variants import COMPARISONS, LAST_EPOCHS, REFERENCE, Comparison
+from .ablation_variants import LAST_EPOCHS, REFERENCE, STUDIES, AblationStudy
 
 Scores = dict[str, dict[str, list[float]]]  # by variation and seed, one for each measure
 
@@ -41,18 +41,18 @@ def choices(
     is trained, ConfigError for a name that there is not and if what the others are compared with is
     missing, RunError for a report that is there and would be lost.
     """
-    comparison = COMPARISONS[recipe]
+    comparison = STUDIES[recipe]
     variations = comparison.variations
     for name in names:
         if name not in variations:
             raise ConfigError(f"--only {name}: wanted one of {'; '.join(variations)}")
     report = report_path(report)
-    file = beside(report, ".json")
+    file = with_extra_suffix(report, ".json")
     if file.exists() and not resume:
         raise RunError(f"{file}: is there already; give --resume to add to it, or another --report")
-    page = beside(report, ".md")
+    page = with_extra_suffix(report, ".md")
     done = _load(file, recipe)
-    keep_others([page], "--report", file.exists())
+    refuse_to_overwrite([page], "--report", file.exists())
     if REFERENCE not in [*(names or variations), *done]:
         raise ConfigError(f"--only: the others are compared with {REFERENCE!r}: give that as well")
     tasks = [
@@ -61,7 +61,7 @@ def choices(
         for name in names or variations
         if str(seed) not in done.get(name, {})
     ]
-    for name, seed, found in in_processes(_score, tasks, jobs):
+    for name, seed, found in map_in_processes(_score, tasks, jobs):
         done.setdefault(name, {})[str(seed)] = found
         told = ", ".join(f"{100 * uar:.1f}%" for uar in found)
         print(f"{name}, seed {seed}: {told}", flush=True)
@@ -74,7 +74,7 @@ def _score(
     task: tuple[str, str, int, list[Path], list[Path], Path],
 ) -> tuple[str, int, list[float]]:
     recipe, name, seed, data, noise, cache = task
-    comparison = COMPARISONS[recipe]
+    comparison = STUDIES[recipe]
     variation = comparison.variations[name]
     dataset = _dataset(data, variation, noise, cache)
     variation = variation.sized(dataset).with_settings([f"seed={seed}"])
@@ -117,7 +117,7 @@ def _load(path: Path, recipe: str) -> Scores:
         raise RunError(f"{path}: is of --recipe {of}; give another --report")
     done = {}
     for name, by_seed in found.items():
-        variation = COMPARISONS[recipe].variations.get(name)
+        variation = STUDIES[recipe].variations.get(name)
         now = variation and json.loads(json.dumps(variation.to_dict()))
         if now is not None and recipes.get(name) == now:
             done[name] = dict(by_seed)
@@ -126,7 +126,7 @@ def _load(path: Path, recipe: str) -> Scores:
     return done
 
 
-def _markdown(done: Scores, comparison: Comparison) -> str:
+def _markdown(done: Scores, comparison: AblationStudy) -> str:
     head = "".join(f" {measure} % | difference | seeds |" for measure in comparison.measures)
     rows = "\n".join(
         f"| {name} |" + "".join(_cells(done, name, k) for k in range(len(comparison.measures)))

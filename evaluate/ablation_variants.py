@@ -16,108 +16,118 @@ from train.data.features import Dataset
 from train.data.splits import actor_folds, corpora_that_test, hold_out, inner_folds
 from train.fit import validated
 from train.metrics import scores
-from train.recipes import BASELINE, BETTER, CORPORA, STUDIO, Recipe
+from train.recipes import BASELINE, CORPORA, DEFAULT_RECIPE, STUDIO, Recipe
 
 LAST_EPOCHS = 3
 REFERENCE = "the recipe, one network"
 
 # What is compared is trained for as long, however many clips there are.
-WHOLE = BETTER.with_settings(["epochs=60"])
+FULL_RECIPE = DEFAULT_RECIPE.with_settings(["epochs=60"])
 # One network that nobody teaches: what helps it helps three, which take three times as long. And
 # clips as they are, or what else is done to them could make less of a difference.
-SHORT = WHOLE.with_settings(["members=1", "teaching=0", "blur=0"])
-MFCC, SILENCE = SHORT.mfcc, SHORT.silence
+SINGLE_NETWORK = FULL_RECIPE.with_settings(
+    ["ensemble_size=1", "distillation_weight=0", "vtl_smoothing=0"]
+)
+MFCC, SILENCE = SINGLE_NETWORK.mfcc_config, SINGLE_NETWORK.silence
 assert SILENCE is not None
 
-STAYS = ["final_rate=1", "average_epochs=12"]  # the learning rate
+CONSTANT_LR = ["final_lr_factor=1", "ema_epochs=12"]  # the learning rate
 
-VOICES: dict[str, Recipe] = {
-    REFERENCE: SHORT,
-    "3 networks": SHORT.with_settings(["members=3"]),
-    "3 networks, the learning rate stays": SHORT.with_settings([*STAYS, "members=3"]),
-    "taught": SHORT.with_settings(["teaching=0.5"]),
-    "through the mean tract": SHORT.with_settings(["blur=0.5"]),
-    "3 networks, taught": WHOLE.with_settings(["blur=0"]),
-    "3 networks, taught, mean tract: the whole recipe": WHOLE,
-    "40 epochs": SHORT.with_settings(["epochs=40"]),
-    "120 epochs": SHORT.with_settings(["epochs=120"]),
-    "windows of 32 ms": replace(SHORT, mfcc=replace(MFCC, n_fft=512)),
-    "windows of 128 ms": replace(SHORT, mfcc=replace(MFCC, n_fft=2048)),
-    "a frame every 10 ms": replace(SHORT, mfcc=replace(MFCC, hop_length=160)),
-    "13 bands": replace(SHORT, mfcc=replace(MFCC, n_mels=13)),
-    "40 bands up to 8 kHz": replace(SHORT, mfcc=replace(MFCC, n_mels=40, fmax=None)),
-    "40 bands up to 8 kHz, levels as recorded": replace(
-        SHORT, mfcc=STUDIO.mfcc, silence=STUDIO.silence
+SPEAKER_VARIANTS: dict[str, Recipe] = {
+    REFERENCE: SINGLE_NETWORK,
+    "3 networks": SINGLE_NETWORK.with_settings(["ensemble_size=3"]),
+    "3 networks, the learning rate stays": SINGLE_NETWORK.with_settings(
+        [*CONSTANT_LR, "ensemble_size=3"]
     ),
-    "16 bands up to 2.5 kHz": replace(SHORT, mfcc=replace(MFCC, fmax=2500.0)),
-    "16 bands up to 1.6 kHz": replace(SHORT, mfcc=replace(MFCC, fmax=1600.0)),
-    "silence kept": replace(SHORT, silence=None),
-    "levels as recorded": replace(SHORT, silence=replace(SILENCE, relative=False)),
-    "2 frames a step": SHORT.with_settings(["stack=2"]),
-    "6 frames a step": SHORT.with_settings(["stack=6"]),
-    "44 units": SHORT.with_settings(["hidden_size=44", "stem_size=44"]),
-    "96 units": SHORT.with_settings(["hidden_size=96"]),
-    "mean over time": SHORT.with_settings(["pooling=mean"]),
-    "no residual": SHORT.with_settings(["residual=false"]),
-    "no other vocal tracts": SHORT.with_settings(["vocal_tract=0"]),
-    "no other speeds": SHORT.with_settings(["speed=0"]),
-    "no mixed styles": SHORT.with_settings(["mixstyle=0"]),
-    "all styles mixed": SHORT.with_settings(["mixstyle=1"]),
-    "pieces in another order": SHORT.with_settings(["shuffled=0.5"]),
-    "no offsets": SHORT.with_settings(["offset=0"]),
-    "offsets of 0.5": SHORT.with_settings(["offset=0.5"]),
-    "added noise": SHORT.with_settings(["noise=0.5"]),
-    "telephones": SHORT.with_settings(["telephone=0.5"]),
-    "nothing of noise": SHORT.with_settings(["speech=false"]),
-    "dropout of 0.1": SHORT.with_settings(["dropout=0.1"]),
-    "dropout of 0.3": SHORT.with_settings(["dropout=0.3"]),
-    "weights as they are, not their moving average": SHORT.with_settings(["average_epochs=0.01"]),
-    "no weight decay": SHORT.with_settings(["weight_decay=0"]),
-    "weight decay of 0.2": SHORT.with_settings(["weight_decay=0.2"]),
-    "no label smoothing": SHORT.with_settings(["label_smoothing=0"]),
-    "learning rate 0.0025": SHORT.with_settings(["learning_rate=0.0025"]),
-    "learning rate 0.01": SHORT.with_settings(["learning_rate=0.01"]),
-    "the learning rate stays": SHORT.with_settings(STAYS),
-    "the learning rate stays, 120 epochs": SHORT.with_settings(
-        ["final_rate=1", "average_epochs=24", "epochs=120"]
+    "taught": SINGLE_NETWORK.with_settings(["distillation_weight=0.5"]),
+    "through the mean tract": SINGLE_NETWORK.with_settings(["vtl_smoothing=0.5"]),
+    "3 networks, taught": FULL_RECIPE.with_settings(["vtl_smoothing=0"]),
+    "3 networks, taught, mean tract: the whole recipe": FULL_RECIPE,
+    "40 epochs": SINGLE_NETWORK.with_settings(["epochs=40"]),
+    "120 epochs": SINGLE_NETWORK.with_settings(["epochs=120"]),
+    "windows of 32 ms": replace(SINGLE_NETWORK, mfcc_config=replace(MFCC, n_fft=512)),
+    "windows of 128 ms": replace(SINGLE_NETWORK, mfcc_config=replace(MFCC, n_fft=2048)),
+    "a frame every 10 ms": replace(SINGLE_NETWORK, mfcc_config=replace(MFCC, hop_length=160)),
+    "13 bands": replace(SINGLE_NETWORK, mfcc_config=replace(MFCC, n_mels=13)),
+    "40 bands up to 8 kHz": replace(
+        SINGLE_NETWORK, mfcc_config=replace(MFCC, n_mels=40, fmax=None)
+    ),
+    "40 bands up to 8 kHz, levels as recorded": replace(
+        SINGLE_NETWORK, mfcc_config=STUDIO.mfcc_config, silence=STUDIO.silence
+    ),
+    "16 bands up to 2.5 kHz": replace(SINGLE_NETWORK, mfcc_config=replace(MFCC, fmax=2500.0)),
+    "16 bands up to 1.6 kHz": replace(SINGLE_NETWORK, mfcc_config=replace(MFCC, fmax=1600.0)),
+    "silence kept": replace(SINGLE_NETWORK, silence=None),
+    "levels as recorded": replace(SINGLE_NETWORK, silence=replace(SILENCE, relative=False)),
+    "2 frames a step": SINGLE_NETWORK.with_settings(["frame_stack=2"]),
+    "6 frames a step": SINGLE_NETWORK.with_settings(["frame_stack=6"]),
+    "44 units": SINGLE_NETWORK.with_settings(["hidden_size=44", "input_size=44"]),
+    "96 units": SINGLE_NETWORK.with_settings(["hidden_size=96"]),
+    "mean over time": SINGLE_NETWORK.with_settings(["pooling=mean"]),
+    "no residual": SINGLE_NETWORK.with_settings(["residual=false"]),
+    "no other vocal tracts": SINGLE_NETWORK.with_settings(["vtlp=0"]),
+    "no other speeds": SINGLE_NETWORK.with_settings(["speed=0"]),
+    "no mixed styles": SINGLE_NETWORK.with_settings(["mixstyle=0"]),
+    "all styles mixed": SINGLE_NETWORK.with_settings(["mixstyle=1"]),
+    "pieces in another order": SINGLE_NETWORK.with_settings(["segment_shuffle=0.5"]),
+    "no offsets": SINGLE_NETWORK.with_settings(["cepstral_offset=0"]),
+    "offsets of 0.5": SINGLE_NETWORK.with_settings(["cepstral_offset=0.5"]),
+    "added noise": SINGLE_NETWORK.with_settings(["noise=0.5"]),
+    "telephones": SINGLE_NETWORK.with_settings(["telephone=0.5"]),
+    "nothing of noise": SINGLE_NETWORK.with_settings(["speech=false"]),
+    "dropout of 0.1": SINGLE_NETWORK.with_settings(["dropout=0.1"]),
+    "dropout of 0.3": SINGLE_NETWORK.with_settings(["dropout=0.3"]),
+    "weights as they are, not their moving average": SINGLE_NETWORK.with_settings(
+        ["ema_epochs=0.01"]
+    ),
+    "no weight decay": SINGLE_NETWORK.with_settings(["weight_decay=0"]),
+    "weight decay of 0.2": SINGLE_NETWORK.with_settings(["weight_decay=0.2"]),
+    "no label smoothing": SINGLE_NETWORK.with_settings(["label_smoothing=0"]),
+    "learning rate 0.0025": SINGLE_NETWORK.with_settings(["learning_rate=0.0025"]),
+    "learning rate 0.01": SINGLE_NETWORK.with_settings(["learning_rate=0.01"]),
+    "the learning rate stays": SINGLE_NETWORK.with_settings(CONSTANT_LR),
+    "the learning rate stays, 120 epochs": SINGLE_NETWORK.with_settings(
+        ["final_lr_factor=1", "ema_epochs=24", "epochs=120"]
     ),
     "the baseline": BASELINE.with_settings(["epochs=60"]),
 }
 
 # As the bundled model was made, but for the number of networks.
-ACROSS = CORPORA.with_settings(["members=1", "epochs=60", "stack=2"])
-ORDERED = ACROSS.with_settings(["shuffled=0"])
+CROSS_CORPUS = CORPORA.with_settings(["ensemble_size=1", "epochs=60", "frame_stack=2"])
+UNSHUFFLED = CROSS_CORPUS.with_settings(["segment_shuffle=0"])
 
-CORPORA_LEFT_OUT: dict[str, Recipe] = {
-    REFERENCE: ACROSS,
-    "3 networks": ACROSS.with_settings(["members=3"]),
-    "the learning rate stays": ACROSS.with_settings(STAYS),
-    "3 networks, the learning rate stays": ACROSS.with_settings([*STAYS, "members=3"]),
-    "15 epochs": ACROSS.with_settings(["epochs=15"]),
-    "30 epochs": ACROSS.with_settings(["epochs=30"]),
-    "120 epochs": ACROSS.with_settings(["epochs=120"]),
-    "pieces in their order": ORDERED,
-    "pieces in their order, 3 networks": ORDERED.with_settings(["members=3"]),
-    "pieces in their order, the learning rate stays": ORDERED.with_settings(STAYS),
-    "pieces in their order, 3 networks, the learning rate stays": ORDERED.with_settings(
-        [*STAYS, "members=3"]
+CORPUS_VARIANTS: dict[str, Recipe] = {
+    REFERENCE: CROSS_CORPUS,
+    "3 networks": CROSS_CORPUS.with_settings(["ensemble_size=3"]),
+    "the learning rate stays": CROSS_CORPUS.with_settings(CONSTANT_LR),
+    "3 networks, the learning rate stays": CROSS_CORPUS.with_settings(
+        [*CONSTANT_LR, "ensemble_size=3"]
     ),
-    "pieces in their order, 15 epochs": ORDERED.with_settings(["epochs=15"]),
-    "pieces of all clips in another order": ACROSS.with_settings(["shuffled=1"]),
-    "through the mean tract": ACROSS.with_settings(["blur=0.5"]),
-    "mixed styles": ACROSS.with_settings(["mixstyle=0.5"]),
-    "3 frames a step": ACROSS.with_settings(["stack=3"]),
-    "96 units": ACROSS.with_settings(["hidden_size=96"]),
-    "levels as recorded": replace(ACROSS, silence=replace(SILENCE, relative=False)),
-    "no telephones": ACROSS.with_settings(["telephone=0"]),
-    "no added noise": ACROSS.with_settings(["noise=0"]),
-    "rooms": ACROSS.with_settings(["room=0.3"]),
-    "no other vocal tracts": ACROSS.with_settings(["vocal_tract=0"]),
-    "vocal tracts of 0.15": ACROSS.with_settings(["vocal_tract=0.15"]),
-    "speeds of 0.3": ACROSS.with_settings(["speed=0.3"]),
-    "no offsets": ACROSS.with_settings(["offset=0"]),
-    "offsets of 0.3": ACROSS.with_settings(["offset=0.3"]),
-    "dropout of 0.3": ACROSS.with_settings(["dropout=0.3"]),
+    "15 epochs": CROSS_CORPUS.with_settings(["epochs=15"]),
+    "30 epochs": CROSS_CORPUS.with_settings(["epochs=30"]),
+    "120 epochs": CROSS_CORPUS.with_settings(["epochs=120"]),
+    "pieces in their order": UNSHUFFLED,
+    "pieces in their order, 3 networks": UNSHUFFLED.with_settings(["ensemble_size=3"]),
+    "pieces in their order, the learning rate stays": UNSHUFFLED.with_settings(CONSTANT_LR),
+    "pieces in their order, 3 networks, the learning rate stays": UNSHUFFLED.with_settings(
+        [*CONSTANT_LR, "ensemble_size=3"]
+    ),
+    "pieces in their order, 15 epochs": UNSHUFFLED.with_settings(["epochs=15"]),
+    "pieces of all clips in another order": CROSS_CORPUS.with_settings(["segment_shuffle=1"]),
+    "through the mean tract": CROSS_CORPUS.with_settings(["vtl_smoothing=0.5"]),
+    "mixed styles": CROSS_CORPUS.with_settings(["mixstyle=0.5"]),
+    "3 frames a step": CROSS_CORPUS.with_settings(["frame_stack=3"]),
+    "96 units": CROSS_CORPUS.with_settings(["hidden_size=96"]),
+    "levels as recorded": replace(CROSS_CORPUS, silence=replace(SILENCE, relative=False)),
+    "no telephones": CROSS_CORPUS.with_settings(["telephone=0"]),
+    "no added noise": CROSS_CORPUS.with_settings(["noise=0"]),
+    "rooms": CROSS_CORPUS.with_settings(["room=0.3"]),
+    "no other vocal tracts": CROSS_CORPUS.with_settings(["vtlp=0"]),
+    "vocal tracts of 0.15": CROSS_CORPUS.with_settings(["vtlp=0.15"]),
+    "speeds of 0.3": CROSS_CORPUS.with_settings(["speed=0.3"]),
+    "no offsets": CROSS_CORPUS.with_settings(["cepstral_offset=0"]),
+    "offsets of 0.3": CROSS_CORPUS.with_settings(["cepstral_offset=0.3"]),
+    "dropout of 0.3": CROSS_CORPUS.with_settings(["dropout=0.3"]),
 }
 
 
@@ -170,7 +180,7 @@ def _uar(data: Dataset, clips: list[int], answers: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class AblationStudy:
     """Variations of a recipe by their names; `score` has a UAR for each of `measures`."""
 
     command: str
@@ -181,17 +191,17 @@ class Comparison:
     score: Callable[[Dataset, Recipe], list[float]]
 
 
-COMPARISONS = {
-    "better": Comparison(
+STUDIES = {
+    "default": AblationStudy(
         "python -m evaluate ablation --data ravdess --report reports/choices",
         "UAR of validation speakers, RAVDESS, 8 classes. The speakers that the first fold tests "
         "are not heard; of the others each half is answered by a network trained on the other half",
         "one network that is not taught and hears clips as they are",
         ("UAR",),
-        VOICES,
+        SPEAKER_VARIANTS,
         _halves,
     ),
-    "corpora": Comparison(
+    "corpora": AblationStudy(
         "python -m evaluate ablation --recipe corpora --data emodb --data ravdess --data nemo "
         "--data tess --noise noise --report reports/choices-corpora",
         "UAR of EMO-DB, RAVDESS and nEMO, 4 classes. Each of the three is trained on in turn, "
@@ -199,7 +209,7 @@ COMPARISONS = {
         "are not trained on",
         "one network",
         ("UAR of other corpora", "UAR of other voices of the corpus"),
-        CORPORA_LEFT_OUT,
+        CORPUS_VARIANTS,
         _corpora,
     ),
 }

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from edge_runtime import EmotionModel
+from edge_runtime.inference.network import Network
 from train.data.clip import DatasetError
 from train.data.features import Dataset
 from train.data.splits import (
@@ -28,10 +28,16 @@ from train.data.splits import (
     leave_one_speaker_out,
 )
 from train.dataset import corpora_of, left_out_of, say
-from train.files import alone_in, beside, report_path, write_json, write_text
-from train.model_selection import Candidate, fit_best, heard_of, open_candidates, settings_of
+from train.files import folder_lock, report_path, with_extra_suffix, write_json, write_text
+from train.model_selection import (
+    Candidate,
+    dataset_fingerprint,
+    fit_best,
+    open_candidates,
+    settings_of,
+)
 from train.predict import predict
-from train.process_pool import in_processes
+from train.process_pool import map_in_processes
 from train.recipes import Recipe
 from train.run_folder import SETTINGS, SPLIT, STATE, RunError, as_json, load_checkpoint, read_json
 from train.run_report import Parts, write_run
@@ -106,7 +112,7 @@ def evaluate(
     notes = [*dataset.notes, *_notes(dataset, tasks)]
     for note in notes:
         say(f"Note: {note}")
-    with alone_in(runs):
+    with folder_lock(runs):
         results = _results(tasks, candidates, runs, jobs, resume, device)
     about |= {
         "notes": notes,
@@ -116,7 +122,7 @@ def evaluate(
     }
     summary = summarize(about, results)
     write_report(summary, report, _splits_json(dataset, tasks))
-    print(f"UAR {100 * summary['int8']['uar']:.1f}% (int8): {beside(report, '.md')}")
+    print(f"UAR {100 * summary['int8']['uar']:.1f}% (int8): {with_extra_suffix(report, '.md')}")
     if left_out_of(dataset):
         print(f"Left out: {left_out_of(dataset)}; the report names them")
     return summary
@@ -140,7 +146,7 @@ def _results(
             f"{len(others)} of {len(tasks)} folders do; give those of that time, or another --runs"
         )
     waiting = [task for task in tasks if not _done(task)]
-    for result in in_processes(_run, waiting, jobs, _share, (candidates, device)):
+    for result in map_in_processes(_run, waiting, jobs, _share, (candidates, device)):
         recipe = f"{result['recipe']}, " if len(candidates) > 1 else ""
         print(
             f"Fold {result['fold'] + 1}, seed {result['seed']}: {recipe}epoch "
@@ -174,7 +180,7 @@ def _tasks(
                 "labels": dataset.classes,
                 "inner": inner,
                 "test": _names(dataset, test),
-                **heard_of(candidates, [*train, *test]),
+                **dataset_fingerprint(candidates, [*train, *test]),
             }
             folder = runs / f"fold-{k + 1:02d}-seed-{seed}"
             yield Task(k, seed, train, folds, dataset.answerable(test), settings, folder)
@@ -234,7 +240,7 @@ def _share(candidates: list[Candidate], device: str) -> None:
 
 def _run(task: Task) -> dict[str, Any]:
     """Train one fold in its run folder and score it."""
-    with alone_in(task.folder):
+    with folder_lock(task.folder):
         return _train(task, _shared["candidates"], _shared["device"])
 
 
@@ -264,7 +270,7 @@ def _train(task: Task, candidates: list[Candidate], device: str) -> dict[str, An
     fp32, int8 = folder / "model.fp32.onnx", folder / "model.int8.onnx"
     export_fp32(result.network, make_card(result.network, stored, "fold", "none"), fp32)
     export_int8(fp32, make_card(result.network, stored, "fold", "int8"), int8)
-    model = EmotionModel.load(int8)
+    model = Network.load(int8)
     answers = _answers(dataset, task, result.network, model)
     entry = {
         "fold": task.fold,
@@ -287,7 +293,7 @@ def _train(task: Task, candidates: list[Candidate], device: str) -> dict[str, An
 
 
 def _answers(
-    dataset: Dataset, task: Task, network: torch.nn.Module, model: EmotionModel
+    dataset: Dataset, task: Task, network: torch.nn.Module, model: Network
 ) -> dict[str, Any]:
     """Logits of the test clips by PyTorch, by the int8 model, and by it with speaker profiles."""
     from train.enrolment import logits_adapting, logits_with_profiles

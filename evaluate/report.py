@@ -11,27 +11,31 @@ from edge_runtime.messages import printable
 from train import plots
 from train.calibration import coverage_markdown
 from train.data.corpora import NOT_KNOWN
-from train.files import beside, write_json, write_text
+from train.files import with_extra_suffix, write_json, write_text
 from train.metrics import cell, confusion_markdown, no_better_than_guessing
-from train.run_folder import RunError, as_json, keep_others, read_json
+from train.run_folder import RunError, as_json, read_json, refuse_to_overwrite
 
 from .scores import OF_VOICES, VARIANTS
 
 # What a report and one that takes its place have in common, besides the names of their corpora.
-SAME = ("protocol", "labels", "auxiliary", "inner", "recipes")
+COMPARED_SETTINGS = ("protocol", "labels", "auxiliary", "inner", "recipes")
 
 
 def check_replaceable(report: Path, about: dict[str, Any], seeds: range) -> None:
     """RunError if files that the report would replace are not of the same protocol, labels, corpora
     and settings as `about`, which becomes a part of it, or if they tell of more seeds."""
-    file = beside(report, ".json")
+    file = with_extra_suffix(report, ".json")
     before = read_json(file)
     try:
         names, now = ({row["name"] for row in its["corpora"]} for its in (before, about))
         told = {fold["seed"] for fold in before["folds"]}
-        differ = [key for key in SAME if _unseeded(before[key]) != _unseeded(as_json(about[key]))]
+        differ = [
+            key
+            for key in COMPARED_SETTINGS
+            if _unseeded(before[key]) != _unseeded(as_json(about[key]))
+        ]
     except (KeyError, TypeError):  # of something else, or damaged
-        keep_others(_files(report), "--report")
+        refuse_to_overwrite(_files(report), "--report")
         return
     if names != now:
         differ.append("corpora")
@@ -57,7 +61,7 @@ def _unseeded(value: Any) -> Any:
 
 def _files(report: Path) -> list[Path]:
     suffixes = (".json", ".md", ".confusion.png", ".calibration.png", ".splits.json")
-    return [beside(report, suffix) for suffix in suffixes]
+    return [with_extra_suffix(report, suffix) for suffix in suffixes]
 
 
 def write_report(summary: dict[str, Any], report: Path, splits: list[dict[str, Any]]) -> None:
@@ -250,11 +254,11 @@ def _settings(summary: dict[str, Any]) -> str:
     for name, recipe in summary["recipes"].items():
         if len(summary["recipes"]) > 1:
             parts.append(f"\nRecipe {name}:\n")
-        for part in ("mfcc", "silence", "network", "fit"):
+        for part in ("mfcc_config", "silence", "network", "fit"):
             values = {**(recipe[part] or {})}
             values.update({f"augment.{k}": v for k, v in values.pop("augment", {}).items()})
             parts.append(f"- {part}: " + ", ".join(f"{k} {v}" for k, v in values.items()))
-        if recipe["fit"]["teaching"]:
+        if recipe["fit"]["distillation_weight"]:
             parts.append(
                 "- the network that is taught: twice that offset, 1.5 times that vocal_tract"
             )

@@ -58,7 +58,7 @@ def summarize(about: dict[str, Any], results: list[dict[str, Any]]) -> dict[str,
 
 
 @dataclass(frozen=True)
-class _Answers:
+class ScoredClips:
     """The answers to test clips, of which each has a row."""
 
     targets: np.ndarray
@@ -67,7 +67,7 @@ class _Answers:
     probabilities: np.ndarray  # (n_clips, n_labels)
 
     @classmethod
-    def of(cls, folds: list[dict[str, Any]], variant: str, scaled: bool = True) -> _Answers:
+    def of(cls, folds: list[dict[str, Any]], variant: str, scaled: bool = True) -> ScoredClips:
         """Those of a variant of the model in some folds, by its temperature where `scaled`."""
 
         def column(name: str) -> np.ndarray:
@@ -84,10 +84,10 @@ class _Answers:
             softmax(np.concatenate(logits), axis=1),
         )
 
-    def by(self, values: np.ndarray) -> dict[str, _Answers]:
+    def by(self, values: np.ndarray) -> dict[str, ScoredClips]:
         """A part for each value that the rows have."""
         return {
-            str(value): _Answers(*(getattr(self, f.name)[values == value] for f in fields(self)))
+            str(value): ScoredClips(*(getattr(self, f.name)[values == value] for f in fields(self)))
             for value in np.unique(values)
         }
 
@@ -98,11 +98,11 @@ class _Answers:
         return float(reliability(self.probabilities, self.targets)["ece"])
 
 
-def _by_seed(results: list[dict[str, Any]], variant: str, scaled: bool = True) -> list[_Answers]:
+def _by_seed(results: list[dict[str, Any]], variant: str, scaled: bool = True) -> list[ScoredClips]:
     folds: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for result in results:
         folds[result["seed"]].append(result)
-    return [_Answers.of(those, variant, scaled) for those in folds.values()]
+    return [ScoredClips.of(those, variant, scaled) for those in folds.values()]
 
 
 def _scores(results: list[dict[str, Any]], variant: str, labels: list[str]) -> dict[str, Any]:
@@ -204,7 +204,7 @@ def _bootstrap(corpora: list[np.ndarray]) -> tuple[float, float]:
 
 def _calibration(results: list[dict[str, Any]]) -> dict[str, Any]:
     """Where the confidence of the int8 model is off, and what thresholds cost and bring."""
-    pooled = _Answers.of(results, "int8")
+    pooled = ScoredClips.of(results, "int8")
     thresholds = np.concatenate([[r["threshold"]] * len(r["targets"]) for r in results])
     answered = pooled.probabilities.max(axis=1) >= thresholds
     correct = pooled.probabilities.argmax(axis=1) == pooled.targets

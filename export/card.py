@@ -24,8 +24,8 @@ def card_markdown(card: ModelCard, size: int, parity: str, protocols: str = "") 
     return f"""# Model card: {card.name}
 
 - Labels: {", ".join(map(cell, card.labels))}
-- Input: {card.mfcc.n_mfcc} MFCC per frame, a frame every \
-{1000 * card.mfcc.hop_length / card.mfcc.sample_rate:g} ms, from audio at {card.mfcc.sample_rate} \
+- Input: {card.mfcc_config.n_mfcc} MFCC per frame, a frame every \
+{1000 * card.mfcc_config.frame_period:g} ms, from audio at {card.mfcc_config.sample_rate} \
 Hz; {_levels(card)}
 - Network: {architecture}; {card.parameters:,} parameters
 - Weights: {card.quantization}; the file has {size:,} bytes

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime import EdgeSerError, EmotionModel
-from edge_runtime.diagnostics.parity_dump import Measured
+from edge_runtime.diagnostics.parity_dump import DeviceOutputs
 from edge_runtime.files import sha256
 from train.data.corpora import scan
-from train.files import beside
+from train.files import with_extra_suffix
 
-from .parity import Answers, Link, link
+from .parity import ModelOutputs, Link, link
 from .pipeline import check_report, write_parity
 
 # Libraries of another processor add in another order and round differently.
@@ -25,19 +25,19 @@ def compare_device(file: Path, data: list[Path], model: Path | None, report: Pat
     """Compare what a device measured with what this machine makes of the same clips, found in
     `data` by their content, and put the row into the parity report; True if it holds."""
     report = check_report(report)
-    there, loaded = Measured.load(file), EmotionModel.load(model)
+    there, loaded = DeviceOutputs.load(file), EmotionModel.load(model)
     if there.model != sha256(loaded.path):
         raise EdgeSerError(
             f"{file}: was measured with another model than {loaded.path}; give that as --model"
         )
     row = device_link(there, loaded, data)
-    links, sizes = _read_report(beside(report, ".json"))
+    links, sizes = _read_report(with_extra_suffix(report, ".json"))
     links = [other for other in links if other.name != row.name] + [row]
     write_parity(links, sizes, report)
     return row.holds
 
 
-def device_link(there: Measured, model: EmotionModel, data: list[Path]) -> Link:
+def device_link(there: DeviceOutputs, model: Network, data: list[Path]) -> Link:
     """The comparison itself. Clips that are not in `data` cannot be compared: an error."""
     clips = {sha256(clip.path): clip for clip in scan(data) if clip.label in model.labels}
     missing = sum(digest not in clips for digest in there.clips)
@@ -47,11 +47,11 @@ def device_link(there: Measured, model: EmotionModel, data: list[Path]) -> Link:
             f"{', '.join(map(str, data))} with a label of the model ({', '.join(model.labels)})"
         )
     compared = [clips[digest] for digest in there.clips]
-    here = Measured.of(model, [clip.path for clip in compared])
+    here = DeviceOutputs.of(model, [clip.path for clip in compared])
     return link(
         f"{here.machine} → {there.machine}".replace("_", "-"),
-        Answers(here.logits, here.probabilities),
-        Answers(there.logits, there.probabilities),
+        ModelOutputs(here.logits, here.probabilities),
+        ModelOutputs(there.logits, there.probabilities),
         np.array([model.labels.index(clip.label) for clip in compared]),
         list(model.labels),
         f"features within {DEVICE_FEATURES:g}, probabilities within {DEVICE_PROBABILITIES:g}, "

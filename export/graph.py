@@ -14,7 +14,7 @@ from torch import nn
 
 from edge_runtime.inference.card import METADATA_KEY, ModelCard
 from edge_runtime.inference.checksum import sealed
-from edge_runtime.model import OUTPUTS
+from edge_runtime.inference.onnx_session import OUTPUTS
 from train.files import write_bytes
 from train.network import EmotionLSTM
 
@@ -24,7 +24,7 @@ from .waveform import FRONT_END, Waveform
 OPSET = 17
 
 # Weights of fewer values are kept in float32: they make no file smaller.
-SMALLEST_QUANTIZED = 512
+MIN_QUANTIZED_SIZE = 512
 
 
 class _Deployed(nn.Module):
@@ -36,9 +36,9 @@ class _Deployed(nn.Module):
 
     def forward(self, mfcc: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, ...]:
         state = self.network.advance(mfcc, state)
-        logits, speech = self.network.classify(state)
+        logits, speech, embedding = self.network.outputs(state)
         probabilities = torch.softmax(logits / self.temperature, dim=-1)
-        return logits, probabilities, torch.sigmoid(speech), state
+        return logits, probabilities, torch.sigmoid(speech), embedding, state
 
 
 def export_fp32(network: EmotionLSTM, card: ModelCard, path: Path) -> None:
@@ -50,7 +50,7 @@ def export_fp32(network: EmotionLSTM, card: ModelCard, path: Path) -> None:
     be given with the frames that follow.
     """
     deployed = _Deployed(network, card.temperature)
-    example = torch.zeros(1, 8, network.config.n_mfcc), network.silent_state(1)
+    example = torch.zeros(1, 8, network.config.n_mfcc), network.initial_state(1)
     outputs = list(OUTPUTS)
     dynamic = {name: {0: "batch"} for name in ("state", *outputs)}
     dynamic["mfcc"] = {0: "batch", 1: "time"}
@@ -112,7 +112,7 @@ def export_int8(fp32: Path, card: ModelCard, path: Path) -> None:
     for tensor in model.graph.initializer:
         axis = axes.get(tensor.name)
         weights = numpy_helper.to_array(tensor)
-        if axis is None or weights.size < SMALLEST_QUANTIZED:
+        if axis is None or weights.size < MIN_QUANTIZED_SIZE:
             kept.append(tensor)
             continue
         quantized, scale = quantize(weights, axis)

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from edge_runtime import EmotionModel, Mfcc, MfccConfig, read_audio
-from edge_runtime.model import Heard
+from edge_runtime import Mfcc, MfccConfig, read_audio
+from edge_runtime.inference.network import Network, NetworkOutput
 from train.metrics import scores
 from train.network import EmotionLSTM
 
@@ -46,30 +46,34 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Answers:
+class ModelOutputs:
     """What a model says of clips: logits and probabilities `(n_clips, n_classes)` each."""
 
     logits: np.ndarray
     probabilities: np.ndarray
 
     @classmethod
-    def of(cls, heard: list[Heard]) -> Answers:
+    def of(cls, heard: list[NetworkOutput]) -> ModelOutputs:
         return cls(np.stack([h.logits for h in heard]), np.stack([h.probabilities for h in heard]))
 
 
-def torch_answers(network: EmotionLSTM, frames: list[np.ndarray], temperature: float) -> Answers:
+def torch_answers(
+    network: EmotionLSTM, frames: list[np.ndarray], temperature: float
+) -> ModelOutputs:
     """One clip `(n_frames, n_mfcc)` at a time, as a device meets them."""
     network.eval()
     with torch.no_grad():
         logits = np.stack([network(torch.from_numpy(clip[None]))[0].numpy() for clip in frames])
-    return Answers(logits, torch.softmax(torch.from_numpy(logits) / temperature, dim=-1).numpy())
+    return ModelOutputs(
+        logits, torch.softmax(torch.from_numpy(logits) / temperature, dim=-1).numpy()
+    )
 
 
-def model_answers(model: EmotionModel, frames: list[np.ndarray]) -> Answers:
-    return Answers.of([model.run(clip) for clip in frames])
+def model_answers(model: Network, frames: list[np.ndarray]) -> ModelOutputs:
+    return ModelOutputs.of([model.run(clip) for clip in frames])
 
 
-def chunked_answers(model: EmotionModel, frames: list[np.ndarray]) -> Answers:
+def chunked_answers(model: Network, frames: list[np.ndarray]) -> ModelOutputs:
     """Each clip fed as a stream would feed it, in pieces of up to ten steps."""
     rng = np.random.default_rng(0)
     step, heard = model.card.frames_per_step, []
@@ -81,10 +85,12 @@ def chunked_answers(model: EmotionModel, frames: list[np.ndarray]) -> Answers:
             start += size
         assert last is not None  # a clip has a frame
         heard.append(last)
-    return Answers.of(heard)
+    return ModelOutputs.of(heard)
 
 
-def waveform_answers(path: Path, files: list[Path], config: MfccConfig) -> tuple[Answers, float]:
+def waveform_answers(
+    path: Path, files: list[Path], config: MfccConfig
+) -> tuple[ModelOutputs, float]:
     """What the waveform graph says of audio files, and the largest difference of its features."""
     import onnxruntime
 
@@ -101,7 +107,7 @@ def waveform_answers(path: Path, files: list[Path], config: MfccConfig) -> tuple
         logits.append(answer[0][0])
         probabilities.append(answer[1][0])
         worst = max(worst, float(np.abs(answer[2][0] - extract(samples)).max()))
-    return Answers(np.stack(logits), np.stack(probabilities)), worst
+    return ModelOutputs(np.stack(logits), np.stack(probabilities)), worst
 
 
 def librosa_link(files: list[Path], config: MfccConfig) -> Link:
@@ -146,8 +152,8 @@ def librosa_link(files: list[Path], config: MfccConfig) -> Link:
 
 def link(
     name: str,
-    first: Answers,
-    second: Answers,
+    first: ModelOutputs,
+    second: ModelOutputs,
     targets: np.ndarray,
     labels: list[str],
     limit: str,
@@ -169,8 +175,8 @@ def link(
 
 def compare(
     network: EmotionLSTM | None,
-    fp32: EmotionModel | None,
-    int8: EmotionModel,
+    fp32: Network | None,
+    int8: Network,
     frames: list[np.ndarray],
     targets: np.ndarray,
 ) -> list[Link]:
@@ -209,7 +215,7 @@ def compare(
 
 
 def quantization_link(
-    large: Answers, small: Answers, targets: np.ndarray, labels: list[str]
+    large: ModelOutputs, small: ModelOutputs, targets: np.ndarray, labels: list[str]
 ) -> Link:
     """What int8 weights change; one decision is allowed, since of a hundred clips one that hangs by
     a thread is more than the points."""
@@ -225,10 +231,10 @@ def quantization_link(
 
 
 def waveform_link(
-    path: Path, int8: EmotionModel, files: list[Path], frames: list[np.ndarray], targets: np.ndarray
+    path: Path, int8: Network, files: list[Path], frames: list[np.ndarray], targets: np.ndarray
 ) -> Link:
     """The numpy path with the int8 model against the waveform graph, on the same files."""
-    answers, features = waveform_answers(path, files, int8.card.mfcc)
+    answers, features = waveform_answers(path, files, int8.card.mfcc_config)
     return link(
         "numpy → waveform graph",
         model_answers(int8, frames),

@@ -10,24 +10,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from edge_runtime import ConfigError, EmotionModel, MfccConfig
+from edge_runtime import ConfigError, MfccConfig
 from edge_runtime.features.silence import SilenceConfig
-from edge_runtime.files import replacing
-from edge_runtime.inference.card import LARGEST_NAME, ModelCard
+from edge_runtime.files import atomic_replace
+from edge_runtime.inference.card import MAX_NAME, ModelCard
+from edge_runtime.inference.network import Network
 from edge_runtime.messages import shorten_error
 from edge_runtime.model import BUNDLED_MODEL
 from train.data.clip import Clip, DatasetError
 from train.data.corpora import scan
 from train.data.features import Dataset, load_dataset
-from train.files import alone_in, beside, report_path, write_json, write_text
+from train.files import folder_lock, report_path, with_extra_suffix, write_json, write_text
 from train.network import EmotionLSTM
 from train.run_folder import (
     CHECKPOINT,
     RunError,
     has_keys,
-    keep_others,
     load_checkpoint,
     newest_run,
+    refuse_to_overwrite,
 )
 
 from .card import card_markdown, protocols_markdown
@@ -66,19 +67,19 @@ def export_run(
     out = out or run
     if out != run:
         _check_replaceable(out)
-    if not name.strip() or not name.isprintable() or "|" in name or len(name) > LARGEST_NAME:
+    if not name.strip() or not name.isprintable() or "|" in name or len(name) > MAX_NAME:
         raise ConfigError(
-            f"--name {name!r}: wanted a line of text of 1 to {LARGEST_NAME} characters without |"
+            f"--name {name!r}: wanted a line of text of 1 to {MAX_NAME} characters without |"
         )
     network, stored = load_checkpoint(run)
     card, clips = _described(network, stored, name, run / CHECKPOINT)
-    dataset = load_dataset(clips, card.mfcc, cache, card.silence)
+    dataset = load_dataset(clips, card.mfcc_config, cache, card.silence)
     if dataset.unreadable:
         raise RunError(
             f"{len(dataset.unreadable)} clips of the run cannot be read any more, such as "
             f"{dataset.unreadable[0]}; parity is checked on all of them"
         )
-    with alone_in(out):
+    with folder_lock(out):
         folder = out / UNFINISHED
         shutil.rmtree(folder, ignore_errors=True)  # of an export that was killed
         try:
@@ -104,15 +105,15 @@ def _check_replaceable(out: Path) -> None:
     """RunError if the folder holds files that an export would replace and that none has made."""
     names = (FP32, INT8, WAVEFORM, CARD, "parity.json", "parity.md")
     ours = (out / CHECKPOINT).exists() or has_keys(out / "parity.json", PARITY)
-    keep_others((out / name for name in names), "--out", ours)
+    refuse_to_overwrite((out / name for name in names), "--out", ours)
 
 
 def check_report(report: Path) -> Path:
     """The path of a parity report, as `report_path` has it; RunError if it would replace what is
     none."""
     report = report_path(report)
-    file, page = (beside(report, suffix) for suffix in (".json", ".md"))
-    keep_others([file, page], "--report", has_keys(file, PARITY))
+    file, page = (with_extra_suffix(report, suffix) for suffix in (".json", ".md"))
+    refuse_to_overwrite([file, page], "--report", has_keys(file, PARITY))
     return report
 
 
@@ -132,7 +133,7 @@ def _bundle(run: Path, out: Path) -> None:
         (run / "report.json", REPORTS / f"{BUNDLED}.json"),
         *((run / name, REPORTS / copy) for name, copy in pictures.items()),
     ):
-        with replacing(target) as temporary:
+        with atomic_replace(target) as temporary:
             shutil.copyfile(source, temporary)
     page = (run / "report.md").read_text(encoding="utf-8")
     for name, copy in pictures.items():
@@ -180,7 +181,7 @@ def check_model(model: Path, data: list[Path], report: Path, cache: Path) -> boo
     """
     torch.set_num_threads(1)
     report = check_report(report)
-    int8 = EmotionModel.load(model)
+    int8 = Network.load(model)
     found = scan(data)
     clips = [clip for clip in found if clip.label in int8.labels]
     if not clips:
@@ -188,7 +189,7 @@ def check_model(model: Path, data: list[Path], report: Path, cache: Path) -> boo
             f"no clip has a label of {model} ({', '.join(int8.labels)}); those of the recordings "
             f"are {', '.join(sorted({clip.label for clip in found}))}"
         )
-    dataset = load_dataset(clips, int8.card.mfcc, cache, int8.card.silence)
+    dataset = load_dataset(clips, int8.card.mfcc_config, cache, int8.card.silence)
     network = load_checkpoint(model.parent)[0] if (model.parent / CHECKPOINT).exists() else None
     links = _links(network, model, dataset)
     files = [
@@ -199,14 +200,14 @@ def check_model(model: Path, data: list[Path], report: Path, cache: Path) -> boo
 
 def _links(network: EmotionLSTM | None, model: Path, dataset: Dataset) -> list[Link]:
     """All links between a model, what lies beside it, and the front end."""
-    int8 = EmotionModel.load(model)
+    int8 = Network.load(model)
     targets = np.array([int8.labels.index(clip.label) for clip in dataset.clips])
     files = [clip.path for clip in dataset.clips]
     unquantized = model.with_name(FP32)
-    fp32 = EmotionModel.load(unquantized) if unquantized.exists() else None
+    fp32 = Network.load(unquantized) if unquantized.exists() else None
     links = []
-    if int8.card.mfcc.convention == "librosa":
-        links.append(librosa_link(files, int8.card.mfcc))
+    if int8.card.mfcc_config.convention == "librosa":
+        links.append(librosa_link(files, int8.card.mfcc_config))
     links += compare(network, fp32, int8, dataset.frames, targets)
     waveform = model.with_name(WAVEFORM)
     if waveform.exists():
@@ -222,12 +223,15 @@ def write_parity(links: list[Link], sizes: dict[str, int], report: Path) -> bool
     """Print the links and the `sizes` of the models in bytes, and write them to `report`.json and
     .md; True if all hold."""
     holds = all(link.holds for link in links)
-    write_json(beside(report, ".json"), {"sizes": sizes, "holds": holds, "links": as_json(links)})
+    write_json(
+        with_extra_suffix(report, ".json"),
+        {"sizes": sizes, "holds": holds, "links": as_json(links)},
+    )
     table = as_markdown(links)
     rows = "\n".join(f"| {name} | {size:,} |" for name, size in sizes.items())
     files = f"\n| file | bytes |\n|---|---:|\n{rows}\n" if sizes else ""
     write_text(
-        beside(report, ".md"),
+        with_extra_suffix(report, ".md"),
         f"""# Parity, link by link
 
 Clips one at a time, training clips included: this compares implementations and scores none.
@@ -263,13 +267,13 @@ def make_card(
     return ModelCard(
         name=name,
         labels=tuple(stored["labels"]),
-        mfcc=MfccConfig.from_dict(stored["mfcc"]),
+        mfcc_config=MfccConfig.from_dict(stored["mfcc_config"]),
         silence=_silence(stored),
         normalisation="in the graph: mean and deviation of the training frames",
         temperature=float(stored["temperature"]),
         profile_gain=float(stored.get("profile_gain", 1.0)),
         uncertain_below=float(stored.get("uncertain_below", 0.0)),
-        frames_per_step=sizes.stack,
+        frames_per_step=sizes.frame_stack,
         speech_above=float(stored.get("speech_above", 0.0)),
         speech_above_dbfs=SPEECH_ABOVE_DBFS,
         architecture={
@@ -277,10 +281,10 @@ def make_card(
             "hidden_size": sizes.hidden_size,
             "fc_size": sizes.fc_size,
             "pooling": sizes.pooling,
-            "stack": sizes.stack,
-            "stem_size": sizes.stem_size,
+            "frame_stack": sizes.frame_stack,
+            "input_size": sizes.input_size,
             "residual": sizes.residual,
-            "members": sizes.members,
+            "ensemble_size": sizes.ensemble_size,
         },
         parameters=network.n_parameters(),
         quantization=quantization,

@@ -33,7 +33,7 @@ class Waveform(nn.Module):
 
     def __init__(self, network: EmotionLSTM, card: ModelCard) -> None:
         super().__init__()
-        config = card.mfcc
+        config = card.mfcc_config
         if config.convention != "librosa" or config.power != 2 or config.pad_mode != "constant":
             raise ConfigError(
                 f"convention={config.convention!r}, power={config.power}, "

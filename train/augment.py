@@ -16,19 +16,19 @@ from edge_runtime import ConfigError, MfccConfig
 from edge_runtime.features.filterbank import cepstra_of, hz_to_mel, mel_to_hz
 
 # Of a coefficient in a clip: one that hardly moves is not stretched without bound.
-LEAST_DEVIATION = np.float32(1e-2)
+MIN_DEVIATION = np.float32(1e-2)
 
 # Of offset and vocal_tract, far beyond what is of use: none leaves the range of numbers.
-LARGEST = 10.0
+MAX_STRENGTH = 10.0
 
 # Of a clip that is put together in another order, in seconds: about a syllable and a half.
-PIECE = 0.32
+SHUFFLE_SEGMENT_SECONDS = 0.32
 
 # What is still heard of a room, in bel below the loudest frame: the usual `SilenceConfig.range_db`.
 TAIL_BEL = 4.0
 
 # How far other vocal tracts are from the speaker's, in deviations.
-TRACTS = np.linspace(-2, 2, 81)
+WARP_DEVIATIONS = np.linspace(-2, 2, 81)
 
 
 @dataclass(frozen=True)
@@ -59,22 +59,22 @@ class Augment:
     Room, noise and telephone leave the loudest frame at its level.
     """
 
-    offset: float = 0.15
+    cepstral_offset: float = 0.15
     mixstyle: float = 0.5
     speed: float = 0.15
-    shuffled: float = 0.0
-    vocal_tract: float = 0.1
+    segment_shuffle: float = 0.0
+    vtlp: float = 0.1
     room: float = 0.0
     telephone: float = 0.0
     noise: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("offset", "vocal_tract"):
-            if not 0 <= getattr(self, name) <= LARGEST:
-                raise ConfigError(f"{name}={getattr(self, name)} must be from 0 to {LARGEST}")
+        for name in ("cepstral_offset", "vtlp"):
+            if not 0 <= getattr(self, name) <= MAX_STRENGTH:
+                raise ConfigError(f"{name}={getattr(self, name)} must be from 0 to {MAX_STRENGTH}")
         if not 0 <= self.speed < 1:
             raise ConfigError(f"speed={self.speed} must be from 0 to less than 1")
-        for name in ("mixstyle", "shuffled", "room", "telephone", "noise"):
+        for name in ("mixstyle", "segment_shuffle", "room", "telephone", "noise"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be from 0 to 1")
 
@@ -83,8 +83,8 @@ class Augment:
         from the recordings, where the label alone would be less and less true."""
         return replace(
             self,
-            offset=min(2 * self.offset, LARGEST),
-            vocal_tract=min(1.5 * self.vocal_tract, LARGEST),
+            cepstral_offset=min(2 * self.cepstral_offset, MAX_STRENGTH),
+            vtlp=min(1.5 * self.vtlp, MAX_STRENGTH),
         )
 
 
@@ -100,15 +100,17 @@ class Augmenter:
     def __init__(
         self, how: Augment, config: MfccConfig, std: np.ndarray, noises: list[np.ndarray]
     ) -> None:
-        for name in ("vocal_tract", "room", "telephone", "noise"):
+        for name in ("vtlp", "room", "telephone", "noise"):
             if config.convention != "librosa" and getattr(how, name):
                 raise ConfigError(
                     f"{name}={getattr(how, name)} needs librosa's convention of MFCC: give "
                     f"--set {name}=0"
                 )
         self.how, self.std, self.noises = how, std, noises
-        self._period = config.hop_length / config.sample_rate  # seconds
-        self._piece = max(1, round(PIECE * config.sample_rate / config.hop_length))  # frames
+        self._period = config.frame_period  # seconds
+        self._piece = max(
+            1, round(SHUFFLE_SEGMENT_SECONDS * config.sample_rate / config.hop_length)
+        )  # frames
         cepstra = cepstra_of(config)  # (n_mels, n_mfcc), from bel
         self._to_cepstra = cepstra.astype(np.float32)
         self._to_mel = np.linalg.pinv(cepstra).astype(np.float32)  # (n_mfcc, n_mels)
@@ -118,7 +120,7 @@ class Augmenter:
         self._htk = config.htk
         # Other vocal tracts, drawn from these: a matrix for each clip anew would take as long as
         # all else that is done to it.
-        self._tracts = self._other_tracts(how.vocal_tract) if how.vocal_tract > 0 else []
+        self._tracts = self._other_tracts(how.vtlp) if how.vtlp > 0 else []
 
     def __call__(
         self,
@@ -136,33 +138,35 @@ class Augmenter:
         if how.speed > 0:
             n_frames = round(len(frames) / rng.uniform(1 - how.speed, 1 + how.speed))
             frames = _resample(frames, n_frames)
-        if how.shuffled > 0 and rng.random() < how.shuffled:
+        if how.segment_shuffle > 0 and rng.random() < how.segment_shuffle:
             pieces = [frames[k : k + self._piece] for k in range(0, len(frames), self._piece)]
             frames = np.concatenate([pieces[k] for k in rng.permutation(len(pieces))])
-        if how.vocal_tract > 0:
-            nearest = round((len(TRACTS) - 1) * (rng.standard_normal() + 2) / 4)
-            frames = frames @ self._tracts[min(max(nearest, 0), len(TRACTS) - 1)]
+        if how.vtlp > 0:
+            nearest = round((len(WARP_DEVIATIONS) - 1) * (rng.standard_normal() + 2) / 4)
+            frames = frames @ self._tracts[min(max(nearest, 0), len(WARP_DEVIATIONS) - 1)]
         if how.room > 0 and rng.random() < how.room:
             frames = self._in_room(frames, rng)
         if how.noise > 0 and self.noises and rng.random() < how.noise:
             frames = self._with_noise(frames, rng)
         if how.telephone > 0 and rng.random() < how.telephone:
             frames = self._by_telephone(frames, rng)
-        if how.offset > 0:
-            frames = frames + how.offset * self.std * rng.standard_normal(len(self.std)).astype("f")
+        if how.cepstral_offset > 0:
+            frames = frames + how.cepstral_offset * self.std * rng.standard_normal(
+                len(self.std)
+            ).astype("f")
         return frames
 
     def mean_tract(self, deviation: float) -> np.ndarray:
         """What vocal tracts of this deviation, that of `Augment.vocal_tract`, make of a frame on
         average: float32 `(n_mfcc, n_mfcc)`, by which frames are multiplied from the right."""
-        weights = np.exp(-(TRACTS**2) / 2)
+        weights = np.exp(-(WARP_DEVIATIONS**2) / 2)
         return np.average(self._other_tracts(deviation), axis=0, weights=weights).astype("f")
 
     def _other_tracts(self, deviation: float) -> list[np.ndarray]:
         """The matrices `(n_mfcc, n_mfcc)` of all `TRACTS`."""
         return [
             self._to_mel @ self._warped(np.exp(deviation * distance)) @ self._to_cepstra
-            for distance in TRACTS
+            for distance in WARP_DEVIATIONS
         ]
 
     def _warped(self, factor: float) -> np.ndarray:
@@ -226,7 +230,7 @@ class Augmenter:
 
 def style_of(frames: np.ndarray) -> np.ndarray:
     """The mean and the deviation of a clip's coefficients, float32 `(2, n_mfcc)`."""
-    return np.stack([frames.mean(axis=0), np.maximum(frames.std(axis=0), LEAST_DEVIATION)])
+    return np.stack([frames.mean(axis=0), np.maximum(frames.std(axis=0), MIN_DEVIATION)])
 
 
 def _mixed(frames: np.ndarray, own: np.ndarray, like: np.ndarray, share: np.float32) -> np.ndarray:

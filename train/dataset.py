@@ -23,7 +23,7 @@ from .data.features import Dataset, load_dataset
 from .data.noise import noise_features
 from .recipes import Recipe
 
-SHOWN = 20  # lines about clips that are left out; report.json has them all
+MAX_LISTED_CLIPS = 20  # lines about clips that are left out; report.json has them all
 
 
 def open_dataset(
@@ -58,10 +58,10 @@ def open_dataset(
     dataset = load_clips(everything, answered, found, recipe, cache, noise)
     dataset.notes = (*spellings(clips), *unused_folders(clips), *same_names(clips))
     for what, lines in (("Skipped", dataset.unreadable), ("Duplicate", dataset.duplicates)):
-        for line in lines[:SHOWN]:
+        for line in lines[:MAX_LISTED_CLIPS]:
             say(f"{what}: {line}")
-        if len(lines) > SHOWN:
-            print(f"{what}: … and {len(lines) - SHOWN:,} more")
+        if len(lines) > MAX_LISTED_CLIPS:
+            print(f"{what}: … and {len(lines) - MAX_LISTED_CLIPS:,} more")
     if dataset.unreadable:
         print(f"{len(dataset.unreadable):,} of {len(clips):,} clips cannot be used")
     for corpus in corpora_of(dataset):
@@ -83,10 +83,10 @@ def load_clips(
 ) -> Dataset:
     """The features of the clips whose label is in `trained`, and of the noise where the network
     learns to tell it from speech; labels that are not in `answered` are auxiliary."""
-    dataset = load_dataset(clips, recipe.mfcc, cache, recipe.silence, trained)
+    dataset = load_dataset(clips, recipe.mfcc_config, cache, recipe.silence, trained)
     dataset.auxiliary = frozenset(trained - answered)
     if recipe.network.speech:
-        dataset.noises = noise_features(recipe.mfcc, recipe.silence, noise)
+        dataset.noises = noise_features(recipe.mfcc_config, recipe.silence, noise)
     return dataset
 
 

@@ -7,18 +7,19 @@ from collections import defaultdict
 
 import numpy as np
 
-from edge_runtime import EmotionModel
-from edge_runtime.inference.adaptation import VoiceAdaptation
-from edge_runtime.inference.profile import KnownVoice, belief, mean_logits
+from edge_runtime.inference.adaptation import SpeakerAdaptation
+from edge_runtime.inference.known_voice import SpeakerBias, map_weight
+from edge_runtime.inference.network import Network
+from edge_runtime.inference.profile import mean_logits
 
 from .calibration import fit_gain
 from .data.features import Dataset
 
-SECONDS = 60.0
+ENROLMENT_SECONDS = 60.0
 
 
 def logits_with_profiles(
-    model: EmotionModel, dataset: Dataset, indices: list[int], logits: np.ndarray, seed: int
+    model: Network, dataset: Dataset, indices: list[int], logits: np.ndarray, seed: int
 ) -> np.ndarray:
     """The logits `(len(indices), n_labels)` that the model gives these clips, as a profile of each
     speaker, made of a minute of the speaker's other clips, has them read."""
@@ -34,22 +35,22 @@ def logits_with_profiles(
             means, seconds = zip(*(of_clip[other] for other in minute)) if minute else ((), ())
             if sum(seconds):
                 mean = np.average(means, axis=0, weights=seconds)
-                found[row] = KnownVoice.of(mean, sum(seconds), gain).read(logits[row])
+                found[row] = SpeakerBias.estimate(mean, sum(seconds), gain).correct(logits[row])
     return found
 
 
 def logits_adapting(
-    model: EmotionModel, dataset: Dataset, indices: list[int], logits: np.ndarray, seed: int
+    model: Network, dataset: Dataset, indices: list[int], logits: np.ndarray, seed: int
 ) -> np.ndarray:
     """The logits `(len(indices), n_labels)` that `listen --adapt` would give these clips if it
     heard all of a speaker one after the other, in a random order, beginning anew with each."""
-    period = dataset.mfcc.hop_length / dataset.mfcc.sample_rate
+    period = dataset.mfcc_config.frame_period
     found = logits.copy()
     for order in _in_random_order(dataset, indices, seed):
-        adaptation = VoiceAdaptation(logits.shape[1], model.card.profile_gain)
+        adaptation = SpeakerAdaptation(logits.shape[1], model.card.profile_gain)
         for row in order:
-            found[row] = adaptation.voice().read(logits[row])
-            adaptation.hear(logits[row], len(dataset.frames[indices[row]]) * period)
+            found[row] = adaptation.bias().correct(logits[row])
+            adaptation.update(logits[row], len(dataset.frames[indices[row]]) * period)
     return found
 
 
@@ -70,17 +71,17 @@ def profile_gain(
 
     logits: `(len(indices), n_labels)`, of networks that do not know these speakers.
     """
-    period = dataset.mfcc.hop_length / dataset.mfcc.sample_rate
+    period = dataset.mfcc_config.frame_period
     without, beliefs = logits.copy(), np.zeros(len(indices))
     for order in _in_random_order(dataset, indices, seed):
         minute = _minute(dataset, indices, order)
-        if sum(dataset.seconds[indices[row]] for row in minute) < SECONDS:
+        if sum(dataset.seconds[indices[row]] for row in minute) < ENROLMENT_SECONDS:
             continue
         seconds = np.array([len(dataset.frames[indices[row]]) * period for row in minute])
         mean, heard = np.average(logits[minute], axis=0, weights=seconds), float(seconds.sum())
         others = sorted(set(order) - set(minute))
-        beliefs[others] = belief(heard)
-        without[others] = KnownVoice.of(mean, heard, full_gain=1.0).read(logits[others])
+        beliefs[others] = map_weight(heard)
+        without[others] = SpeakerBias.estimate(mean, heard, full_gain=1.0).correct(logits[others])
     counted = counted & (beliefs > 0)
     if not counted.any():
         return 1.0
@@ -107,7 +108,7 @@ def _minute(dataset: Dataset, indices: list[int], order: list[int]) -> list[int]
     """The first of these rows whose clips make a minute, or all."""
     minute, seconds = [], 0.0
     for row in order:
-        if seconds >= SECONDS:
+        if seconds >= ENROLMENT_SECONDS:
             break
         minute.append(row)
         seconds += dataset.seconds[indices[row]]

@@ -19,14 +19,14 @@ from typing import Any
 import torch
 
 from edge_runtime import ConfigError, EdgeSerError
-from edge_runtime.files import replacing
+from edge_runtime.files import atomic_replace
 from edge_runtime.messages import shorten_error, system_reason
 
 # Bytes that a file of torch may unfold to; ours have some millions.
-LARGEST_TORCH = 2 << 30
+MAX_TORCH = 2 << 30
 
 
-def beside(report: Path, suffix: str) -> Path:
+def with_extra_suffix(report: Path, suffix: str) -> Path:
     """`report` with a suffix behind its name, whatever dots that has.
 
     >>> beside(Path("reports/v1.2"), ".json").name
@@ -57,7 +57,7 @@ def make_folder(folder: Path) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     make_folder(path.parent)
-    with replacing(path) as temporary:
+    with atomic_replace(path) as temporary:
         temporary.write_bytes(content)
 
 
@@ -103,8 +103,8 @@ def load_torch(path: Path) -> dict[str, Any]:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 size = max(size, sum(part.file_size for part in archive.infolist()))
-        if size > LARGEST_TORCH:
-            raise TorchFileError(f"unfolds to {size:,} bytes; wanted {LARGEST_TORCH:,} at most")
+        if size > MAX_TORCH:
+            raise TorchFileError(f"unfolds to {size:,} bytes; wanted {MAX_TORCH:,} at most")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what pickle is behind, before the error says it
             values = torch.load(path, weights_only=True, map_location="cpu")
@@ -131,7 +131,7 @@ class BusyError(EdgeSerError):
 
 
 @contextlib.contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path) -> Iterator[None]:
     """Nobody else who asks writes to `folder` meanwhile: BusyError if somebody does already.
 
     The system lets go of it when the process ends, however that comes about. What a process that

@@ -24,7 +24,7 @@ from .data.splits import inner_folds
 from .distillation import Teachers
 from .enrolment import profile_gain
 from .files import load_torch, save_torch
-from .loop import Epochs, FitConfig
+from .loop import EpochLoop, FitConfig
 from .metrics import scores
 from .network import EmotionLSTM, NetworkConfig
 from .predict import predict
@@ -75,7 +75,7 @@ def choose_epoch(
         file = state_file and state_file.with_name(f"choice-{k + 1}.{state_file.name}")
         rest = sorted(set(clips) - set(fold))
         fold = data.answerable(fold)
-        course = _Training(data, rest, fold, network_config, config, device)
+        course = Trainer(data, rest, fold, network_config, config, device)
         log(f"Choosing the epoch: {len(rest)} clips to train on, {len(fold)} to validate")
         course.run(config.epochs, file, resume, log)
         courses.append(course)
@@ -117,8 +117,14 @@ def train_on_all(
 ) -> Fit:
     """The second half of a training: what `choose_epoch` found, with the network that is kept."""
     log(f"Up to epoch {chosen.best_epoch}; training on all {len(clips)} clips")
-    training = _Training(
-        data, clips, [], network_config, config, device, teachers if config.teaching else None
+    training = Trainer(
+        data,
+        clips,
+        [],
+        network_config,
+        config,
+        device,
+        teachers if config.distillation_weight else None,
     )
     training.run(chosen.best_epoch, state_file, resume, log)
     network = _answering(training.heard().cpu(), len(data.labels))
@@ -166,15 +172,15 @@ def validated(
     networks that were each trained without a third of the speakers."""
     rest = sorted(set(clips) - set(fold))
     teachers = None
-    if config.teaching:
+    if config.distillation_weight:
         folds = inner_folds(data.clips, rest, 3, config.seed, data.labels)
         _, teachers = choose_epoch(data, rest, folds, network_config, config)
-    training = _Training(data, rest, fold, network_config, config, "cpu", teachers)
+    training = Trainer(data, rest, fold, network_config, config, "cpu", teachers)
     training.run(config.epochs, None, False, lambda line: None)
     return torch.stack(training.outputs[-last:]).mean(dim=0).numpy()[:, :-1]
 
 
-class _Training:
+class Trainer:
     """One network on its way: epoch after epoch, each stored so that it can be resumed."""
 
     def __init__(
@@ -203,8 +209,8 @@ class _Training:
             weight_decay=config.weight_decay,
             fused=True,
         )
-        self.epochs = Epochs(data, train, self.targets, config, network, teachers)
-        memory = min(config.average_epochs, config.epochs / 5)
+        self.epochs = EpochLoop(data, train, self.targets, config, network, teachers)
+        memory = min(config.ema_epochs, config.epochs / 5)
         steps = memory * -(-len(train) // config.batch_size)
         self.average = average = AveragedModel(
             network, multi_avg_fn=get_ema_multi_avg_fn(math.exp(-1 / steps)), use_buffers=False
@@ -247,11 +253,11 @@ class _Training:
     def heard(self) -> EmotionLSTM:
         """The network as it answers."""
         network, config = self.average.module, self.config
-        deviation = config.blur * config.augment.vocal_tract
+        deviation = config.vtl_smoothing * config.augment.vtlp
         if deviation == 0:
             return network
         tract = self.epochs.augment.mean_tract(deviation)
-        return network.hearing(torch.from_numpy(tract))
+        return network.fold_input_transform(torch.from_numpy(tract))
 
     def _validate(self, log: Callable[[str], None]) -> dict[str, float]:
         labels = self.data.labels

@@ -15,12 +15,12 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from edge_runtime import ConfigError
 
-from .augment import LARGEST, Augment, Augmenter, style_of
+from .augment import MAX_STRENGTH, Augment, Augmenter, style_of
 from .data.features import Dataset
 from .distillation import Teachers
 from .network import EmotionLSTM
 
-LARGEST_SEED = 2**31 - 1  # those of an epoch are a hundred thousand times as large
+MAX_SEED = 2**31 - 1  # those of an epoch are a hundred thousand times as large
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class FitConfig:
     # average of the weights that reaches further back does what its fall would do: one network is
     # then about as good as three. Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima
     # and Better Generalization", https://arxiv.org/abs/1803.05407
-    final_rate: float = 0.0
+    final_lr_factor: float = 0.0
     # Of the weights themselves, not by their gradients, which Adam would rescale. Loshchilov and
     # Hutter 2019, "Decoupled Weight Decay Regularization", https://arxiv.org/abs/1711.05101
     weight_decay: float = 0.05
@@ -43,7 +43,7 @@ class FitConfig:
     # this time constant: less left to the chance of the last batch, and of the epoch chosen. Short
     # trainings take a fifth of their epochs, or the weights that they began with would count.
     # Polyak and Juditsky 1992, https://doi.org/10.1137/0330046
-    average_epochs: float = 3.0
+    ema_epochs: float = 3.0
     # Szegedy et al. 2016, "Rethinking the Inception Architecture", https://arxiv.org/abs/1512.00567
     label_smoothing: float = 0.1
     # The share of the loss that is what the networks that chose the epoch think of a clip; each has
@@ -51,13 +51,13 @@ class FitConfig:
     # `augment` says (`Augment.stronger`). 0: the label is all, and they are not.
     # Hinton et al. 2015, "Distilling the Knowledge in a Neural Network",
     # https://arxiv.org/abs/1503.02531
-    teaching: float = 0.5
+    distillation_weight: float = 0.5
     augment: Augment = Augment()
     # A clip that is answered is heard through the mean of other vocal tracts, whose deviation is
     # this share of augment's: the finest detail of a spectrum, which differs most between voices,
     # counts for less. It costs nothing on the device (`EmotionLSTM.hearing`). 0: clips are heard
     # as they are.
-    blur: float = 0.5
+    vtl_smoothing: float = 0.5
     seed: int = 0
     log_interval: int = 10  # batches
 
@@ -69,16 +69,18 @@ class FitConfig:
         for name in ("batch_size", "log_interval"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be 1 or more")
-        for name in ("learning_rate", "clip_norm", "average_epochs"):
+        for name in ("learning_rate", "clip_norm", "ema_epochs"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"{name}={getattr(self, name)} must be above 0, and finite")
         if not 0 <= self.weight_decay < math.inf:
             raise ConfigError(f"weight_decay={self.weight_decay} must be 0 or more, and finite")
-        if not 0 <= self.seed <= LARGEST_SEED:
-            raise ConfigError(f"seed={self.seed} must be from 0 to {LARGEST_SEED}")
-        if not 0 <= self.blur <= LARGEST:
-            raise ConfigError(f"blur={self.blur} must be from 0 to {LARGEST}")
-        for name in ("teaching", "final_rate"):
+        if not 0 <= self.seed <= MAX_SEED:
+            raise ConfigError(f"seed={self.seed} must be from 0 to {MAX_SEED}")
+        if not 0 <= self.vtl_smoothing <= MAX_STRENGTH:
+            raise ConfigError(
+                f"vtl_smoothing={self.vtl_smoothing} must be from 0 to {MAX_STRENGTH}"
+            )
+        for name in ("distillation_weight", "final_lr_factor"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be from 0 to 1")
         if not 0 <= self.label_smoothing < 1:
@@ -87,19 +89,19 @@ class FitConfig:
 
 # Few recordings take more passes, or the weights are changed too seldom: with 280 clips of RAVDESS,
 # and with EMO-DB, 120 were 3 points better than 60, and 240 no better than that.
-LEAST_EPOCHS, MOST_EPOCHS, BATCHES = 60, 120, 3000
+MIN_EPOCHS, MAX_EPOCHS, BATCHES = 60, 120, 3000
 
 
 def epochs_for(n_clips: int, batch_size: int) -> int:
     """How many passes over so many clips a training takes."""
-    return min(max(LEAST_EPOCHS, BATCHES // -(-n_clips // batch_size)), MOST_EPOCHS)
+    return min(max(MIN_EPOCHS, BATCHES // -(-n_clips // batch_size)), MAX_EPOCHS)
 
 
 # Clips of noise that a batch holds beside its speech, where the network learns to tell them apart.
 NOISE_PER_BATCH = 2
 
 
-class Epochs:
+class EpochLoop:
     """Passes over the training clips, which depend on nothing but the seed and the epoch."""
 
     def __init__(
@@ -119,7 +121,7 @@ class Epochs:
             raise ConfigError("speech=True: there is no noise to tell speech from; give `noises`")
         self.augment = Augmenter(
             config.augment if teachers is None else config.augment.stronger(),
-            data.mfcc,
+            data.mfcc_config,
             network.std.cpu().numpy(),
             data.noises,
         )
@@ -150,10 +152,10 @@ class Epochs:
             optimizer.zero_grad()
             loss = self._loss(positions, rng)
             loss.backward()
-            for member in network.members:
+            for member in network.ensemble_size:
                 nn.utils.clip_grad_norm_(member.parameters(), config.clip_norm)
             optimizer.step()
-            mean = loss.item() / len(network.members)
+            mean = loss.item() / len(network.ensemble_size)
             total += mean * len(positions)
             if step % config.log_interval == 0:
                 log(
@@ -175,15 +177,17 @@ class Epochs:
         noises = self._noises(max(map(len, clips)), rng) if network.config.speech else []
         device = network.mean.device
         x, lengths = pad([*clips, *noises], device)
-        heard = network.advance(x, network.silent_state(len(x)), lengths)
-        logits, speech = network.opinions(heard)  # (members, B, ·)
+        heard = network.advance(x, network.initial_state(len(x)), lengths)
+        logits, speech = network.member_logits(heard)  # (members, B, ·)
         targets = torch.from_numpy(self.targets[chosen]).to(device)
         weights = self.weights[positions].to(device)
-        thought = teaching = None
+        thought = distillation_weight = None
         if self.teachers is not None:
             thought = self.teachers(x, lengths)[: len(clips)]
             # A class that no teacher knows is left to the label.
-            teaching = config.teaching * (~self.teachers.unknown[targets]).float()
+            distillation_weight = (
+                config.distillation_weight * (~self.teachers.unknown[targets]).float()
+            )
         is_speech = torch.tensor([1.0] * len(clips) + [0.0] * len(noises), device=device)
         loss = torch.zeros((), device=device)
         for its_logits, its_speech in zip(logits, speech):
@@ -193,7 +197,7 @@ class Epochs:
             )
             if thought is not None:
                 taught = cross_entropy(its_logits, thought, reduction="none")
-                each = torch.lerp(each, taught, teaching)
+                each = torch.lerp(each, taught, distillation_weight)
             loss = loss + (each * weights).sum() / weights.sum()
             if noises:
                 each = binary_cross_entropy_with_logits(
@@ -225,7 +229,9 @@ def _rate(epochs: float, config: FitConfig) -> float:
     Loshchilov and Hutter 2017, "SGDR", https://arxiv.org/abs/1608.03983
     """
     fallen = 0.5 + 0.5 * math.cos(math.pi * epochs / config.epochs)
-    return min(1.0, epochs + 0.02) * (config.final_rate + (1 - config.final_rate) * fallen)
+    return min(1.0, epochs + 0.02) * (
+        config.final_lr_factor + (1 - config.final_lr_factor) * fallen
+    )
 
 
 def batches(lengths: list[int], batch_size: int, order: random.Random) -> Iterator[list[int]]:

@@ -56,7 +56,7 @@ def settings_of(candidates: list[Candidate]) -> dict[str, Any]:
     return {"order": list(recipes), "recipes": recipes}
 
 
-def heard_of(candidates: list[Candidate], indices: Iterable[int]) -> dict[str, Any]:
+def dataset_fingerprint(candidates: list[Candidate], indices: Iterable[int]) -> dict[str, Any]:
     """What tells the recordings of a training from others, by each candidate's front end."""
     indices = list(indices)
     return {
@@ -86,11 +86,11 @@ def open_candidates(
         if front_end not in frames:
             frames[front_end] = _frames_by(name, recipe, first, cache)
         if recipe.network.speech and front_end not in noises:
-            noises[front_end] = noise_features(recipe.mfcc, recipe.silence, noise)
+            noises[front_end] = noise_features(recipe.mfcc_config, recipe.silence, noise)
         dataset = replace(
             first,
             frames=frames[front_end],
-            mfcc=recipe.mfcc,
+            mfcc_config=recipe.mfcc_config,
             noises=noises[front_end] if recipe.network.speech else [],
         )
         found.append(Candidate(name, recipe.sized(first), dataset))
@@ -98,13 +98,13 @@ def open_candidates(
 
 
 def _front_end(recipe: Recipe) -> tuple[MfccConfig, SilenceConfig | None]:
-    return recipe.mfcc, recipe.silence
+    return recipe.mfcc_config, recipe.silence
 
 
 def _frames_by(name: str, recipe: Recipe, first: Dataset, cache: Path) -> list[np.ndarray]:
     """The features of the clips of `first` by the front end of a recipe."""
     try:
-        heard = load_dataset(first.clips, recipe.mfcc, cache, recipe.silence)
+        heard = load_dataset(first.clips, recipe.mfcc_config, cache, recipe.silence)
     except DatasetError as error:
         raise DatasetError(f"--recipe {name}: {error}") from error
     if heard.clips != first.clips:

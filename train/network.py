@@ -21,15 +21,15 @@ from edge_runtime.messages import brief_repr
 
 # Attention scores stay within ± this: their exponentials can then be added up as the frames come,
 # for hours, without the running maximum that a softmax over a whole clip would need.
-LARGEST_SCORE = 4.0
+MAX_SCORE = 4.0
 
-MOST_MEMBERS = 16
+MAX_MEMBERS = 16
 
 # Of a layer; more is a slip, or a file of somebody else.
-LARGEST_SIZE = 1 << 14
-SIZES = ("n_mfcc", "n_classes", "hidden_size", "num_layers", "fc_size", "stem_size")
+MAX_SIZE = 1 << 14
+SIZES = ("n_mfcc", "n_classes", "hidden_size", "num_layers", "fc_size", "input_size")
 
-LARGEST_STACK = 1000  # what `ModelCard` allows
+MAX_STACK = 1000  # what `ModelCard` allows
 
 
 @dataclass(frozen=True)
@@ -43,30 +43,30 @@ class NetworkConfig:
     fc_size: int = 64
     dropout: float = 0.3
     pooling: str = "mean"  # of the LSTM's outputs: "mean", or "attention", a learnt weighting
-    stack: int = 1  # frames that make one step of the LSTM
-    stem_size: int = 0  # width of the layer between the frames and the LSTM; 0: none
+    frame_stack: int = 1  # frames that make one step of the LSTM
+    input_size: int = 0  # width of the layer between the frames and the LSTM; 0: none
     residual: bool = False  # each LSTM layer but the first adds to what it was given
     speech: bool = False  # a second output: does anybody speak at all?
-    members: int = 1  # networks side by side, whose answers are averaged
+    ensemble_size: int = 1  # networks side by side, whose answers are averaged
 
     def __post_init__(self) -> None:
         for name in ("n_mfcc", "n_classes", "hidden_size", "num_layers", "fc_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be 1 or more")
         for name in SIZES:
-            if getattr(self, name) > LARGEST_SIZE:
+            if getattr(self, name) > MAX_SIZE:
                 size = brief_repr(getattr(self, name))
-                raise ValueError(f"{name}={size} must be {LARGEST_SIZE} at most")
-        if self.stem_size < 0:
-            raise ValueError(f"stem_size={self.stem_size} must be 0 or more")
+                raise ValueError(f"{name}={size} must be {MAX_SIZE} at most")
+        if self.input_size < 0:
+            raise ValueError(f"input_size={self.input_size} must be 0 or more")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout={self.dropout} must be from 0 to below 1")
         if self.pooling not in ("mean", "attention"):
             raise ValueError(f"pooling={self.pooling!r} must be 'mean' or 'attention'")
-        if not 1 <= self.stack <= LARGEST_STACK:
-            raise ValueError(f"stack={self.stack} must be from 1 to {LARGEST_STACK}")
-        if not 1 <= self.members <= MOST_MEMBERS:
-            raise ValueError(f"members={self.members} must be from 1 to {MOST_MEMBERS}")
+        if not 1 <= self.frame_stack <= MAX_STACK:
+            raise ValueError(f"frame_stack={self.frame_stack} must be from 1 to {MAX_STACK}")
+        if not 1 <= self.ensemble_size <= MAX_MEMBERS:
+            raise ValueError(f"ensemble_size={self.ensemble_size} must be from 1 to {MAX_MEMBERS}")
 
     @property
     def layer_state_size(self) -> int:
@@ -81,7 +81,7 @@ class NetworkConfig:
     @property
     def state_size(self) -> int:
         """Numbers in the state: of the layers of every member, then of the sums of every member."""
-        return self.members * (self.layer_state_size + self.sums_size)
+        return self.ensemble_size * (self.layer_state_size + self.sums_size)
 
 
 class EmotionLSTM(nn.Module):
@@ -98,12 +98,12 @@ class EmotionLSTM(nn.Module):
         # file needs no second place to look them up.
         self.register_buffer("mean", torch.zeros(config.n_mfcc))
         self.register_buffer("std", torch.ones(config.n_mfcc))
-        self.members = nn.ModuleList(_Member(config) for _ in range(config.members))
+        self.members = nn.ModuleList(_Member(config) for _ in range(config.ensemble_size))
 
     def forward(self, mfcc: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
-        return self.classify(self.advance(mfcc, self.silent_state(len(mfcc)), lengths))[0]
+        return self.classify(self.advance(mfcc, self.initial_state(len(mfcc)), lengths))[0]
 
-    def silent_state(self, batch: int) -> torch.Tensor:
+    def initial_state(self, batch: int) -> torch.Tensor:
         """The state before the first frame, `(batch, state_size)`: zeros."""
         return self.mean.new_zeros(batch, self.config.state_size)
 
@@ -112,16 +112,16 @@ class EmotionLSTM(nn.Module):
     ) -> torch.Tensor:
         """The state `(batch, state_size)` after more frames `(batch, time, n_mfcc)`.
 
-        The number of frames must be a multiple of `stack` unless these are the last. With
+        The number of frames must be a multiple of `frame_stack` unless these are the last. With
         `lengths`, only the pooled sums are right for clips shorter than the longest.
         """
         x = (mfcc - self.mean) / self.std
         steps = None
         if lengths is not None:
             x = x * _inside(lengths, x.shape[1])
-            stack = self.config.stack
-            steps = torch.div(lengths + stack - 1, stack, rounding_mode="floor")
-        x = self._steps(x)  # (B, S, ·): `stack` frames in each step
+            frame_stack = self.config.frame_stack
+            steps = torch.div(lengths + frame_stack - 1, frame_stack, rounding_mode="floor")
+        x = self._steps(x)  # (B, S, ·): `frame_stack` frames in each step
         after = [
             member.advance(x, layers, sums, steps)
             for member, layers, sums in zip(self.members, *self._parts(state))
@@ -129,18 +129,33 @@ class EmotionLSTM(nn.Module):
         return torch.cat([*(layers for layers, _ in after), *(sums for _, sums in after)], dim=1)
 
     def classify(self, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """What a state has heard, in at least one frame: the logits `(batch, n_classes)` of the
-        emotions, and the logit `(batch, 1)` of speech."""
-        logits, speech = self.opinions(state)
-        return logits.mean(dim=0), speech.mean(dim=0)
+        """Return the logits `(batch, n_classes)` and the speech logit `(batch, 1)` of a state.
 
-    def opinions(self, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """`classify` of each member: `(members, batch, n_classes)` and `(members, batch, 1)`."""
+        The state must have seen at least one frame.
+        """
+        logits, speech, _ = self.outputs(state)
+        return logits, speech
+
+    def outputs(self, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return `classify(state)` and the embedding `(batch, ensemble_size * fc_size)`."""
+        members = self._member_outputs(state)
+        logits = torch.stack([logits for logits, _, _ in members]).mean(dim=0)
+        speech = torch.stack([speech for _, speech, _ in members]).mean(dim=0)
+        return logits, speech, torch.cat([embedding for _, _, embedding in members], dim=1)
+
+    def member_logits(self, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return `classify(state)` of each member, stacked along a first axis."""
+        members = self._member_outputs(state)
+        logits = torch.stack([logits for logits, _, _ in members])  # (members, B, n_classes)
+        return logits, torch.stack([speech for _, speech, _ in members])  # (members, B, 1)
+
+    def _member_outputs(
+        self, state: torch.Tensor
+    ) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
         _, sums = self._parts(state)
-        found = [member.classify(its) for member, its in zip(self.members, sums)]
-        return torch.stack([logits for logits, _ in found]), torch.stack([s for _, s in found])
+        return [member.classify(own) for member, own in zip(self.members, sums)]
 
-    def hearing(self, frames: torch.Tensor) -> EmotionLSTM:
+    def fold_input_transform(self, frames: torch.Tensor) -> EmotionLSTM:
         """The network that makes of a frame `x` what this one makes of `x @ frames`.
 
         `frames`: `(n_mfcc, n_mfcc)`. It becomes a part of the weights, so that the other network is
@@ -154,7 +169,7 @@ class EmotionLSTM(nn.Module):
         with torch.no_grad():
             for member in heard.members:
                 weight, bias = member.first_layer()
-                by_frame = weight.unflatten(1, (self.config.stack, self.config.n_mfcc))
+                by_frame = weight.unflatten(1, (self.config.frame_stack, self.config.n_mfcc))
                 bias += (by_frame @ shift).sum(dim=1)
                 weight.copy_((by_frame @ normalised.T).flatten(1))
         return heard
@@ -165,18 +180,18 @@ class EmotionLSTM(nn.Module):
     def _parts(self, state: torch.Tensor) -> tuple[tuple[torch.Tensor, ...], ...]:
         """The states of the members' layers, and the members' sums."""
         sizes = [self.config.layer_state_size, self.config.sums_size]
-        n = self.config.members
+        n = self.config.ensemble_size
         parts = state.split([size for size in sizes for _ in range(n)], dim=1)
         return parts[:n], parts[n:]
 
     def _steps(self, x: torch.Tensor) -> torch.Tensor:
-        """Frames, `stack` side by side; the last step is filled up with mean frames."""
-        stack = self.config.stack
-        if stack == 1:
+        """Frames, `frame_stack` side by side; the last step is filled up with mean frames."""
+        frame_stack = self.config.frame_stack
+        if frame_stack == 1:
             return x
-        x = pad(x, (0, 0, 0, stack - 1))
-        steps = x.shape[1] // stack
-        return x[:, : steps * stack].reshape(x.shape[0], -1, stack * self.config.n_mfcc)
+        x = pad(x, (0, 0, 0, frame_stack - 1))
+        steps = x.shape[1] // frame_stack
+        return x[:, : steps * frame_stack].reshape(x.shape[0], -1, frame_stack * self.config.n_mfcc)
 
 
 class _Member(nn.Module):
@@ -185,9 +200,9 @@ class _Member(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        width = config.n_mfcc * config.stack
-        self.stem = nn.Linear(width, config.stem_size) if config.stem_size else None
-        width = config.stem_size or width
+        width = config.n_mfcc * config.frame_stack
+        self.stem = nn.Linear(width, config.input_size) if config.input_size else None
+        width = config.input_size or width
         self.lstms = nn.ModuleList()
         for _ in range(config.num_layers):
             lstm = nn.LSTM(width, config.hidden_size, batch_first=True)
@@ -221,11 +236,13 @@ class _Member(nn.Module):
         more = torch.cat([(x * weights).sum(dim=1), weights.sum(dim=1)], dim=1)
         return torch.cat(after, dim=1), sums + more
 
-    def classify(self, sums: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def classify(self, sums: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the logits, the speech logit and the embedding `(batch, fc_size)`."""
         pooled = sums[:, :-1] / sums[:, -1:]
-        x = self.dropout(torch.relu(self.fc(self.dropout(pooled))))
+        embedding = torch.relu(self.fc(self.dropout(pooled)))
+        x = self.dropout(embedding)
         speech = self.speech(x) if self.speech is not None else torch.full_like(x[:, :1], 20.0)
-        return self.out(x), speech
+        return self.out(x), speech, embedding
 
     def first_layer(self) -> tuple[nn.Parameter, nn.Parameter]:
         """Weights `(·, stack · n_mfcc)` and bias of what hears the steps."""
@@ -240,12 +257,12 @@ class _Member(nn.Module):
         # As one matrix, so that ONNX has a Gemm for it: onnxruntime makes of a MatMul with int8
         # weights one that rounds the activations too.
         rows = torch.relu(self.stem(x.reshape(-1, x.shape[2])))
-        return rows.reshape(x.shape[0], -1, self.config.stem_size)
+        return rows.reshape(x.shape[0], -1, self.config.input_size)
 
     def _weights(self, x: torch.Tensor) -> torch.Tensor:
         if self.score is None:
             return torch.ones_like(x[:, :, :1])
-        return torch.exp(LARGEST_SCORE * torch.tanh(self.score(x) / LARGEST_SCORE))
+        return torch.exp(MAX_SCORE * torch.tanh(self.score(x) / MAX_SCORE))
 
 
 def _inside(lengths: torch.Tensor, longest: int) -> torch.Tensor:

@@ -39,7 +39,7 @@ Recipes = Annotated[
     list[RecipeName] | None,
     typer.Option(
         "--recipe",
-        help="Settings to begin with [default: better]. studio: for recordings that were all made "
+        help="Settings to begin with [default: default]. studio: for recordings that were all made "
         "in one way, whose levels and upper bands are heard; corpora: for several corpora "
         "together, and for noise and telephones; baseline: the original network. Repeatable: the "
         "speakers who choose the epoch choose among them.",
@@ -99,7 +99,7 @@ def configured_recipes(
     for name in [name.value for name in names] if names else [DEFAULT]:
         recipe = RECIPES[name]
         try:
-            recipe = replace(recipe, mfcc=recipe.mfcc.with_settings(mfcc or []))
+            recipe = replace(recipe, mfcc_config=recipe.mfcc_config.with_settings(mfcc or []))
         except ConfigError as error:
             raise ConfigError(f"--recipe {name}: {error}") from error
         found[name] = recipe.with_settings(own)

@@ -23,10 +23,10 @@ from .data.splits import (
     notes_on_labels,
 )
 from .dataset import left_out_of, say
-from .files import alone_in
+from .files import folder_lock
 from .fit import summary
 from .metrics import confusion_text
-from .model_selection import Candidate, fit_best, heard_of, open_candidates, settings_of
+from .model_selection import Candidate, dataset_fingerprint, fit_best, open_candidates, settings_of
 from .recipes import Recipe
 from .run_folder import SETTINGS, SPLIT, STATE, begin, run_folder
 from .run_report import Parts, guessing, write_run
@@ -68,7 +68,7 @@ def train_run(
     parts = Parts(split.kind, tuple(notes), trained, choosing, split.test)
     about = {SETTINGS: _settings(data, candidates), SPLIT: parts.to_json(dataset)}
     folder = run_folder(run, runs, resume)
-    with alone_in(folder):
+    with folder_lock(folder):
         begin(folder, about, resume)
         return _train(folder, candidates, parts, resume, device)
 
@@ -119,7 +119,7 @@ def _settings(data: list[Path], candidates: list[Candidate]) -> dict[str, Any]:
         "labels": dataset.labels,
         "auxiliary": sorted(dataset.auxiliary),
         **settings_of(candidates),
-        **heard_of(candidates, range(len(dataset.clips))),
+        **dataset_fingerprint(candidates, range(len(dataset.clips))),
         "versions": {
             "edge-ser": __version__,
             "torch": torch.__version__,

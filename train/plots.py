@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from edge_runtime.files import replacing
+from edge_runtime.files import atomic_replace
 
 plt.rcParams["text.parse_math"] = False  # a label with dollars in it is no formula
 
@@ -137,7 +137,7 @@ def calibration(
 
 def _save(figure: Any, path: Path) -> None:
     figure.tight_layout()
-    with replacing(path) as temporary:
+    with atomic_replace(path) as temporary:
         # Without the version and the date the same numbers give the same bytes.
         figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
     plt.close(figure)

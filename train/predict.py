@@ -23,7 +23,7 @@ def predict(
             x, lengths = pad(
                 [clips[indices[k]] for k in order[start : start + batch_size]], network.mean.device
             )
-            state = network.advance(x, network.silent_state(len(x)), lengths)
+            state = network.advance(x, network.initial_state(len(x)), lengths)
             found.append(torch.cat(network.classify(state), dim=1).cpu().numpy())
     out = np.empty_like(np.concatenate(found))
     out[order] = np.concatenate(found)

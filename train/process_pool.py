@@ -23,7 +23,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def in_processes(
+def map_in_processes(
     work: Callable[[T], R],
     tasks: Sequence[T],
     jobs: int,

@@ -17,7 +17,7 @@ from .network import NetworkConfig
 
 @dataclass(frozen=True)
 class Recipe:
-    mfcc: MfccConfig
+    mfcc_config: MfccConfig
     silence: SilenceConfig | None
     network: NetworkConfig
     fit: FitConfig
@@ -25,14 +25,14 @@ class Recipe:
     def sized(self, data: Dataset) -> Recipe:
         """A copy whose network fits the front end and the labels of the recordings, and whose
         training has the epochs that so many clips take unless it says how many."""
-        network = replace(self.network, n_mfcc=self.mfcc.n_mfcc, n_classes=len(data.labels))
+        network = replace(self.network, n_mfcc=self.mfcc_config.n_mfcc, n_classes=len(data.labels))
         epochs = self.fit.epochs or epochs_for(len(data.clips), self.fit.batch_size)
         return replace(self, network=network, fit=replace(self.fit, epochs=epochs))
 
     def to_dict(self) -> dict[str, Any]:
         """All settings, as JSON holds them."""
         return {
-            "mfcc": self.mfcc.to_dict(),
+            "mfcc_config": self.mfcc_config.to_dict(),
             "silence": self.silence and self.silence.to_dict(),
             "network": dataclasses.asdict(self.network),
             "fit": dataclasses.asdict(self.fit),
@@ -94,18 +94,18 @@ def _parsed(text: str, current: Any) -> Any:
 # that DC, which a Hann window spreads over the first two bins, up to 31 Hz, is not heard. Levels
 # are relative: those of the corpora are their microphones'.
 # reports/choices.md has what each setting brought, and what was tried and left out.
-BETTER = Recipe(
+DEFAULT_RECIPE = Recipe(
     MfccConfig(n_fft=1024, hop_length=320, n_mels=16, fmin=40.0, fmax=4000.0),
     SilenceConfig(relative=True),
     NetworkConfig(
         hidden_size=64,
         dropout=0.2,
         pooling="attention",
-        stack=3,
-        stem_size=64,
+        frame_stack=3,
+        input_size=64,
         residual=True,
         speech=True,
-        members=3,
+        ensemble_size=3,
     ),
     FitConfig(),
 )
@@ -116,14 +116,23 @@ BETTER = Recipe(
 # mixed and nobody is taught, which did nothing for the voices of another corpus, nor for new voices
 # of the same four. Clips are heard as they are: through the mean tract, corpora left out in turn
 # were answered half a point worse (those who choose, three seeds).
-CORPORA = BETTER.with_settings(
-    ["noise=0.2", "telephone=0.2", "shuffled=0.5", "mixstyle=0", "teaching=0", "blur=0"]
+CORPORA = DEFAULT_RECIPE.with_settings(
+    [
+        "noise=0.2",
+        "telephone=0.2",
+        "segment_shuffle=0.5",
+        "mixstyle=0",
+        "distillation_weight=0",
+        "vtl_smoothing=0",
+    ]
 )
 
 # For recordings that were all made in the same way: with one microphone at one gain in a quiet
 # room. There, how loud somebody is tells something, and so do the bands up to 8 kHz, the usual 40.
 STUDIO = replace(
-    BETTER, mfcc=replace(BETTER.mfcc, n_mels=40, fmax=None), silence=SilenceConfig(relative=False)
+    DEFAULT_RECIPE,
+    mfcc_config=replace(DEFAULT_RECIPE.mfcc_config, n_mels=40, fmax=None),
+    silence=SilenceConfig(relative=False),
 )
 
 # The original architecture on librosa's usual bands, trained plainly.
@@ -135,11 +144,11 @@ BASELINE = Recipe(
         learning_rate=2e-3,
         weight_decay=0.01,
         label_smoothing=0.0,
-        teaching=0.0,
-        blur=0.0,
-        augment=Augment(vocal_tract=0.0, mixstyle=0.0),
+        distillation_weight=0.0,
+        vtl_smoothing=0.0,
+        augment=Augment(vtlp=0.0, mixstyle=0.0),
     ),
 )
 
-RECIPES = {"better": BETTER, "studio": STUDIO, "corpora": CORPORA, "baseline": BASELINE}
-DEFAULT = "better"
+RECIPES = {"default": DEFAULT_RECIPE, "studio": STUDIO, "corpora": CORPORA, "baseline": BASELINE}
+DEFAULT = "default"

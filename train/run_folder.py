@@ -61,7 +61,7 @@ def begin(folder: Path, about: dict[str, Any], resume: bool) -> None:
             raise RunError(f"{folder}: holds a run already; give --resume, or another --run")
         # One that failed before its first epoch has left these two, and may be begun again.
         failed = (SETTINGS, SPLIT) if has_keys(folder / SETTINGS, {"recipes", "versions"}) else ()
-        keep_others((folder / name for name in WRITTEN if name not in failed), "--run")
+        refuse_to_overwrite((folder / name for name in WRITTEN if name not in failed), "--run")
         for name, value in about.items():
             write_json(folder / name, value)
         return
@@ -127,7 +127,7 @@ def _difference(before: Any, now: Any) -> str:
     return f"{before!r} then, {now!r} now"
 
 
-def keep_others(files: Iterable[Path], option: str, ours: bool = False) -> None:
+def refuse_to_overwrite(files: Iterable[Path], option: str, ours: bool = False) -> None:
     """RunError for files that are there and would be replaced, unless they are `ours`."""
     for path in files:
         if not ours and path.exists():
@@ -173,7 +173,7 @@ def newest_run(root: Path, holding: str) -> Path:
 def save_checkpoint(
     folder: Path,
     network: EmotionLSTM,
-    mfcc: MfccConfig,
+    mfcc_config: MfccConfig,
     silence: SilenceConfig | None,
     labels: list[str],
     **about: Any,
@@ -184,7 +184,7 @@ def save_checkpoint(
         {
             "weights": network.state_dict(),
             "network": asdict(network.config),
-            "mfcc": mfcc.to_dict(),
+            "mfcc_config": mfcc_config.to_dict(),
             "silence": silence and silence.to_dict(),
             "labels": labels,
             **about,
@@ -213,7 +213,7 @@ def load_checkpoint(folder: Path) -> tuple[EmotionLSTM, dict[str, Any]]:
 
 
 # What the export reads of a checkpoint.
-STORED = ("mfcc", "labels", "temperature", "licence", "corpora", "scores", "clips")
+STORED = ("mfcc_config", "labels", "temperature", "licence", "corpora", "scores", "clips")
 
 
 def _network(sizes: Any, weights: Any) -> EmotionLSTM:

@@ -28,7 +28,7 @@ from .run_folder import save_checkpoint
 # The probability of speech below which a model answers "no speech", unless more than this share of
 # the validation speakers' clips would be lost by that.
 SPEECH_ABOVE = 0.97
-LARGEST_LOSS = 0.01
+MAX_CLIPPING_LOSS = 0.01
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def write_run(folder: Path, parts: Parts, chosen: Chosen) -> dict[str, Any]:
     save_checkpoint(
         folder,
         result.network,
-        recipe.mfcc,
+        recipe.mfcc_config,
         recipe.silence,
         dataset.labels,
         temperature=result.temperature,
@@ -121,7 +121,7 @@ def _speech_above(result: Fit) -> float:
     if not result.network.config.speech:
         return 0.0
     speech = expit(result.speech_logits)
-    return min(SPEECH_ABOVE, round(float(np.quantile(speech, LARGEST_LOSS)), 4))
+    return min(SPEECH_ABOVE, round(float(np.quantile(speech, MAX_CLIPPING_LOSS)), 4))
 
 
 def run_report(dataset: Dataset, parts: Parts, result: Fit) -> dict[str, Any]:

@@ -16,21 +16,21 @@ import numpy as np
 from ..errors import AudioError, EdgeSerError
 from ..messages import system_reason
 from ..platform_support import why_no_soundfile
-from .headers import announced_samples
-from .limits import HIGHEST_RATE, LOWEST_RATE, NO_LIMITS, AudioLimits
-from .pcm import MOST_CHANNELS, mono
+from .headers import declared_size
+from .limits import MAX_RATE, MIN_RATE, NO_LIMITS, AudioLimits
+from .pcm import MAX_CHANNELS, mono
 from .wav import Pcm16File
 
-PIECE = 1 << 18  # samples of up to two channels that are decoded at once, fewer of more
+BLOCK_SAMPLES = 1 << 18  # samples of up to two channels that are decoded at once, fewer of more
 # Of what is compressed: a piece with an error in it is lost, and should be no more than a second.
-COMPRESSED, COMPRESSED_PIECE = ("FLAC", "OGG", "MP3"), 1 << 14
+COMPRESSED, COMPRESSED_BLOCK_SAMPLES = ("FLAC", "OGG", "MP3"), 1 << 14
 
 # Encoders that write to a pipe leave the length open; libsndfile then reports the largest there is.
 UNKNOWN_LENGTH = 1 << 60
 
 # Full scale is 1. Recordings in float may go beyond it, but what is 60 dB beyond is scaled as whole
 # numbers are, or damaged; cut to full scale it would be nothing but noise.
-HIGHEST_SAMPLE = 1000.0
+MAX_SAMPLE = 1000.0
 
 
 def check_file(path: Path) -> None:
@@ -64,7 +64,7 @@ def check_values(piece: np.ndarray, path: Path) -> None:
     lowest, highest = float(piece.min(initial=0.0)), float(piece.max(initial=0.0))
     if not math.isfinite(lowest) or not math.isfinite(highest):
         raise AudioError(f"{path}: holds samples that are not finite: NaN or infinite")
-    if max(-lowest, highest) > HIGHEST_SAMPLE:
+    if max(-lowest, highest) > MAX_SAMPLE:
         raise AudioError(
             f"{path}: holds samples as large as {max(-lowest, highest):.4g}, where full scale is "
             "1: divide whole numbers by the largest that their type holds"
@@ -112,7 +112,7 @@ class AudioFile:
             raise AudioError(f"{path}: is empty (0 bytes)")
         self._limits.check_size(path, size)
         open_at = None
-        announced = announced_samples(file, path)
+        announced = declared_size(file, path)
         if announced is not None:
             length, there = announced.length, max(0, size - announced.position)
             if length is not None and length > there:
@@ -132,14 +132,14 @@ class AudioFile:
         self._check_header()
 
     def _check_header(self) -> None:
-        if not LOWEST_RATE <= self.sample_rate <= HIGHEST_RATE:
+        if not MIN_RATE <= self.sample_rate <= MAX_RATE:
             raise AudioError(
-                f"{self.path}: claims {self.sample_rate} samples per second; wanted {LOWEST_RATE} "
-                f"to {HIGHEST_RATE}"
+                f"{self.path}: claims {self.sample_rate} samples per second; wanted {MIN_RATE} "
+                f"to {MAX_RATE}"
             )
-        if self._sound.channels > MOST_CHANNELS:
+        if self._sound.channels > MAX_CHANNELS:
             raise AudioError(
-                f"{self.path}: claims {self._sound.channels} channels; wanted 1 to {MOST_CHANNELS}"
+                f"{self.path}: claims {self._sound.channels} channels; wanted 1 to {MAX_CHANNELS}"
             )
         check_channel(self.path, self._channel, self._sound.channels)
         self._limits.check_samples(self.path, self.n_samples or 0, self.sample_rate)
@@ -154,7 +154,7 @@ class AudioFile:
         # soundfile seeks after every read of what can seek; a FLAC of open length cannot.
         self._sound.seekable = lambda: False
         # No more memory than the clip fills: fresh pages cost more than decoding it.
-        size = COMPRESSED_PIECE if self._sound.format in COMPRESSED else PIECE
+        size = COMPRESSED_BLOCK_SAMPLES if self._sound.format in COMPRESSED else BLOCK_SAMPLES
         size = 2 * size // max(2, self._sound.channels)
         size = size if self.n_samples is None else min(size, self.n_samples + 1)
         with self._file, self._sound:

@@ -21,10 +21,10 @@ from typing import BinaryIO
 from ..errors import AudioError
 from .pcm import is_open
 
-LARGEST_PAGE = 27 + 255 + 255 * 255  # bytes of an OGG page
+MAX_PAGE = 27 + 255 + 255 * 255  # bytes of an OGG page
 
 # More chunks before the samples are no recording, and would keep us busy.
-MOST_CHUNKS = 1000
+MAX_CHUNKS = 1000
 
 OPEN_64 = (1 << 64) - 1
 _W64 = bytes.fromhex("726966662e91cf11a5d628db04c10000")
@@ -32,7 +32,7 @@ _W64_DATA = bytes.fromhex("64617461f3acd3118cd100c04f8edb8a")
 
 
 @dataclass(frozen=True)
-class Announced:
+class DeclaredSize:
     """What a header, or the last page of an OGG, says of what follows it."""
 
     position: int  # where they begin
@@ -54,7 +54,7 @@ class _Chunks:
     included: int = 0  # bytes of the header that its length counts
 
 
-def announced_samples(file: BinaryIO, name: object) -> Announced | None:
+def declared_size(file: BinaryIO, name: object) -> DeclaredSize | None:
     """What the header of `file` announces; None if it is of another kind or has no samples.
 
     AudioError, about `name`, for a header that goes on for ever or contradicts itself, and for
@@ -71,18 +71,18 @@ def announced_samples(file: BinaryIO, name: object) -> Announced | None:
     if kind == b"FORM" and form in (b"AIFF", b"AIFC", b"8SVX", b"16SV"):
         aiff = form.startswith(b"AIF")
         found = _find(file, _Chunks(">4sI", 12, 2, b"SSND" if aiff else b"BODY"), name)
-        return found and Announced(found[0], None if is_open(found[1]) else found[1])
+        return found and DeclaredSize(found[0], None if is_open(found[1]) else found[1])
     if begin[:16] == _W64:
         found = _find(file, _Chunks("<16sQ", 40, 8, _W64_DATA, 24), name)
-        return found and Announced(found[0], None if found[1] + 24 >= OPEN_64 else found[1])
+        return found and DeclaredSize(found[0], None if found[1] + 24 >= OPEN_64 else found[1])
     if kind == b"caff":
         if begin[28:32] == b"alac":  # libsndfile's decoder prints to standard output
             raise AudioError(f"{name}: is ALAC, which is not read: convert it to FLAC")
         found = _find(file, _Chunks(">4sQ", 8, 1, b"data"), name)
-        return found and Announced(found[0], None if found[1] == OPEN_64 else found[1])
+        return found and DeclaredSize(found[0], None if found[1] == OPEN_64 else found[1])
     if kind in (b".snd", b"dns.") and len(begin) >= 12:
         position, length = struct.unpack(">II" if kind == b".snd" else "<II", begin[4:12])
-        return Announced(position, None if is_open(length) else length)
+        return DeclaredSize(position, None if is_open(length) else length)
     if kind == b"OggS":
         return _last_page(file)
     return None
@@ -96,7 +96,7 @@ def _find(
     What chunks of the name "fmt " hold that come before is appended to `formats`."""
     size = struct.calcsize(layout.header)
     position = layout.first
-    for _ in range(MOST_CHUNKS):
+    for _ in range(MAX_CHUNKS):
         file.seek(position)
         header = file.read(size)
         if len(header) < size:
@@ -111,7 +111,7 @@ def _find(
         position += length + -length % layout.align
         if position >= 1 << 62:  # farther than a file can reach
             return None
-    raise AudioError(f"{name}: has more than {MOST_CHUNKS} chunks before its samples")
+    raise AudioError(f"{name}: has more than {MAX_CHUNKS} chunks before its samples")
 
 
 def _of_wave(
@@ -121,7 +121,7 @@ def _of_wave(
     found: tuple[int, int],
     formats: list[bytes],
     name: object,
-) -> Announced:
+) -> DeclaredSize:
     position, length = found
     if formats and len(formats[-1]) >= 16:
         kind, channels, _, _, frame, bits = struct.unpack(f"{order}HHIIHH", formats[-1][:16])
@@ -134,27 +134,27 @@ def _of_wave(
     long = begin[:4] in (b"RF64", b"BW64") and begin[12:16] == b"ds64" and len(begin) == 40
     if long and length == 0xFFFF_FFFF:
         length = struct.unpack("<Q", begin[28:36])[0]
-        return Announced(position, None if length in (0, OPEN_64) else length)
+        return DeclaredSize(position, None if length in (0, OPEN_64) else length)
     if length:
         plain = tuple(formats) if begin[:4] == b"RIFF" else ()
-        return Announced(position, None if is_open(length) else length, formats=plain)
+        return DeclaredSize(position, None if is_open(length) else length, formats=plain)
     end = 8 + struct.unpack(f"{order}I", begin[4:8])[0]
     follows = position < end < file.seek(0, os.SEEK_END) + 2 and not is_open(end - 8)
     # Something that the header knows of follows an empty clip.
-    return Announced(position, 0) if follows else Announced(position, None, position - 4)
+    return DeclaredSize(position, 0) if follows else DeclaredSize(position, None, position - 4)
 
 
-def _last_page(file: BinaryIO) -> Announced | None:
+def _last_page(file: BinaryIO) -> DeclaredSize | None:
     """The last page of an OGG, which libsndfile leaves out if it is not whole."""
     size = file.seek(0, os.SEEK_END)
-    start = max(0, size - LARGEST_PAGE)
+    start = max(0, size - MAX_PAGE)
     file.seek(start)
-    end = file.read(LARGEST_PAGE)
+    end = file.read(MAX_PAGE)
     at = end.rfind(b"OggS")
     header = end[at : at + 27]
     if at < 0:
         return None
     lengths = end[at + 27 : at + 27 + header[26]] if len(header) == 27 else b""
     if len(header) < 27 or len(lengths) < header[26]:
-        return Announced(start + at, LARGEST_PAGE)  # cut off before it says how long it is
-    return Announced(start + at + 27 + len(lengths), sum(lengths))
+        return DeclaredSize(start + at, MAX_PAGE)  # cut off before it says how long it is
+    return DeclaredSize(start + at + 27 + len(lengths), sum(lengths))

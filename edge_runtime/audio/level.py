@@ -42,6 +42,13 @@ class Loudness:
         return to_dbfs(self._power or float(self._levels.rest().max(initial=0.0)))
 
 
+def peak_dbfs(samples: np.ndarray, sample_rate: int) -> float:
+    """Return the RMS level of the loudest 30 ms of `samples (n_samples,)` in dBFS."""
+    loudness = Loudness(sample_rate)
+    loudness.push(samples)
+    return loudness.dbfs()
+
+
 def to_dbfs(power: float) -> float:
     """A mean square in dB relative to full scale; -inf for 0."""
     return 10.0 * float(np.log10(power)) if power > 0 else -np.inf

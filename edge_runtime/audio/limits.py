@@ -10,17 +10,15 @@ from dataclasses import dataclass, fields
 from ..errors import AudioError, ConfigError
 
 # Rates that a resampler can be built for at reasonable cost; what lies outside is a damaged header.
-LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
+MIN_RATE, MAX_RATE = 1_000, 768_000
 
 
 def check_rates(*rates: float) -> None:
     """ConfigError for a rate that nobody records at."""
     for rate in rates:
         number = isinstance(rate, numbers.Real)
-        if not number or not LOWEST_RATE <= rate <= HIGHEST_RATE:
-            raise ConfigError(
-                f"sample_rate={rate!r} must be from {LOWEST_RATE} to {HIGHEST_RATE} Hz"
-            )
+        if not number or not MIN_RATE <= rate <= MAX_RATE:
+            raise ConfigError(f"sample_rate={rate!r} must be from {MIN_RATE} to {MAX_RATE} Hz")
 
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -33,8 +31,8 @@ class AudioLimits:
     Files beyond are an AudioError, where the header tells it before anything is decoded.
     """
 
-    longest: float = 1800.0  # seconds
-    largest: float = 1 << 30  # bytes; math.inf: any size
+    max_duration: float = 1800.0  # seconds
+    max_size: float = 1 << 30  # bytes; math.inf: any size
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -45,19 +43,19 @@ class AudioLimits:
 
     def check_size(self, name: object, size: float) -> None:
         """AudioError for a file of `size` bytes that is too large."""
-        if size > self.largest:
+        if size > self.max_size:
             raise AudioError(
-                f"{name}: is larger than {size_text(self.largest)}, the limit (largest="
-                f"{self.largest}): cut it, or raise the limit (--largest, AudioLimits)"
+                f"{name}: is larger than {size_text(self.max_size)}, the limit (max_size="
+                f"{self.max_size}): cut it, or raise the limit (--max-size, AudioLimits)"
             )
 
     def check_samples(self, name: object, n_samples: float, sample_rate: float) -> None:
         """AudioError for so many samples per channel that they last too long."""
-        if n_samples > self.longest * sample_rate:
+        if n_samples > self.max_duration * sample_rate:
             raise AudioError(
-                f"{name}: is longer than {self.longest:g} s, the limit (longest="
-                f"{self.longest:g}): cut it, or raise the limit (AudioLimits; `edge-ser classify` "
-                "has --longest, and --timeline, which reads piece by piece)"
+                f"{name}: is longer than {self.max_duration:g} s, the limit (max_duration="
+                f"{self.max_duration:g}): cut it, or raise the limit (AudioLimits; `edge-ser classify` "
+                "has --max-duration, and --timeline, which reads piece by piece)"
             )
 
 
@@ -65,15 +63,15 @@ NO_LIMITS = AudioLimits(math.inf, math.inf)
 
 # A timeline is made piece by piece, so that length costs time alone: a day at most, and what that
 # takes in stereo at 48 kHz and 24 bits.
-TIMELINE_LIMITS = AudioLimits(longest=24 * 3600.0, largest=32 << 30)
+TIMELINE_LIMITS = AudioLimits(max_duration=24 * 3600.0, max_size=32 << 30)
 
 
-def limits_of(longest: float | None, largest: str | None, timeline: bool) -> AudioLimits:
+def limits_of(max_duration: float | None, max_size: str | None, timeline: bool) -> AudioLimits:
     """The limits that options of a command line set; None leaves the default."""
     default = TIMELINE_LIMITS if timeline else AudioLimits()
     return AudioLimits(
-        default.longest if longest is None else longest,
-        default.largest if largest is None else parse_size(largest),
+        default.max_duration if max_duration is None else max_duration,
+        default.max_size if max_size is None else parse_size(max_size),
     )
 
 

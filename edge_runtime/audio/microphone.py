@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 BLOCK_SECONDS = 0.05
 QUEUE_SECONDS = 10.0  # of audio that waits for whoever reads it
-PATIENCE = 2.0  # seconds without a block after which the device is thought to have gone
+DEVICE_TIMEOUT_SECONDS = (
+    2.0  # seconds without a block after which the device is thought to have gone
+)
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ class Microphone:
     def __iter__(self) -> Iterator[Block]:
         while True:
             try:
-                samples, missing = self._queue.get(timeout=PATIENCE)
+                samples, missing = self._queue.get(timeout=DEVICE_TIMEOUT_SECONDS)
             except queue.Empty:
                 raise AudioError(
                     f"microphone {self.device.name}: no sound comes from it any more; is it "

@@ -16,7 +16,7 @@ from .limits import check_rates
 if TYPE_CHECKING:
     import numpy as np
 
-MOST_CHANNELS = 64
+MAX_CHANNELS = 64
 
 
 def is_open(length: int) -> bool:
@@ -56,8 +56,8 @@ class PcmFormat:
 
     def __post_init__(self) -> None:
         check_rates(self.rate)
-        if not 1 <= self.channels <= MOST_CHANNELS:
-            raise ConfigError(f"channels={self.channels!r} must be from 1 to {MOST_CHANNELS}")
+        if not 1 <= self.channels <= MAX_CHANNELS:
+            raise ConfigError(f"channels={self.channels!r} must be from 1 to {MAX_CHANNELS}")
 
     @property
     def frame_bytes(self) -> int:

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from ..errors import AudioError
-from .decode import PIECE, AudioFile
+from .decode import BLOCK_SAMPLES, AudioFile
 from .limits import AudioLimits
 from .resample import StreamResampler
 
@@ -71,6 +71,6 @@ def whole(audio: Audio, sample_rate: int | None) -> np.ndarray:
     return np.clip(samples, -1.0, 1.0, out=samples)  # a filter overshoots
 
 
-def in_pieces(samples: np.ndarray) -> Iterator[np.ndarray]:
+def in_blocks(samples: np.ndarray) -> Iterator[np.ndarray]:
     """Samples `(n,)` in such pieces as a file is read in."""
-    return (samples[k : k + PIECE] for k in range(0, len(samples), PIECE))
+    return (samples[k : k + BLOCK_SAMPLES] for k in range(0, len(samples), BLOCK_SAMPLES))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .read import Audio
 
 READ_BYTES = 1 << 16
-NAME = "standard input"
+STDIN_NAME = "standard input"
 AUDIO_FILES = (b"RIFF", b"fLaC", b"OggS", b"ID3")  # how they begin
 
 
@@ -43,18 +43,18 @@ def all_of_stdin(raw: PcmFormat | None, limits: AudioLimits, channel: int | None
     """
     from .decode import AudioFile
 
-    most = limits.largest
+    most = limits.max_size
     if raw is not None:
-        most = min(most, limits.longest * raw.rate * raw.frame_bytes)
+        most = min(most, limits.max_duration * raw.rate * raw.frame_bytes)
     more = 1 if raw is None else raw.frame_bytes  # tells that there is more
     stdin = None if sys.stdin is None else sys.stdin.buffer
     try:
         size = int(most) + more if most < sys.maxsize else -1
         content = b"" if stdin is None else stdin.read(size)
     except OSError as error:
-        raise AudioError(f"{NAME}: cannot be read: {system_reason(error)}") from error
+        raise AudioError(f"{STDIN_NAME}: cannot be read: {system_reason(error)}") from error
     if raw is None:
-        return AudioFile(NAME, content, limits, channel)
+        return AudioFile(STDIN_NAME, content, limits, channel)
     return RawAudio(content, raw, limits, channel)
 
 
@@ -69,28 +69,30 @@ class RawAudio:
     ) -> None:
         from .decode import check_channel
 
-        self.path = Path(NAME)
+        self.path = Path(STDIN_NAME)
         check_channel(self.path, channel, format.channels)
         self.sample_rate = format.rate
         self.n_samples: int | None = len(content) // format.frame_bytes
         self._content, self._format, self._channel = content, format, channel
         _refuse_file(content)
         if not self.n_samples:
-            raise AudioError(f"{NAME}: holds no samples: {len(content)} bytes")
-        limits.check_samples(NAME, self.n_samples, self.sample_rate)
-        limits.check_size(NAME, len(content))
+            raise AudioError(f"{STDIN_NAME}: holds no samples: {len(content)} bytes")
+        limits.check_samples(STDIN_NAME, self.n_samples, self.sample_rate)
+        limits.check_size(STDIN_NAME, len(content))
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """The samples, mono float32 `(n,)`, piece by piece."""
         import numpy as np
 
-        from .decode import PIECE, check_values
+        from .decode import BLOCK_SAMPLES, check_values
         from .pcm import mono
 
         size = self._format.frame_bytes
         whole = len(self._content) - len(self._content) % size
-        for start in range(0, whole, PIECE * size):
-            piece = self._format.decode(self._content[start : min(start + PIECE * size, whole)])
+        for start in range(0, whole, BLOCK_SAMPLES * size):
+            piece = self._format.decode(
+                self._content[start : min(start + BLOCK_SAMPLES * size, whole)]
+            )
             check_values(piece, self.path)
             yield np.ascontiguousarray(mono(piece, self._channel))
 
@@ -98,7 +100,7 @@ class RawAudio:
 def _refuse_file(begin: bytes) -> None:
     """AudioError if what should be raw samples begins as a file does."""
     if begin.startswith(AUDIO_FILES):
-        raise AudioError(f"{NAME}: is an audio file and not raw samples: leave out --rate")
+        raise AudioError(f"{STDIN_NAME}: is an audio file and not raw samples: leave out --rate")
 
 
 class StandardInput:
@@ -110,14 +112,14 @@ class StandardInput:
 
     def __init__(self, raw: PcmFormat | None) -> None:
         if sys.stdin is None:
-            raise ConfigError(f"{NAME} is closed; pipe audio into `edge-ser listen -`")
+            raise ConfigError(f"{STDIN_NAME} is closed; pipe audio into `edge-ser listen -`")
         if sys.stdin.isatty():
             raise ConfigError(
-                f"{NAME} is a terminal; pipe audio into `edge-ser listen -`, or leave the - away "
+                f"{STDIN_NAME} is a terminal; pipe audio into `edge-ser listen -`, or leave the - away "
                 "for the microphone"
             )
         self._raw = raw is not None
-        self._reader = PcmReader(raw, NAME)
+        self._reader = PcmReader(raw, STDIN_NAME)
         self._first = None
         while self._reader.format is None:  # the rate is in the header
             self._first = self._read()
@@ -138,7 +140,7 @@ class StandardInput:
         try:
             data = sys.stdin.buffer.read1(READ_BYTES)  # type: ignore[union-attr]
         except OSError as error:
-            raise AudioError(f"{NAME}: cannot be read: {system_reason(error)}") from error
+            raise AudioError(f"{STDIN_NAME}: cannot be read: {system_reason(error)}") from error
         if self._raw and self._reader.n_bytes == 0:
             _refuse_file(data)
         return Block(self._reader.push(data), 0.0) if data else None

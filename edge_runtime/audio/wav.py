@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .headers import Announced
+from .headers import DeclaredSize
 
 PCM = 1  # the kind of whole numbers, not compressed
 
@@ -28,7 +28,7 @@ class Pcm16File:
 
     @classmethod
     def open(
-        cls, file: io.FileIO | io.BytesIO, announced: Announced | None, size: int
+        cls, file: io.FileIO | io.BytesIO, announced: DeclaredSize | None, size: int
     ) -> Pcm16File | None:
         """The samples in `file`, of `size` bytes; None for what libsndfile had better look at:
         anything but the plainest of headers, with all that it announces."""

@@ -21,8 +21,8 @@ from . import classify as cli_classify
 from . import doctor as cli_doctor
 from . import listen as cli_listen
 from . import profile as cli_profile
-from .terminal import Interruption, Unfailing, hanging
-from .terminal import complain as _complain
+from .terminal import BestEffortStream, Interruption, wrap_hanging
+from .terminal import print_error as _complain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,7 +92,7 @@ def info(
     if as_json:
         print(json.dumps(about, indent=2, ensure_ascii=False))
     else:
-        print(hanging(as_text(about), INDENT, sys.stdout))
+        print(wrap_hanging(as_text(about), INDENT, sys.stdout))
 
 
 @app.command()
@@ -163,7 +163,7 @@ def mfcc(
         raise error if str(path) in str(error) else AudioError(f"{path}: {error}") from error
     _write_features(features, front.framing.frame_times(len(features)), output)
     if output is not None:
-        period = 1000 * front.config.hop_length / front.config.sample_rate
+        period = 1000 * front.config.frame_period
         print(f"{output}: {len(features)} frames, one every {period:g} ms", file=sys.stderr)
 
 
@@ -172,9 +172,9 @@ def _write_features(features: np.ndarray, times: np.ndarray, output: Path | None
     if output is None:
         _write_table(features, times, sys.stdout)
         return
-    from ..files import replacing
+    from ..files import atomic_replace
 
-    with replacing(output) as temporary:
+    with atomic_replace(output) as temporary:
         if output.suffix.lower() == ".npy":
             import numpy as np
 
@@ -211,7 +211,7 @@ def main() -> None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):  # names of files need not be text
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    sys.stderr = Unfailing(sys.stderr)  # type: ignore[assignment]
+    sys.stderr = BestEffortStream(sys.stderr)  # type: ignore[assignment]
     try:
         try:
             with Interruption():

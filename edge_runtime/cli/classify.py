@@ -15,18 +15,18 @@ import typer
 
 from ..audio.limits import limits_of
 from ..audio.pcm import Encoding, PcmFormat
-from ..audio.stdin import NAME, all_of_stdin, raw_format
+from ..audio.stdin import STDIN_NAME, all_of_stdin, raw_format
 from ..errors import AudioError, ConfigError, EdgeSerError
 from ..messages import printable
-from .prediction_output import OF_ONE_RECORDING, Answers, Format, Writer, format_of
+from .prediction_output import OF_ONE_RECORDING, Format, PredictionWriter, Writer, format_of
 from .profile import known_profiles
-from .terminal import Interruption, Progress, complain, has_colours, is_terminal
+from .terminal import Interruption, Progress, has_colours, is_terminal, print_error
 
 if TYPE_CHECKING:
     import numpy as np
 
     from ..audio.read import Audio
-    from ..batch import Answer
+    from ..batch import BatchResult
     from ..inference.prediction import Prediction
 
 STDIN = "-"  # the file of this name is ./-
@@ -113,13 +113,13 @@ def classify(
             "mean].",
         ),
     ] = None,
-    longest: Annotated[
+    max_duration: Annotated[
         float | None,
         typer.Option(
             metavar="SECONDS", help="Refuse what is longer [default: 1800; with --timeline a day]."
         ),
     ] = None,
-    largest: Annotated[
+    max_size: Annotated[
         str | None,
         typer.Option(
             metavar="SIZE",
@@ -180,11 +180,13 @@ def classify(
       ffmpeg -i film.mkv -f s16le -ac 1 -ar 16000 - | edge-ser classify - --rate 16000
     """
     from ..batch import answer_all
-    from ..files import NothingWrittenError, check_free, growing
+    from ..files import NothingWrittenError, atomic_text_writer, check_free
 
     raw = _raw_format(paths, rate, channels, encoding)
-    limits = limits_of(longest, largest, timeline or plot is not None)
-    held = limits_of(longest, largest or "1G", timeline or plot is not None)  # of standard input
+    limits = limits_of(max_duration, max_size, timeline or plot is not None)
+    held = limits_of(
+        max_duration, max_size or "1G", timeline or plot is not None
+    )  # of standard input
     if output in STDOUT:
         output = None
     format = format_of(output, format)
@@ -201,16 +203,17 @@ def classify(
 
     speaker = None
     if profile is not None:
+        from ..inference.network import network_of
         from ..inference.profile import SpeakerProfile, profile_path
 
         speaker = SpeakerProfile.load(profile_path(profile))
     try:
         loaded = EmotionModel.load(model)
     except EdgeSerError as error:
-        complain(error)
+        print_error(error)
         raise typer.Exit(1) from None
     if speaker is not None:
-        speaker.voice(loaded)  # of another model: not for every file
+        speaker.bias_for(network_of(loaded))  # fails once, not for every file
 
     hear = functools.partial(loaded.classify, threshold=threshold, profile=speaker)
     stdin = functools.partial(all_of_stdin, raw, held, channel)
@@ -225,7 +228,11 @@ def classify(
         options = TimelineOptions(window, hop, threshold, speaker, plot, limits, channel)
         check_options(format, options, len(recordings))
     kept = output is not None and output.is_file()
-    with contextlib.nullcontext(sys.stdout) if output is None else growing(output, force) as file:
+    with (
+        contextlib.nullcontext(sys.stdout)
+        if output is None
+        else atomic_text_writer(output, force) as file
+    ):
         answers: Writer | None = None
         try:
             if timeline:
@@ -240,7 +247,7 @@ def classify(
                 )
             else:
                 inputs, progress, names = _inputs(paths, quiet, output is None)
-                answers = Answers(
+                answers = PredictionWriter(
                     format, file, loaded.labels, colours=has_colours(file), names=names
                 )
                 here = {STDIN: lambda: _clip_of_stdin(stdin, hear, loaded.sample_rate)}
@@ -252,7 +259,7 @@ def classify(
         except KeyboardInterrupt:
             _interrupted(answers, file, output)
     if nothing and kept:
-        complain(EdgeSerError(f"{output}: is as it was before: there is no answer to write"))
+        print_error(EdgeSerError(f"{output}: is as it was before: there is no answer to write"))
     if failed:
         raise typer.Exit(1)
 
@@ -306,7 +313,9 @@ def _inputs(
 
 
 def _write(
-    done: Generator[Answer[Prediction], None, None], answers: Answers, progress: Progress | None
+    done: Generator[BatchResult[Prediction], None, None],
+    answers: PredictionWriter,
+    progress: Progress | None,
 ) -> bool:
     """Write all answers and complain of what was no input; whether anything was not."""
     failed = False
@@ -317,7 +326,7 @@ def _write(
                 if progress is not None:
                     progress.clear()
                 if isinstance(answer.result, EdgeSerError):
-                    complain(answer.result)
+                    print_error(answer.result)
                     failed = True
                 else:
                     answers.add(answer.file, answer.result)
@@ -332,7 +341,7 @@ def _write(
 
 def _interrupted(answers: Writer | None, file: TextIO, output: Path | None) -> None:
     """Leave at once: whatever is in the middle of a long recording is not waited for."""
-    from ..files import part_of
+    from ..files import partial_path
 
     for number in Interruption.SIGNALS:
         signal.signal(number, signal.SIG_IGN)
@@ -340,7 +349,7 @@ def _interrupted(answers: Writer | None, file: TextIO, output: Path | None) -> N
         answers.close()
     file.flush()
     if output is not None:
-        where = printable(str(part_of(output)))
+        where = printable(str(partial_path(output)))
         print(f"edge-ser: interrupted; the answers so far are in {where}", file=sys.stderr)
     sys.stderr.flush()
     Interruption.leave()
@@ -370,4 +379,6 @@ def _clip_of_stdin(
         return hear(whole(stdin(), sample_rate))
     except AudioError as error:
         said = str(error)
-        raise AudioError(said if said.startswith(NAME) else f"{NAME}: {said}") from error
+        raise AudioError(
+            said if said.startswith(STDIN_NAME) else f"{STDIN_NAME}: {said}"
+        ) from error

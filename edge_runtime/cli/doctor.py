@@ -18,14 +18,14 @@ from ..audio.paths import expand
 from ..diagnostics.finding import Finding, Severity, verdict
 from ..errors import AudioError, EdgeSerError
 from ..messages import printable
-from .terminal import Interruption, hanging
+from .terminal import Interruption, wrap_hanging
 
 if TYPE_CHECKING:
     from ..diagnostics.recording_checks import Examination
 
 MARKS = {Severity.ok: " ", Severity.note: "-", Severity.warning: "!"}
 NAME_WIDTH = 12
-WIDEST = 100  # longer lines are hard to read
+MAX_LINE_WIDTH = 100  # longer lines are hard to read
 
 
 def doctor(
@@ -148,9 +148,9 @@ class _Report:
 def as_text(finding: Finding) -> str:
     """One line, and below it what it means and what to do, where that is something."""
     first = f"{MARKS[finding.severity]} {finding.name:{NAME_WIDTH}} {finding.found}"
-    lines = [hanging(first, NAME_WIDTH + 3, sys.stdout)]
+    lines = [wrap_hanging(first, NAME_WIDTH + 3, sys.stdout)]
     indent = " " * (NAME_WIDTH + 3)
-    width = min(shutil.get_terminal_size().columns, WIDEST)
+    width = min(shutil.get_terminal_size().columns, MAX_LINE_WIDTH)
     for text in (finding.meaning, finding.advice):
         lines += textwrap.wrap(
             text,

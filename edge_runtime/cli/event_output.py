@@ -11,14 +11,14 @@ import time
 from typing import TYPE_CHECKING
 
 from .prediction_output import confidence_of, rounded
-from .terminal import Paint, bar, can_hold, clock, percentages
+from .terminal import LabelColours, bar, can_hold, clock, percentages
 
 if TYPE_CHECKING:
     from ..inference.prediction import Prediction
     from ..streaming.listener import ListenEvent
 
 REDRAW_SECONDS = 0.1
-QUIETEST_DBFS = -60.0  # the left end of the level meter
+MIN_DBFS = -60.0  # the left end of the level meter
 METER = 10  # characters of a bar
 
 
@@ -57,7 +57,7 @@ class TextLines:
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         self._live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-        self._paint = Paint(labels, sys.stdout)
+        self._paint = LabelColours(labels, sys.stdout)
         self._dash = "–" if can_hold("–", sys.stdout) else "-"
         self._now: Prediction | None = None
         self._drawn = -math.inf  # when the live line was drawn
@@ -83,7 +83,7 @@ class TextLines:
         if not self._live or time.monotonic() - self._drawn < REDRAW_SECONDS:
             return
         self._drawn = time.monotonic()
-        loud = bar((level - QUIETEST_DBFS) / -QUIETEST_DBFS, METER, sys.stdout)
+        loud = bar((level - MIN_DBFS) / -MIN_DBFS, METER, sys.stdout)
         head = f"{clock(seconds)}  {loud}  "
         label, tail = "", "listening"
         if self._now is not None:

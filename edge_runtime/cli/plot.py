@@ -10,7 +10,8 @@ import numpy as np
 
 from ..errors import ConfigError, EdgeSerError
 from ..features.stream import MfccStream
-from ..files import replacing
+from ..files import atomic_replace
+from ..inference.network import network_of
 from ..inference.prediction import NO_SPEECH, UNCERTAIN
 from .terminal import clock
 
@@ -23,8 +24,8 @@ COLUMNS = 2000  # more than a sheet has pixels for
 DRAWN_STEPS = 250  # steps of a line that the eye can follow
 
 # Beyond this many seconds the axis has the times as the text has them, at one of these steps.
-LARGEST_IN_SECONDS = 120
-TICKS, MOST_TICKS = (30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400), 10
+MAX_IN_SECONDS = 120
+TICKS, MAX_TICKS = (30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400), 10
 
 # Okabe and Ito's colours, which the colour-blind tell apart: https://jfly.uni-koeln.de/color/
 COLOURS = {"angry": "#D55E00", "happy": "#E69F00", "neutral": "#009E73", "sad": "#0072B2"}
@@ -50,7 +51,7 @@ class Sheet:
         self._heard = 0
         self._extremes = _Columns(_extremes)
         self._cepstra = _Columns(lambda columns: columns.mean(axis=1))
-        self._mfcc = MfccStream(model.mfcc, sample_rate=sample_rate)
+        self._mfcc = MfccStream(network_of(model).front_end, sample_rate=sample_rate)
         self._steps: list[Segment] = []
         self._segments: list[Segment] = []
 
@@ -113,14 +114,14 @@ class Sheet:
         if all(segment.label == NO_SPEECH for segment in self._segments):
             lines.text(0.5, 0.5, NO_SPEECH, transform=lines.transAxes, ha="center", va="center")
         lines.set(ylabel="probability", ylim=(0, 1.02), xlim=(0, seconds), xlabel="seconds")
-        if seconds > LARGEST_IN_SECONDS:
-            step = next((s for s in TICKS if seconds / s <= MOST_TICKS), TICKS[-1])
+        if seconds > MAX_IN_SECONDS:
+            step = next((s for s in TICKS if seconds / s <= MAX_TICKS), TICKS[-1])
             ticks = np.arange(0, seconds, step)
             names = [clock(tick).partition(".")[0] for tick in ticks]
             lines.set_xticks(ticks, names)
             lines.set_xlabel("minutes:seconds" if seconds < 3600 else "hours:minutes:seconds")
         lines.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=6, frameon=False)
-        with replacing(path) as temporary:
+        with atomic_replace(path) as temporary:
             figure.savefig(temporary, format=path.suffix.lower()[1:], dpi=110)
         plt.close(figure)
 

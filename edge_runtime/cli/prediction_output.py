@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..streaming.segments import Segment
 
 # Names longer than this do not push the answers of all the others to the right.
-WIDEST_NAME = 60
+MAX_NAME_WIDTH = 60
 
 
 class Format(str, Enum):
@@ -130,7 +130,7 @@ class Writer:
             self._file.flush()
 
 
-class Answers(Writer):
+class PredictionWriter(Writer):
     """Writes predictions.
 
     Args:
@@ -150,7 +150,7 @@ class Answers(Writer):
         header = ["file", "label", "confidence", *labels]
         super().__init__(format, file, csv_row(header) if format is Format.csv else "", colours)
         self._width = max(
-            (len(n) for n in map(printable, names) if len(n) <= WIDEST_NAME), default=0
+            (len(n) for n in map(printable, names) if len(n) <= MAX_NAME_WIDTH), default=0
         )
         self._label_width = max(map(len, (*labels, "uncertain", "no speech")))
 

@@ -19,17 +19,17 @@ from ..messages import printable
 NOTE_WIDTH = 26  # the longest note is "100000 times real time"
 
 # Work that is done sooner needs no bar.
-MOMENT = 1.0  # seconds
+PROGRESS_DELAY_SECONDS = 1.0  # seconds
 
 
-def complain(error: Exception) -> None:
+def print_error(error: Exception) -> None:
     """One line on stderr, whatever the message holds; KeyboardInterrupt after Ctrl-C, which is the
     only thing wrong then."""
     Interruption.check()
     print(f"edge-ser: {printable(str(error))}", file=sys.stderr)
 
 
-class Unfailing:
+class BestEffortStream:
     """A stream for what is told beside the answers: where it is full or nobody reads it, that is
     lost, and no answer with it."""
 
@@ -62,7 +62,7 @@ def has_colours(file: TextIO) -> bool:
 COLOURS = (31, 33, 32, 34, 35, 36)
 
 
-class Paint:
+class LabelColours:
     """Colours text for a label, where `file` shows colours.
 
     >>> import io
@@ -130,7 +130,7 @@ def columns(file: TextIO) -> int:
     return width or shutil.get_terminal_size().columns  # some terminals do not know theirs
 
 
-def hanging(text: str, indent: int, file: TextIO) -> str:
+def wrap_hanging(text: str, indent: int, file: TextIO) -> str:
     """`text` with its lines broken between words where the terminal `file` ends, and what goes on
     in another line indented; as it is for what is no terminal."""
     if not is_terminal(file):
@@ -233,7 +233,7 @@ class Progress:
     def advance(self, steps: int = 1, note: str | None = None) -> None:
         self._bar.current_item = note if self._has_note else None
         self._bar.make_step(steps)
-        self._visible = self._visible or time.monotonic() - self._started > MOMENT
+        self._visible = self._visible or time.monotonic() - self._started > PROGRESS_DELAY_SECONDS
         if self._visible:
             self._bar.render_progress()
             self._drawn = True

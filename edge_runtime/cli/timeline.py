@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import AudioError, ConfigError, EdgeSerError
 from .prediction_output import OF_ONE_RECORDING, Format
-from .terminal import Interruption, Progress, complain
+from .terminal import Interruption, Progress, print_error
 
 if TYPE_CHECKING:
     from ..audio.limits import AudioLimits
@@ -82,7 +82,7 @@ def write_timelines(
             except ConfigError:
                 raise
             except EdgeSerError as error:
-                complain(error)
+                print_error(error)
                 failed = True
     finally:
         out.close()

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ..inference.prediction import NO_SPEECH
 from ..messages import printable
-from ..streaming.segments import Shares
+from ..streaming.segments import LabelDurations
 from .prediction_output import Format, Writer, confidence_of, csv_row, rounded
-from .terminal import Paint, bar, clock, columns, hanging, is_terminal
+from .terminal import LabelColours, bar, clock, columns, is_terminal, wrap_hanging
 from .timeline_formats import VTT_HEADER, as_audacity, as_srt, as_vtt
 
 if TYPE_CHECKING:
@@ -29,18 +29,18 @@ class Timelines(Writer):
         elif format is Format.vtt:
             begin = VTT_HEADER + "\n"
         super().__init__(format, file, begin)
-        self._paint = Paint(labels, file)
+        self._paint = LabelColours(labels, file)
         self.shown = is_terminal(file)
         room = columns(file) - BESIDE_BAR if is_terminal(file) else BAR
         self._bar = max(1, min(BAR, room))
         self._name = ""
-        self._shares = Shares()
+        self._shares = LabelDurations()
         self._rows: list[dict[str, Any]] = []  # of the recording, for a JSON list
         self._cues = 0
 
     def begin(self, name: str) -> None:
         """The segments that follow are of the recording `name`."""
-        self._name, self._shares, self._rows = name, Shares(), []
+        self._name, self._shares, self._rows = name, LabelDurations(), []
         if self._format is Format.text:
             self._write(f"{printable(name)}\n")
 
@@ -78,7 +78,7 @@ class Timelines(Writer):
             each = ", ".join(f"{label} {100 * share:.0f}%" for label, share in shares.items())
             summary = f"  {clock(seconds):>9} {'in all' if complete else 'until it broke off'}: "
             summary += each or "nothing"
-            self._write(hanging(summary, 20, self._file) + "\n")
+            self._write(wrap_hanging(summary, 20, self._file) + "\n")
         elif self._format is Format.json:
             about = {
                 "file": self._name,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import ConfigError
+from ..inference.network import network_of
 from ..workers import usable_cores
 from . import system_info
 from .process_cost import ProcessCost, process_costs
@@ -147,7 +148,7 @@ def measure(
             **{name: system_info.installed(name) for name in ("numpy", "onnxruntime")},
         },
         model=loaded.card.name,
-        model_bytes=loaded.path.stat().st_size,
+        model_bytes=network_of(loaded).path.stat().st_size,
         clip="synthesised voice" if clip is None else Path(clip).name,
         clip_seconds=len(samples) / rate,
         runs=runs,
@@ -167,7 +168,7 @@ def timings(
     rounds: int,
     shuffled: Callable[[list[str]], list[str]] = list,
 ) -> dict[str, list[float]]:
-    """Seconds of each candidate in `rounds` rounds of all, in an order that `shuffled` gives.
+    """Seconds of each candidate in `rounds` rounds of all, in an order that `segment_shuffle` gives.
 
     A call that is not timed precedes each that is: what is measured is work that goes on, not the
     state in which the candidate before has left the caches.
@@ -243,11 +244,11 @@ def _one_thread() -> Iterator[None]:
 def _parts(model: EmotionModel, samples: np.ndarray, runs: int) -> dict[str, Timing]:
     import numpy as np
 
-    frames = model.frames(samples)
+    frames = network_of(model).speech_frames(samples)
     found = timings(
         {
-            "mfcc": lambda: model.mfcc(samples),
-            "network": lambda: model.run(frames),
+            "mfcc": lambda: network_of(model).front_end(samples),
+            "network": lambda: network_of(model).run(frames),
             "classify": lambda: model.classify(samples),
         },
         runs,

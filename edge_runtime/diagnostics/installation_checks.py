@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..errors import EdgeSerError, ModelError
+from ..inference.network import network_of
 from ..workers import usable_cores
 from . import system_info
 from .finding import Finding, Severity
@@ -79,7 +80,7 @@ def check_model(
 
         model = EmotionModel.load(path)
         about = describe(model)
-        _self_test(model, bundled=model.path == BUNDLED_MODEL)
+        _self_test(model, bundled=network_of(model).path == BUNDLED_MODEL)
     except (EdgeSerError, ImportError, OSError) as error:
         advice = "Install what is missing: `edge-ser doctor` without a clip lists it."
         if isinstance(error, EdgeSerError):
@@ -206,13 +207,17 @@ def _self_test(model: EmotionModel, bundled: bool) -> None:
     whole = model.classify(sound, threshold=0.0)
     # Models of other makers may take the sound for what they like.
     if bundled and whole.label == NO_SPEECH:
-        raise ModelError(f"{model.path}: takes a sound like a voice for none: {whole}")
+        raise ModelError(f"{network_of(model).path}: takes a sound like a voice for none: {whole}")
     if abs(sum(whole.probabilities.values()) - 1) > SAME_ANSWER:
-        raise ModelError(f"{model.path}: probabilities do not sum to 1: {whole.probabilities}")
+        raise ModelError(
+            f"{network_of(model).path}: probabilities do not sum to 1: {whole.probabilities}"
+        )
     stream = model.stream(threshold=0.0)
     for start in range(0, len(sound), 1000):
         stream.push(sound[start : start + 1000])
     pieces = stream.flush()[-1].prediction.probabilities
     difference = max(abs(pieces[name] - value) for name, value in whole.probabilities.items())
     if difference > SAME_ANSWER:
-        raise ModelError(f"{model.path}: a stream ends {difference:.2g} from the whole clip")
+        raise ModelError(
+            f"{network_of(model).path}: a stream ends {difference:.2g} from the whole clip"
+        )

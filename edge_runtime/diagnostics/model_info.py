@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..inference.network import network_of
 from ..model import EmotionModel
 
 INDENT = 14  # columns of the names in `as_text`
@@ -13,13 +14,13 @@ def describe(model: EmotionModel) -> dict[str, Any]:
     """The card of a model with its file's size and its inputs and outputs, as JSON holds them."""
     card = model.card
     return {
-        "file": str(model.path),
-        "bytes": model.path.stat().st_size,
+        "file": str(network_of(model).path),
+        "bytes": network_of(model).path.stat().st_size,
         "name": card.name,
         "labels": list(card.labels),
-        "inputs": model.inputs(),
-        "outputs": model.outputs(),
-        "mfcc": card.mfcc.to_dict(),
+        "inputs": network_of(model).inputs(),
+        "outputs": network_of(model).outputs(),
+        "mfcc_config": card.mfcc_config.to_dict(),
         "silence": card.silence and card.silence.to_dict(),
         "normalisation": card.normalisation,
         "temperature": card.temperature,
@@ -38,7 +39,7 @@ def describe(model: EmotionModel) -> dict[str, Any]:
 
 def as_text(about: dict[str, Any]) -> str:
     """The same for people."""
-    mfcc = about["mfcc"]
+    mfcc = about["mfcc_config"]
     period = 1000 * mfcc["hop_length"] / mfcc["sample_rate"]
     lines = [
         f"{about['name']}: {about['file']}, {about['bytes']:,} bytes",

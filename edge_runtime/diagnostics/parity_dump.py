@@ -17,13 +17,14 @@ import numpy as np
 
 from ..audio.read import read_audio
 from ..errors import EdgeSerError
-from ..files import replacing, sha256
+from ..files import atomic_replace, sha256
+from ..inference.network import network_of
 from ..messages import system_reason
 from ..model import EmotionModel
 
 
 @dataclass(frozen=True)
-class Measured:
+class DeviceOutputs:
     """What one machine makes of clips."""
 
     machine: str  # as `uname -m` calls it
@@ -34,17 +35,17 @@ class Measured:
     probabilities: np.ndarray  # float32 (n_clips, n_labels)
 
     @classmethod
-    def of(cls, model: EmotionModel, files: Iterable[str | os.PathLike[str]]) -> Measured:
+    def of(cls, model: EmotionModel, files: Iterable[str | os.PathLike[str]]) -> DeviceOutputs:
         """Raises AudioError for a file that cannot be used."""
         clips, features, heard = [], [], []
         for file in map(Path, files):
             samples = read_audio(file, model.sample_rate)
             clips.append(sha256(file))
-            features.append(model.mfcc(samples))
-            heard.append(model.run(model.frames(samples)))
+            features.append(network_of(model).front_end(samples))
+            heard.append(network_of(model).run(network_of(model).speech_frames(samples)))
         return cls(
             platform.machine(),
-            sha256(model.path),
+            sha256(network_of(model).path),
             tuple(clips),
             tuple(features),
             np.stack([each.logits for each in heard]),
@@ -53,7 +54,7 @@ class Measured:
 
     def save(self, path: Path) -> None:
         """As an .npz file."""
-        with replacing(path) as temporary, temporary.open("wb") as file:
+        with atomic_replace(path) as temporary, temporary.open("wb") as file:
             np.savez_compressed(
                 file,
                 machine=self.machine,
@@ -66,7 +67,7 @@ class Measured:
             )
 
     @classmethod
-    def load(cls, path: Path) -> Measured:
+    def load(cls, path: Path) -> DeviceOutputs:
         """Raises EdgeSerError if the file is missing or holds something else."""
         try:
             with np.load(path, allow_pickle=False) as stored:
@@ -100,7 +101,7 @@ def main() -> None:
     if options.out.exists() and not options.force:
         parser.error(f"{options.out}: exists already; give --force to replace it")
     try:
-        Measured.of(EmotionModel.load(options.model), options.clips).save(options.out)
+        DeviceOutputs.of(EmotionModel.load(options.model), options.clips).save(options.out)
     except EdgeSerError as error:
         sys.exit(f"edge-ser: {error}")
     except OSError as error:

@@ -17,6 +17,7 @@ from ..audio.resample import resample
 from ..features.config import MfccConfig
 from ..features.mfcc import Mfcc
 from ..features.silence import SilenceConfig, SilenceGate
+from ..inference.network import network_of
 
 if TYPE_CHECKING:
     from ..model import EmotionModel
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 MEASURED_SECONDS = 120.0
 
 # One step of 16 bits, which is how far apart two samples of a clipped peak can be after a copy.
-STEP = 1.5 / 32768
+QUANTIZATION_STEP = 1.5 / 32768
 
 # A peak that is flat for this many samples is clipped; single samples at full scale are common in
 # recordings that were normalised.
@@ -35,7 +36,7 @@ FLAT_SAMPLES = 3
 # Tops that are flat below full scale, of a recording that was clipped and then turned down: so
 # many that no melody has them, and above -26 dBFS, where 16 bits are fine enough to tell.
 FLAT_TOPS = 10
-LOWEST_CEILING = 0.05
+MIN_CEILING = 0.05
 
 # The quietest frames of speech without digital silence are the noise between its sounds.
 NOISE_PERCENTILE = 5
@@ -112,7 +113,7 @@ def measure_recording(path: str | os.PathLike[str], model: EmotionModel | None =
     speech = float(frame_powers[kept].mean()) if kept.any() else 0.0
     loudness = Loudness(front.config.sample_rate)
     loudness.push(heard)
-    period = front.config.hop_length / front.config.sample_rate
+    period = front.config.frame_period
     spectra = np.concatenate(list(_spectra(voice - voice.mean(), rate)))
     return Recording(
         format=file.kind,
@@ -148,13 +149,13 @@ def clipped_share(samples: np.ndarray) -> float:
     count = 0
     for side in (samples, -samples):
         ceiling = min(float(side.max()), 1.0)
-        if ceiling < LOWEST_CEILING:
+        if ceiling < MIN_CEILING:
             continue
-        top = np.concatenate([[False], side >= ceiling - STEP, [False]])
+        top = np.concatenate([[False], side >= ceiling - QUANTIZATION_STEP, [False]])
         edges = np.flatnonzero(top[1:] != top[:-1])
         lengths = edges[1::2] - edges[::2]
         flat = lengths[lengths >= FLAT_SAMPLES]
-        if ceiling >= 1 - 2 * STEP or len(flat) >= FLAT_TOPS:
+        if ceiling >= 1 - 2 * QUANTIZATION_STEP or len(flat) >= FLAT_TOPS:
             count += int(flat.sum())
     return count / len(samples)
 
@@ -173,7 +174,9 @@ def _beginning(file: AudioFile) -> np.ndarray:
 def _front_end(model: EmotionModel | None) -> tuple[Mfcc, SilenceGate]:
     if model is None:
         return _default_front(), SilenceGate(SilenceConfig(), _default_front().config)
-    return model.mfcc, model.gate() or SilenceGate(SilenceConfig(), model.card.mfcc)
+    return network_of(model).front_end, network_of(model).new_silence_gate() or SilenceGate(
+        SilenceConfig(), model.card.mfcc_config
+    )
 
 
 @functools.lru_cache(maxsize=1)

@@ -29,7 +29,7 @@ CLIPPED_NOTE, CLIPPED_WARNING = 0.001, 0.01
 # a tenth changed where it was as loud as the speech (reports/channels.md). For others 4 to 12 % did
 # at -20 dB, 18 to 22 % at -10 dB. In any case something is broken.
 DC_NOTE_DB, DC_WARNING_DB = -30.0, -20.0
-SMALLEST_DC = 1e-4  # -80 dBFS, where the gate ends; converters round by a tenth of that
+MIN_DC = 1e-4  # -80 dBFS, where the gate ends; converters round by a tenth of that
 
 # The estimate is 1.5 dB below the true ratio of speech to white noise. At 10 dB a quarter changed
 # (reports/channels.md).
@@ -51,7 +51,7 @@ SILENCE_NOTE = 0.9
 # A telephone passes 300 to 3400 Hz: a quarter changed (reports/channels.md), nearly all of them for
 # want of what is below 300 Hz. High voices have little below 200 Hz and soft ones little above
 # 3.5 kHz, so that it takes both, in dB together.
-TELEPHONE_HIGHEST_HZ = 5000.0
+TELEPHONE_MAX_HZ = 5000.0
 TELEPHONE_UPPER_DB, TELEPHONE_EDGES_DB = -9.0, -28.0
 
 # Averaging two microphones in one room leaves -3 to 0 dB; of a channel against itself, nothing.
@@ -85,7 +85,7 @@ def examine(path: str | os.PathLike[str], model: EmotionModel | None = None) -> 
     offset: 0.14 % of full scale, -20 dB relative to the speech
     """
     recording = measure_recording(path, model)
-    short = recording.seconds <= AudioLimits().longest
+    short = recording.seconds <= AudioLimits().max_duration
     prediction = model.classify(path) if model is not None and short else None
     findings = [
         _format(recording),
@@ -269,7 +269,7 @@ def _clipping(r: Recording) -> Finding:
 
 
 def _offset(r: Recording) -> Finding:
-    if r.speech_dbfs is None or abs(r.dc) < SMALLEST_DC:
+    if r.speech_dbfs is None or abs(r.dc) < MIN_DC:
         return Finding("offset", Severity.ok, "none")
     found = f"{100 * r.dc:.2g} % of full scale"
     relative = 20 * math.log10(abs(r.dc)) - r.speech_dbfs
@@ -324,7 +324,7 @@ def _bandwidth(r: Recording, model: EmotionModel | None) -> Finding:
             "Record with a microphone of the full range. For calls, make a speaker profile of "
             "recordings over the same line: edge-ser profile create NAME CLIP...",
         )
-    front = None if model is None else model.card.mfcc
+    front = None if model is None else model.card.mfcc_config
     hears = 4000.0 if front is None else front.fmax or front.sample_rate / 2
     if r.highest_hz < 0.9 * hears:
         return Finding(
@@ -343,7 +343,7 @@ def _telephone(r: Recording) -> bool:
     if r.highest_hz is None or r.low_db is None or r.upper_db is None:
         return False
     return (
-        r.highest_hz < TELEPHONE_HIGHEST_HZ
+        r.highest_hz < TELEPHONE_MAX_HZ
         and r.upper_db < TELEPHONE_UPPER_DB
         and r.low_db + r.upper_db < TELEPHONE_EDGES_DB
     )

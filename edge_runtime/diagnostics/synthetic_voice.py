@@ -19,7 +19,7 @@ BANDWIDTHS = (80.0, 100.0, 140.0)
 
 PITCH = 130.0  # Hz
 SYLLABLES = 4.0  # a second; every seventh is a pause
-HIGHEST = 4000.0  # Hz, of the harmonics
+MAX_HARMONIC_HZ = 4000.0  # Hz, of the harmonics
 BREATH = 0.1  # noise in the voice, which reaches beyond its harmonics
 NOISE = 3e-4  # so that the pauses are no digital silence
 
@@ -41,7 +41,7 @@ def synthetic_voice(seconds: float, sample_rate: int = 16_000) -> np.ndarray:
     pitch = PITCH * 2.0 ** (0.25 * np.sin(2 * np.pi * 0.7 * time))
     phase = 2 * np.pi * np.cumsum(pitch) / sample_rate
     sound = np.zeros(n)
-    for k in range(1, math.ceil(min(HIGHEST, sample_rate / 2) / pitch.max())):
+    for k in range(1, math.ceil(min(MAX_HARMONIC_HZ, sample_rate / 2) / pitch.max())):
         sound += _gain(k * pitch, formants) / k * np.sin(k * phase)
     place = time * SYLLABLES - syllable
     sound *= np.sqrt(np.sin(np.pi * place)) * (syllable % 7 != 6)

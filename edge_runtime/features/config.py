@@ -18,7 +18,7 @@ from ..messages import brief_repr, shorten
 PAD_MODES = ("constant", "edge", "linear_ramp", "reflect", "symmetric")
 
 # Beyond these a setting is a slip, and would ask for gigabytes.
-LARGEST = {
+MAX_VALUES = {
     "sample_rate": 768_000,
     "n_mfcc": 2048,
     "n_fft": 1 << 17,
@@ -27,9 +27,9 @@ LARGEST = {
     "n_mels": 2048,
 }
 # Of n_fft times n_mels: filters of 64 MiB.
-LARGEST_FILTERS = 1 << 24
+MAX_FILTERS = 1 << 24
 # Of windows; a Taylor window is a sum of its first parameter's many terms.
-LARGEST_PARAMETER, LARGEST_NBAR = 1e6, 1000
+MAX_PARAMETER, MAX_NBAR = 1e6, 1000
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class MfccConfig:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        for name, maximum in LARGEST.items():
+        for name, maximum in MAX_VALUES.items():
             if name != "win_length" or self.win_length is not None:
                 self._whole(name, maximum)
         for name in ("fmin", "lifter", "preemphasis"):
@@ -114,9 +114,9 @@ class MfccConfig:
             "a name, a (name, parameter) tuple or a Kaiser beta, as scipy.signal.get_window takes",
         )
         self._require(
-            self.n_fft * self.n_mels <= LARGEST_FILTERS,
+            self.n_fft * self.n_mels <= MAX_FILTERS,
             "n_mels",
-            f"at most {LARGEST_FILTERS // self.n_fft} with n_fft={self.n_fft}",
+            f"at most {MAX_FILTERS // self.n_fft} with n_fft={self.n_fft}",
         )
         self._require(
             self.n_mfcc <= self.n_mels,
@@ -155,6 +155,11 @@ class MfccConfig:
         value = getattr(self, name)
         real = isinstance(value, numbers.Real) and not isinstance(value, bool)
         self._require(real and abs(value) < 1e30, name, "a finite number")
+
+    @property
+    def frame_period(self) -> float:
+        """Seconds from one frame to the next."""
+        return self.hop_length / self.sample_rate
 
     @property
     def frame_length(self) -> int:
@@ -259,7 +264,7 @@ _NAMED = {"None": None, "True": True, "False": False}  # as the documentation wr
 def _is_window(window: Any) -> bool:
     if isinstance(window, tuple):
         parameters = window[1:]
-        largest = LARGEST_NBAR if window[:1] == ("taylor",) else LARGEST_PARAMETER
+        largest = MAX_NBAR if window[:1] == ("taylor",) else MAX_PARAMETER
         return (
             bool(window)
             and isinstance(window[0], str)
@@ -268,7 +273,7 @@ def _is_window(window: Any) -> bool:
             )
         )
     if isinstance(window, (int, float)) and not isinstance(window, bool):
-        return abs(window) <= LARGEST_PARAMETER
+        return abs(window) <= MAX_PARAMETER
     return isinstance(window, str)
 
 

@@ -46,7 +46,7 @@ FLOAT32_RANGE = 8e-6
 
 # Rows of the DCT matrix longer than this (lifters, dct_norm=None) enlarge float32's rounding
 # beyond the tolerance, so that everything is computed in float64.
-LARGEST_FLOAT32_GAIN = 1.5
+MAX_FLOAT32_GAIN = 1.5
 
 _frames_done = 0
 
@@ -96,7 +96,7 @@ class Mfcc:
             for dtype in (np.float32, np.float64)
         }
         gain = np.sqrt((self._cepstra**2).sum(axis=0)).max() / 10.0  # the factor of the decibel
-        float32 = gain <= LARGEST_FLOAT32_GAIN and config.amin > np.finfo(np.float32).tiny
+        float32 = gain <= MAX_FLOAT32_GAIN and config.amin > np.finfo(np.float32).tiny
         self._dtype = np.float32 if float32 and not self._psf else np.float64
         self._n_bands = bands.shape[1]
         self._weakest = _weakest_power(bands, config).astype(np.float32)

@@ -76,7 +76,7 @@ class SilenceGate:
         self.config = config
         self.to_level = level_weights(mfcc)
         self.per_db = coefficients_per_db(mfcc)
-        period = mfcc.hop_length / mfcc.sample_rate
+        period = mfcc.frame_period
         self.margin = round(config.margin / period)
         self.decay = config.decay * period  # dB a frame
         self._n_mfcc = mfcc.n_mfcc

@@ -1,37 +1,43 @@
-"""A listener that gets used to the voice that it hears."""
+"""Online speaker adaptation: a running mean of the logits."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from .profile import KnownVoice
+from .known_voice import SpeakerBias
 
-# The mean is over about as much speech as this, so that it follows a new voice or microphone.
+# The mean covers about this much speech, so that it follows a new speaker or microphone.
 MEMORY_SECONDS = 300.0
 
-# More cautious than a profile: nobody has seen to it that the speech is of several moods.
+# More cautious than a profile: nothing ensures that the speech is in several moods.
 PRIOR_SECONDS = 60.0
 
 
-class VoiceAdaptation:
-    """A `SpeakerProfile` that makes itself: a slow running mean of the logits of utterances."""
+class SpeakerAdaptation:
+    """A speaker profile that builds itself from the utterances of one stream.
+
+    Args:
+        n_labels: Number of labels of the model.
+        full_gain: `ModelCard.profile_gain`.
+
+    Attributes:
+        seconds: Seconds of speech so far.
+    """
 
     def __init__(self, n_labels: int, full_gain: float = 1.0) -> None:
-        """`full_gain` is `ModelCard.profile_gain`."""
         self._full_gain = full_gain
-        self.seconds = 0.0  # of speech that was heard in all
+        self.seconds = 0.0
         self._mean = np.zeros(n_labels)
-        self._weight = 0.0  # seconds of speech that the mean stands for
+        self._weight = 0.0  # seconds of speech that the mean covers
 
-    def hear(self, logits: np.ndarray, seconds: float) -> None:
-        """Take in the logits `(n_labels,)` of so many seconds of speech."""
+    def update(self, logits: np.ndarray, seconds: float) -> None:
+        """Add the logits `(n_labels,)` of an utterance with `seconds` of speech."""
         if seconds <= 0:
             return
         self.seconds += seconds
         self._weight = min(self._weight + seconds, max(seconds, MEMORY_SECONDS))
         self._mean += (logits - self._mean) * (seconds / self._weight)
 
-    def voice(self) -> KnownVoice:
-        """How logits are to be read: as they are at first, then without more and more of their
-        mean."""
-        return KnownVoice.of(self._mean, self._weight, self._full_gain, PRIOR_SECONDS)
+    def bias(self) -> SpeakerBias:
+        """Return the current correction of the logits: none at first, then more and more."""
+        return SpeakerBias.estimate(self._mean, self._weight, self._full_gain, PRIOR_SECONDS)

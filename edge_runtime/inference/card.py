@@ -20,17 +20,17 @@ from ..messages import brief_repr, shorten, shorten_error
 from .prediction import NO_SPEECH, UNCERTAIN
 
 METADATA_KEY = "edge_ser"
-SCHEMA = 3
+SCHEMA = 4
 
 # Characters of JSON; ours have some thousands.
-LARGEST_CARD = 1 << 20
+MAX_CARD = 1 << 20
 
 # A label, and a name: what fits into a line.
-LARGEST_LABEL, LARGEST_NAME = 64, 200
+MAX_LABEL, MAX_NAME = 64, 200
 
 # Frames come at least this often and at most this often, in seconds; speech is analysed every 10
 # to 20 ms. Far more of them, and a clip takes longer than it lasts.
-SHORTEST_HOP, LONGEST_HOP = 0.001, 1.0
+MIN_HOP, MAX_HOP = 0.001, 1.0
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class ModelCard:
 
     name: str
     labels: tuple[str, ...]
-    mfcc: MfccConfig
+    mfcc_config: MfccConfig
     silence: SilenceConfig | None  # which frames the network does not hear; None: it hears all
     normalisation: str  # where the features are normalised; the graph does it
     temperature: float  # of the softmax; the graph divides the logits by it
@@ -62,10 +62,9 @@ class ModelCard:
     @classmethod
     def from_json(cls, text: str, file: str) -> ModelCard:
         """The card of `file`. ModelError names the key that is missing, unknown or wrong."""
-        if len(text) > LARGEST_CARD:
+        if len(text) > MAX_CARD:
             raise ModelError(
-                f"{file}: its model card has {len(text):,} characters; wanted {LARGEST_CARD:,} at "
-                "most"
+                f"{file}: its model card has {len(text):,} characters; wanted {MAX_CARD:,} at most"
             )
         try:
             values = strict_json.loads(text)
@@ -99,10 +98,10 @@ class ModelCard:
                 names = ", ".join(sorted(keys))
                 raise ModelError(f"{file}: its model card {what} key {shorten(names)}")
         try:
-            values["mfcc"] = MfccConfig.from_dict(values["mfcc"])
+            values["mfcc_config"] = MfccConfig.from_dict(values["mfcc_config"])
         except (ConfigError, TypeError, OverflowError) as error:
             said = shorten_error(error)
-            raise ModelError(f"{file}: the key mfcc of its model card: {said}") from error
+            raise ModelError(f"{file}: the key mfcc_config of its model card: {said}") from error
         try:
             if values["silence"] is not None:
                 values["silence"] = SilenceConfig.from_dict(values["silence"])
@@ -130,10 +129,10 @@ def _check(values: dict[str, Any], file: str) -> None:
         "labels",
         isinstance(labels, list)
         and 2 <= len(labels) <= 1000
-        and all(_is_text(label, LARGEST_LABEL) and label for label in labels)
+        and all(_is_text(label, MAX_LABEL) and label for label in labels)
         and len(set(labels)) == len(labels)
         and not {NO_SPEECH, UNCERTAIN} & set(labels),
-        f"two or more different names of {LARGEST_LABEL} characters at most, none of them "
+        f"two or more different names of {MAX_LABEL} characters at most, none of them "
         f"{NO_SPEECH!r} or {UNCERTAIN!r}",
     )
     for key, low, high in (
@@ -152,7 +151,7 @@ def _check(values: dict[str, Any], file: str) -> None:
     for key in ("temperature", "profile_gain"):
         require(key, values[key] > 0, "a number above 0")
     for key in ("name", "normalisation", "quantization"):
-        require(key, _is_text(values[key], LARGEST_NAME), "a line of text")
+        require(key, _is_text(values[key], MAX_NAME), "a line of text")
     require("licence", _is_text(values["licence"], 10_000), "a line of text")
     for key in ("architecture", "scores"):
         require(key, isinstance(values[key], dict), "an object")
@@ -169,7 +168,7 @@ def _check(values: dict[str, Any], file: str) -> None:
         type(values["frames_per_step"]) is int and 1 <= values["frames_per_step"] <= 1000,
         "a whole number from 1 to 1000",
     )
-    _check_front_end(values["mfcc"], file)
+    _check_front_end(values["mfcc_config"], file)
 
 
 def _is_text(value: Any, longest: int) -> bool:
@@ -179,18 +178,18 @@ def _is_text(value: Any, longest: int) -> bool:
 
 def _check_front_end(mfcc: MfccConfig, file: str) -> None:
     """Settings that are possible, but would keep a device busy or be heard by nobody."""
-    hop = mfcc.hop_length / mfcc.sample_rate
+    hop = mfcc.frame_period
     for name, holds, wanted in (
         ("sample_rate", mfcc.sample_rate >= 1000, "1000 or more"),
         (
             "hop_length",
-            SHORTEST_HOP <= hop <= LONGEST_HOP,
-            f"{SHORTEST_HOP:g} to {LONGEST_HOP:g} s of sample_rate={mfcc.sample_rate}",
+            MIN_HOP <= hop <= MAX_HOP,
+            f"{MIN_HOP:g} to {MAX_HOP:g} s of sample_rate={mfcc.sample_rate}",
         ),
         ("n_fft", mfcc.n_fft <= 4 * mfcc.sample_rate, f"4 s of {mfcc.sample_rate} at most"),
     ):
         if not holds:
             raise ModelError(
-                f"{file}: the key mfcc of its model card has {name}={getattr(mfcc, name)}; wanted "
+                f"{file}: the key mfcc_config of its model card has {name}={getattr(mfcc, name)}; wanted "
                 f"{wanted}"
             )

@@ -20,15 +20,15 @@ from .checksum import check_seal
 from .onnx_validation import read_onnx
 
 # Bytes; fifteen million weights in float32, of which a network for devices has a hundredth.
-LARGEST_FILE = 64 << 20
+MAX_FILE = 64 << 20
 
 # Numbers in the state of a stream; more than this is a damaged file, not a network for devices.
-LARGEST_STATE = 1 << 20
+MAX_STATE = 1 << 20
 
-OUTPUTS = ("logits", "probabilities", "speech", "new_state")
+OUTPUTS = ("logits", "probabilities", "speech", "embedding", "new_state")
 
 # Bytes that onnxruntime may hold for all models of the process: four hours at once take 0.8 GiB.
-LEAST_MEMORY, LARGEST_MEMORY = 256 << 20, 4 << 30
+MIN_MEMORY, MAX_MEMORY = 256 << 20, 4 << 30
 
 
 def open_model(path: Path, threads: int) -> tuple[Any, ModelCard, str]:
@@ -38,7 +38,7 @@ def open_model(path: Path, threads: int) -> tuple[Any, ModelCard, str]:
     devices does not: other files, operators that are no standard, graphs within graphs.
     """
     try:
-        content = read_limited(path, LARGEST_FILE)
+        content = read_limited(path, MAX_FILE)
     except FileNotFoundError:
         raise ModelError(f"{path}: no such model file") from None
     except IsADirectoryError:
@@ -117,10 +117,10 @@ def _limit_memory() -> bool:
     system grants them it ends processes, not always the right one."""
     import onnxruntime
 
-    physical = LARGEST_MEMORY
+    physical = MAX_MEMORY
     with contextlib.suppress(AttributeError, ValueError, OSError):  # not on Windows
         physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    largest = max(LEAST_MEMORY, min(LARGEST_MEMORY, physical // 2))
+    largest = max(MIN_MEMORY, min(MAX_MEMORY, physical // 2))
     try:
         onnxruntime.create_and_register_allocator(
             onnxruntime.OrtMemoryInfo(
@@ -142,13 +142,16 @@ def _check_graph(session: Any, card: ModelCard, path: Path) -> None:
     found = {value.name: value for value in [*inputs, *outputs]}
     size = found["state"].shape[-1] if "state" in found and found["state"].shape else None
     n_labels = len(card.labels)
+    embedding = found["embedding"].shape if "embedding" in found else []
+    n_embedding = embedding[-1] if embedding else None
     wanted = {
-        "mfcc": card.mfcc.n_mfcc,
+        "mfcc": card.mfcc_config.n_mfcc,
         "state": size,
         "new_state": size,
         "logits": n_labels,
         "probabilities": n_labels,
         "speech": 1,
+        "embedding": n_embedding,
     }
     for name, width in wanted.items():
         if name not in found:
@@ -166,8 +169,10 @@ def _check_graph(session: Any, card: ModelCard, path: Path) -> None:
             f"{path}: takes {', '.join(f'{n} {shape}' for n, shape in shapes.items())[:300]}; "
             "wanted mfcc (batch, time, n_mfcc) and state (batch, state_size) alone"
         )
-    if not isinstance(size, int) or not 0 < size <= LARGEST_STATE:
-        raise ModelError(f"{path}: its state holds {size} numbers; wanted 1 to {LARGEST_STATE}")
+    if not isinstance(n_embedding, int) or not 0 < n_embedding <= MAX_STATE:
+        raise ModelError(f"{path}: embedding has {n_embedding} values; expected 1 to {MAX_STATE}")
+    if not isinstance(size, int) or not 0 < size <= MAX_STATE:
+        raise ModelError(f"{path}: its state holds {size} numbers; wanted 1 to {MAX_STATE}")
     if isinstance(shapes["mfcc"][1], int):
         raise ModelError(
             f"{path}: takes clips of {shapes['mfcc'][1]} frames only; wanted any number"

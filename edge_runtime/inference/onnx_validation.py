@@ -20,10 +20,10 @@ from ..errors import ModelError
 from ..messages import brief_repr
 
 # More parts than this, and reading them would take seconds.
-LARGEST_COUNT = 1_000_000
+MAX_COUNT = 1_000_000
 
 # No number of a tensor takes less than 4 bits (int4).
-LARGEST_ELEMENTS_PER_BYTE = 2
+MAX_ELEMENTS_PER_BYTE = 2
 
 # Operators whose output is at most as large as what they are given, or the product of two of them,
 # and those of which a graph that `export` writes is made. Not among them are those that hold graphs
@@ -143,7 +143,7 @@ class _Reader:
                 )
         if part == "node":
             self.refuse(_no_operator(operator, domain))
-        elif part == "tensor" and elements > LARGEST_ELEMENTS_PER_BYTE * len(self.content):
+        elif part == "tensor" and elements > MAX_ELEMENTS_PER_BYTE * len(self.content):
             raise ModelError(f"is damaged: one of its tensors claims {elements} numbers")
 
     def elements(self, kind: int, value: int, end: int) -> int:
@@ -177,8 +177,8 @@ class _Reader:
         value is where it begins."""
         while position < end:
             self.count += 1
-            if self.count > LARGEST_COUNT:
-                raise ModelError(f"has more than {LARGEST_COUNT} parts; no network for devices has")
+            if self.count > MAX_COUNT:
+                raise ModelError(f"has more than {MAX_COUNT} parts; no network for devices has")
             tag, position = self.varint(position, end)
             number, kind = tag >> 3, tag & 7
             if number == 0 or tag >> 32:

@@ -1,97 +1,105 @@
-"""The sums over time in a network's state, kept exact however long a stream lasts.
+"""Accumulate a network's pooling sums in float64, so that streams of any length stay exact.
 
-A network that pools over time carries a sum of its outputs and the sum of their weights, in
-float32. That is good for hours: after a day what is added to such a sum is so small beside it that
-much of it is rounded away, after a week the answer is off by 0.004 and after a month by 0.04. So
-the sums of every few minutes are taken out of the state and added up in float64.
+The recurrent state holds two running sums per ensemble member, weighted outputs and weights, in
+float32. On long streams their increments fall below float32 resolution: probabilities drift by
+0.004 after a week and by 0.04 after a month. `PooledNetwork` moves the sums out of the state every
+`FLUSH_SECONDS` and accumulates them in float64.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from ..model import EmotionModel, Heard
+from .network import Network, NetworkOutput
 
-# After which the sums are taken out; until then a stream costs and answers what it always did.
-SECONDS = 600.0
+# Streams shorter than this take the plain path: same cost, bit-identical output.
+FLUSH_SECONDS = 600.0
 
-# What the sum of the weights is scaled to when the network is asked about all of them. The frames
-# that it must be given with the question weigh less than half the last bit of that: nothing.
-SCALE = 2.0**50
+# The accumulated weights are scaled to this before they go back into the state. The frames that have
+# to be passed along then weigh less than half the last bit: nothing.
+POOLED_WEIGHT_SCALE = 2.0**50
 
 
-class LongSums:
-    """Stands between a network and a clip or a stream of any length."""
+class PooledNetwork:
+    """Run a `Network` over a clip or stream of any length.
 
-    def __init__(self, model: EmotionModel) -> None:
-        self._model = model
-        card, size = model.card, model.inputs()["state"][1]
-        frames = int(SECONDS * card.mfcc.sample_rate / card.mfcc.hop_length)
+    Args:
+        network: The network to run; threads may share it, but not this object.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        card, size = network.card, network.inputs()["state"][1]
+        n_frames = int(FLUSH_SECONDS / card.mfcc_config.frame_period)
         step = card.frames_per_step
-        self._every = max(step, frames // step * step)  # frames
-        self._since = 0  # frames since sums were taken out
+        self._flush_interval = max(step, n_frames // step * step)  # frames
+        self._frames_since_flush = 0
         self._shape = pooled_shape(card.architecture, size)
-        self._sums = size - self._shape[0] * self._shape[1]  # where they begin
-        self._total = np.zeros(size - self._sums)
+        self._sums_start = size - self._shape[0] * self._shape[1]  # index in the state
+        self._accumulated = np.zeros(size - self._sums_start)
         self._state: np.ndarray | None = None
 
-    def run(self, frames: np.ndarray) -> Heard:
-        """The answer to all frames so far, of which `frames (n, n_mfcc)` are the next, 1 or more.
+    def run(self, frames: np.ndarray) -> NetworkOutput:
+        """Feed the next frames and return the output over all frames fed so far.
 
-        As with `EmotionModel.run`, all but the last of a stream come in multiples of
-        `frames_per_step`. The state in the answer lacks the sums that were taken out.
+        Args:
+            frames: MFCC, float32 `(n_frames, n_mfcc)`, at least one frame. Every call but the last
+                must pass a multiple of `card.frames_per_step` frames.
+
+        Returns:
+            The output over the whole stream. Its state excludes the sums that were moved to
+            float64; do not pass it to a network.
+
+        Raises:
+            ModelError: If the graph fails or returns invalid outputs.
         """
-        for start in range(0, len(frames), self._every):
-            if self._since >= self._every:
-                self._take_out()
-            some = frames[start : start + self._every]
-            heard = self._model.run(some, self._state)
-            self._state = heard.state
-            self._since += len(some)
-        return self._all() if self._total.any() else heard
+        for start in range(0, len(frames), self._flush_interval):
+            if self._frames_since_flush >= self._flush_interval:
+                self._flush()
+            chunk = frames[start : start + self._flush_interval]
+            output = self._network.run(chunk, self._state)
+            self._state = output.state
+            self._frames_since_flush += len(chunk)
+        return self._pooled_output() if self._accumulated.any() else output
 
-    def _take_out(self) -> None:
+    def _flush(self) -> None:
         assert self._state is not None
-        self._total += self._state[self._sums :]
-        if len(self._total):
-            self._state = self._state.copy()  # it was given out
-            self._state[self._sums :] = 0
-        self._since = 0
+        self._accumulated += self._state[self._sums_start :]
+        if len(self._accumulated):
+            self._state = self._state.copy()  # the caller may hold it
+            self._state[self._sums_start :] = 0
+        self._frames_since_flush = 0
 
-    def _all(self) -> Heard:
-        """The answer to all sums: the network divides each member's by the last, so a scale is no
-        matter."""
+    def _pooled_output(self) -> NetworkOutput:
+        """Run the network on the accumulated sums.
+
+        It divides the sums of each member by the last of them, so that their scale cancels.
+        """
         assert self._state is not None
-        total = (self._total + self._state[self._sums :]).reshape(self._shape)
-        asked = self._state.copy()
-        asked[self._sums :] = (total * (SCALE / total[:, -1:])).ravel()
-        card = self._model.card
-        frames = np.zeros((card.frames_per_step, card.mfcc.n_mfcc), np.float32)
-        return self._model.run(frames, asked)
+        sums = (self._accumulated + self._state[self._sums_start :]).reshape(self._shape)
+        state = self._state.copy()
+        state[self._sums_start :] = (sums * (POOLED_WEIGHT_SCALE / sums[:, -1:])).ravel()
+        card = self._network.card
+        frames = np.zeros((card.frames_per_step, card.mfcc_config.n_mfcc), np.float32)
+        return self._network.run(frames, state)
 
 
 def pooled_shape(architecture: dict[str, Any], state_size: int) -> tuple[int, int]:
-    """`(members, n)`: at the end of a state are n sums over time of each member of the network, the
-    last of them that of the weights.
+    """Return the shape `(ensemble_size, n_sums)` of the pooling sums at the end of a state.
 
-    A state is h and c of every layer of all members, then their sums; `(0, 1)` for a model card
-    that tells another story.
+    A state holds h and c of every layer of all members, then the sums of each member, of which the
+    last is that of the weights. The shape is `(0, 1)` if the architecture does not match the state.
 
-    >>> pooled_shape({"lstm_layers": 2, "hidden_size": 64, "members": 3}, 963)
+    >>> pooled_shape({"lstm_layers": 2, "hidden_size": 64, "ensemble_size": 3}, 963)
     (3, 65)
     """
-    sizes = [
-        architecture.get("lstm_layers"),
-        architecture.get("hidden_size"),
-        architecture.get("members", 1),  # which earlier models do not name
-    ]
+    sizes = [architecture.get(key) for key in ("lstm_layers", "hidden_size", "ensemble_size")]
     if not all(type(size) is int for size in sizes):
         return 0, 1
-    layers, hidden, members = map(int, sizes)
-    if layers < 0 or hidden < 1 or members < 1:
+    layers, hidden, ensemble_size = (int(size) for size in sizes if size is not None)
+    if layers < 0 or hidden < 1 or ensemble_size < 1:
         return 0, 1
-    fits = members * ((2 * layers + 1) * hidden + 1) == state_size
-    return (members, hidden + 1) if fits else (0, 1)
+    matches = ensemble_size * ((2 * layers + 1) * hidden + 1) == state_size
+    return (ensemble_size, hidden + 1) if matches else (0, 1)

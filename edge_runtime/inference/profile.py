@@ -13,100 +13,66 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import strict_json
-from ..audio.level import Loudness
-from ..audio.read import read_audio
+from ..audio.level import peak_dbfs
 from ..errors import AudioError, ConfigError, EdgeSerError
-from ..files import read_limited, replacing
+from ..files import atomic_replace, read_limited
 from ..messages import brief_repr, shorten_error, system_reason
-
-if TYPE_CHECKING:
-    from ..model import EmotionModel
+from .known_voice import SpeakerBias
+from .network import HasNetwork, Network, network_of
 
 SCHEMA = 2
 
 # Bytes; ours have a few hundred.
-LARGEST_PROFILE = 1 << 20
+MAX_PROFILE = 1 << 20
 
 # Logits are some tens at most. A mean beyond this would drown what is heard.
-LARGEST_MEAN = 1e6
+MAX_MEAN = 1e6
 
 # What is said in a longer recording is heard in pieces of about this length: one mood each.
 PIECE_SECONDS = 3.0
 
-# Seconds of speech that weigh as much as knowing nothing of the voice. A minute of clips, of which
-# a half to two thirds are speech, takes 60 to 70 % of its mean off. Validation speakers were
-# answered the better the more was taken off where the minute held several moods; where it held one,
-# that much was still better than nothing, and all of it worse.
-PRIOR_SECONDS = 20.0
-
-LONGEST_NAME = 240  # bytes; with the suffix what file systems allow
-LONGEST_WORDS = 64  # characters
+MAX_NAME = 240  # bytes; with the suffix what file systems allow
+MAX_WORDS = 64  # characters
 NAME_WANTED = "1 to 64 letters, digits, blanks, dots, - or _, and begin with a letter or digit"
 
 
-@dataclass(frozen=True)
-class KnownVoice:
-    """How the logits of a voice that was heard before are to be read."""
+def mean_logits(network: Network, clips: Iterable[np.ndarray]) -> tuple[np.ndarray, float]:
+    """Average the logits over the speech of several clips.
 
-    bias: np.ndarray  # (n_labels,), taken off
-    gain: float  # what is left is multiplied by it
+    Clips are cut into pieces of about `PIECE_SECONDS`; pieces without speech do not count.
 
-    @classmethod
-    def of(
-        cls, mean: np.ndarray, seconds: float, full_gain: float, prior: float = PRIOR_SECONDS
-    ) -> KnownVoice:
-        """Of a voice whose logits had this `mean (n_labels,)` over so many seconds of speech.
+    Args:
+        network: The network to run.
+        clips: MFCC of each clip, `(n_frames, n_mfcc)`.
 
-        `full_gain` is the gain of a voice that is known through and through
-        (`ModelCard.profile_gain`), `prior` how many seconds weigh as much as knowing nothing.
-
-        A mean that is believed the more the longer it was heard: the MAP estimate of Gauvain and
-        Lee 1994, https://doi.org/10.1109/89.279278
-        """
-        share = belief(seconds, prior)
-        return cls(mean * share, 1 + (full_gain - 1) * share)
-
-    def read(self, logits: np.ndarray) -> np.ndarray:
-        """Logits `(..., n_labels)` of this voice as those of one that nothing is known of."""
-        return (logits - self.bias) * self.gain
-
-
-def belief(seconds: float, prior: float = PRIOR_SECONDS) -> float:
-    """How well a voice is known after so many seconds of speech, from 0 to 1."""
-    return seconds / (seconds + prior)
-
-
-def mean_logits(model: EmotionModel, clips: Iterable[np.ndarray]) -> tuple[np.ndarray, float]:
-    """The mean of the logits `(n_labels,)` over those pieces of the clips, frames `(n, n_mfcc)`
-    each, that are speech, and how many seconds they are."""
-    period = model.card.mfcc.hop_length / model.card.mfcc.sample_rate
-    total, seconds = np.zeros(len(model.labels)), 0.0
+    Returns:
+        The mean logits `(n_labels,)` and the seconds of speech that they cover.
+    """
+    period = network.card.mfcc_config.frame_period
+    total, seconds = np.zeros(len(network.labels)), 0.0
     for frames in clips:
         n_pieces = max(1, round(len(frames) * period / PIECE_SECONDS))
         for piece in np.array_split(frames, n_pieces):
-            heard = model.run(piece)
-            if len(piece) > 1 and heard.speech >= model.card.speech_above:
-                total += heard.logits * (len(piece) * period)
+            output = network.run(piece)
+            if len(piece) > 1 and output.speech >= network.card.speech_above:
+                total += output.logits * (len(piece) * period)
                 seconds += len(piece) * period
     return (total / seconds if seconds else total), seconds
 
 
-def _voiced(
-    model: EmotionModel, clips: Iterable[str | os.PathLike[str] | np.ndarray]
+def _loud_clips(
+    network: Network, clips: Iterable[str | os.PathLike[str] | np.ndarray]
 ) -> Iterator[np.ndarray]:
-    """The frames of each clip that is loud enough to be speech."""
+    """Yield the frames of each clip that is loud enough to be speech."""
     for clip in clips:
-        samples = clip if isinstance(clip, np.ndarray) else read_audio(clip, model.sample_rate)
-        frames = model.frames(samples)
-        loudness = Loudness(model.sample_rate)
-        loudness.push(samples)
-        if loudness.dbfs() >= model.card.speech_above_dbfs:
-            yield frames
+        samples = network.read_samples(clip)
+        if peak_dbfs(samples, network.sample_rate) >= network.card.speech_above_dbfs:
+            yield network.speech_frames(samples)
 
 
 @dataclass(frozen=True)
@@ -126,20 +92,24 @@ class SpeakerProfile:
 
     @classmethod
     def create(
-        cls, name: str, model: EmotionModel, clips: Iterable[str | os.PathLike[str] | np.ndarray]
+        cls,
+        name: str,
+        model: HasNetwork | Network,
+        clips: Iterable[str | os.PathLike[str] | np.ndarray],
     ) -> SpeakerProfile:
         """From recordings of one person in different moods: files, or samples at the model's rate.
 
         Raises AudioError if there is no speech in them, ConfigError for a name that is no name.
         """
         name = _checked_name(name)
-        mean, seconds = mean_logits(model, _voiced(model, clips))
+        network = network_of(model)
+        mean, seconds = mean_logits(network, _loud_clips(network, clips))
         if not seconds:
             raise AudioError(
                 f"profile {name}: there is nothing but silence or noise in its recordings; wanted "
                 "about a minute of speech"
             )
-        return cls(name, tuple(map(float, mean)), seconds, model.labels, model.fingerprint)
+        return cls(name, tuple(map(float, mean)), seconds, network.labels, network.fingerprint)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it as a JSON file, whole or not at all; EdgeSerError if that cannot be."""
@@ -157,7 +127,7 @@ class SpeakerProfile:
             raise EdgeSerError(
                 f"{path.parent}: the folder cannot be made: {system_reason(error)}"
             ) from error
-        with replacing(path) as temporary:
+        with atomic_replace(path) as temporary:
             temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
@@ -165,7 +135,7 @@ class SpeakerProfile:
         """Read a JSON file that `save` wrote; ConfigError names what is wrong with it."""
         path = Path(path)
         try:
-            values = strict_json.loads(read_limited(path, LARGEST_PROFILE).decode("utf-8"))
+            values = strict_json.loads(read_limited(path, MAX_PROFILE).decode("utf-8"))
         except FileNotFoundError:
             name = path.stem if path.parent == profile_folder() else path
             raise ConfigError(
@@ -194,10 +164,8 @@ class SpeakerProfile:
         for value in mean.values():
             if type(value) not in (int, float):
                 raise ConfigError(f"mean: could not convert {brief_repr(value)} to a number")
-            if not abs(value) <= LARGEST_MEAN:
-                raise ConfigError(
-                    f"mean holds {brief_repr(value)}; wanted {LARGEST_MEAN:g} at most"
-                )
+            if not abs(value) <= MAX_MEAN:
+                raise ConfigError(f"mean holds {brief_repr(value)}; wanted {MAX_MEAN:g} at most")
         if not isinstance(model, str):
             raise ConfigError(f"model is {brief_repr(model)}; wanted text")
         seconds, name = values["seconds"], values["name"]
@@ -207,15 +175,18 @@ class SpeakerProfile:
             raise ConfigError(f"name is {brief_repr(name)}; wanted {NAME_WANTED}")
         return cls(name, tuple(map(float, mean.values())), float(seconds), tuple(mean), model)
 
-    def voice(self, model: EmotionModel) -> KnownVoice:
-        """How the logits of this voice are to be read; ConfigError for a profile that another
-        model made."""
-        if (self.model, self.labels) != (model.fingerprint, model.labels):
+    def bias_for(self, network: Network) -> SpeakerBias:
+        """Return the correction of this speaker's logits.
+
+        Raises:
+            ConfigError: If the profile was made with another model.
+        """
+        if (self.model, self.labels) != (network.fingerprint, network.labels):
             raise ConfigError(
-                f"profile {self.name}: was made with another model than {model.path.name}; create "
-                "it again with this one"
+                f"profile {self.name}: was made with a model other than {network.path.name}; "
+                "create it again with this one"
             )
-        return KnownVoice.of(np.array(self.mean), self.seconds, model.card.profile_gain)
+        return SpeakerBias.estimate(np.array(self.mean), self.seconds, network.card.profile_gain)
 
 
 def profile_path(name: str) -> Path:
@@ -239,7 +210,7 @@ def profile_folder() -> Path:
 def _is_name(name: str) -> bool:
     """The vowel signs and accents of a script are marks (M…) that follow its letters."""
     return (
-        0 < len(name) <= LONGEST_WORDS
+        0 < len(name) <= MAX_WORDS
         and (name[0].isalnum() or name[0] == "_")
         and all(
             letter.isalnum() or letter in "_ .-" or unicodedata.category(letter)[0] == "M"
@@ -253,9 +224,9 @@ def _checked_name(name: str) -> str:
     name = unicodedata.normalize("NFC", name)
     if not _is_name(name):
         raise ConfigError(f"profile name {brief_repr(name)} must be {NAME_WANTED}")
-    if len(name.encode()) > LONGEST_NAME:
+    if len(name.encode()) > MAX_NAME:
         raise ConfigError(
             f"profile name {brief_repr(name)} has {len(name.encode())} bytes as UTF-8; a file's "
-            f"name holds {LONGEST_NAME}"
+            f"name holds {MAX_NAME}"
         )
     return name

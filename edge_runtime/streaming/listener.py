@@ -5,23 +5,18 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..audio.resample import StreamResampler
 from ..errors import ConfigError
 from ..features.noise_floor import NoiseFloor
-from ..features.stream import MfccStream
-from ..inference.adaptation import VoiceAdaptation
-from ..inference.prediction import NO_SPEECH
-from .running_prediction import Estimate
+from ..inference.adaptation import SpeakerAdaptation
+from ..inference.network import HasNetwork, Network, network_of
+from ..inference.prediction import NO_SPEECH, Prediction
+from ..inference.profile import SpeakerProfile
+from .front_end import StreamFrontEnd
+from .running_prediction import RunningPrediction
 from .utterance import Frame, Utterance
-
-if TYPE_CHECKING:
-    from ..inference.prediction import Prediction
-    from ..inference.profile import SpeakerProfile
-    from ..model import EmotionModel
 
 # Audio is heard in blocks of this length whatever was pushed, so that not even rounding depends on
 # the pushes.
@@ -101,7 +96,7 @@ class Listener:
 
     def __init__(
         self,
-        model: EmotionModel,
+        model: HasNetwork | Network,
         sample_rate: float | None = None,
         config: ListenConfig | None = None,
         *,
@@ -112,14 +107,14 @@ class Listener:
         if profile is not None and adapt:
             raise ConfigError("adapt is for a voice that is not known: give a profile or adapt")
         self.config = config or ListenConfig()
-        self.sample_rate = model.sample_rate if sample_rate is None else sample_rate
-        self._model = model
-        self._threshold = model.check_threshold(threshold)
-        self._voice = None if profile is None else profile.voice(model)
+        self._network = network = network_of(model)
+        self._threshold = network.check_threshold(threshold)
+        self._bias = None if profile is None else profile.bias_for(network)
         self._adapt = adapt
-        self._mfcc = MfccStream(model.mfcc)
-        self._hop = model.card.mfcc.hop_length
-        self._period = self._hop / model.sample_rate
+        self._front_end = StreamFrontEnd(network, sample_rate)
+        self.sample_rate = self._front_end.sample_rate
+        self._hop = network.card.mfcc_config.hop_length
+        self._period = network.card.mfcc_config.frame_period
         self._block = max(1, round(BLOCK_SECONDS * self.sample_rate))
         self._margin = self._frames(MARGIN_SECONDS)
         self.reset()
@@ -128,8 +123,8 @@ class Listener:
         """Forget everything: the next push begins a new stream."""
         self.adaptation = None
         if self._adapt:
-            card = self._model.card
-            self.adaptation = VoiceAdaptation(len(card.labels), card.profile_gain)
+            card = self._network.card
+            self.adaptation = SpeakerAdaptation(len(card.labels), card.profile_gain)
         self._restart(0.0)
         self._quiet_until = 0.0
 
@@ -137,9 +132,8 @@ class Listener:
         self._begin = time  # seconds from the beginning of the stream to frame 0
         self._heard = 0  # samples at `sample_rate`
         self._pending = np.empty(0, np.float32)  # less than a block
-        self._resampler = StreamResampler(self.sample_rate, self._model.sample_rate)
-        self._mfcc.reset()
-        self._floor = NoiseFloor(self._model.card.mfcc, self._model.card.silence)
+        self._front_end.reset()
+        self._floor = NoiseFloor(self._network.card.mfcc_config, self._network.card.silence)
         self._samples = np.empty(0, np.float32)  # at the model's rate, of no frame yet
         self._n_frames = 0
         self._held: deque[Frame] = deque()  # not yet known to belong to an utterance
@@ -156,7 +150,7 @@ class Listener:
 
         Raises AudioError for samples that cannot be used; the listener is then as it was before.
         """
-        samples = self._model.mfcc.check_samples(samples).astype(np.float32, copy=False)
+        samples = self._front_end.check(samples).astype(np.float32, copy=False)
         pending = np.concatenate([self._pending, samples])
         whole = len(pending) // self._block * self._block
         self._pending = pending[whole:].copy()
@@ -183,21 +177,18 @@ class Listener:
     def _hear(self, block: np.ndarray) -> list[ListenEvent]:
         power = float(block @ block) / len(block)
         self.level = 10.0 * math.log10(power) if power > 0 else -math.inf
-        return self._advance(self._resampler.push(block), last=False)
+        return self._advance(*self._front_end.push(block))
 
     def _end_stream(self) -> list[ListenEvent]:
         events = self._hear(self._pending) if len(self._pending) else []
-        events += self._advance(self._resampler.push(self._pending[:0], last=True), last=True)
+        events += self._advance(*self._front_end.flush())
         if self._utterance is not None:
             events += self._end(self._utterance)
         return events
 
-    def _advance(self, samples: np.ndarray, last: bool) -> list[ListenEvent]:
-        """From samples at the model's rate to events."""
+    def _advance(self, samples: np.ndarray, frames: np.ndarray) -> list[ListenEvent]:
+        """Turn samples at the model's rate and their frames into events."""
         self._samples = np.concatenate([self._samples, samples])
-        frames = self._mfcc.push(samples)
-        if last:
-            frames = np.concatenate([frames, self._mfcc.flush()])
         events: list[ListenEvent] = []
         levels, sounds = self._floor.push(frames)
         for mfcc, level, sound in zip(frames, levels.tolist(), sounds.tolist()):
@@ -219,7 +210,7 @@ class Listener:
                 return []
             first = self._held[0].number
             utterance = self._utterance = Utterance(
-                first, self._new_estimate(), ignored=self._at(first) < self._quiet_until
+                first, self._new_running_prediction(), ignored=self._at(first) < self._quiet_until
             )
         events: list[ListenEvent] = []
         if frame.sound and frame.level > utterance.peak - RANGE_DB:
@@ -235,23 +226,23 @@ class Listener:
             events += self._end(utterance)
         return events
 
-    def _new_estimate(self) -> Estimate:
-        voice = self._voice
+    def _new_running_prediction(self) -> RunningPrediction:
+        bias = self._bias
         if self.adaptation is not None and self.adaptation.seconds:
-            voice = self.adaptation.voice()
-        return Estimate(self._model, voice)
+            bias = self.adaptation.bias()
+        return RunningPrediction(self._network, bias)
 
     def _estimate(self, utterance: Utterance) -> list[ListenEvent]:
         """Whether it is time for an event, and that event."""
         if utterance.ignored or not self._is_long(utterance):
             return []
-        if utterance.last < utterance.next_estimate:
+        if utterance.last < utterance.next_update:
             return []
-        if not utterance.estimate.run():
+        if not utterance.running.advance():
             return []
         wait = self.config.update if utterance.started else min(0.5, self.config.update)
-        utterance.next_estimate = utterance.last + self._frames(wait)
-        prediction = utterance.estimate.prediction(self._threshold)
+        utterance.next_update = utterance.last + self._frames(wait)
+        prediction = utterance.running.prediction(self._threshold)
         if prediction is None or (not utterance.started and prediction.label == NO_SPEECH):
             return []
         kind = "update" if utterance.started else "start"
@@ -265,18 +256,18 @@ class Listener:
         self._utterance = None
         if utterance.ignored or not self._is_long(utterance):
             return []
-        estimate = utterance.estimate
-        estimate.run(last=True)
-        prediction = estimate.prediction(self._threshold)
+        running = utterance.running
+        running.advance(last=True)
+        prediction = running.prediction(self._threshold)
         if prediction is None:
             return []
         events: list[ListenEvent] = []
         if prediction.label != NO_SPEECH:
             if self.adaptation is not None:
-                self.adaptation.hear(estimate.logits, estimate.count * self._period)
+                self.adaptation.update(running.logits, running.n_frames * self._period)
             if not utterance.started:
                 events.append(self._event("start", utterance, prediction))
-        if prediction.label in self._model.labels:
+        if prediction.label in self._network.labels:
             self._quiet_until = self._at(utterance.last) + self.config.cooldown
         return [*events, self._event("end", utterance, prediction)]
 

@@ -1,76 +1,106 @@
-"""What the network makes of one stretch of audio whose frames arrive in pieces."""
+"""A running prediction over frames that arrive in chunks.
+
+Whole clips take the same path: `EmotionModel.classify` pushes all frames at once.
+"""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..audio.level import Loudness
-from ..inference.pooling import LongSums
-
-if TYPE_CHECKING:
-    from ..inference.prediction import Prediction
-    from ..inference.profile import KnownVoice
-    from ..model import EmotionModel, Heard
+from ..inference.known_voice import SpeakerBias
+from ..inference.network import Network, NetworkOutput
+from ..inference.pooling import PooledNetwork
+from ..inference.prediction import Prediction
 
 
-class Estimate:
-    """A running estimate that ends as the one of all frames at once, within 1e-5.
+class RunningPrediction:
+    """The prediction for one stretch of audio, updated as its frames arrive.
 
-    Frames of silence are dropped by a gate of its own, as `EmotionModel.classify` drops them.
-    What is held does not grow, as long as `run` is called now and then.
+    It ends as the prediction for all frames at once, within 1e-5. Silent frames are dropped. Memory
+    does not grow, as long as `advance` is called now and then.
+
+    Args:
+        network: The network to run.
+        bias: Correction of the logits for a known speaker.
+
+    Attributes:
+        n_frames: Frames that the network has processed.
     """
 
-    def __init__(self, model: EmotionModel, voice: KnownVoice | None = None) -> None:
-        """`voice`: of whom it is known, see `SpeakerProfile.voice`."""
-        self.count = 0  # frames that the network heard
-        self._model = model
-        self._network = LongSums(model)
-        self._voice = voice
-        self._gate = model.gate()
-        self._loudness = Loudness(model.sample_rate)
-        self._only: np.ndarray | None = None  # the first frame, for a clip of silence alone
-        self._waiting = np.empty((0, model.card.mfcc.n_mfcc), np.float32)
-        self._last: Heard | None = None
+    def __init__(self, network: Network, bias: SpeakerBias | None = None) -> None:
+        self.n_frames = 0
+        self._network = network
+        self._pooled = PooledNetwork(network)
+        self._bias = bias
+        self._gate = network.new_silence_gate()
+        self._loudness = Loudness(network.sample_rate)
+        self._first: np.ndarray | None = None  # the first frame, for a clip of silence alone
+        self._pending = np.empty((0, network.card.mfcc_config.n_mfcc), np.float32)
+        self._output: NetworkOutput | None = None
 
-    def add(self, frames: np.ndarray, samples: np.ndarray) -> None:
-        """The next frames `(n, n_mfcc)`, and the next samples `(m,)` at the model's rate, which
-        are for the level only and need not be those of the frames."""
-        self._loudness.push(samples)
-        self._pass(frames)
+    def push(self, frames: np.ndarray, samples: np.ndarray | None = None) -> None:
+        """Add frames; the network does not run until `advance`.
 
-    def run(self, last: bool = False) -> bool:
-        """Let the network hear what was added, `last`: to the end; whether there was anything."""
+        Args:
+            frames: MFCC, float32 `(n_frames, n_mfcc)`.
+            samples: Samples `(n_samples,)` at the model's rate, for the level alone. They need not
+                be those of the frames.
+        """
+        if samples is not None:
+            self._loudness.push(samples)
+        self._gate_frames(frames)
+
+    def advance(self, last: bool = False) -> bool:
+        """Run the network on the frames that were pushed.
+
+        Args:
+            last: Process all of them and end the stretch.
+
+        Returns:
+            Whether there were frames to process.
+        """
         if last and self._gate is not None:
-            self._pass(self._waiting[:0], last=True)
-        if last and self._last is None and not len(self._waiting) and self._only is not None:
-            self._waiting = self._only
-        step = self._model.card.frames_per_step
-        count = len(self._waiting) if last else len(self._waiting) // step * step
+            self._gate_frames(self._pending[:0], last=True)
+        if last and self._output is None and not len(self._pending) and self._first is not None:
+            self._pending = self._first
+        step = self._network.card.frames_per_step
+        count = len(self._pending) if last else len(self._pending) // step * step
         if not count:
             return False
-        frames, self._waiting = self._waiting[:count], self._waiting[count:]
-        self.count += count
-        self._last = self._network.run(frames)
+        frames, self._pending = self._pending[:count], self._pending[count:]
+        self.n_frames += count
+        self._output = self._pooled.run(frames)
         return True
 
-    def _pass(self, frames: np.ndarray, last: bool = False) -> None:
-        """Let the frames that are not silent wait for the network."""
+    def _gate_frames(self, frames: np.ndarray, last: bool = False) -> None:
         if self._gate is not None:
             frames, kept = self._gate.decide(frames, last)
-            if self._only is None and len(frames):
-                self._only = frames[:1].copy()  # a view would keep them all
+            if self._first is None and len(frames):
+                self._first = frames[:1].copy()  # a view would keep all of them alive
             frames = frames[kept]
-        self._waiting = np.concatenate([self._waiting, frames])
+        self._pending = np.concatenate([self._pending, frames])
 
-    def prediction(self, threshold: float) -> Prediction | None:
-        """The answer as of the last `run`; None if the network has heard nothing yet."""
-        if self._last is None:
+    def prediction(self, threshold: float, peak_dbfs: float | None = None) -> Prediction | None:
+        """Return the prediction as of the last `advance`, or None before the first one.
+
+        Args:
+            threshold: Confidence below which the label is "uncertain", 0 to 1.
+            peak_dbfs: Level of the loudest 30 ms. Default: that of the samples pushed.
+        """
+        if self._output is None:
             return None
-        return self._model.judge(self._last, self._loudness.dbfs(), threshold, self._voice)
+        if peak_dbfs is None:
+            peak_dbfs = self._loudness.dbfs()
+        return self._network.decide(self._output, peak_dbfs, threshold, self._bias)
 
     @property
     def logits(self) -> np.ndarray:
-        """What the network made of all that it heard, float32 `(n_labels,)`; zeros of nothing."""
-        return np.zeros(len(self._model.labels), "f") if self._last is None else self._last.logits
+        """Logits over all processed frames, float32 `(n_labels,)`; zeros before the first."""
+        n_labels = len(self._network.labels)
+        return np.zeros(n_labels, np.float32) if self._output is None else self._output.logits
+
+    @property
+    def embedding(self) -> np.ndarray | None:
+        """Embedding over all processed frames, float32 `(n_embedding,)`; None before the first."""
+        return None if self._output is None else self._output.embedding

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from ..inference.prediction import NO_SPEECH
 
 # Shorter pauses belong to what is said around them: stops, breaths, hesitations.
-SHORTEST_PAUSE = 0.5
+MIN_PAUSE = 0.5
 # Shorter sounds between two pauses are clicks and doors.
-SHORTEST_SOUND = 0.2
+MIN_SOUND = 0.2
 # Shorter emotions right before or after another are the edges of windows.
-SHORTEST_EMOTION = 0.5
+MIN_EMOTION = 0.5
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Segment:
     probabilities: dict[str, float]
 
 
-class Joined:
+class SegmentMerger:
     """Pieces put together: equal neighbours are one, short pauses and sounds are no segments."""
 
     def __init__(self) -> None:
@@ -66,13 +66,13 @@ class Joined:
         before = self._open[index - 1] if index > 0 else None
         after = self._open[index + 1] if index + 1 < len(self._open) else None
         if segment.label == NO_SPEECH:
-            to_before, short = before is not None, seconds < SHORTEST_PAUSE
-        elif seconds < SHORTEST_SOUND:
+            to_before, short = before is not None, seconds < MIN_PAUSE
+        elif seconds < MIN_SOUND:
             to_before, short = before is not None, True
         else:
             to_before = before is not None and before.label != NO_SPEECH
             beside = to_before or (after is not None and after.label != NO_SPEECH)
-            short = beside and seconds < SHORTEST_EMOTION
+            short = beside and seconds < MIN_EMOTION
         if short:
             self._give(index, to_before)
 
@@ -97,7 +97,7 @@ def _together(a: Segment, b: Segment) -> Segment:
     return Segment(a.start, b.end, a.label, confidence, probabilities)
 
 
-class Shares:
+class LabelDurations:
     """How much of the time each label has, from segments as they come."""
 
     def __init__(self) -> None:

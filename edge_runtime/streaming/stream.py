@@ -1,27 +1,27 @@
-"""An emotion from audio that arrives in pieces: what the whole clip would have given."""
+"""Predictions for audio that arrives in chunks, as for the whole clip."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..audio.resample import StreamResampler
-from ..features.stream import MfccStream
-from .running_prediction import Estimate
-
-if TYPE_CHECKING:
-    from ..inference.prediction import Prediction
-    from ..inference.profile import SpeakerProfile
-    from ..model import EmotionModel
+from ..inference.network import HasNetwork, Network, network_of
+from ..inference.prediction import Prediction
+from ..inference.profile import SpeakerProfile
+from .front_end import StreamFrontEnd
+from .running_prediction import RunningPrediction
 
 
 @dataclass(frozen=True)
 class StreamEvent:
-    """What a stream sounds like so far.
+    """The prediction for a stream so far.
 
-    `start` and `end` are seconds since the stream began; `final` is True once it has ended.
+    Attributes:
+        start: Start of the stream in seconds: 0.
+        end: Seconds of audio so far.
+        prediction: The prediction for all of it.
+        final: Whether the stream has ended.
     """
 
     start: float
@@ -31,57 +31,79 @@ class StreamEvent:
 
 
 class EmotionStream:
-    """A running estimate of everything pushed since the stream began, made by `model.stream()`.
+    """A running prediction over everything pushed since the stream began.
 
-    The estimate of `flush` is that of `EmotionModel.classify` on the whole clip: probabilities
-    within 1e-5, however it was cut into pieces and however long it lasts. What is held does not
-    grow with the stream, and streams of one model may be used by different threads.
+    `EmotionModel.stream` creates one. The prediction of `flush` is that of `EmotionModel.classify`
+    for the whole clip: probabilities within 1e-5, however it was cut into chunks and however long it
+    lasts. Memory does not grow with the stream. Streams of one model may run in different threads.
+
+    Args:
+        model: The model.
+        sample_rate: Rate of the chunks in Hz. Default: the model's.
+        threshold: Confidence below which the label is "uncertain", 0 to 1. Default: the value
+            stored in the model.
+        profile: Profile of the speaker, if known.
+
+    Raises:
+        ConfigError: If an argument is out of range, or `profile` belongs to another model.
+
+    Example:
+        >>> from edge_runtime import EmotionModel
+        >>> stream = EmotionStream(EmotionModel.load(), sample_rate=48_000)
+        >>> stream.push(np.zeros(48_000, np.float32))
+        []
+        >>> stream.flush()[-1].prediction.label
+        'no speech'
     """
 
     def __init__(
         self,
-        model: EmotionModel,
-        sample_rate: float | None,
-        threshold: float | None,
-        profile: SpeakerProfile | None,
+        model: HasNetwork | Network,
+        sample_rate: float | None = None,
+        *,
+        threshold: float | None = None,
+        profile: SpeakerProfile | None = None,
     ) -> None:
-        self._model = model
-        self._voice = None if profile is None else profile.voice(model)
-        self._threshold = model.check_threshold(threshold)
-        self.sample_rate = model.sample_rate if sample_rate is None else sample_rate
-        self._mfcc = MfccStream(model.mfcc)
+        self._network = network_of(model)
+        self._bias = None if profile is None else profile.bias_for(self._network)
+        self._threshold = self._network.check_threshold(threshold)
+        self._front_end = StreamFrontEnd(self._network, sample_rate)
+        self.sample_rate = self._front_end.sample_rate
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything: the next push begins a new clip."""
-        self._resampler = StreamResampler(self.sample_rate, self._model.sample_rate)
-        self._mfcc.reset()
-        self._estimate = Estimate(self._model, self._voice)
-        self._heard = 0  # samples at the model's rate
+        """Discard all state: the next push starts a new clip."""
+        self._front_end.reset()
+        self._running = RunningPrediction(self._network, self._bias)
+        self._n_samples = 0  # at the model's rate
 
     def push(self, samples: np.ndarray) -> list[StreamEvent]:
-        """Hear `samples`, mono float `(n,)` within [-1, 1]; n may be 0.
+        """Add a chunk and return the new prediction.
 
-        Returns the new estimate, or nothing where the samples complete no step of the network.
-        Raises AudioError for samples that cannot be used; the stream is then as it was before.
+        Args:
+            samples: Mono float samples `(n_samples,)` in [-1, 1]; may be empty.
+
+        Returns:
+            One event, or none where the chunk completes no step of the network.
+
+        Raises:
+            AudioError: If the samples cannot be used; the stream is then unchanged.
         """
-        return self._hear(self._resampler.push(self._model.mfcc.check_samples(samples)), False)
+        samples, frames = self._front_end.push(self._front_end.check(samples))
+        return self._advance(samples, frames, last=False)
 
     def flush(self) -> list[StreamEvent]:
-        """The final estimate, none if there was nothing to hear; a new clip begins."""
-        events = self._hear(self._resampler.push(np.empty(0, np.float32), last=True), True)
+        """Return the final prediction, none for an empty stream; a new clip starts."""
+        events = self._advance(*self._front_end.flush(), last=True)
         self.reset()
         return events
 
-    def _hear(self, samples: np.ndarray, last: bool) -> list[StreamEvent]:
-        self._heard += len(samples)
-        frames = self._mfcc.push(samples)
-        if last:
-            frames = np.concatenate([frames, self._mfcc.flush()])
-        self._estimate.add(frames, samples)
-        if not self._estimate.run(last) and not last:
+    def _advance(self, samples: np.ndarray, frames: np.ndarray, last: bool) -> list[StreamEvent]:
+        self._n_samples += len(samples)
+        self._running.push(frames, samples)
+        if not self._running.advance(last) and not last:
             return []
-        prediction = self._estimate.prediction(self._threshold)
+        prediction = self._running.prediction(self._threshold)
         if prediction is None:
             return []
-        return [StreamEvent(0.0, self._heard / self._model.sample_rate, prediction, last)]
+        return [StreamEvent(0.0, self._n_samples / self._network.sample_rate, prediction, last)]

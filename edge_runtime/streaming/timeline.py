@@ -10,31 +10,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..audio.level import Levels, to_dbfs
-from ..audio.resample import StreamResampler
 from ..errors import AudioError, ConfigError
 from ..features.silence import dilated
-from ..features.stream import MfccStream
+from ..inference.network import HasNetwork, Network, network_of
 from ..inference.prediction import NO_SPEECH, UNCERTAIN, Prediction
-from .segments import Joined, Segment
-
-if TYPE_CHECKING:
-    from ..inference.profile import SpeakerProfile
-    from ..model import EmotionModel
+from ..inference.profile import SpeakerProfile
+from .front_end import StreamFrontEnd
+from .running_prediction import RunningPrediction
+from .segments import Segment, SegmentMerger
 
 # What a window must hold of sound for the network to be asked.
-LEAST_SOUND = 0.3
+MIN_SOUND = 0.3
 # What is so far below the loudest of a window is not what is said in it: a fan, the street.
 RANGE_DB = 30.0
 # By how much another emotion must be more probable than the one before to end its segment.
 HYSTERESIS = 0.1
 
 # Seconds. A shorter window never holds enough; a longer one is all held while it is waited for.
-SHORTEST_WINDOW, LONGEST_WINDOW = 0.5, 60.0
+MIN_WINDOW, MAX_WINDOW = 0.5, 60.0
 
 
 class TimelineStream:
@@ -60,7 +57,7 @@ class TimelineStream:
 
     def __init__(
         self,
-        model: EmotionModel,
+        model: HasNetwork | Network,
         sample_rate: float | None = None,
         *,
         window: float = 3.0,
@@ -71,51 +68,52 @@ class TimelineStream:
     ) -> None:
         check_window(window, hop)
         self._watch = watch
-        self._model = model
+        self._network = network = network_of(model)
         self._window, self._hop = window, hop
-        self._threshold = model.check_threshold(threshold)
-        self._voice = None if profile is None else profile.voice(model)
-        self.sample_rate = model.sample_rate if sample_rate is None else sample_rate
-        config = model.card.mfcc
-        self._period = config.hop_length / config.sample_rate
-        self._even = {label: 1 / len(model.labels) for label in model.labels}
+        self._threshold = network.check_threshold(threshold)
+        self._bias = None if profile is None else profile.bias_for(network)
+        self._front_end = StreamFrontEnd(network, sample_rate)
+        self.sample_rate = self._front_end.sample_rate
+        self._period = network.card.mfcc_config.frame_period
+        self._uniform = {label: 1 / len(network.labels) for label in network.labels}
         self.reset()
 
     def reset(self) -> None:
         """Forget everything: the next push begins a new recording."""
-        model = self._model
-        self._resampler = StreamResampler(self.sample_rate, model.sample_rate)
-        self._mfcc = MfccStream(model.mfcc)
+        network = self._network
+        self._front_end.reset()
         # Which frames are silent, by the loudest moment of the recording. What the network hears of
         # a window is relative to the loudest of that: somebody further away is not silent.
-        self._gate = model.gate(relative=False)
-        self._levels = Levels(model.sample_rate)
+        self._gate = network.new_silence_gate(relative=False)
+        self._levels = Levels(network.sample_rate)
         self._powers = np.empty(0)  # of the blocks that a window to come may touch
         self._first_block = 0
-        self._frames = np.empty((0, model.card.mfcc.n_mfcc), np.float32)  # the same of frames
+        self._frames = np.empty(
+            (0, network.card.mfcc_config.n_mfcc), np.float32
+        )  # the same of frames
         self._kept = np.empty(0, bool)
         self._first = 0  # index of the first held frame
-        self._heard = 0  # samples at the model's rate
+        self._n_samples = 0  # at the model's rate
         self._step = 0  # the next to be answered
         self._label = ""  # of the step before
-        self._joined = Joined()
+        self._merger = SegmentMerger()
 
     @property
     def seconds(self) -> float:
         """How much was pushed."""
-        return self._heard / self._model.sample_rate
+        return self._n_samples / self._network.sample_rate
 
     def push(self, samples: np.ndarray) -> list[Segment]:
         """The segments that end in or before `samples`, mono float `(n,)` within [-1, 1].
 
         Raises AudioError for samples that cannot be used; the stream is then as it was before.
         """
-        return self._hear(self._resampler.push(self._model.mfcc.check_samples(samples)), False)
+        samples, frames = self._front_end.push(self._front_end.check(samples))
+        return self._advance(samples, frames, last=False)
 
     def flush(self) -> list[Segment]:
         """The remaining segments; a new recording begins."""
-        rest = self._resampler.push(np.empty(0, np.float32), last=True)
-        segments = [*self._hear(rest, True), *self._joined.rest()]
+        segments = [*self._advance(*self._front_end.flush(), last=True), *self._merger.rest()]
         self.reset()
         return segments
 
@@ -134,12 +132,10 @@ class TimelineStream:
         if failed is not None:
             raise failed
 
-    def _hear(self, samples: np.ndarray, last: bool) -> list[Segment]:
-        self._heard += len(samples)
+    def _advance(self, samples: np.ndarray, frames: np.ndarray, last: bool) -> list[Segment]:
+        self._n_samples += len(samples)
         self._powers = np.concatenate([self._powers, self._levels.push(samples)])
-        frames = self._mfcc.push(samples)
         if last:
-            frames = np.concatenate([frames, self._mfcc.flush()])
             self._powers = np.concatenate([self._powers, self._levels.rest()])
         kept = np.ones(len(frames), bool)
         if self._gate is not None:
@@ -150,7 +146,7 @@ class TimelineStream:
         while self._ready(last):
             for piece in self._answer():
                 self._watch(piece)
-                ended += self._joined.add(piece)
+                ended += self._merger.add(piece)
             self._step += 1
             self._let_go()
         return ended
@@ -168,7 +164,7 @@ class TimelineStream:
         """The next step, cut where sound begins or ends."""
         window = self._between(*self._window_of(self._step))
         sound = self._sound(window)
-        enough = int(sound.sum()) * self._period >= LEAST_SOUND
+        enough = int(sound.sum()) * self._period >= MIN_SOUND
         prediction = self._judge(self._frames[window]) if enough else None
         start, end = self._step * self._hop, min((self._step + 1) * self._hop, self.seconds)
         frames = self._between(start, end)
@@ -195,14 +191,17 @@ class TimelineStream:
     def _judge(self, frames: np.ndarray) -> Prediction | None:
         """What the window of these frames sounds like; None if nobody speaks in it."""
         start, end = self._window_of(self._step)
-        per_second = self._model.sample_rate / self._levels.block
+        per_second = self._network.sample_rate / self._levels.block
         blocks = slice(
             max(0, math.floor(start * per_second) - self._first_block),
             max(0, math.floor(end * per_second) - self._first_block),
         )
         loudest = to_dbfs(float(self._powers[blocks].max(initial=0.0)))
-        heard = self._model.run(self._model.audible(frames))
-        prediction = self._model.judge(heard, loudest, self._threshold, self._voice)
+        running = RunningPrediction(self._network, self._bias)
+        running.push(frames)
+        running.advance(last=True)
+        prediction = running.prediction(self._threshold, loudest)
+        assert prediction is not None  # the window holds frames
         if prediction.label == NO_SPEECH:
             self._label = ""
             return None
@@ -214,7 +213,7 @@ class TimelineStream:
         return prediction
 
     def _nobody(self, start: float, end: float) -> Segment:
-        return Segment(start, end, NO_SPEECH, 1 / len(self._even), self._even)
+        return Segment(start, end, NO_SPEECH, 1 / len(self._uniform), self._uniform)
 
     def _between(self, start: float, end: float) -> slice:
         """The held frames from `start` to `end`."""
@@ -229,7 +228,7 @@ class TimelineStream:
         drop = self._between(start, start).start
         self._frames, self._kept = self._frames[drop:], self._kept[drop:]
         self._first += drop
-        blocks = math.floor(start * self._model.sample_rate / self._levels.block)
+        blocks = math.floor(start * self._network.sample_rate / self._levels.block)
         blocks = max(0, blocks - self._first_block)
         self._powers = self._powers[blocks:]
         self._first_block += blocks
@@ -237,9 +236,9 @@ class TimelineStream:
 
 def check_window(window: float, hop: float) -> None:
     """ConfigError for a window or a hop that cannot be used."""
-    if not SHORTEST_WINDOW <= window <= LONGEST_WINDOW:
+    if not MIN_WINDOW <= window <= MAX_WINDOW:
         raise ConfigError(
-            f"window={window!r} must be from {SHORTEST_WINDOW:g} to {LONGEST_WINDOW:g} seconds"
+            f"window={window!r} must be from {MIN_WINDOW:g} to {MAX_WINDOW:g} seconds"
         )
     if not 0.05 <= hop <= window:
         raise ConfigError(f"hop={hop!r} must be from 0.05 to the window's {window:g} seconds")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .running_prediction import Estimate
+from .running_prediction import RunningPrediction
 
 
 class Frame(NamedTuple):
@@ -23,15 +23,15 @@ class Frame(NamedTuple):
 class Utterance:
     """What is known of the one that is going on."""
 
-    def __init__(self, first: int, estimate: Estimate, ignored: bool) -> None:
+    def __init__(self, first: int, running: RunningPrediction, ignored: bool) -> None:
         self.first = first  # number of its first frame
         self.ignored = ignored  # nobody wants to know of it
         self.last = first  # and of the last one so far
         self.n_sound = 0  # frames that stand out
         self.peak = -math.inf  # dB, the level of the loudest
-        self.next_estimate = 0  # frame from which on there may be another
+        self.next_update = 0  # frame from which on there may be another
         self.started = False  # whether there was an event
-        self.estimate = estimate
+        self.running = running
 
     def take(self, frames: list[Frame]) -> None:
         """The next frames belong to it."""
@@ -42,7 +42,7 @@ class Utterance:
         self.peak = max(self.peak, *(frame.level for frame in frames))
         if self.ignored:
             return
-        self.estimate.add(
+        self.running.push(
             np.stack([frame.mfcc for frame in frames]),
             np.concatenate([frame.samples for frame in frames]),
         )

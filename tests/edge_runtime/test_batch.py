@@ -11,8 +11,15 @@ import pytest
 import soundfile
 from support.tiny_model import write_tiny_model
 
-from edge_runtime import Answer, AudioError, ConfigError, EdgeSerError, EmotionModel, classify_many
-from edge_runtime.batch import AHEAD, answer_all
+from edge_runtime import (
+    AudioError,
+    BatchResult,
+    ConfigError,
+    EdgeSerError,
+    EmotionModel,
+    classify_many,
+)
+from edge_runtime.batch import QUEUED_PER_JOB, answer_all
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +83,8 @@ def test_no_more_is_begun_than_a_window(jobs):
 
     answers = answer_all(int, names(), jobs)
     for k in range(2000):
-        assert next(answers) == Answer(str(k), k)
-        assert taken <= k + 1 + AHEAD * jobs
+        assert next(answers) == BatchResult(str(k), k)
+        assert taken <= k + 1 + QUEUED_PER_JOB * jobs
     answers.close()
 
 

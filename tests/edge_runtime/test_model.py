@@ -10,6 +10,7 @@ import soundfile
 from support.tiny_model import CARD, card_with, write_tiny_model
 
 from edge_runtime import AudioError, ConfigError, EmotionModel, ModelError
+from edge_runtime.inference.network import network_of
 from edge_runtime.model import BUNDLED_MODEL
 
 
@@ -86,11 +87,14 @@ BAD_CARDS = {
     "temperature": (broken(temperature=0), "key temperature .* is 0"),
     "profile gain": (broken(profile_gain=0.0), "key profile_gain .* is 0.0"),
     "threshold": (broken(uncertain_below=3), "key uncertain_below .* is 3"),
-    "mfcc": (broken(mfcc={"n_fft": 512}), "missing MFCC setting"),
-    "window": (broken(mfcc={**CARD.mfcc.to_dict(), "window": "hunn"}), "window='hunn'"),
+    "mfcc": (broken(mfcc_config={"n_fft": 512}), "missing MFCC setting"),
+    "window": (
+        broken(mfcc_config={**CARD.mfcc_config.to_dict(), "window": "hunn"}),
+        "window='hunn'",
+    ),
     "temperature is huge": (broken(temperature=10**400), "key temperature"),
     "mfcc value": (
-        broken(mfcc={**CARD.mfcc.to_dict(), "n_fft": 0}),
+        broken(mfcc_config={**CARD.mfcc_config.to_dict(), "n_fft": 0}),
         "n_fft=0 must be a whole number",
     ),
     "a label that is an answer": (broken(labels=["a", "uncertain"]), "key labels"),
@@ -124,11 +128,11 @@ for _name, _value, _message in (
     ("n_fft", 1 << 17, "n_fft=131072; wanted 4 s"),
 ):
     BAD_CARDS[f"{_name} {str(_value)[:20]}"] = (
-        broken(mfcc={**CARD.mfcc.to_dict(), _name: _value}),
+        broken(mfcc_config={**CARD.mfcc_config.to_dict(), _name: _value}),
         _message,
     )
 BAD_CARDS["mel filters of a gigabyte"] = (
-    broken(mfcc={**CARD.mfcc.to_dict(), "n_fft": 1 << 16, "n_mels": 2048}),
+    broken(mfcc_config={**CARD.mfcc_config.to_dict(), "n_fft": 1 << 16, "n_mels": 2048}),
     "n_mels=2048 must be",
 )
 
@@ -185,7 +189,7 @@ def test_the_bundled_model_is_small_and_says_what_it_is(voice_clips):
     assert model.card.parameters == 218_514
     assert BUNDLED_MODEL.stat().st_size < 300_000
     assert 0 < model.card.uncertain_below < 0.9 and model.card.speech_above > 0
-    assert model.inputs()["state"] == ["batch", 963]
+    assert network_of(model).inputs()["state"] == ["batch", 963]
     assert "non-commercial" in model.card.licence
     assert {corpus["name"] for corpus in model.card.corpora} == {"emodb", "nemo", "ravdess", "tess"}
     first = [model.classify(clip) for clip in voice_clips]
@@ -194,21 +198,23 @@ def test_the_bundled_model_is_small_and_says_what_it_is(voice_clips):
 
 def test_a_batch_of_windows_of_one_length_is_its_windows_one_by_one(voice_clips):
     model = EmotionModel.load()
-    length = min(len(model.mfcc(clip)) for clip in voice_clips) // 2 * 2
-    frames = [model.mfcc(clip)[:length] for clip in voice_clips]
+    length = min(len(network_of(model).front_end(clip)) for clip in voice_clips) // 2 * 2
+    frames = [network_of(model).front_end(clip)[:length] for clip in voice_clips]
     batch = np.stack(frames)
-    state = np.zeros((len(batch), model.inputs()["state"][1]), np.float32)
+    state = np.zeros((len(batch), network_of(model).inputs()["state"][1]), np.float32)
     names = ["logits", "probabilities", "speech", "new_state"]
-    together = model._session.run(names, {"mfcc": batch, "state": state})
+    together = network_of(model)._session.run(names, {"mfcc": batch, "state": state})
     for k, clip in enumerate(frames):
-        alone = model.run(clip)
+        alone = network_of(model).run(clip)
         for found, expected in zip(together, alone):
             np.testing.assert_allclose(found[k], expected, rtol=1e-5, atol=1e-4)
     # And on from where each of them has come to.
     more = np.stack([clip[:20] for clip in frames])
-    (again,) = model._session.run(["probabilities"], {"mfcc": more, "state": together[3]})
+    (again,) = network_of(model)._session.run(
+        ["probabilities"], {"mfcc": more, "state": together[3]}
+    )
     for k, clip in enumerate(frames):
-        expected = model.run(clip[:20], together[3][k]).probabilities
+        expected = network_of(model).run(clip[:20], together[3][k]).probabilities
         np.testing.assert_allclose(again[k], expected, atol=1e-5)
 
 

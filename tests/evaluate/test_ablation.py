@@ -13,29 +13,29 @@ from edge_runtime import ConfigError
 from evaluate import ablation as choices
 from evaluate import ablation_variants as variations
 from evaluate.ablation_variants import (
-    ACROSS,
-    COMPARISONS,
-    CORPORA_LEFT_OUT,
+    CORPUS_VARIANTS,
+    CROSS_CORPUS,
     REFERENCE,
-    SHORT,
-    VOICES,
+    SINGLE_NETWORK,
+    SPEAKER_VARIANTS,
+    STUDIES,
 )
 from train.data.clip import DatasetError
 from train.data.corpora import scan
 from train.recipes import BASELINE, CORPORA
 from train.run_folder import RunError
 
-TINY = SHORT.with_settings(["epochs=4", "hidden_size=4", "stem_size=0", "fc_size=4"])
+TINY = SINGLE_NETWORK.with_settings(["epochs=4", "hidden_size=4", "input_size=0", "fc_size=4"])
 
 
 def test_every_variation_differs_and_the_baseline_is_the_original():
-    for reference, table in ((SHORT, VOICES), (ACROSS, CORPORA_LEFT_OUT)):
+    for reference, table in ((SINGLE_NETWORK, SPEAKER_VARIANTS), (CROSS_CORPUS, CORPUS_VARIANTS)):
         for name, recipe in table.items():
             assert (recipe != reference) == (name != REFERENCE)
-    assert CORPORA_LEFT_OUT["3 networks"] == CORPORA.with_settings(["epochs=60", "stack=2"])
+    assert CORPUS_VARIANTS["3 networks"] == CORPORA.with_settings(["epochs=60", "frame_stack=2"])
     network = dataclasses.asdict(BASELINE.network)
     assert network["hidden_size"] == 128 and network["num_layers"] == 2
-    assert network["fc_size"] == 64 and network["pooling"] == "mean" and network["stack"] == 1
+    assert network["fc_size"] == 64 and network["pooling"] == "mean" and network["frame_stack"] == 1
 
 
 def test_each_half_is_answered_by_a_network_that_has_not_heard_it(
@@ -55,9 +55,9 @@ def test_each_half_is_answered_by_a_network_that_has_not_heard_it(
         # Right about the first two labels, and never answers another.
         return np.eye(len(data.labels))[[label if label < 2 else 0 for label in right]]
 
-    monkeypatch.setitem(VOICES, "tiny", TINY)
+    monkeypatch.setitem(SPEAKER_VARIANTS, "tiny", TINY)
     monkeypatch.setattr(variations, "validated", validated)
-    task = ("better", "tiny", 3, [demo_corpus / "manifest.csv"], [], tmp_path / "cache")
+    task = ("default", "tiny", 3, [demo_corpus / "manifest.csv"], [], tmp_path / "cache")
     assert choices._score(task) == ("tiny", 3, [0.5])
     (first, second) = heard
     assert first[0] == second[1] and first[1] == second[0] and not first[0] & first[1]
@@ -119,8 +119,8 @@ def test_choices_across_corpora_need_two_and_labels_in_common(dataset, demo_corp
 
 def test_a_real_training_gives_a_share(demo_corpus, tmp_path, monkeypatch):
     monkeypatch.setattr("train.data.noise.N_SYNTHETIC", 4)
-    monkeypatch.setitem(VOICES, "tiny", TINY)
-    task = ("better", "tiny", 0, [demo_corpus / "manifest.csv"], [], tmp_path / "cache")
+    monkeypatch.setitem(SPEAKER_VARIANTS, "tiny", TINY)
+    task = ("default", "tiny", 0, [demo_corpus / "manifest.csv"], [], tmp_path / "cache")
     first, again = (choices._score(task) for _ in range(2))
     assert first == again and 0.0 <= first[2][0] <= 1.0
 
@@ -132,7 +132,7 @@ def test_the_table_compares_equal_seeds():
         REFERENCE: {"0": [0.50], "1": [0.54], "2": [0.40]},
         "13 bands": {"2": [0.41]},
     }
-    page = choices._markdown(done, COMPARISONS["better"]).splitlines()
+    page = choices._markdown(done, STUDIES["default"]).splitlines()
     rows = [line for line in page if line.startswith("| ")]
     assert rows == [
         "| variation | UAR % | difference | seeds |",
@@ -143,7 +143,7 @@ def test_the_table_compares_equal_seeds():
 
 
 def test_a_variation_that_there_is_not_is_named(tmp_path):
-    for recipe, known in (("better", "13 bands"), ("corpora", "no telephones")):
+    for recipe, known in (("default", "13 bands"), ("corpora", "no telephones")):
         with pytest.raises(ConfigError, match=f"--only 7 bands: wanted one of .*; {known}; "):
             choices.choices(
                 [tmp_path],
@@ -160,13 +160,13 @@ def test_a_variation_that_there_is_not_is_named(tmp_path):
 
 def test_a_report_is_not_lost_and_scores_of_other_recipes_are_not_kept(tmp_path, capsys):
     report = tmp_path / "r"
-    recipes = {name: VOICES[name].to_dict() for name in (REFERENCE, "13 bands")}
+    recipes = {name: SPEAKER_VARIANTS[name].to_dict() for name in (REFERENCE, "13 bands")}
     recipes["13 bands"]["fit"]["weight_decay"] = 7.0
     scores = {REFERENCE: {"0": [0.5]}, "13 bands": {"0": [0.4]}, "of old": {"0": [0.1]}}
-    text = json.dumps({"recipe": "better", "recipes": recipes, "scores": scores})
+    text = json.dumps({"recipe": "default", "recipes": recipes, "scores": scores})
     report.with_suffix(".json").write_text(text)
     arguments = {
-        "recipe": "better",
+        "recipe": "default",
         "names": [REFERENCE],
         "seeds": 1,
         "jobs": 1,
@@ -175,7 +175,7 @@ def test_a_report_is_not_lost_and_scores_of_other_recipes_are_not_kept(tmp_path,
     }
     with pytest.raises(RunError, match="r.json: is there already; give --resume"):
         choices.choices([tmp_path], report, resume=False, **arguments)
-    with pytest.raises(RunError, match="r.json: is of --recipe better; give another --report"):
+    with pytest.raises(RunError, match="r.json: is of --recipe default; give another --report"):
         choices.choices([tmp_path], report, resume=True, **{**arguments, "recipe": "corpora"})
     assert report.with_suffix(".json").read_text() == text
     choices.choices([tmp_path], report, resume=True, **arguments)  # all of it is there

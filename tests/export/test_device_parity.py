@@ -9,7 +9,7 @@ import pytest
 from support.paths import ROOT
 
 from edge_runtime import EdgeSerError, EmotionModel
-from edge_runtime.diagnostics.parity_dump import Measured
+from edge_runtime.diagnostics.parity_dump import DeviceOutputs
 from export.device_parity import compare_device, device_link
 
 SAMPLES = ROOT / "samples"
@@ -22,7 +22,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def measured(model):
-    there = Measured.of(model, sorted(SAMPLES.glob("*/*.wav")))
+    there = DeviceOutputs.of(model, sorted(SAMPLES.glob("*/*.wav")))
     return dataclasses.replace(there, machine="pocket_calculator")
 
 

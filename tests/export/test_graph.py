@@ -13,8 +13,9 @@ from support.training import TRAINING_MFCC
 from edge_runtime import ConfigError, EmotionModel, MfccConfig
 from edge_runtime.audio.level import Loudness
 from edge_runtime.features.silence import SilenceConfig
-from export.graph import SMALLEST_QUANTIZED, export_fp32, export_int8, export_waveform, quantize
-from export.parity import Answers, compare, quantization_link
+from edge_runtime.inference.network import network_of
+from export.graph import MIN_QUANTIZED_SIZE, export_fp32, export_int8, export_waveform, quantize
+from export.parity import ModelOutputs, compare, quantization_link
 from export.pipeline import make_card
 from train.network import EmotionLSTM, NetworkConfig
 from train.run_folder import RunError, load_checkpoint, save_checkpoint
@@ -80,9 +81,9 @@ def test_parity_notices_a_model_that_differs(exported, dataset):
 def test_one_decision_of_few_clips_is_no_reason_to_refuse_int8():
     labels, targets = ["a", "b"], np.array([0, 0, 1, 1])
 
-    def answers(*decisions: int) -> Answers:
+    def answers(*decisions: int) -> ModelOutputs:
         shares = np.eye(2)[list(decisions)]
-        return Answers(shares, shares)
+        return ModelOutputs(shares, shares)
 
     right = answers(0, 0, 1, 1)
     one = quantization_link(right, answers(0, 0, 1, 0), targets, labels)
@@ -102,7 +103,7 @@ def test_int8_covers_lstms_and_products_and_is_a_quarter(exported):
         weights = node.input[1:3] if node.op_type == "LSTM" else node.input[1:2]
         if node.op_type in ("LSTM", "Gemm", "MatMul"):
             for name in weights:
-                small = name in kinds and onnx_size(graph, name) < SMALLEST_QUANTIZED
+                small = name in kinds and onnx_size(graph, name) < MIN_QUANTIZED_SIZE
                 assert name in made or small, name
     assert len(made) >= 5
     assert (folder / "int8.onnx").stat().st_size < 0.28 * (folder / "fp32.onnx").stat().st_size
@@ -115,11 +116,11 @@ def onnx_size(graph, name):
 BETTER_NETWORK = NetworkConfig(
     hidden_size=32,
     pooling="attention",
-    stack=2,
-    stem_size=64,
+    frame_stack=2,
+    input_size=64,
     residual=True,
     speech=True,
-    members=2,
+    ensemble_size=2,
 )
 
 
@@ -175,8 +176,8 @@ def test_the_waveform_graph_hears_what_the_numpy_path_hears(with_waveform, speec
         *(voice_clips[0][5000 : 5000 + n] for n in (1, 200, 479, 480, 481, 3000)),
     ]
     for clip in clips:
-        frames = model.mfcc(clip)
-        heard = model.run(model.frames(clip))
+        frames = network_of(model).front_end(clip)
+        heard = network_of(model).run(network_of(model).speech_frames(clip))
         _, probabilities, spoken, features = session.run(None, {"waveform": clip[None]})
         np.testing.assert_allclose(features[0], frames, atol=5e-3)
         np.testing.assert_allclose(probabilities[0], heard.probabilities, atol=1e-4)
@@ -228,7 +229,9 @@ def test_a_front_end_that_the_waveform_graph_cannot_have_is_refused(exported, tm
         MfccConfig(power=1.0),
     ):
         with pytest.raises(ConfigError, match="waveform graph needs"):
-            export_waveform(network, dataclasses.replace(card, mfcc=wrong), tmp_path / "x.onnx")
+            export_waveform(
+                network, dataclasses.replace(card, mfcc_config=wrong), tmp_path / "x.onnx"
+            )
 
 
 def test_quantized_weights_are_within_half_a_step():

@@ -29,7 +29,7 @@ from edge_runtime.audio import decode as module
 from edge_runtime.audio.decode import AudioFile
 from edge_runtime.audio.limits import limits_of, parse_size
 
-MOST_MEMORY = 250 << 10  # KiB; numpy, onnxruntime and the model take 80 MiB of it
+MAX_MEMORY = 250 << 10  # KiB; numpy, onnxruntime and the model take 80 MiB of it
 
 
 def classify(*arguments):
@@ -60,7 +60,7 @@ def test_every_hostile_file_is_an_answer_or_the_error_that_is_meant(tmp_path):
         if result.said.startswith("FAILED") or not fits:
             wrong[name] = result.said
     assert not wrong
-    assert result.peak < MOST_MEMORY or EMULATED
+    assert result.peak < MAX_MEMORY or EMULATED
 
 
 def test_files_cut_at_every_byte_and_with_any_field_wrong(tmp_path):
@@ -144,7 +144,7 @@ def test_an_unreadable_file_is_refused(tmp_path):
 
 def test_a_file_that_shrinks_while_it_is_read_is_truncated(tmp_path):
     path = tmp_path / "shrinks.wav"
-    path.write_bytes(hostile.wav(bytes(4 * module.PIECE)))
+    path.write_bytes(hostile.wav(bytes(4 * module.BLOCK_SAMPLES)))
     pieces = iter(AudioFile(path))
     next(pieces)
     os.truncate(path, 1000)
@@ -188,23 +188,23 @@ def night(tmp_path):
 
 
 def test_a_long_recording_is_refused_with_what_to_do(night):
-    with pytest.raises(AudioError, match=r"longer than 1800 s.*--longest.*--timeline"):
+    with pytest.raises(AudioError, match=r"longer than 1800 s.*--max-duration.*--timeline"):
         read_audio(night)
-    with pytest.raises(AudioError, match=r"larger than 500 MiB.*--largest"):
-        read_audio(night, limits=AudioLimits(largest=500 << 20))
+    with pytest.raises(AudioError, match=r"larger than 500 MiB.*--max-size"):
+        read_audio(night, limits=AudioLimits(max_size=500 << 20))
     with pytest.raises(AudioError, match="longer than 36000 s"):
-        EmotionModel.load().timeline(night, limits=AudioLimits(longest=36_000.0))
+        EmotionModel.load().timeline(night, limits=AudioLimits(max_duration=36_000.0))
     status, out, error = classify(night)
-    assert (status, out) == (1, "") and "longest=1800" in error
-    status, out, error = classify("-t", "--longest", "60", night)
-    assert (status, out) == (1, "") and "longest=60" in error
+    assert (status, out) == (1, "") and "max_duration=1800" in error
+    status, out, error = classify("-t", "--max-duration", "60", night)
+    assert (status, out) == (1, "") and "max_duration=60" in error
 
 
 def test_a_night_is_heard_piece_by_piece(night):
     file = AudioFile(night)
     assert file.n_samples == 11 * 3600 * 8000
     pieces = iter(file)
-    assert [len(next(pieces)) for _ in range(3)] == [module.PIECE] * 3
+    assert [len(next(pieces)) for _ in range(3)] == [module.BLOCK_SAMPLES] * 3
     segments = EmotionModel.load().timeline(night)  # is not refused
     assert hasattr(segments, "__next__")
 
@@ -212,19 +212,19 @@ def test_a_night_is_heard_piece_by_piece(night):
 def test_limits_can_be_set(tmp_path):
     path = tmp_path / "clip.wav"
     path.write_bytes(hostile.wav(bytes(2 * 20_000)))
-    assert len(read_audio(path, limits=AudioLimits(longest=1.25))) == 20_000
+    assert len(read_audio(path, limits=AudioLimits(max_duration=1.25))) == 20_000
     with pytest.raises(AudioError, match="longer than 1 s"):
-        read_audio(path, limits=AudioLimits(longest=1.0))
+        read_audio(path, limits=AudioLimits(max_duration=1.0))
     with pytest.raises(AudioError, match="larger than"):
-        EmotionModel.load().classify(path, limits=AudioLimits(largest=40_043))
-    assert classify("--largest", "40044", "--longest", "2", path)[0] == 0
-    status, _, error = classify("--largest", "39K", path)
+        EmotionModel.load().classify(path, limits=AudioLimits(max_size=40_043))
+    assert classify("--max-size", "40044", "--max-duration", "2", path)[0] == 0
+    status, _, error = classify("--max-size", "39K", path)
     assert status == 1 and "is larger than 39 KiB" in error
-    for wrong in (["--largest", "much"], ["--largest", "0"], ["--longest", "-1"]):
+    for wrong in (["--max-size", "much"], ["--max-size", "0"], ["--max-duration", "-1"]):
         assert classify(*wrong, path)[0] == 2
     for longest in (0, -1, math.nan, "60"):
-        with pytest.raises(ConfigError, match="longest="):
-            AudioLimits(longest=longest)
+        with pytest.raises(ConfigError, match="max_duration="):
+            AudioLimits(max_duration=longest)
 
 
 def test_sizes_are_read_as_they_are_written():
@@ -242,10 +242,10 @@ def test_sizes_are_read_as_they_are_written():
 @pytest.mark.parametrize("options", [[], ["--timeline"], ["--rate", "16000"]])
 def test_standard_input_without_an_end_is_not_read_for_ever(options):
     with open("/dev/zero", "rb") as endless:
-        done = edge_ser("-", *options, "--largest", "10M", "--longest", "3600", stdin=endless)
+        done = edge_ser("-", *options, "--max-size", "10M", "--max-duration", "3600", stdin=endless)
     assert done.returncode == 1 and b"is larger than 10 MiB" in done.stderr
     with open("/dev/zero", "rb") as endless:
-        done = edge_ser("-", "--rate", "16000", "--longest", "10", stdin=endless)
+        done = edge_ser("-", "--rate", "16000", "--max-duration", "10", stdin=endless)
     assert done.returncode == 1 and b"is longer than 10 s" in done.stderr
 
 

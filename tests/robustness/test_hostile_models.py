@@ -16,8 +16,8 @@ from support.tiny_model import write_tiny_model
 
 from edge_runtime import EmotionModel, ModelError
 from edge_runtime.inference.checksum import sealed
-from edge_runtime.inference.onnx_session import LARGEST_FILE
-from edge_runtime.inference.onnx_validation import LARGEST_COUNT, read_onnx
+from edge_runtime.inference.onnx_session import MAX_FILE
+from edge_runtime.inference.onnx_validation import MAX_COUNT, read_onnx
 from edge_runtime.model import BUNDLED_MODEL
 
 onnx = pytest.importorskip("onnx")
@@ -150,7 +150,7 @@ def test_graphs_within_graphs_are_refused(tmp_path, change, message):
     refused(changed(tmp_path / "model.onnx", change), message)
 
 
-def growing(model):
+def atomic_text_writer(model):
     """Each step squares the number of elements: 13, 169, … 8e8, 6e17."""
     nodes = [("Reshape", ["mean", "flat"], ["v0"])]
     for k in range(5):
@@ -172,7 +172,7 @@ def terabytes(model):
     )(model)
 
 
-@pytest.mark.parametrize("change", [growing, terabytes])
+@pytest.mark.parametrize("change", [atomic_text_writer, terabytes])
 def test_memory_that_is_not_there_is_an_error(tmp_path, change):
     refused(changed(tmp_path / "model.onnx", change), "wants more memory|cannot be run|load it")
 
@@ -300,7 +300,7 @@ def test_what_is_no_onnx_is_refused(tmp_path, content):
 
 def test_a_file_of_too_many_parts_is_refused():
     with pytest.raises(ModelError, match="more than 1000000 parts"):
-        read_onnx(b"\x08\x01" * (LARGEST_COUNT + 1))
+        read_onnx(b"\x08\x01" * (MAX_COUNT + 1))
 
 
 def test_metadata_beside_the_card_do_no_harm_but_huge_ones_are_refused(tmp_path):
@@ -310,7 +310,7 @@ def test_metadata_beside_the_card_do_no_harm_but_huge_ones_are_refused(tmp_path)
     path = changed(tmp_path / "model.onnx", add("author", "x" * 100_000))
     assert EmotionModel.load(path).labels == ("low", "high")
     refused(changed(path, add("edge_ser", "{}")), "metadata 'edge_ser' twice")
-    refused(changed(path, add("notes", "x" * LARGEST_FILE)), "has more than 67,108,864 bytes")
+    refused(changed(path, add("notes", "x" * MAX_FILE)), "has more than 67,108,864 bytes")
     content = write_tiny_model(path).read_bytes()
     path.write_bytes(content.replace(b'"name": "tiny"', b'"name": "ti\xff\xfe"'))
     refused(path, "what should be text is none")

@@ -21,24 +21,24 @@ from support.paths import ROOT  # noqa: E402
 from support.training import TRAINING_MFCC, fit_one  # noqa: E402
 
 from edge_runtime import EdgeSerError  # noqa: E402
-from train.files import BusyError, alone_in, save_torch, write_text  # noqa: E402
+from train.files import BusyError, folder_lock, save_torch, write_text  # noqa: E402
 from train.fit import ResumeError  # noqa: E402
 from train.loop import FitConfig  # noqa: E402
 from train.model_selection import Candidate  # noqa: E402
 from train.network import EmotionLSTM, NetworkConfig  # noqa: E402
 from train.pipeline import train_run  # noqa: E402
-from train.recipes import BETTER  # noqa: E402
+from train.recipes import DEFAULT_RECIPE  # noqa: E402
 from train.run_folder import RunError, begin, load_checkpoint, run_folder, save_checkpoint  # noqa: E402
 
-TINY = BETTER.with_settings(
-    ["epochs=3", "hidden_size=8", "fc_size=8", "stem_size=8", "speech=false"]
+TINY = DEFAULT_RECIPE.with_settings(
+    ["epochs=3", "hidden_size=8", "fc_size=8", "input_size=8", "speech=false"]
 )
 
 
 def train(corpus: Path, cache: Path, run: Path, resume: bool = False, recipe=TINY) -> Path:
     return train_run(
         [corpus / "manifest.csv"],
-        recipes={"better": recipe},
+        recipes={"default": recipe},
         labels=None,
         auxiliary=[],
         speaker_pattern=None,
@@ -100,7 +100,7 @@ def test_a_killed_training_resumed_equals_an_uninterrupted_one(
             "--set",
             "fc_size=8",
             "--set",
-            "stem_size=8",
+            "input_size=8",
             "--set",
             "speech=false",
         ),
@@ -163,7 +163,7 @@ def test_a_protocol_that_is_told_to_end_leaves_nothing_running(
     _, said = process.communicate(timeout=20)
     assert process.returncode == 128 + signal.SIGTERM and said == ""
     for folder in [runs, *(path.parent for path in runs.glob("*/*state.pt"))]:
-        with alone_in(folder):  # nobody writes to it any more
+        with folder_lock(folder):  # nobody writes to it any more
             pass
 
 
@@ -264,9 +264,9 @@ def test_a_damaged_state_or_checkpoint_is_one_clear_line(whole, tmp_path):
 def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
     (tmp_path / ".999.tmp").touch()
     (tmp_path / ".mine.tmp").touch()
-    with alone_in(tmp_path), pytest.raises(BusyError), alone_in(tmp_path):
+    with folder_lock(tmp_path), pytest.raises(BusyError), folder_lock(tmp_path):
         pass
-    with alone_in(tmp_path):
+    with folder_lock(tmp_path):
         assert [path.name for path in tmp_path.iterdir()] == [".mine.tmp"]
 
 
@@ -384,7 +384,7 @@ def test_an_export_that_fails_leaves_the_earlier_one_as_it_was(whole, feature_ca
     assert len(before) == 6
     network, stored = load_checkpoint(whole)
     with torch.no_grad():
-        network.members[0].out.bias += 1
+        network.ensemble_size[0].out.bias += 1
     monkeypatch.setattr(session, "load_checkpoint", lambda run: (network, stored))
 
     def killed(*_) -> None:

@@ -13,12 +13,12 @@ from edge_runtime import ConfigError  # noqa: E402
 from edge_runtime.model import BUNDLED_MODEL  # noqa: E402
 from evaluate.report import check_replaceable  # noqa: E402
 from export.pipeline import _check_replaceable, check_model, export_run  # noqa: E402
-from train.files import beside, report_path  # noqa: E402
+from train.files import report_path, with_extra_suffix  # noqa: E402
 from train.run_folder import RunError, begin, read_json  # noqa: E402
 
 
 def test_a_report_has_the_name_that_it_was_given(tmp_path):
-    assert beside(tmp_path / "v1.2", ".json").name == "v1.2.json"
+    assert with_extra_suffix(tmp_path / "v1.2", ".json").name == "v1.2.json"
     assert report_path(tmp_path / "new" / "v1.2").parent.is_dir()
     assert report_path(tmp_path / "x.md") == report_path(tmp_path / "x.json") == tmp_path / "x"
     with pytest.raises(ConfigError, match="is a folder; give a name in it, such as report"):
@@ -36,7 +36,7 @@ def test_a_report_replaces_those_of_the_same_protocol_and_settings_alone(tmp_pat
         "labels": ["angry", "sad"],
         "auxiliary": [],
         "inner": 3,
-        "recipes": {"better": {"fit": {"epochs": 60, "seed": 0}}},
+        "recipes": {"default": {"fit": {"epochs": 60, "seed": 0}}},
         "corpora": [{"name": "emodb"}],
     }
     check_replaceable(report, about, range(2))  # nothing is there
@@ -49,14 +49,14 @@ def test_a_report_replaces_those_of_the_same_protocol_and_settings_alone(tmp_pat
     (tmp_path / "r.json").write_text(json.dumps(about | {"folds": [{"seed": 0}, {"seed": 1}]}))
     check_replaceable(report, about, range(2))
     check_replaceable(
-        report, about | {"recipes": {"better": {"fit": {"epochs": 60, "seed": 7}}}}, range(2)
+        report, about | {"recipes": {"default": {"fit": {"epochs": 60, "seed": 7}}}}, range(2)
     )
     for key, other in (
         ("protocol", "actor-folds"),
         ("labels", ["angry", "happy"]),
         ("auxiliary", ["calm"]),
         ("inner", 1),
-        ("recipes", {"better": {"fit": {"epochs": 1, "seed": 0}}}),
+        ("recipes", {"default": {"fit": {"epochs": 1, "seed": 0}}}),
         ("corpora", [{"name": "ravdess"}]),
     ):
         with pytest.raises(RunError, match=f"is a report of loso of emodb by other {key}; give"):

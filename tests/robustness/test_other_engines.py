@@ -11,6 +11,7 @@ import soundfile
 from support.paths import ROOT
 
 from edge_runtime import EmotionModel
+from edge_runtime.inference.network import network_of
 from edge_runtime.model import BUNDLED_MODEL
 
 EXAMPLE = ROOT / "examples" / "node"
@@ -43,6 +44,6 @@ def test_another_engine_gives_the_same_probabilities(engine, tmp_path, speech):
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answer["file"] for answer in answers] == list(map(str, files))
     for file, answer in zip(files, answers):
-        heard = model.run(model.frames(file))
+        heard = network_of(model).run(network_of(model).speech_frames(file))
         assert answer["probabilities"] == pytest.approx(heard.probabilities.tolist(), abs=1e-4)
         assert answer["speech"] == pytest.approx(heard.speech, abs=1e-4)

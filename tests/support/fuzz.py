@@ -23,7 +23,7 @@ from pathlib import Path
 from support import hostile
 from support.hostile.trial import Result, try_all
 
-LARGEST_BASE = 20_000  # bytes: small ones are tried faster, and their headers are hit more often
+MAX_BASE = 20_000  # bytes: small ones are tried faster, and their headers are hit more often
 HEADER = 128  # bytes at the beginning that are hit more often than the rest
 FIELDS = (
     0,
@@ -71,7 +71,7 @@ def bases() -> list[tuple[str, bytes]]:
     found = [(name, hostile.good(name, n)) for name in hostile.GOOD for n in (60, 600)]
     found = found * 8  # mostly good files with one thing wrong
     found += [(name, content) for name, content, _ in hostile.files()]
-    return [(name, content) for name, content in found if len(content) <= LARGEST_BASE]
+    return [(name, content) for name, content in found if len(content) <= MAX_BASE]
 
 
 def mutated(content: bytes, rng: random.Random, others: list[tuple[str, bytes]]) -> bytes:

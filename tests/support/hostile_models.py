@@ -71,7 +71,7 @@ def external(location: str) -> Callable:
         size = len(weights.raw_data)
         weights.ClearField("raw_data")
         weights.data_location = 1
-        for key, value in (("location", location), ("offset", "0"), ("length", str(size))):
+        for key, value in (("location", location), ("cepstral_offset", "0"), ("length", str(size))):
             weights.external_data.add(key=key, value=value)
 
     return change

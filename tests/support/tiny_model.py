@@ -17,7 +17,7 @@ TensorProto, helper, numpy_helper = onnx.TensorProto, onnx.helper, onnx.numpy_he
 CARD = ModelCard(
     name="tiny",
     labels=("low", "high"),
-    mfcc=MfccConfig(),
+    mfcc_config=MfccConfig(),
     silence=None,
     normalisation="none",
     temperature=1.0,
@@ -63,6 +63,7 @@ def write_tiny_model(
             node("Add", ["count", "n_frames"], ["new_count"]),
             node("Concat", ["new_sum", "new_count"], ["new_state"], axis=1),
             node("Div", ["new_sum", "new_count"], ["mean"]),
+            node("Identity", ["mean"], ["embedding"]),
             node("Gemm", ["mean", "weights", "bias"], ["logits"]),
             node("Softmax", ["logits"], ["probabilities"], axis=-1),
             node("Div", ["new_count", "new_count"], ["speech"]),
@@ -78,6 +79,7 @@ def write_tiny_model(
                 ("logits", 2),
                 ("probabilities", 2),
                 ("speech", 1),
+                ("embedding", width),
                 ("new_state", width + 1),
             )
         ],

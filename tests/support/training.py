@@ -6,7 +6,7 @@ from edge_runtime import MfccConfig
 from train.augment import Augment
 
 TRAINING_MFCC = MfccConfig(hop_length=320)
-PLAIN = Augment(offset=0.0, speed=0.0, vocal_tract=0.0, mixstyle=0.0)  # clips as they are
+PLAIN = Augment(cepstral_offset=0.0, speed=0.0, vtlp=0.0, mixstyle=0.0)  # clips as they are
 
 
 def fit_one(data, clips, folds, network, config, **options):
@@ -14,5 +14,5 @@ def fit_one(data, clips, folds, network, config, **options):
     from train.model_selection import Candidate, fit_best
     from train.recipes import Recipe
 
-    candidate = Candidate("one", Recipe(data.mfcc, None, network, config), data)
+    candidate = Candidate("one", Recipe(data.mfcc_config, None, network, config), data)
     return fit_best([candidate], clips, folds, **options).fit

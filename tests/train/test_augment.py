@@ -23,7 +23,7 @@ def test_augmentation_shifts_and_stretches_but_keeps_the_shape_of_a_clip():
     clip = np.random.default_rng(0).standard_normal((100, 13)).astype(np.float32)
     rng = np.random.default_rng(1)
     np.testing.assert_array_equal(augmenter()(clip, rng), clip)
-    shifted = augmenter(offset=0.5)(clip, rng) - clip
+    shifted = augmenter(cepstral_offset=0.5)(clip, rng) - clip
     np.testing.assert_allclose(shifted, np.broadcast_to(shifted[0], clip.shape), atol=1e-5)
     assert 0.1 < np.abs(shifted[0]).mean() < 1
     stretch = augmenter(speed=0.2)
@@ -45,9 +45,7 @@ def test_another_vocal_tract_moves_the_formants_as_resampling_does(voice_clips):
     config = dataclasses.replace(TRAINING_MFCC, fmax=4000.0, n_mels=16)
     true = mfcc(faster, dataclasses.replace(config, hop_length=round(320 / factor)))
     plain = mfcc(samples, config)
-    change = Augmenter(
-        dataclasses.replace(PLAIN, vocal_tract=0.1), config, np.ones(13, np.float32), []
-    )
+    change = Augmenter(dataclasses.replace(PLAIN, vtlp=0.1), config, np.ones(13, np.float32), [])
     moved = plain @ (change._to_mel @ change._warped(factor) @ change._to_cepstra)
     n = min(len(true), len(moved)) - 4
     before = np.abs(plain[4:n] - true[4:n])[:, 1:].mean()
@@ -60,7 +58,7 @@ def test_another_vocal_tract_moves_the_formants_as_resampling_does(voice_clips):
 
 def test_the_mean_tract_is_what_many_tracts_make_of_a_clip_on_average(voice_clips):
     clip = mfcc(voice_clips[0], TRAINING_MFCC)
-    change = augmenter(vocal_tract=0.1)
+    change = augmenter(vtlp=0.1)
     rng = np.random.default_rng(0)
     found = np.mean([change(clip, rng) for _ in range(4000)], axis=0)
     mean = clip @ change.mean_tract(0.1)
@@ -155,7 +153,7 @@ def test_a_room_is_heard_of_few_frames_as_well():
 
 
 def test_augmentation_that_needs_librosas_convention_says_so():
-    with pytest.raises(ConfigError, match="vocal_tract=0.1 .* --set vocal_tract=0"):
+    with pytest.raises(ConfigError, match="vtlp=0.1 .* --set vtlp=0"):
         Augmenter(Augment(), MfccConfig.python_speech_features(), np.ones(13, np.float32), [])
 
 
@@ -185,8 +183,8 @@ def test_mixed_styles_lie_between_those_of_the_two_clips():
 
 
 def test_a_stronger_augmentation_keeps_what_is_off():
-    assert Augment(offset=0.25, vocal_tract=0.5, noise=0.3).stronger() == Augment(
-        offset=0.5, vocal_tract=0.75, noise=0.3
+    assert Augment(cepstral_offset=0.25, vtlp=0.5, noise=0.3).stronger() == Augment(
+        cepstral_offset=0.5, vtlp=0.75, noise=0.3
     )
     assert PLAIN.stronger() == PLAIN
 
@@ -194,7 +192,7 @@ def test_a_stronger_augmentation_keeps_what_is_off():
 def test_a_shuffled_clip_has_its_pieces_in_another_order():
     clip = np.arange(100 * 13, dtype=np.float32).reshape(100, 13)  # 20 ms each: 16 in a piece
     rng = np.random.default_rng(0)
-    shuffle = augmenter(shuffled=1.0)
+    shuffle = augmenter(segment_shuffle=1.0)
     new = shuffle(clip, rng)
     np.testing.assert_array_equal(np.sort(new[:, 0]), clip[:, 0])
     starts = np.flatnonzero(np.diff(new[:, 0]) != 13) + 1
@@ -202,12 +200,12 @@ def test_a_shuffled_clip_has_its_pieces_in_another_order():
     assert {int(new[k, 0] / 13) % 16 for k in [0, *starts]} == {0}
     for length in (1, 16):
         np.testing.assert_array_equal(shuffle(clip[:length], rng), clip[:length])
-    half = augmenter(shuffled=0.5)
+    half = augmenter(segment_shuffle=0.5)
     kept = sum(np.array_equal(half(clip, rng), clip) for _ in range(200))
     assert 70 < kept < 130
 
 
-@pytest.mark.parametrize("name", ["mixstyle", "shuffled", "room", "telephone", "noise"])
+@pytest.mark.parametrize("name", ["mixstyle", "segment_shuffle", "room", "telephone", "noise"])
 def test_shares_are_from_0_to_1(name):
     with pytest.raises(ConfigError, match=f"{name}=1.5 must be from 0 to 1"):
         Augment(**{name: 1.5})

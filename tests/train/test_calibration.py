@@ -11,6 +11,7 @@ import pytest
 from scipy.special import softmax
 
 from edge_runtime import EmotionModel, SpeakerProfile
+from edge_runtime.inference.network import network_of
 from train.calibration import (
     choose_threshold,
     coverage_curve,
@@ -115,14 +116,16 @@ def test_speakers_without_a_bias_teach_no_gain(speakers, each, seconds):
 
 def test_the_protocols_read_logits_as_the_device_does(voice_clips):
     model = EmotionModel.load()
-    frames = [model.frames(clip) for clip in voice_clips]
+    frames = [network_of(model).speech_frames(clip) for clip in voice_clips]
     clips = [Clip(Path(f"{k}"), "angry", "x/1") for k in range(len(frames))]
-    dataset = Dataset(clips, frames, [len(clip) / 16_000 for clip in voice_clips], model.card.mfcc)
-    logits = np.stack([model.run(its).logits for its in frames])
+    dataset = Dataset(
+        clips, frames, [len(clip) / 16_000 for clip in voice_clips], model.card.mfcc_config
+    )
+    logits = np.stack([network_of(model).run(its).logits for its in frames])
     found = logits_with_profiles(model, dataset, list(range(len(frames))), logits, seed=0)
     for k, its in enumerate(logits):  # by a profile of the other clips
         others = [clip for other, clip in enumerate(voice_clips) if other != k]
-        voice = SpeakerProfile.create("1", model, others).voice(model)
+        voice = SpeakerProfile.create("1", model, others).bias_for(network_of(model))
         np.testing.assert_allclose(found[k], voice.read(its), atol=1e-5)
     assert np.abs(found - logits).max() > 0.1
     alone = replace(

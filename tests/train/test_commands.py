@@ -188,7 +188,7 @@ def test_a_bundled_model_tells_of_the_protocols(demo_corpus, feature_cache, tmp_
         "--epochs",
         1,
         "--set",
-        "members=1",
+        "ensemble_size=1",
         "--inner",
         1,
     )
@@ -201,7 +201,7 @@ def test_a_bundled_model_tells_of_the_protocols(demo_corpus, feature_cache, tmp_
     assert export_run(run, tmp_path, None, "mine", feature_cache, bundle=True)
     card = (models / "MODEL_CARD.md").read_text()
     found = json.loads((ROOT / "reports" / "emodb.json").read_text())
-    assert f"| loso | better, studio | 4 | emodb {100 * found['int8']['uar']:.1f} |" in card
+    assert f"| loso | default, studio | 4 | emodb {100 * found['int8']['uar']:.1f} |" in card
     tested = json.loads((run / "report.json").read_text())["test_by_corpus"]["demo"]
     told = f"| demo | {tested['clips']} | {tested['speakers']} | {100 * tested['uar']:.1f} |"
     assert "other than those of the recordings" in card and "actors" not in card

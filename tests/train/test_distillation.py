@@ -17,7 +17,7 @@ from train.data.features import Dataset
 from train.data.splits import inner_folds, make_split
 from train.distillation import Teachers
 from train.fit import best_epoch, choose_epoch
-from train.loop import Epochs, FitConfig, pad
+from train.loop import EpochLoop, FitConfig, pad
 from train.network import EmotionLSTM, NetworkConfig
 from train.pipeline import _choosing
 from train.predict import predict
@@ -31,7 +31,7 @@ def networks(n: int, **changes) -> list[EmotionLSTM]:
 
 
 def test_teachers_say_what_their_logits_say_on_average(dataset):
-    both = networks(2, members=2)
+    both = networks(2, ensemble_size=2)
     x, lengths = pad(dataset.frames[:5])
     found = Teachers(both, [{0, 1, 2, 3}] * 2)(x, lengths)
     logits = [predict(network, dataset.frames, list(range(5)))[:, :-1] for network in both]
@@ -55,14 +55,16 @@ def test_who_never_met_a_class_has_no_say_about_it(dataset):
 def test_a_taught_network_thinks_more_like_its_teachers(dataset, split):
     clips = sorted(split.train + split.val)
     folds = inner_folds(dataset.clips, clips, 2, seed=0)
-    config = FitConfig(epochs=6, batch_size=8, learning_rate=1e-2, augment=PLAIN, teaching=0.9)
+    config = FitConfig(
+        epochs=6, batch_size=8, learning_rate=1e-2, augment=PLAIN, distillation_weight=0.9
+    )
     _, teachers = choose_epoch(dataset, clips, folds, SMALL, config)
     x, lengths = pad([dataset.frames[i] for i in split.test])
     wanted = teachers(x, lengths).numpy()
 
-    def divergence(teaching: float) -> float:
+    def divergence(distillation_weight: float) -> float:
         """Of what they think of voices that none of them has heard."""
-        its = dataclasses.replace(config, teaching=teaching)
+        its = dataclasses.replace(config, distillation_weight=distillation_weight)
         result = fit_one(dataset, clips, folds, SMALL, its)
         own = log_softmax(predict(result.network, dataset.frames, split.test)[:, :-1], axis=1)
         return float((wanted * (np.log(wanted) - own)).sum(axis=1).mean())
@@ -72,7 +74,7 @@ def test_a_taught_network_thinks_more_like_its_teachers(dataset, split):
 
 def test_a_class_that_no_teacher_knows_is_learnt_from_its_label(dataset, split):
     clips = sorted(split.train + split.val)
-    config = FitConfig(epochs=1, augment=PLAIN, teaching=1.0, label_smoothing=0.0)
+    config = FitConfig(epochs=1, augment=PLAIN, distillation_weight=1.0, label_smoothing=0.0)
     network = networks(1)[0]
     targets = np.array([dataset.classes.index(clip.label) for clip in dataset.clips])
     teachers = Teachers(networks(2)[1:], [{0, 1, 2}])
@@ -80,7 +82,7 @@ def test_a_class_that_no_teacher_knows_is_learnt_from_its_label(dataset, split):
 
     def loss(its: Teachers | None) -> float:
         torch.manual_seed(0)
-        epochs = Epochs(dataset, clips, targets, config, network.eval(), its)
+        epochs = EpochLoop(dataset, clips, targets, config, network.eval(), its)
         return epochs._loss(some, np.random.default_rng(0)).item()
 
     assert loss(teachers) == pytest.approx(loss(None), rel=1e-5)
@@ -89,8 +91,8 @@ def test_a_class_that_no_teacher_knows_is_learnt_from_its_label(dataset, split):
 
 
 def test_the_share_of_teaching_is_from_0_to_1():
-    with pytest.raises(ConfigError, match="teaching=2 must be from 0 to 1"):
-        FitConfig(teaching=2)
+    with pytest.raises(ConfigError, match="distillation_weight=2 must be from 0 to 1"):
+        FitConfig(distillation_weight=2)
 
 
 def history(uars: list[float]) -> list[dict[str, float]]:

@@ -133,12 +133,14 @@ def test_the_same_seed_gives_the_same_weights(dataset, split):
     other = quick_fit(dataset, split, dataclasses.replace(QUICK, seed=1))
     for name, tensor in first.network.state_dict().items():
         assert torch.equal(tensor, second.network.state_dict()[name])
-    assert not torch.equal(first.network.members[0].out.weight, other.network.members[0].out.weight)
+    assert not torch.equal(
+        first.network.ensemble_size[0].out.weight, other.network.ensemble_size[0].out.weight
+    )
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_the_learning_rate_falls_along_torchs_cosine(share):
-    config = FitConfig(epochs=20, learning_rate=0.5, final_rate=share)
+    config = FitConfig(epochs=20, learning_rate=0.5, final_lr_factor=share)
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 20, eta_min=0.5 * share)
     for epoch in range(21):
@@ -152,19 +154,19 @@ def test_the_learning_rate_falls_along_torchs_cosine(share):
 
 def test_short_trainings_forget_the_weights_that_they_began_with(dataset, split):
     """The average reaches back over a fifth of the epochs at most: a mean of what was learnt."""
-    far = quick_fit(dataset, split, dataclasses.replace(QUICK, average_epochs=100.0))
-    fifth = quick_fit(dataset, split, dataclasses.replace(QUICK, average_epochs=QUICK.epochs / 5))
-    short = quick_fit(dataset, split, dataclasses.replace(QUICK, average_epochs=0.1))
+    far = quick_fit(dataset, split, dataclasses.replace(QUICK, ema_epochs=100.0))
+    fifth = quick_fit(dataset, split, dataclasses.replace(QUICK, ema_epochs=QUICK.epochs / 5))
+    short = quick_fit(dataset, split, dataclasses.replace(QUICK, ema_epochs=0.1))
     np.testing.assert_array_equal(far.logits, fifth.logits)
     assert np.abs(far.logits - short.logits).max() > 1e-3
 
 
 def test_clips_are_answered_through_the_mean_tract(dataset, split):
     once = dataclasses.replace(QUICK, epochs=1)
-    plain = quick_fit(dataset, split, dataclasses.replace(once, blur=0.0))
-    blurred = quick_fit(dataset, split, dataclasses.replace(once, blur=2.0))
-    how = Augment(vocal_tract=once.augment.vocal_tract)
-    tract = Augmenter(how, TRAINING_MFCC, np.ones(13), []).mean_tract(2 * how.vocal_tract)
+    plain = quick_fit(dataset, split, dataclasses.replace(once, vtl_smoothing=0.0))
+    blurred = quick_fit(dataset, split, dataclasses.replace(once, vtl_smoothing=2.0))
+    how = Augment(vtlp=once.augment.vtlp)
+    tract = Augmenter(how, TRAINING_MFCC, np.ones(13), []).mean_tract(2 * how.vtlp)
     moved = [clip @ tract for clip in dataset.frames]
     # The network that is kept was trained on the clips as they are, and hears others.
     wanted = predict(plain.network, moved, split.test)
@@ -176,15 +178,15 @@ def test_clips_are_answered_through_the_mean_tract(dataset, split):
     assert plain.unseen == blurred.unseen
     assert np.abs(plain.logits - blurred.logits).max() > 0.01
     # Where no other tracts were heard in training there is none to be heard through.
-    unchanged = dataclasses.replace(once, augment=PLAIN, blur=2.0)
-    as_they_are = quick_fit(dataset, split, dataclasses.replace(unchanged, blur=0.0))
+    unchanged = dataclasses.replace(once, augment=PLAIN, vtl_smoothing=2.0)
+    as_they_are = quick_fit(dataset, split, dataclasses.replace(unchanged, vtl_smoothing=0.0))
     np.testing.assert_array_equal(quick_fit(dataset, split, unchanged).logits, as_they_are.logits)
 
 
-@pytest.mark.parametrize("blur", [-0.5, float("nan"), float("inf"), 11])
-def test_the_blur_is_bounded(blur):
-    with pytest.raises(ConfigError, match="blur=.* must be from 0 to 10"):
-        FitConfig(blur=blur)
+@pytest.mark.parametrize("vtl_smoothing", [-0.5, float("nan"), float("inf"), 11])
+def test_the_blur_is_bounded(vtl_smoothing):
+    with pytest.raises(ConfigError, match="vtl_smoothing=.* must be from 0 to 10"):
+        FitConfig(vtl_smoothing=vtl_smoothing)
 
 
 class PluggedOutError(Exception):
@@ -234,7 +236,9 @@ def test_auxiliary_labels_are_learnt_and_never_answered(dataset, split):
         fewer, list(range(len(without))), [val], NetworkConfig(hidden_size=16, fc_size=8), QUICK
     )
     # The clips of the auxiliary label have changed what was learnt.
-    assert not torch.equal(alone.network.members[0].fc.weight, result.network.members[0].fc.weight)
+    assert not torch.equal(
+        alone.network.ensemble_size[0].fc.weight, result.network.ensemble_size[0].fc.weight
+    )
 
 
 def test_a_device_that_is_not_there_is_named(monkeypatch):

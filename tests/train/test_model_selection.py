@@ -18,7 +18,7 @@ from train.data.features import _cached_frames
 from train.data.splits import inner_folds
 from train.model_selection import Candidate, fit_best, open_candidates
 from train.pipeline import train_run
-from train.recipes import BETTER, STUDIO
+from train.recipes import DEFAULT_RECIPE, STUDIO
 from train.run_folder import RunError, load_checkpoint
 
 SIZES = [
@@ -27,12 +27,12 @@ SIZES = [
     "learning_rate=0.02",
     "hidden_size=16",
     "fc_size=16",
-    "stem_size=16",
-    "members=1",
+    "input_size=16",
+    "ensemble_size=1",
     "speech=false",
-    "teaching=0",
+    "distillation_weight=0",
 ]
-TINY, TINY_STUDIO = BETTER.with_settings(SIZES), STUDIO.with_settings(SIZES)
+TINY, TINY_STUDIO = DEFAULT_RECIPE.with_settings(SIZES), STUDIO.with_settings(SIZES)
 DEAF = TINY.with_settings(["learning_rate=1e-9"])  # learns nothing
 RECIPES = {"deaf": DEAF, "studio": TINY_STUDIO}
 
@@ -55,7 +55,7 @@ def clips_and_folds(candidates):
 def test_every_front_end_hears_the_same_clips(candidates):
     first, second = (candidate.data for candidate in candidates)
     assert first.clips == second.clips and first.labels == second.labels
-    assert first.mfcc.n_mels == 16 and second.mfcc.n_mels == 40
+    assert first.mfcc_config.n_mels == 16 and second.mfcc_config.n_mels == 40
     assert not np.array_equal(first.frames[0], second.frames[0])
 
 
@@ -123,11 +123,11 @@ def test_what_one_front_end_cannot_use_is_named(demo_corpus, feature_cache, monk
             RECIPES, [demo_corpus / "manifest.csv"], None, [], None, feature_cache, []
         )
 
-    bad[STUDIO.mfcc] = clips[7].path
+    bad[STUDIO.mfcc_config] = clips[7].path
     said = f"--recipe studio: .* 1 of the clips .{clips[7].path}: holds .* give this recipe first"
     with pytest.raises(DatasetError, match=said):
         found()
-    bad = {recipe.mfcc: clips[7].path for recipe in (TINY, STUDIO)}
+    bad = {recipe.mfcc_config: clips[7].path for recipe in (TINY, STUDIO)}
     first, second = found()
     assert len(first.data.clips) == len(clips) - 1 and first.data.clips == second.data.clips
     assert first.data.unreadable == second.data.unreadable != []
@@ -173,7 +173,7 @@ def test_a_run_tells_what_was_chosen_and_exports_it(demo_corpus, feature_cache, 
         in (folder / "report.md").read_text()
     )
     _, stored = load_checkpoint(folder)
-    assert stored["mfcc"]["n_mels"] == 40 and stored["silence"]["relative"] is False
+    assert stored["mfcc_config"]["n_mels"] == 40 and stored["silence"]["relative"] is False
     settings = json.loads((folder / "settings.json").read_text())
     assert list(settings["recipes"]) == list(RECIPES)
     for recipes in ({"deaf": DEAF}, {"studio": TINY_STUDIO}, dict(reversed(RECIPES.items()))):
@@ -205,4 +205,4 @@ def test_a_protocol_chooses_in_every_fold(three_speakers, feature_cache, tmp_pat
     assert "| seed | test speakers | recipe | epoch | validation UAR, deaf |" in page
     assert "Recipe deaf:" in page and "Recipe studio:" in page and "n_mels 40" in page
     model = EmotionModel.load(tmp_path / "runs" / "fold-01-seed-0" / "model.int8.onnx")
-    assert model.card.mfcc.n_mels == 40
+    assert model.card.mfcc_config.n_mels == 40

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from train.loop import Epochs, FitConfig, pad
+from train.loop import EpochLoop, FitConfig, pad
 from train.network import EmotionLSTM, NetworkConfig
 
 MEMBERS = NetworkConfig(
@@ -16,11 +16,11 @@ MEMBERS = NetworkConfig(
     fc_size=8,
     dropout=0.0,
     pooling="attention",
-    stack=2,
-    stem_size=8,
+    frame_stack=2,
+    input_size=8,
     residual=True,
     speech=True,
-    members=3,
+    ensemble_size=3,
 )
 
 
@@ -31,7 +31,7 @@ def alone(network, k):
         for name, value in network.state_dict().items()
         if not name.startswith("members.") or name.startswith(f"members.{k}.")
     }
-    single = EmotionLSTM(dataclasses.replace(network.config, members=1))
+    single = EmotionLSTM(dataclasses.replace(network.config, ensemble_size=1))
     single.load_state_dict(weights)
     return single
 
@@ -45,20 +45,20 @@ def test_a_network_answers_with_the_mean_of_its_members(dataset):
         torch.testing.assert_close(network(x, lengths), each.mean(dim=0))
         # In two pieces, through the state.
         clip = torch.from_numpy(dataset.frames[0][None])
-        state = network.advance(clip[:, :40], network.silent_state(1))
+        state = network.advance(clip[:, :40], network.initial_state(1))
         pieces = network.classify(network.advance(clip[:, 40:], state))[0]
         torch.testing.assert_close(pieces, network(clip), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("stem_size", [0, 8])
-def test_what_is_done_to_all_frames_becomes_a_part_of_the_weights(dataset, stem_size):
-    network = EmotionLSTM(dataclasses.replace(MEMBERS, stem_size=stem_size)).eval()
+@pytest.mark.parametrize("input_size", [0, 8])
+def test_what_is_done_to_all_frames_becomes_a_part_of_the_weights(dataset, input_size):
+    network = EmotionLSTM(dataclasses.replace(MEMBERS, input_size=input_size)).eval()
     frames = np.concatenate(dataset.frames)
     network.mean.copy_(torch.from_numpy(frames.mean(axis=0)))
     network.std.copy_(torch.from_numpy(frames.std(axis=0)))
     before = {name: value.clone() for name, value in network.state_dict().items()}
     matrix = torch.eye(13) + 0.2 * torch.randn(13, 13, generator=torch.Generator().manual_seed(0))
-    heard = network.hearing(matrix)
+    heard = network.fold_input_transform(matrix)
     x = torch.from_numpy(dataset.frames[0][None, :40])  # 20 steps of 2
     with torch.no_grad():
         wanted = network(x @ matrix)
@@ -78,7 +78,7 @@ def test_each_member_learns_as_if_it_were_alone(dataset):
     targets = np.array([dataset.labels.index(clip.label) for clip in dataset.clips])
 
     def gradients(network):
-        epochs = Epochs(noisy, list(range(20)), targets, FitConfig(epochs=1), network)
+        epochs = EpochLoop(noisy, list(range(20)), targets, FitConfig(epochs=1), network)
         epochs._loss(list(range(10)), np.random.default_rng(0)).backward()
         return {name: value.grad for name, value in network.named_parameters()}
 

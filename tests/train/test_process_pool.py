@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from train.process_pool import in_processes
+from train.process_pool import map_in_processes
 from train.run_folder import RunError
 
 
@@ -24,7 +24,7 @@ def first_fails(folder: Path) -> None:
 def test_one_training_that_fails_ends_all_at_once(tmp_path):
     started = time.monotonic()
     with pytest.raises(RunError, match="no luck"):
-        list(in_processes(first_fails, [tmp_path / f"{k}" for k in range(8)], jobs=2))
+        list(map_in_processes(first_fails, [tmp_path / f"{k}" for k in range(8)], jobs=2))
     assert time.monotonic() - started < 25  # most of it is the import of torch
     assert len(list(tmp_path.glob("*/begun"))) <= 3
 
@@ -35,4 +35,4 @@ def own_process(task: int) -> int:
 
 def test_0_jobs_are_one_a_core(monkeypatch):
     monkeypatch.setattr("train.process_pool.usable_cores", lambda: 1)
-    assert len(set(in_processes(own_process, range(4), jobs=0))) == 1
+    assert len(set(map_in_processes(own_process, range(4), jobs=0))) == 1

@@ -101,7 +101,10 @@ DAMAGE = {
         lambda s: s["network"].update(hidden_size=10**6),
         "hidden_size=1000000 must be 16384",
     ),
-    "too many members": (lambda s: s["network"].update(members=10**9), "members=1000000000"),
+    "too many members": (
+        lambda s: s["network"].update(ensemble_size=10**9),
+        "ensemble_size=1000000000",
+    ),
 }
 
 
@@ -119,7 +122,7 @@ SETTINGS = {
     "a label for terminals": (lambda s: s.update(labels=["a", "\x1b[2J"]), "key labels"),
     "temperature": (lambda s: s.update(temperature=-1.0), "key temperature .* is -1"),
     "temperature of text": (lambda s: s.update(temperature="hot"), "could not convert"),
-    "front end": (lambda s: s["mfcc"].update(hop_length=0), "hop_length=0"),
+    "front end": (lambda s: s["mfcc_config"].update(hop_length=0), "hop_length=0"),
     "silence": (lambda s: s.update(silence={"range_db": 1}), "wanted an object with"),
     "clips": (lambda s: s.update(clips=[1]), "is not a checkpoint"),
     "scores": (lambda s: s.update(scores=[1]), "key scores"),

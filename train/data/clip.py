@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_runtime.errors import EdgeSerError
-from edge_runtime.inference.card import LARGEST_LABEL
+from edge_runtime.inference.card import MAX_LABEL
 from edge_runtime.inference.prediction import NO_SPEECH, UNCERTAIN
 from edge_runtime.messages import brief_repr
 
@@ -80,10 +80,10 @@ def check_label(clip: Clip) -> None:
             f"{clip.path}: the label {clip.label!r} is an answer of the runtime's own "
             f"({', '.join(sorted(RESERVED))}); choose another name for it"
         )
-    if len(clip.label) > LARGEST_LABEL:
+    if len(clip.label) > MAX_LABEL:
         raise DatasetError(
             f"{clip.path}: the label {brief_repr(clip.label)} has {len(clip.label)} characters; a "
-            f"model holds {LARGEST_LABEL} at most: rename its folder"
+            f"model holds {MAX_LABEL} at most: rename its folder"
         )
     if not clip.label.isprintable():
         raise DatasetError(

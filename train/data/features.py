@@ -33,7 +33,7 @@ class Dataset:
     clips: list[Clip]
     frames: list[np.ndarray]  # float32 (n_frames, n_mfcc) each
     seconds: list[float]
-    mfcc: MfccConfig = field(default_factory=MfccConfig)
+    mfcc_config: MfccConfig = field(default_factory=MfccConfig)
     noises: list[np.ndarray] = field(default_factory=list)  # features of what is no speech
     unreadable: list[str] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)  # what is said of them

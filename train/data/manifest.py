@@ -9,8 +9,8 @@ from edge_runtime.messages import system_reason
 
 from .clip import SPLITS, Clip, DatasetError, canonical_label, corpus_name, plain
 
-WANTED = "wanted a first line path,label,speaker,split"
-SHOWN = 5  # wrong lines that an error names
+HEADER_HINT = "wanted a first line path,label,speaker,split"
+MAX_LISTED_LINES = 5  # wrong lines that an error names
 
 
 def read_manifest(manifest: Path, name: str) -> list[Clip]:
@@ -52,8 +52,12 @@ def read_manifest(manifest: Path, name: str) -> list[Clip]:
     if not rows:
         raise DatasetError(f"{manifest}: has no line below its first, and so no recording")
     if wrong:
-        more = f"; and {len(wrong) - SHOWN:,} more such lines" if len(wrong) > SHOWN else ""
-        raise DatasetError(f"{manifest}, {'; '.join(wrong[:SHOWN])}{more}")
+        more = (
+            f"; and {len(wrong) - MAX_LISTED_LINES:,} more such lines"
+            if len(wrong) > MAX_LISTED_LINES
+            else ""
+        )
+        raise DatasetError(f"{manifest}, {'; '.join(wrong[:MAX_LISTED_LINES])}{more}")
     return clips
 
 
@@ -73,10 +77,10 @@ def _rows(manifest: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     lacking = {"path", "label"}.difference(names)
     if lacking:
         raise DatasetError(
-            f"{manifest}: has no column {', '.join(sorted(lacking))}; {WANTED}, and commas "
+            f"{manifest}: has no column {', '.join(sorted(lacking))}; {HEADER_HINT}, and commas "
             f"between the columns; found: {','.join(header)[:200] or 'nothing'}"
         )
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
-        raise DatasetError(f"{manifest}: has the column {', '.join(twice)} twice; {WANTED}")
+        raise DatasetError(f"{manifest}: has the column {', '.join(twice)} twice; {HEADER_HINT}")
     return names, [(line, row + [""] * (len(names) - len(row))) for line, row in rows]

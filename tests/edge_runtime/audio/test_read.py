@@ -14,7 +14,7 @@ import soundfile
 from support.wav_files import BAD_FILES, TONE, wav_bytes
 
 from edge_runtime import AudioError, AudioLimits, ConfigError, read_audio
-from edge_runtime.audio.read import PIECE, in_pieces, read_audio_bytes
+from edge_runtime.audio.read import BLOCK_SAMPLES, in_blocks, read_audio_bytes
 from edge_runtime.audio.resample import StreamResampler, resample
 
 
@@ -80,15 +80,15 @@ def test_stays_within_full_scale(tmp_path):
 @pytest.mark.parametrize(("channels", "pieces"), [(1, 1), (1, 2), (2, 2)])
 def test_a_file_of_several_pieces_is_read_whole(tmp_path, channels, pieces):
     path = tmp_path / "long.wav"
-    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (pieces * PIECE + 7, channels))
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (pieces * BLOCK_SAMPLES + 7, channels))
     soundfile.write(path, noise, 16_000, subtype="FLOAT")
     np.testing.assert_allclose(read_audio(path), noise.mean(axis=1), atol=1e-6)
 
 
-def test_samples_in_pieces_are_the_samples():
-    samples = np.arange(2 * PIECE + 7, dtype=np.float32)
-    pieces = list(in_pieces(samples))
-    assert [len(piece) for piece in pieces] == [PIECE, PIECE, 7]
+def test_samples_in_blocks_are_the_samples():
+    samples = np.arange(2 * BLOCK_SAMPLES + 7, dtype=np.float32)
+    pieces = list(in_blocks(samples))
+    assert [len(piece) for piece in pieces] == [BLOCK_SAMPLES, BLOCK_SAMPLES, 7]
     np.testing.assert_array_equal(np.concatenate(pieces), samples)
 
 
@@ -179,7 +179,7 @@ def test_a_wav_of_no_samples_is_not_taken_for_one_from_a_pipe():
 def test_limits_hold_for_files_and_for_what_is_in_memory(tmp_path):
     path = tmp_path / "tone.wav"
     path.write_bytes(wav_bytes())
-    limits = AudioLimits(longest=0.5)
+    limits = AudioLimits(max_duration=0.5)
     with pytest.raises(AudioError, match="tone.wav: is longer than 0.5 s"):
         read_audio(path, limits=limits)
     with pytest.raises(AudioError, match="audio in memory: is longer than 0.5 s"):

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from edge_runtime import AudioError, read_audio
-from edge_runtime.audio.headers import announced_samples
+from edge_runtime.audio.headers import declared_size
 from edge_runtime.audio.wav import Pcm16File
 
 SAMPLES = np.random.default_rng(0).integers(-32768, 32767, (500, 2)).astype(np.int16)
@@ -32,7 +32,7 @@ def chunk(name: bytes, n_bytes: int) -> bytes:
 def opened(content: bytes) -> Pcm16File | None:
     file = io.BytesIO(content)
     try:
-        announced = announced_samples(file, "it")
+        announced = declared_size(file, "it")
     except AudioError:  # contradicts itself
         return None
     return Pcm16File.open(file, announced, len(content))

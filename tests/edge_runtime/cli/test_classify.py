@@ -18,7 +18,7 @@ import soundfile
 from support.paths import ROOT
 
 from edge_runtime import AudioError
-from edge_runtime.cli.terminal import Interruption, complain
+from edge_runtime.cli.terminal import Interruption, print_error
 
 CLASSIFY = [sys.executable, "-m", "edge_runtime", "classify"]
 
@@ -293,9 +293,9 @@ def test_an_interruption_that_a_library_swallowed_accuses_nobody(capsys):
             signal.raise_signal(signal.SIGINT)
         for _ in range(2):  # it stays in mind
             with pytest.raises(KeyboardInterrupt):
-                complain(AudioError("a.wav: is damaged"))
+                print_error(AudioError("a.wav: is damaged"))
     with Interruption():
-        complain(AudioError("a.wav: is damaged"))
+        print_error(AudioError("a.wav: is damaged"))
     assert capsys.readouterr().err == "edge-ser: a.wav: is damaged\n"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime import Prediction
-from edge_runtime.cli.prediction_output import Answers, Format, format_of
+from edge_runtime.cli.prediction_output import Format, PredictionWriter, format_of
 from edge_runtime.errors import ConfigError
 
 NAMES = [
@@ -30,7 +30,7 @@ PREDICTION = Prediction("low", 0.75, {"low": 0.75, "high": 0.25})
 def written(format: Format, encoding: str, names=NAMES, close=True) -> bytes:
     buffer = io.BytesIO()
     file = io.TextIOWrapper(buffer, encoding=encoding, errors="backslashreplace", newline="")
-    answers = Answers(format, file, ("low", "high"))
+    answers = PredictionWriter(format, file, ("low", "high"))
     for name in names:
         answers.add(name, PREDICTION)
     if close:
@@ -64,7 +64,7 @@ def test_csv_gives_every_name_back_that_is_text():
 def test_what_is_no_emotion_has_no_confidence_but_the_probabilities_of_all(label):
     file = io.StringIO()
     for format in (Format.jsonl, Format.csv):
-        Answers(format, file, ("low", "high")).add(
+        PredictionWriter(format, file, ("low", "high")).add(
             "a.wav", Prediction(label, 0.75, PREDICTION.probabilities)
         )
     line, _, row = file.getvalue().splitlines()
@@ -91,7 +91,7 @@ def test_on_a_terminal_every_part_of_a_list_ends_its_line():
             return True
 
     file, parts = Terminal(), []
-    answers = Answers(Format.json, file, ("low", "high"))
+    answers = PredictionWriter(Format.json, file, ("low", "high"))
     for name in ("a.wav", "b.wav"):
         parts.append(file.getvalue())
         answers.add(name, PREDICTION)
@@ -100,7 +100,7 @@ def test_on_a_terminal_every_part_of_a_list_ends_its_line():
     assert all(part.endswith("\n") for part in parts if part)
     assert [row["file"] for row in json.loads(file.getvalue())] == ["a.wav", "b.wav"]
     empty = Terminal()
-    Answers(Format.json, empty, ("low", "high")).close()
+    PredictionWriter(Format.json, empty, ("low", "high")).close()
     assert json.loads(empty.getvalue()) == []
 
 
@@ -112,7 +112,9 @@ def test_text_is_one_line_a_file():
 
 def test_columns_and_colours_do_not_change_the_words():
     file = io.StringIO()
-    answers = Answers(Format.text, file, ("low", "high"), colours=True, names=["a", "long name"])
+    answers = PredictionWriter(
+        Format.text, file, ("low", "high"), colours=True, names=["a", "long name"]
+    )
     answers.add("a", PREDICTION)
     answers.add("long name", Prediction("uncertain", 0.75, PREDICTION.probabilities))
     first, second = file.getvalue().splitlines()

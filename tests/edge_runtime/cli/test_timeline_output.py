@@ -8,7 +8,7 @@ import json
 import pytest
 
 from edge_runtime.cli.prediction_output import Format
-from edge_runtime.cli.terminal import hanging
+from edge_runtime.cli.terminal import wrap_hanging
 from edge_runtime.cli.timeline_output import Timelines
 from edge_runtime.inference.prediction import NO_SPEECH
 from edge_runtime.streaming.segments import Segment
@@ -81,8 +81,8 @@ def test_lines_end_where_the_terminal_does(monkeypatch, width):
 def test_what_hangs_is_indented_and_whole_for_programs(monkeypatch):
     monkeypatch.setenv("COLUMNS", "20")
     text = "name    some words that are many\nfile    /a/path/that-is-never-broken.wav"
-    assert hanging(text, 8, io.StringIO()) == text
-    assert hanging(text, 8, Terminal()).splitlines() == [
+    assert wrap_hanging(text, 8, io.StringIO()) == text
+    assert wrap_hanging(text, 8, Terminal()).splitlines() == [
         "name    some words",
         "        that are",
         "        many",

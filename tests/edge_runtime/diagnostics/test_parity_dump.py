@@ -11,7 +11,8 @@ import pytest
 from support.paths import ROOT
 
 from edge_runtime import AudioError, EdgeSerError, EmotionModel
-from edge_runtime.diagnostics.parity_dump import Measured
+from edge_runtime.diagnostics.parity_dump import DeviceOutputs
+from edge_runtime.inference.network import network_of
 
 CLIPS = sorted((ROOT / "samples").glob("*/*.wav"))
 
@@ -29,7 +30,7 @@ def command(*arguments: object) -> subprocess.CompletedProcess[str]:
 def test_the_file_holds_what_classify_answers(tmp_path):
     done = command(*CLIPS, "--out", tmp_path / "measured.npz")
     assert done.returncode == 0, done.stderr
-    stored = Measured.load(tmp_path / "measured.npz")
+    stored = DeviceOutputs.load(tmp_path / "measured.npz")
     model = EmotionModel.load()
     assert stored.machine == platform.machine() and len(set(stored.clips)) == len(CLIPS)
     assert len({len(frames) for frames in stored.features}) > 1
@@ -38,7 +39,7 @@ def test_the_file_holds_what_classify_answers(tmp_path):
     ):
         answer = model.classify(clip)
         np.testing.assert_allclose(probabilities, list(answer.probabilities.values()), atol=1e-5)
-        heard = model.run(model.gate().whole(features))
+        heard = network_of(model).run(network_of(model).new_silence_gate().whole(features))
         np.testing.assert_allclose(logits, heard.logits, atol=1e-5)
 
 
@@ -48,15 +49,15 @@ def test_a_file_that_is_there_is_kept(tmp_path):
     refused = command(CLIPS[0], "--out", out)
     assert refused.returncode == 2 and "--force" in refused.stderr and out.read_text() == "mine"
     assert command(CLIPS[0], "--out", out, "--force").returncode == 0
-    assert len(Measured.load(out).clips) == 1
+    assert len(DeviceOutputs.load(out).clips) == 1
 
 
 def test_errors_name_the_file(tmp_path):
     with pytest.raises(AudioError, match="gone.wav: no such file"):
-        Measured.of(EmotionModel.load(), [tmp_path / "gone.wav"])
+        DeviceOutputs.of(EmotionModel.load(), [tmp_path / "gone.wav"])
     (tmp_path / "other.npz").write_text("no archive")
     for name in ("gone.npz", "other.npz"):
         with pytest.raises(EdgeSerError, match=f"{name}: cannot be read .*parity_dump"):
-            Measured.load(tmp_path / name)
+            DeviceOutputs.load(tmp_path / name)
     failed = command(CLIPS[0], "--out", tmp_path / "no" / "measured.npz")
     assert failed.returncode == 1 and len(failed.stderr.splitlines()) == 1

@@ -18,6 +18,7 @@ from edge_runtime.diagnostics.finding import Finding, Severity, verdict
 from edge_runtime.diagnostics.recording import MEASURED_SECONDS, clipped_share, measure_recording
 from edge_runtime.diagnostics.recording_checks import Examination, examine
 from edge_runtime.diagnostics.synthetic_voice import synthetic_voice
+from edge_runtime.inference.network import network_of
 
 RATE = 16_000
 VOICE = synthetic_voice(3.0) - np.float32(synthetic_voice(3.0).mean())
@@ -83,8 +84,8 @@ FAULTS = {
         "note",
     ),
     "clipped, then turned down": (0.3 * np.clip(8 * VOICE, -1, 1), "clipping", "warning"),
-    "a constant": (0.5 * VOICE + 0.5 * VOICE_RMS, "offset", "warning"),
-    "a small constant": (VOICE + 0.05 * VOICE_RMS, "offset", "note"),
+    "a constant": (0.5 * VOICE + 0.5 * VOICE_RMS, "cepstral_offset", "warning"),
+    "a small constant": (VOICE + 0.05 * VOICE_RMS, "cepstral_offset", "note"),
     "much noise": (noisy(5), "noise", "warning"),
     "some noise": (noisy(14), "noise", "note"),
     "quiet": (VOICE * 10 ** (-35 / 20), "level", "note"),
@@ -158,7 +159,7 @@ def test_a_level_is_relative_to_a_full_square_wave(tmp_path):
 def test_silence_is_what_the_models_gate_drops(tmp_path, model):
     samples = np.concatenate([np.zeros(2 * RATE, np.float32), VOICE])
     soundfile.write(tmp_path / "clip.wav", samples, RATE, subtype="FLOAT")
-    kept = len(model.frames(samples))
+    kept = len(network_of(model).speech_frames(samples))
     assert measure_recording(tmp_path / "clip.wav", model).speech_seconds == pytest.approx(
         0.02 * kept
     )

@@ -17,6 +17,7 @@ from support.tiny_model import card_with, write_tiny_model
 
 from edge_runtime import AudioError, ConfigError, EdgeSerError, EmotionModel, SpeakerProfile
 from edge_runtime.cli.profile import delete, list_profiles
+from edge_runtime.inference.network import network_of
 from edge_runtime.inference.profile import mean_logits, profile_path
 
 
@@ -26,23 +27,25 @@ def model():
 
 
 def logits_of(model, clip):
-    return model.run(model.frames(clip)).logits
+    return network_of(model).run(network_of(model).speech_frames(clip)).logits
 
 
 def test_the_mean_is_that_of_what_the_model_says_of_each_clip(model, voice_clips):
     profile = SpeakerProfile.create("anna", model, voice_clips)
-    seconds = [len(model.frames(clip)) * 0.02 for clip in voice_clips]
+    seconds = [len(network_of(model).speech_frames(clip)) * 0.02 for clip in voice_clips]
     assert max(seconds) < 4.5  # a clip is one piece
     expected = np.average([logits_of(model, c) for c in voice_clips], axis=0, weights=seconds)
     np.testing.assert_allclose(profile.mean, expected, atol=1e-5)
     assert profile.seconds == pytest.approx(sum(seconds))
     trust = profile.seconds / (profile.seconds + 20)
-    np.testing.assert_allclose(profile.voice(model).bias, trust * expected, rtol=1e-4)
+    np.testing.assert_allclose(
+        profile.bias_for(network_of(model)).bias, trust * expected, rtol=1e-4
+    )
 
 
 def test_a_part_of_the_mean_is_taken_off_the_logits(model, voice_clips):
     profile = SpeakerProfile.create("anna", model, voice_clips)
-    voice = profile.voice(model)
+    voice = profile.bias_for(network_of(model))
     gain = 1 + (model.card.profile_gain - 1) * profile.seconds / (profile.seconds + 20)
     shares = softmax(
         (logits_of(model, voice_clips[0]) - voice.bias) * gain / model.card.temperature
@@ -62,9 +65,9 @@ def test_a_voice_that_always_sounds_the_same_is_heard_by_its_differences(model, 
 
 def test_a_long_recording_counts_as_its_pieces(model, voice_clips):
     """Not as one clip of many moods, in which the loudest of them would drown the others."""
-    frames = np.concatenate([model.frames(clip) for clip in voice_clips])
+    frames = np.concatenate([network_of(model).speech_frames(clip) for clip in voice_clips])
     long = np.concatenate([frames, frames])[:450]  # 9 s
-    pieces = [model.run(long[start : start + 150]) for start in (0, 150, 300)]
+    pieces = [network_of(model).run(long[start : start + 150]) for start in (0, 150, 300)]
     spoken = [piece.logits for piece in pieces if piece.speech >= model.card.speech_above]
     found, seconds = mean_logits(model, [long])
     assert spoken and seconds == pytest.approx(3.0 * len(spoken))
@@ -99,7 +102,9 @@ def test_it_is_kept_in_a_file(model, voice_clips, tmp_path):
     assert dataclasses.replace(loaded, mean=(), seconds=0) == dataclasses.replace(
         profile, mean=(), seconds=0
     )
-    np.testing.assert_allclose(loaded.voice(model).bias, profile.voice(model).bias, atol=1e-3)
+    np.testing.assert_allclose(
+        loaded.bias_for(network_of(model)).bias, profile.bias_for(network_of(model)).bias, atol=1e-3
+    )
 
 
 def text_with(**changes) -> str:

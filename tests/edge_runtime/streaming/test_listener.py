@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from edge_runtime import AudioError, ConfigError, EmotionModel, SpeakerProfile
 from edge_runtime.audio.resample import resample
+from edge_runtime.inference.network import network_of
 from edge_runtime.streaming.listener import ListenConfig, Listener
 
 
@@ -62,15 +63,17 @@ def ends(events):
 def at_once(model, frames, event, voice=None):
     """What the model says of those of the `frames` of a stream that are in an utterance."""
     first = round(event.start * 50) + (1 if event.start else 0)
-    own = model.gate().whole(frames[first : round(event.end * 50) + 1])
-    return model.judge(model.run(own), -20.0, model.card.uncertain_below, voice)
+    own = network_of(model).new_silence_gate().whole(frames[first : round(event.end * 50) + 1])
+    return network_of(model).decide(
+        network_of(model).run(own), -20.0, model.card.uncertain_below, voice
+    )
 
 
 @pytest.mark.parametrize("background", [-100, -50])
 def test_an_utterance_ends_as_the_model_judges_its_frames_at_once(model, clips, background):
     samples = conversation(clips)
     samples = samples + noise(len(samples) / 16_000, background)
-    frames = model.mfcc(samples)
+    frames = network_of(model).front_end(samples)
     found = ends(heard(Listener(model), samples))
     assert len(found) >= len(clips)
     for event in found:
@@ -195,8 +198,12 @@ def test_a_profile_is_taken_off_what_the_network_says(model, clips):
     samples = conversation(clips[:1])
     (event,) = ends(heard(Listener(model, profile=profile), samples))
     with_it, without = (
-        list(at_once(model, model.mfcc(samples), event, voice).probabilities.values())
-        for voice in (profile.voice(model), None)
+        list(
+            at_once(
+                model, network_of(model).front_end(samples), event, voice
+            ).probabilities.values()
+        )
+        for voice in (profile.bias_for(network_of(model)), None)
     )
     found = np.array(list(event.prediction.probabilities.values()))
     np.testing.assert_allclose(found, with_it, atol=1e-4)

@@ -17,7 +17,7 @@ from edge_runtime import AudioError, ConfigError, EmotionModel, Segment, Timelin
 from edge_runtime.cli.timeline_formats import VTT_HEADER, as_audacity, as_srt, as_vtt
 from edge_runtime.features.silence import SilenceConfig
 from edge_runtime.inference.prediction import NO_SPEECH, UNCERTAIN
-from edge_runtime.streaming.segments import Joined, Shares
+from edge_runtime.streaming.segments import LabelDurations, SegmentMerger
 
 RATE = 16_000
 SAMPLES = ROOT / "samples"
@@ -208,7 +208,7 @@ def test_an_hour_takes_no_more_memory_than_a_minute(loudness):
 
 
 def test_equal_pieces_are_joined_with_their_mean():
-    joined = Joined()
+    joined = SegmentMerger()
     joined.add(Segment(0.0, 1.0, "a", 0.9, {"a": 0.9, "b": 0.1}))
     joined.add(Segment(1.0, 4.0, "a", 0.5, {"a": 0.5, "b": 0.5}))
     (segment,) = joined.rest()
@@ -229,19 +229,19 @@ def test_formats_of_other_programs():
 
 
 def test_shares_add_up():
-    shares = Shares()
+    shares = LabelDurations()
     for start, end, label in ((0, 1, "sad"), (1, 4, "happy"), (4, 8, "sad")):
         shares.add(Segment(start, end, label, 1.0, {"sad": 1.0}))
     assert shares.total() == 8
     found = shares.shares()
     assert list(found) == ["sad", "happy"]
     assert Fraction(found["sad"]) + Fraction(found["happy"]) == 1
-    assert Shares().shares() == {}
+    assert LabelDurations().shares() == {}
 
 
 def test_the_edges_of_windows_are_no_segments():
     def joined(*pieces):
-        together, ended, start = Joined(), [], 0.0
+        together, ended, start = SegmentMerger(), [], 0.0
         for label, seconds in pieces:
             probabilities = {"a": float(label == "a"), "b": float(label != "a")}
             ended += together.add(Segment(start, start + seconds, label, 1.0, probabilities))

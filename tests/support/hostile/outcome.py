@@ -33,7 +33,7 @@ from edge_runtime.cli import app as cli
 
 EMULATED = os.environ.get("HYPOTHESIS_PROFILE") == "slow"  # as `make arm64` says
 SECONDS = 600 if EMULATED else 20  # for one file, on a machine that is busy with others
-LIMITS = AudioLimits(longest=60.0, largest=64 << 20)
+LIMITS = AudioLimits(max_duration=60.0, max_size=64 << 20)
 MEMORY = 3 << 30  # bytes of address space
 
 
@@ -121,9 +121,9 @@ def _command_line(path: Path, said: str) -> None:
         "--quiet",
         "--format",
         "jsonl",
-        "--longest",
+        "--max-duration",
         str(LIMITS.longest),
-        "--largest",
+        "--max-size",
         str(LIMITS.largest),
         str(path),
     )

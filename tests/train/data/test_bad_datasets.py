@@ -16,7 +16,7 @@ from train.data.corpora import DatasetError, scan, spellings
 from train.data.features import load_dataset
 from train.data.folders import audio_files
 from train.dataset import open_dataset
-from train.recipes import BETTER
+from train.recipes import DEFAULT_RECIPE
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -228,7 +228,7 @@ def test_a_few_bad_clips_are_skipped_named_and_counted(tmp_path, capsys):
     with pytest.raises(DatasetError, match="two classes are needed"):
         load(touch(tmp_path / "y", "a/1.wav", "b/1.wav"))
     recordings(root, *FOUR, *(f"sad/c-{k}.wav" for k in range(3)))
-    recipe = BETTER.with_settings(["speech=false"])  # needs no noise to be synthesised
+    recipe = DEFAULT_RECIPE.with_settings(["speech=false"])  # needs no noise to be synthesised
     data = open_dataset([root], None, [], None, recipe, tmp_path / "cache", [])
     assert len(data.clips) == 8 and len(data.unreadable) == 5
     lines = capsys.readouterr().out.splitlines()
@@ -252,7 +252,7 @@ def test_a_recording_that_has_a_label_and_one_that_is_not_asked_for_is_left_out(
     root = recordings(tmp_path / "x", *FOUR, "calm/a-3.wav", "calm/a-4.wav")
     shutil.copy(root / "sad/a-2.wav", root / "calm/a-9.wav")
     (root / "calm/a-8.wav").write_bytes(b"no audio, and no concern of ours")
-    recipe = BETTER.with_settings(["speech=false"])
+    recipe = DEFAULT_RECIPE.with_settings(["speech=false"])
     data = open_dataset([root], ["angry", "sad"], [], None, recipe, tmp_path / "cache", [])
     assert len(data.clips) == 3 and data.labels == ["angry", "sad"] and not data.unreadable
     assert data.n_dropped == 1 and "a-2.wav" not in {clip.path.name for clip in data.clips}
