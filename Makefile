@@ -14,7 +14,7 @@ FIT    ?=
 # The demo needs no more to show that everything works.
 QUICK   = $(if $(filter $(DEMO),$(DATA)),--epochs 60)
 # What `make classify` classifies, and with which model (empty: the bundled one).
-CLIP   ?= samples/sad/speaker01-1.wav
+CLIP   ?= samples
 MODEL  ?=
 # The run that `make export` exports (empty: the newest).
 RUN    ?=

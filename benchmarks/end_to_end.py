@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clip", type=Path, default=Path("samples/sad/speaker01-1.wav"))
+    parser.add_argument("--clip", type=Path, default=Path("tests/data/voices/sad/speaker01-1.wav"))
     parser.add_argument("--out", type=Path, default=Path("reports/end-to-end.md"))
     parser.add_argument("--rounds", type=int, default=11)
     options = parser.parse_args()

@@ -16,7 +16,7 @@ import numpy as np
 from edge_runtime import EmotionModel, read_audio
 from edge_runtime.features.mfcc import Mfcc
 
-SAMPLES = Path(__file__).resolve().parent.parent / "samples"
+VOICES = Path(__file__).resolve().parent.parent / "tests" / "data" / "voices"
 LOOP_SECONDS = 120
 
 
@@ -31,7 +31,7 @@ def programme(rate: int) -> np.ndarray:
     """Two minutes of voices, silences, noises and what else a microphone gives, float32 `(n,)`."""
     rng = np.random.default_rng(0)
     silence = np.zeros(rate, np.float32)
-    voices = [read_audio(file, rate) for file in sorted(SAMPLES.glob("*/*.wav"))]
+    voices = [read_audio(file, rate) for file in sorted(VOICES.glob("*/*.wav"))]
     n = 5 * rate
     others = [
         0.03 * rng.standard_normal(n),

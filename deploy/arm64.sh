@@ -128,7 +128,7 @@ print(*map(statistics.median, zip(*(run() for _ in range(3)))))
 PYTHON
 }
 cp -r samples tests train pyproject.toml "$ROOT/tmp/"  # not edge_runtime: that is the wheel's
-clip=samples/sad/speaker01-1.wav
+clip=tests/data/voices/sad/speaker01-1.wav
 many=$(printf "$clip %.0s" {1..101})
 costs=""
 for command in "--help" "classify $clip" "classify $many"; do

@@ -65,10 +65,10 @@ def classify_many(
     used is an `Answer` whose result is an EdgeSerError. Raises ConfigError for a wrong argument.
 
     >>> from edge_runtime import EmotionModel, EdgeSerError
-    >>> files = ["samples/**/speaker01-1.wav", "missing.wav"]
+    >>> files = ["samples/**/*.wav", "missing.wav"]
     >>> answers = list(classify_many(EmotionModel.load(), files, jobs=2))
     >>> [answer.file for answer in answers if not isinstance(answer.result, EdgeSerError)][:2]
-    ['samples/angry/speaker01-1.wav', 'samples/happy/speaker01-1.wav']
+    ['samples/angry/1055_IEO_ANG_HI.wav', 'samples/happy/1079_IEO_HAP_MD.wav']
     >>> answers[-1]
     Answer(file='missing.wav', result=AudioError('missing.wav: no such file'))
     """

@@ -115,7 +115,7 @@ class EmotionModel:
 
         Example:
             >>> model = EmotionModel.load()
-            >>> sorted(model.classify("samples/sad/speaker01-1.wav").probabilities)
+            >>> sorted(model.classify("samples/sad/1013_ITH_SAD_XX.wav").probabilities)
             ['angry', 'happy', 'neutral', 'sad']
         """
         network = self._network
@@ -153,7 +153,7 @@ class EmotionModel:
             ConfigError: If an argument is out of range.
 
         Example:
-            >>> EmotionModel.load().embed("samples/sad/speaker01-1.wav").shape
+            >>> EmotionModel.load().embed("samples/sad/1013_ITH_SAD_XX.wav").shape
             (192,)
         """
         running = RunningPrediction(self._network)
@@ -232,7 +232,7 @@ class EmotionModel:
             ConfigError: If an argument is out of range, or `profile` belongs to another model.
 
         Example:
-            >>> for segment in EmotionModel.load().timeline("samples/sad/speaker01-1.wav"):
+            >>> for segment in EmotionModel.load().timeline("samples/sad/1013_ITH_SAD_XX.wav"):
             ...     assert segment.end > segment.start
         """
         from .audio.decode import AudioFile

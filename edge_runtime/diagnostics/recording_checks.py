@@ -79,10 +79,10 @@ def examine(path: str | os.PathLike[str], model: EmotionModel | None = None) -> 
 
     Raises AudioError if the file cannot be read.
 
-    >>> for finding in examine("samples/sad/speaker01-1.wav").findings:
+    >>> for finding in examine("samples/sad/1013_ITH_SAD_XX.wav").findings:
     ...     if finding.severity is not Severity.ok:
     ...         print(f"{finding.name}: {finding.found}")
-    offset: 0.14 % of full scale, -20 dB relative to the speech
+    noise: speech 7 dB above its pauses
     """
     recording = measure_recording(path, model)
     short = recording.seconds <= AudioLimits().max_duration

@@ -6,13 +6,11 @@ import dataclasses
 import json
 
 import pytest
-from support.paths import ROOT
+from support.paths import ROOT, VOICES
 
 from edge_runtime import EdgeSerError, EmotionModel
 from edge_runtime.diagnostics.parity_dump import DeviceOutputs
 from export.device_parity import compare_device, device_link
-
-SAMPLES = ROOT / "samples"
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +20,12 @@ def model():
 
 @pytest.fixture(scope="module")
 def measured(model):
-    there = DeviceOutputs.of(model, sorted(SAMPLES.glob("*/*.wav")))
+    there = DeviceOutputs.of(model, sorted(VOICES.glob("*/*.wav")))
     return dataclasses.replace(there, machine="pocket_calculator")
 
 
 def test_the_same_numbers_hold(model, measured):
-    row = device_link(measured, model, [SAMPLES])
+    row = device_link(measured, model, [VOICES])
     assert row.holds and row.clips == 4 and row.decisions == 0 and row.uar == 0
     assert row.name.endswith(" → pocket-calculator")
     assert row.features < 1e-4 and row.probabilities < 1e-6
@@ -42,7 +40,7 @@ def test_numbers_beyond_the_limits_do_not(model, measured, change):
         value = tuple(frames + by for frames in measured.features)
     else:
         value = getattr(measured, name) + by
-    row = device_link(dataclasses.replace(measured, **{name: value}), model, [SAMPLES])
+    row = device_link(dataclasses.replace(measured, **{name: value}), model, [VOICES])
     assert not row.holds
 
 
@@ -50,16 +48,16 @@ def test_a_clip_with_another_number_of_frames_does_not_hold(model, measured):
     shorter = dataclasses.replace(
         measured, features=tuple(frames[:-1] for frames in measured.features)
     )
-    assert not device_link(shorter, model, [SAMPLES]).holds
+    assert not device_link(shorter, model, [VOICES]).holds
 
 
 def test_clips_that_are_not_here_and_other_models_are_refused(model, measured, tmp_path):
     with pytest.raises(EdgeSerError, match="1 of the 4 clips measured are not among"):
         unknown = dataclasses.replace(measured, clips=("0" * 64, *measured.clips[1:]))
-        device_link(unknown, model, [SAMPLES])
+        device_link(unknown, model, [VOICES])
     dataclasses.replace(measured, model="0" * 64).save(tmp_path / "measured.npz")
     with pytest.raises(EdgeSerError, match="another model than .*--model"):
-        compare_device(tmp_path / "measured.npz", [SAMPLES], None, tmp_path / "parity")
+        compare_device(tmp_path / "measured.npz", [VOICES], None, tmp_path / "parity")
 
 
 def test_its_row_is_added_to_a_report_or_replaced_there(measured, tmp_path):
@@ -69,11 +67,11 @@ def test_its_row_is_added_to_a_report_or_replaced_there(measured, tmp_path):
     before["links"] = before["links"][:5]
     report.with_suffix(".json").write_text(json.dumps(before))
     for _ in range(2):
-        assert compare_device(tmp_path / "measured.npz", [SAMPLES], None, report)
+        assert compare_device(tmp_path / "measured.npz", [VOICES], None, report)
         after = json.loads(report.with_suffix(".json").read_text())
         assert after["links"][:-1] == before["links"] and after["sizes"] == before["sizes"]
         assert after["links"][-1]["name"].endswith("pocket-calculator")
         assert report.with_suffix(".md").read_text().count("pocket-calculator") == 1
     report.with_suffix(".json").write_text("{}")
     with pytest.raises(EdgeSerError, match="is of something else"):
-        compare_device(tmp_path / "measured.npz", [SAMPLES], None, report)
+        compare_device(tmp_path / "measured.npz", [VOICES], None, report)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.paths import ROOT
+from support.paths import ROOT, VOICES
 
-CLIP = ROOT / "samples" / "sad" / "speaker01-1.wav"
+CLIP = VOICES / "sad" / "speaker01-1.wav"
 
 # Runs the command with an audit hook, which nothing can take out again: it sees what C code that
 # Python calls does with Python's sockets. The modules that are patched are those Python code uses.

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 from support.command import edge_ser
-from support.paths import ROOT
+from support.paths import VOICES
 
 from edge_runtime import ConfigError, EdgeSerError, EmotionModel, ModelError
 from edge_runtime.diagnostics.bench import THREAD_VARIABLES, as_markdown, measure, timings
@@ -122,7 +122,7 @@ def test_what_cannot_be_measured_is_refused(tmp_path):
 
 
 def test_the_command_measures_a_clip_of_ones_own():
-    clip = ROOT / "samples/sad/speaker01-1.wav"
+    clip = VOICES / "sad" / "speaker01-1.wav"
     result = edge_ser("bench", "--clip", clip, "--runs", 1, "--json")
     assert result.returncode == 0
     assert result.stderr == ""  # nobody watches

@@ -8,13 +8,13 @@ import sys
 
 import numpy as np
 import pytest
-from support.paths import ROOT
+from support.paths import ROOT, VOICES
 
 from edge_runtime import AudioError, EdgeSerError, EmotionModel
 from edge_runtime.diagnostics.parity_dump import DeviceOutputs
 from edge_runtime.inference.network import network_of
 
-CLIPS = sorted((ROOT / "samples").glob("*/*.wav"))
+CLIPS = sorted(VOICES.glob("*/*.wav"))
 
 
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 from support.command import edge_ser
-from support.paths import ROOT
+from support.paths import ROOT, VOICES
 from support.tiny_model import write_tiny_model
 
 from edge_runtime import AudioError, EmotionModel
@@ -241,7 +241,7 @@ def test_silence_is_json_without_infinities(tmp_path):
 
 def test_a_model_that_does_not_load_is_status_1_and_clips_are_looked_at(tmp_path):
     (tmp_path / "bad.onnx").write_text("no model")
-    clip = ROOT / "samples/sad/speaker01-1.wav"
+    clip = VOICES / "sad" / "speaker01-1.wav"
     result = edge_ser("doctor", "--model", tmp_path / "bad.onnx", clip)
     assert result.returncode == 1
     assert "bad.onnx" in result.stdout and "bandwidth" in result.stdout

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.paths import ROOT
+from support.paths import VOICES
 from support.tiny_model import card_with, write_tiny_model
 
 from edge_runtime import AudioError, ConfigError, EmotionModel, Segment, TimelineStream, read_audio
@@ -20,7 +20,6 @@ from edge_runtime.inference.prediction import NO_SPEECH, UNCERTAIN
 from edge_runtime.streaming.segments import LabelDurations, SegmentMerger
 
 RATE = 16_000
-SAMPLES = ROOT / "samples"
 AMPLITUDES = {"high": 0.3, "low": 0.003, NO_SPEECH: 0.0}
 
 
@@ -261,7 +260,7 @@ def test_who_is_further_from_the_microphone_is_heard_as_well():
     """As loud as the other, or a tenth of that: levels are relative within a window."""
     model = EmotionModel.load()
     near, far = (
-        read_audio(SAMPLES / label / "speaker01-1.wav", RATE) for label in ("sad", "neutral")
+        read_audio(VOICES / label / "speaker01-1.wav", RATE) for label in ("sad", "neutral")
     )
     far = far * (0.1 * np.abs(near).max() / np.abs(far).max())
     pause = np.zeros(2 * RATE, np.float32)
@@ -276,7 +275,7 @@ def test_who_is_further_from_the_microphone_is_heard_as_well():
 def test_noise_far_below_what_is_said_is_no_part_of_it():
     """A pause that a fan fills ends where somebody begins to speak, not where a window does."""
     model = EmotionModel.load()
-    voice = read_audio(SAMPLES / "angry" / "speaker01-1.wav", RATE)
+    voice = read_audio(VOICES / "angry" / "speaker01-1.wav", RATE)
     voice = np.tile(voice * (0.5 / np.abs(voice).max()), 2)
     pause = np.zeros(5 * RATE, np.float32)
     samples = np.concatenate([pause, voice, pause])
