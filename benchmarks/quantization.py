@@ -26,7 +26,7 @@ from edge_runtime.inference.card import METADATA_KEY
 from export.graph import export_fp32, export_int8
 from export.parity import ModelOutputs, chunked_answers, model_answers, torch_answers
 from export.pipeline import make_card
-from train.data.corpora import Clip
+from train.data.clip import Clip
 from train.data.features import load_dataset
 from train.files import write_text
 from train.metrics import scores

@@ -28,7 +28,8 @@ from torch.nn.functional import cross_entropy
 
 from edge_runtime.diagnostics.system_info import processor
 from train.augment import Augment
-from train.data.corpora import Clip, scan
+from train.data.clip import Clip
+from train.data.corpora import scan
 from train.data.features import Dataset, load_dataset
 from train.data.noise import noise_features
 from train.files import write_text

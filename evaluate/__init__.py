@@ -1,0 +1,1 @@
+"""Evaluation of recipes: cross-validation protocols and ablation studies."""

@@ -13,7 +13,8 @@ import numpy as np
 
 from train.data.clip import DatasetError
 from train.data.features import Dataset
-from train.data.splits import actor_folds, corpora_that_test, hold_out, inner_folds
+from train.data.splits import hold_out
+from train.data.folds import actor_folds, corpus_folds, inner_folds
 from train.fit import validated
 from train.metrics import scores
 from train.recipes import BASELINE, CORPORA, DEFAULT_RECIPE, STUDIO, Recipe
@@ -148,7 +149,7 @@ def _halves(data: Dataset, recipe: Recipe) -> list[float]:
 def _corpora(data: Dataset, recipe: Recipe) -> list[float]:
     """Each corpus that the protocol tests is trained on in turn, with those that it does not test;
     answered are the other corpora, and a quarter of its own speakers."""
-    corpora = corpora_that_test(data.clips)
+    corpora = corpus_folds(data.clips)
     if len(corpora) < 2:
         raise DatasetError(
             "choices across corpora need two corpora of three speakers or more; found "

@@ -19,14 +19,8 @@ import torch
 from edge_runtime.inference.network import Network
 from train.data.clip import DatasetError
 from train.data.features import Dataset
-from train.data.splits import (
-    SPEAKER_INDEPENDENT,
-    actor_folds,
-    corpora_that_test,
-    inner_folds,
-    leave_corpus_out,
-    leave_one_speaker_out,
-)
+from train.data.splits import SPEAKER_INDEPENDENT
+from train.data.folds import actor_folds, corpus_folds, inner_folds, leave_corpus_out, leave_one_speaker_out
 from train.dataset import corpora_of, left_out_of, say
 from train.files import folder_lock, report_path, with_extra_suffix, write_json, write_text
 from train.model_selection import (
@@ -192,7 +186,7 @@ def _inner(
     """Who chooses the epoch: speakers, or where another corpus is asked for, other corpora."""
     if protocol == "leave-corpus-out":
         inside = [dataset.clips[i] for i in train]
-        corpora = [[train[i] for i in fold] for fold in corpora_that_test(inside)]
+        corpora = [[train[i] for i in fold] for fold in corpus_folds(inside)]
         if len(corpora) > 1:
             return [corpus for corpus in corpora if dataset.answerable(corpus)]
     return inner_folds(dataset.clips, train, n_folds, seed, dataset.labels)

@@ -10,7 +10,7 @@ import numpy as np
 from edge_runtime.messages import printable
 from train import plots
 from train.calibration import coverage_markdown
-from train.data.corpora import NOT_KNOWN
+from train.data.naming_schemes import NOT_KNOWN
 from train.files import with_extra_suffix, write_json, write_text
 from train.metrics import cell, confusion_markdown, no_better_than_guessing
 from train.run_folder import RunError, as_json, read_json, refuse_to_overwrite

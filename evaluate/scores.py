@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import softmax
 
 from train.calibration import coverage_curve, reliability
-from train.data.corpora import speaker_group
+from train.data.naming_schemes import speaker_group
 from train.metrics import scores
 
 VARIANTS = {

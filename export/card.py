@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from edge_runtime.inference.card import ModelCard
-from train.data.corpora import LICENCES
+from train.data.naming_schemes import LICENCES
 from train.metrics import cell, parts_markdown
 
 

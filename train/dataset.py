@@ -8,18 +8,10 @@ from typing import Any
 
 from edge_runtime.messages import printable
 
-from .data.clip import Clip
-from .data.corpora import (
-    LICENCES,
-    DatasetError,
-    canonical_label,
-    find_clips,
-    same_names,
-    selected,
-    spellings,
-    unused_folders,
-)
+from .data.clip import Clip, DatasetError, canonical_label
+from .data.corpora import find_clips, same_names, selected, spellings, unused_folders
 from .data.features import Dataset, load_dataset
+from .data.naming_schemes import LICENCES
 from .data.noise import noise_features
 from .recipes import Recipe
 

@@ -20,7 +20,7 @@ from edge_runtime.messages import shorten_error
 
 from .calibration import fit_temperature
 from .data.features import Dataset
-from .data.splits import inner_folds
+from .data.folds import inner_folds
 from .distillation import Teachers
 from .enrolment import profile_gain
 from .files import load_torch, save_torch

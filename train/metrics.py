@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 
 from edge_runtime.messages import printable
 
-from .data.corpora import NOT_KNOWN
+from .data.naming_schemes import NOT_KNOWN
 
 
 def scores(targets: np.ndarray, predictions: np.ndarray, labels: list[str]) -> dict[str, Any]:

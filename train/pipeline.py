@@ -14,14 +14,8 @@ import torch
 from edge_runtime import __version__
 
 from .data.features import Dataset
-from .data.splits import (
-    RANDOM_VAL,
-    SPEAKER_INDEPENDENT,
-    Split,
-    inner_folds,
-    make_split,
-    notes_on_labels,
-)
+from .data.folds import inner_folds
+from .data.splits import RANDOM_VAL, SPEAKER_INDEPENDENT, Split, make_split, notes_on_labels
 from .dataset import left_out_of, say
 from .files import folder_lock
 from .fit import summary

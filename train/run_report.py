@@ -15,8 +15,8 @@ from edge_runtime.messages import printable
 
 from . import plots
 from .calibration import choose_threshold, coverage_curve, coverage_markdown, reliability
-from .data.corpora import speaker_group
 from .data.features import Dataset
+from .data.naming_schemes import speaker_group
 from .dataset import corpora_of, left_out_of, licence_of
 from .files import write_csv, write_json, write_text
 from .fit import Fit

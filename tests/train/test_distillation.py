@@ -14,7 +14,8 @@ from support.training import PLAIN, fit_one
 from edge_runtime import ConfigError
 from train.data.clip import Clip
 from train.data.features import Dataset
-from train.data.splits import inner_folds, make_split
+from train.data.folds import inner_folds
+from train.data.splits import make_split
 from train.distillation import Teachers
 from train.fit import best_epoch, choose_epoch
 from train.loop import EpochLoop, FitConfig, pad

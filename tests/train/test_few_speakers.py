@@ -7,16 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from train.data.corpora import Clip, DatasetError, same_names
-from train.data.splits import (
-    RANDOM,
-    Split,
-    corpora_that_test,
-    inner_folds,
-    leave_one_speaker_out,
-    make_split,
-    notes_on_labels,
-)
+from train.data.clip import Clip, DatasetError
+from train.data.corpora import same_names
+from train.data.folds import corpus_folds, inner_folds, leave_one_speaker_out
+from train.data.splits import RANDOM, Split, make_split, notes_on_labels
 
 
 def clips_of(*rows: tuple[str | None, str, int]) -> list[Clip]:
@@ -30,8 +24,10 @@ def clips_of(*rows: tuple[str | None, str, int]) -> list[Clip]:
 def test_one_speaker_is_a_random_split_and_told_so():
     split = make_split(clips_of(("a", "sad", 9), ("a", "angry", 9)))
     assert split.kind == RANDOM
-    assert split.notes[0].startswith("there is one speaker, c/a,")
-    with pytest.raises(DatasetError, match="1 speaker is too few for this protocol, which needs 3"):
+    assert split.notes[0].startswith("there is only one speaker, c/a,")
+    with pytest.raises(
+        DatasetError, match="1 speaker is too few for this protocol, which requires 3"
+    ):
         leave_one_speaker_out(clips_of(("a", "sad", 9)))
 
 
@@ -43,7 +39,7 @@ def test_who_alone_has_a_label_is_trained_on(seed):
     split = make_split(clips, seed=seed)
     assert len(clips) - 1 in split.train and split.kind == "speaker-independent"
     (note,) = notes_on_labels(clips, split, [split.val], ["angry", "happy", "sad"])
-    assert note == "'happy' has 1 clip, none to choose the epoch or to score"
+    assert note == "'happy' has 1 clip, none to validate on or to test"
 
 
 def test_speakers_of_one_label_each_cannot_be_held_out():
@@ -53,7 +49,9 @@ def test_speakers_of_one_label_each_cannot_be_held_out():
 
 def test_a_label_that_is_only_tested_is_an_error():
     clips = clips_of(("a", "sad", 4), ("b", "angry", 2))
-    with pytest.raises(DatasetError, match="all 2 clips labelled 'angry' are in the test set"):
+    with pytest.raises(
+        DatasetError, match="all 2 clips with the label 'angry' are in the test set"
+    ):
         notes_on_labels(
             clips, Split([0, 1], [2, 3], [4, 5], "as given"), [[2, 3]], ["angry", "sad"]
         )
@@ -73,9 +71,9 @@ def test_who_chooses_in_turn_is_who_the_notes_speak_of():
     in_turn = [[happy[0], *rest[:10]], [*happy[1:], *rest[10:]]]
     assert len(happy) == 2  # who alone has a label is trained on
     notes = notes_on_labels(clips, split, in_turn, labels)
-    assert notes == ["'happy' has 2 clips, none to score"]
+    assert notes == ["'happy' has 2 clips, none to test"]
     (note,) = notes_on_labels(clips, split, [rest[:10], rest[10:]], labels)
-    assert note == "'happy' has 2 clips, none to choose the epoch or to score"
+    assert note == "'happy' has 2 clips, none to validate on or to test"
 
 
 def test_speakers_that_are_called_alike_in_two_manifests_are_told_of():
@@ -86,7 +84,9 @@ def test_speakers_that_are_called_alike_in_two_manifests_are_told_of():
     ]
     known = [Clip(Path("d.wav"), "sad", f"{name}/03", corpus=name) for name in ("emodb", "ravdess")]
     (note,) = same_names([*mine, *known])
-    assert note.startswith("speaker anna is in test and in train: they count as different people")
+    assert note.startswith(
+        "speaker anna is in test and in train: they are treated as different people"
+    )
     assert same_names(known) == [] == same_names(mine[1:])
 
 
@@ -101,7 +101,7 @@ def test_speakers_of_val_that_are_trained_on_are_told_of():
     split = make_split(clips)
     assert split.kind == "speaker-independent"  # the score is
     assert any(
-        note.startswith("1 speakers of 'val' are trained on as well (c/a)") for note in split.notes
+        note.startswith("1 speakers of 'val' are also in training (c/a)") for note in split.notes
     )
 
 
@@ -117,9 +117,9 @@ def test_corpora_of_few_speakers_leave_the_choice_to_speakers():
         for s in "ab"
         for i in range(2)
     ]
-    assert corpora_that_test(few) == []
+    assert corpus_folds(few) == []
     many = [replace(clip, corpus="r", speaker=f"r/{k // 2}") for k, clip in enumerate(few)]
-    assert corpora_that_test([*few, *many]) == [list(range(8, 16))]
+    assert corpus_folds([*few, *many]) == [list(range(8, 16))]
 
 
 def test_a_corpus_each_speaker_takes_turns_as_well():

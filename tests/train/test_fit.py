@@ -13,7 +13,8 @@ from support.training import PLAIN, TRAINING_MFCC, fit_one
 
 from edge_runtime import ConfigError, MfccConfig, mfcc, read_audio
 from train.augment import Augment, Augmenter
-from train.data.corpora import Clip, DatasetError, scan
+from train.data.clip import Clip, DatasetError
+from train.data.corpora import scan
 from train.data.features import load_dataset
 from train.device import pick_device
 from train.fit import ResumeError
@@ -86,7 +87,7 @@ def test_a_dataset_of_one_usable_class_is_a_clear_error(demo_corpus, tmp_path):
     bad = tmp_path / "bad.wav"
     bad.write_text("no audio")
     good = scan([demo_corpus / "manifest.csv"])[0]
-    with pytest.raises(DatasetError, match="1 cannot be read and 1 remain, of 1 class"):
+    with pytest.raises(DatasetError, match="1 cannot be read, 1 remain, in 1 class"):
         load_dataset([good, Clip(bad, "other")], TRAINING_MFCC, tmp_path / "cache")
 
 
@@ -134,7 +135,7 @@ def test_the_same_seed_gives_the_same_weights(dataset, split):
     for name, tensor in first.network.state_dict().items():
         assert torch.equal(tensor, second.network.state_dict()[name])
     assert not torch.equal(
-        first.network.ensemble_size[0].out.weight, other.network.ensemble_size[0].out.weight
+        first.network.members[0].out.weight, other.network.members[0].out.weight
     )
 
 
@@ -237,7 +238,7 @@ def test_auxiliary_labels_are_learnt_and_never_answered(dataset, split):
     )
     # The clips of the auxiliary label have changed what was learnt.
     assert not torch.equal(
-        alone.network.ensemble_size[0].fc.weight, result.network.ensemble_size[0].fc.weight
+        alone.network.members[0].fc.weight, result.network.members[0].fc.weight
     )
 
 

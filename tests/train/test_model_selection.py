@@ -14,8 +14,8 @@ from edge_runtime import AudioError, EmotionModel, MfccConfig
 from evaluate.protocols import evaluate
 from train.data.clip import DatasetError
 from train.data.corpora import scan
-from train.data.features import _cached_frames
-from train.data.splits import inner_folds
+from train.data.features import cached_features
+from train.data.folds import inner_folds
 from train.model_selection import Candidate, fit_best, open_candidates
 from train.pipeline import train_run
 from train.recipes import DEFAULT_RECIPE, STUDIO
@@ -113,7 +113,7 @@ def test_what_one_front_end_cannot_use_is_named(demo_corpus, feature_cache, monk
     def frames(path, extractor, cache):
         if bad.get(extractor.config) == path:
             raise AudioError(f"{path}: holds nothing but silence")
-        return _cached_frames(path, extractor, cache)
+        return cached_features(path, extractor, cache)
 
     clips = scan([demo_corpus / "manifest.csv"])
     monkeypatch.setattr("train.data.features._cached_frames", frames)

@@ -1,0 +1,1 @@
+"""Datasets: clips, labels, speakers, splits and cached features."""

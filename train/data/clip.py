@@ -1,4 +1,4 @@
-"""One recording of a data set, and what its label is called."""
+"""A clip of a dataset, and the spelling of labels, speakers and corpora."""
 
 from __future__ import annotations
 
@@ -7,33 +7,43 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_runtime.errors import EdgeSerError
-from edge_runtime.inference.card import MAX_LABEL
+from edge_runtime.inference.card import MAX_LABEL_LENGTH
 from edge_runtime.inference.prediction import NO_SPEECH, UNCERTAIN
 from edge_runtime.messages import brief_repr
 
 SPLITS = ("train", "val", "test")
 
-# What the runtime answers where no label is meant.
-RESERVED = {NO_SPEECH, UNCERTAIN}
+# Labels that the runtime returns in place of an emotion.
+RESERVED_LABELS = {NO_SPEECH, UNCERTAIN}
 
 
 class DatasetError(EdgeSerError):
-    """A dataset that nothing can be trained on."""
+    """A dataset that cannot be used for training."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording. `speaker` is None where nothing tells who speaks."""
+    """One recording of a dataset.
+
+    Attributes:
+        path: The audio file.
+        label: The emotion, in its canonical spelling.
+        speaker: `corpus/name`; None if the speaker is unknown.
+        split: One of `SPLITS`, if the data assign the clip to one.
+        corpus: Name of the corpus.
+        raw_label: The label as the folder or the manifest spells it; None if it is encoded in the
+            file name.
+    """
 
     path: Path
     label: str
     speaker: str | None = None
     split: str | None = None
     corpus: str = ""
-    written: str | None = field(default=None, compare=False)  # the label, as a person wrote it
+    raw_label: str | None = field(default=None, compare=False)
 
 
-# Corpora name the same emotion by adjective or noun; the adjective is what is shown.
+# Corpora name the same emotion by adjective or by noun; labels are adjectives.
 ADJECTIVES = {
     "anger": "angry",
     "happiness": "happy",
@@ -44,49 +54,55 @@ ADJECTIVES = {
     "calmness": "calm",
 }
 
-# Soft hyphen, zero-width space, marks of direction, word joiner, byte order mark: they come along
-# when text is copied, and nobody sees that they make another class.
+# Soft hyphen, zero-width space, direction marks, word joiner, byte order mark: copied text contains
+# them, and they would silently create another class.
 _INVISIBLE = dict.fromkeys([0xAD, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF])
 
 
-def plain(text: str) -> str:
-    """Text as people see it: one Unicode form, single blanks, none around it.
+def normalise_text(text: str) -> str:
+    r"""Return text in Unicode form NFC, without invisible characters and redundant whitespace.
 
-    >>> plain("  a\u0308rger\u200b \\n X")
+    >>> normalise_text("  a\u0308rger\u200b \n X")
     'ärger X'
     """
     return " ".join(unicodedata.normalize("NFC", text.translate(_INVISIBLE)).split())
 
 
 def canonical_label(text: str) -> str:
-    """Lower case, without blanks around it, the adjective for the noun: "Anger " → "angry"."""
-    label = unicodedata.normalize("NFC", plain(text).lower())
+    """Return a label in lower case, as an adjective.
+
+    >>> canonical_label("Anger ")
+    'angry'
+    """
+    label = unicodedata.normalize("NFC", normalise_text(text).lower())
     return ADJECTIVES.get(label, label)
 
 
 def corpus_name(text: str) -> str:
-    """What a corpus is called in reports and in the card of a model: `plain`, and what no terminal
-    shows, or is no text, as its escape."""
-    text = plain(text.encode(errors="backslashreplace").decode())
+    """Return the name of a corpus for reports and model cards.
+
+    Unprintable characters, and bytes that are not UTF-8, are escaped.
+    """
+    text = normalise_text(text.encode(errors="backslashreplace").decode())
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def check_label(clip: Clip) -> None:
-    """DatasetError for a label that cannot be answered."""
+    """Raise DatasetError for a label that a model cannot return."""
     if not clip.label:
-        raise DatasetError(f"{clip.path}: has an empty label; name its folder")
-    if clip.label in RESERVED:
+        raise DatasetError(f"{clip.path}: the label is empty; rename its folder")
+    if clip.label in RESERVED_LABELS:
         raise DatasetError(
-            f"{clip.path}: the label {clip.label!r} is an answer of the runtime's own "
-            f"({', '.join(sorted(RESERVED))}); choose another name for it"
+            f"{clip.path}: the label {clip.label!r} is reserved by the runtime "
+            f"({', '.join(sorted(RESERVED_LABELS))}); choose another name"
         )
-    if len(clip.label) > MAX_LABEL:
+    if len(clip.label) > MAX_LABEL_LENGTH:
         raise DatasetError(
-            f"{clip.path}: the label {brief_repr(clip.label)} has {len(clip.label)} characters; a "
-            f"model holds {MAX_LABEL} at most: rename its folder"
+            f"{clip.path}: the label {brief_repr(clip.label)} has {len(clip.label)} characters; "
+            f"expected {MAX_LABEL_LENGTH} at most; rename its folder"
         )
     if not clip.label.isprintable():
         raise DatasetError(
-            f"{clip.path}: the label {ascii(clip.label)} holds what is no text (a control "
-            "character, or bytes that are not UTF-8); rename its folder"
+            f"{clip.path}: the label {ascii(clip.label)} contains a control character or bytes "
+            "that are not UTF-8; rename its folder"
         )

@@ -1,8 +1,8 @@
-"""A demo corpus of synthesised voices, so that every command can be tried without recordings.
+"""A demo corpus of synthesised voices, to try every command without recordings.
 
-A source-filter voice (glottal pulses → formant resonators, after Klatt 1980,
-https://doi.org/10.1121/1.383940) says random vowels with a prosody per label. It is far easier
-than speech, and a score on it says nothing about people.
+A source-filter model (glottal pulses → formant resonators, after Klatt 1980,
+https://doi.org/10.1121/1.383940) produces random vowels with one prosody per label. The task is far
+easier than real speech; scores on it do not transfer to people.
 """
 
 from __future__ import annotations
@@ -17,32 +17,34 @@ import numpy as np
 import soundfile
 from scipy.signal import lfilter
 
-from .corpora import DatasetError
+from edge_runtime.diagnostics.synthetic_voice import BANDWIDTHS, VOWELS
+
+from .clip import DatasetError
 
 SAMPLE_RATE = 16_000
-
-# First three formants in Hz of /a e i o u/ of a man; Peterson and Barney 1952.
-VOWELS = (
-    (730, 1090, 2440),
-    (530, 1840, 2480),
-    (270, 2290, 3010),
-    (570, 840, 2410),
-    (300, 870, 2240),
-)
-BANDWIDTHS = (80.0, 100.0, 140.0)
 
 
 @dataclass(frozen=True)
 class Prosody:
-    """How a label is spoken, relative to the speaker's own voice."""
+    """The prosody of a label, relative to the voice of the speaker.
 
-    pitch: float  # times the speaker's fundamental frequency
-    span: float  # depth of the pitch movement in octaves
-    slope: float  # rise over the utterance in octaves
-    rate: float  # syllables per second
-    level: float  # dB
-    tilt: float  # one-pole low-pass on the source: 0 is a pressed voice, 0.95 a soft one
-    breath: float  # noise in the source
+    Attributes:
+        pitch: Factor of the speaker's fundamental frequency.
+        span: Depth of the pitch movement in octaves.
+        slope: Rise of the pitch over the utterance in octaves.
+        rate: Syllables per second.
+        level: Peak level in dBFS.
+        tilt: Pole of a low-pass on the source: 0 is a pressed voice, 0.95 a soft one.
+        breath: Amplitude of the noise in the source.
+    """
+
+    pitch: float
+    span: float
+    slope: float
+    rate: float
+    level: float
+    tilt: float
+    breath: float
 
 
 PROSODIES = {
@@ -55,20 +57,29 @@ PROSODIES = {
 
 @dataclass(frozen=True)
 class Voice:
-    """A speaker: the fundamental frequency in Hz and the formants relative to a man's."""
+    """The voice of a speaker.
+
+    Attributes:
+        pitch: Fundamental frequency in Hz.
+        formant_scale: Factor of the formants of a male voice.
+    """
 
     pitch: float
-    tract: float
+    formant_scale: float
 
 
 def voices(count: int) -> list[Voice]:
-    """Speakers spread evenly from a low to a high voice."""
-    at = np.linspace(0.0, 1.0, count)
-    return [Voice(float(95 * 2 ** (1.2 * t)), float(1.0 + 0.18 * t)) for t in at]
+    """Return `count` voices, evenly spaced from low to high."""
+    positions = np.linspace(0.0, 1.0, count)
+    return [Voice(float(95 * 2 ** (1.2 * t)), float(1.0 + 0.18 * t)) for t in positions]
 
 
 def synthesise(voice: Voice, prosody: Prosody, rng: np.random.Generator) -> np.ndarray:
-    """One utterance of 1 to 2 s, float32 `(n_samples,)` at 16 kHz, with a little silence around."""
+    """Synthesise an utterance of 1 to 2 s with silence around it.
+
+    Returns:
+        Samples at `SAMPLE_RATE`, float32 `(n_samples,)`.
+    """
     syllables = int(rng.integers(4, 7))
     rate = prosody.rate * rng.uniform(0.9, 1.1)
     length = int(SAMPLE_RATE / rate)
@@ -79,37 +90,49 @@ def synthesise(voice: Voice, prosody: Prosody, rng: np.random.Generator) -> np.n
     pitch = voice.pitch * prosody.pitch * rng.uniform(0.95, 1.05) * 2.0**octaves
     pitch = pitch * (1 + 0.01 * rng.standard_normal(n).cumsum() / np.sqrt(np.arange(1, n + 1)))
     phase = np.cumsum(pitch / SAMPLE_RATE)
-    pulses = np.diff(np.floor(phase), prepend=0.0)  # one impulse at every glottal closure
+    pulses = np.diff(np.floor(phase), prepend=0.0)  # an impulse at every glottal closure
     source = pulses + prosody.breath * 0.3 * rng.standard_normal(n)
     source = lfilter([1 - prosody.tilt], [1, -prosody.tilt], source)
     out = np.zeros(n)
     for k in range(syllables):
         part = slice(k * length, (k + 1) * length)
         formants = VOWELS[rng.integers(len(VOWELS))]
-        out[part] = _resonate(source[part], formants, voice.tract) * np.hanning(length) ** 0.5
+        out[part] = (
+            _resonate(source[part], formants, voice.formant_scale) * np.hanning(length) ** 0.5
+        )
     out *= 10 ** (prosody.level / 20) / np.abs(out).max()
     quiet = int(0.15 * SAMPLE_RATE)
     out = np.pad(out, quiet) + 3e-4 * rng.standard_normal(n + 2 * quiet)
     return np.clip(out, -1, 1).astype(np.float32)
 
 
-def _resonate(source: np.ndarray, formants: tuple[float, ...], tract: float) -> np.ndarray:
-    """A cascade of two-pole resonators of unit gain at 0 Hz."""
+def _resonate(source: np.ndarray, formants: tuple[float, ...], scale: float) -> np.ndarray:
+    """Filter with a cascade of two-pole resonators of unit gain at 0 Hz."""
     for frequency, bandwidth in zip(formants, BANDWIDTHS):
         radius = np.exp(-np.pi * bandwidth / SAMPLE_RATE)
-        cosine = np.cos(2 * np.pi * frequency * tract / SAMPLE_RATE)
+        cosine = np.cos(2 * np.pi * frequency * scale / SAMPLE_RATE)
         poles = [1.0, -2 * radius * cosine, radius**2]
         source = lfilter([sum(poles)], poles, source)
     return source
 
 
 def write_corpus(folder: Path, speakers: int, clips: int, seed: int) -> int:
-    """Write `folder/{label}/*.wav` and `folder/manifest.csv`; the folder must not exist.
+    """Write `folder/{label}/*.wav` and `folder/manifest.csv`, completely or not at all.
 
-    It appears whole or not at all. Returns the number of clips.
+    Args:
+        folder: Folder to create.
+        speakers: Number of speakers.
+        clips: Clips per speaker and label.
+        seed: Seed of the synthesis.
+
+    Returns:
+        The number of clips.
+
+    Raises:
+        DatasetError: If the folder exists, or a number is below 1.
     """
     if folder.exists():
-        raise DatasetError(f"{folder}: exists already; remove it or give another folder")
+        raise DatasetError(f"{folder}: already exists; remove it or choose another folder")
     for name, count in (("speakers", speakers), ("clips", clips)):
         if count < 1:
             raise DatasetError(f"{name}={count} must be 1 or more")

@@ -1,4 +1,4 @@
-"""Clips to feature arrays, through a cache on disk that knows a clip by its content."""
+"""Features of the clips of a dataset, through a cache on disk that is keyed by content."""
 
 from __future__ import annotations
 
@@ -15,58 +15,73 @@ import numpy as np
 from tqdm import tqdm
 
 from edge_runtime import AudioError, Mfcc, MfccConfig, read_audio
-from edge_runtime.audio.decode import check_file
+from edge_runtime.audio.decode import check_regular_file
 from edge_runtime.features.silence import SilenceConfig, SilenceGate
 from edge_runtime.messages import system_reason
 
 from ..files import write_bytes
 from .clip import Clip, DatasetError
 
-# Raised when the numbers of the front end change, so that no cached array outlives them.
+# Increment when the front end computes other values, to invalidate cached arrays.
 CACHE_VERSION = 1
 
 
 @dataclass
 class Dataset:
-    """Clips with their features, and what was left out on the way."""
+    """Clips with their features, and a record of what was left out.
+
+    Attributes:
+        clips: The clips.
+        frames: MFCC of each clip, float32 `(n_frames, n_mfcc)`.
+        seconds: Duration of each clip.
+        mfcc_config: The front end that computed them.
+        noises: MFCC of recordings without speech, as `frames`.
+        unreadable: Errors of the clips that could not be read.
+        duplicates: Notes on recordings that occur more than once.
+        n_dropped: Number of clips that were dropped as duplicates.
+        auxiliary: Labels that are trained on but never predicted.
+        notes: Notes on labels and speakers.
+    """
 
     clips: list[Clip]
-    frames: list[np.ndarray]  # float32 (n_frames, n_mfcc) each
+    frames: list[np.ndarray]
     seconds: list[float]
     mfcc_config: MfccConfig = field(default_factory=MfccConfig)
-    noises: list[np.ndarray] = field(default_factory=list)  # features of what is no speech
+    noises: list[np.ndarray] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
-    duplicates: list[str] = field(default_factory=list)  # what is said of them
-    n_dropped: int = 0  # entries that are a recording once more
-    # Labels that are trained on and never answered: their clips teach what voices do as well.
+    duplicates: list[str] = field(default_factory=list)
+    n_dropped: int = 0
     auxiliary: frozenset[str] = frozenset()
-    notes: tuple[str, ...] = ()  # what is worth knowing of the labels
+    notes: tuple[str, ...] = ()
 
     @property
     def labels(self) -> list[str]:
-        """What is answered."""
+        """Labels that the network predicts, sorted."""
         return sorted({clip.label for clip in self.clips} - self.auxiliary)
 
     @property
     def classes(self) -> list[str]:
-        """What is trained on: the labels, and behind them the auxiliary ones."""
+        """Labels that the network is trained on: `labels`, then the auxiliary ones."""
         return self.labels + sorted({clip.label for clip in self.clips} & self.auxiliary)
 
     def digest(self, indices: Iterable[int]) -> str:
-        """What tells these clips from others, where their names do not: their speakers, corpora and
-        labels, their features, and the noise that is trained on beside them."""
-        found = hashlib.blake2b(digest_size=16)
+        """Return a hash of clips: their speakers, corpora, labels and features, and the noises."""
+        digest = hashlib.blake2b(digest_size=16)
         for i in indices:
             clip = self.clips[i]
-            found.update(repr((clip.speaker, clip.corpus, clip.label)).encode())
-            found.update(np.ascontiguousarray(self.frames[i]).data)
+            digest.update(repr((clip.speaker, clip.corpus, clip.label)).encode())
+            digest.update(np.ascontiguousarray(self.frames[i]).data)
         for noise in self.noises:
-            found.update(np.ascontiguousarray(noise).data)
-        return found.hexdigest()
+            digest.update(np.ascontiguousarray(noise).data)
+        return digest.hexdigest()
 
     def answerable(self, indices: list[int]) -> list[int]:
-        """Those of these clips whose label is answered."""
+        """Return the indices of the clips whose label the network predicts."""
         return [i for i in indices if self.clips[i].label not in self.auxiliary]
+
+
+LEFT_OUT = "all left out"  # in the note on a conflict
+MAX_LISTED_PROBLEMS = 5  # in an error
 
 
 def load_dataset(
@@ -76,115 +91,139 @@ def load_dataset(
     silence: SilenceConfig | None = None,
     labels: set[str] | None = None,
 ) -> Dataset:
-    """The features of all clips that can be read, each recording once, without their silence.
+    """Compute the features of all readable clips, without silence and without duplicates.
 
-    Copies of a recording, by the hash of its decoded samples, are dropped: one that lies in both
-    training and test would make the score a lie. Copies with different labels or speakers are all
-    dropped. Of clips whose label is not in `labels` (None: all are) nothing is kept and nothing is
-    said; they are read because a recording that has one of the labels may have another one there.
-    Raises DatasetError if fewer than two classes remain, or if more than half of the clips
-    cannot be read: then something is wrong with the paths or the disk.
+    Duplicates are found by the hash of their samples: a recording in both training and test would
+    falsify the score. All copies are dropped if their labels or speakers differ.
+
+    Args:
+        clips: The clips.
+        config: The front end.
+        cache: Folder of cached features.
+        silence: Parameters of the silence gate. Default: keep silent frames.
+        labels: Labels to keep. Default: all. The other clips are read nevertheless, to find
+            recordings that also occur with another label, but are not reported.
+
+    Raises:
+        DatasetError: If fewer than two classes remain, or more than half of the clips cannot be
+            read: then the paths or the disk are probably at fault.
     """
     extractor = Mfcc(config)
     gate = None if silence is None else SilenceGate(silence, config)
     unreadable: list[str] = []
     by_content: dict[str, list[tuple[Clip, np.ndarray, float]]] = defaultdict(list)
-    wanted = {clip.label for clip in clips} if labels is None else labels
-    others = [clip for clip in clips if clip.label not in wanted]
-    clips = [clip for clip in clips if clip.label in wanted]
+    kept_labels = {clip.label for clip in clips} if labels is None else labels
+    others = [clip for clip in clips if clip.label not in kept_labels]
+    clips = [clip for clip in clips if clip.label in kept_labels]
     n_listed = len(clips)
-    clips, again = _listed_once(clips)
+    clips, notes = _without_repeated_files(clips)
     for clip in tqdm(clips + others, desc="features", unit="clip", disable=None, leave=False):
         try:
-            frames, content, seconds = _cached_frames(clip.path, extractor, cache)
+            frames, content, seconds = cached_features(clip.path, extractor, cache)
             if gate is not None:
                 gate.reset()
                 frames = gate.push(frames, last=True)
                 if not len(frames):
-                    raise AudioError(f"{clip.path}: holds nothing but silence")
+                    raise AudioError(f"{clip.path}: contains only silence")
         except AudioError as error:
-            text = str(error)
-            if clip.label in wanted:
-                unreadable.append(text if str(clip.path) in text else f"{clip.path}: {text}")
+            message = str(error)
+            if clip.label in kept_labels:
+                named = str(clip.path) in message
+                unreadable.append(message if named else f"{clip.path}: {message}")
             continue
         by_content[content].append((clip, frames, seconds))
-    dataset = Dataset([], [], [], config, [], unreadable, again)
+    dataset = Dataset([], [], [], config, [], unreadable, notes)
     for copies in by_content.values():
-        if wanted.isdisjoint(clip.label for clip, _, _ in copies):
+        if kept_labels.isdisjoint(clip.label for clip, _, _ in copies):
             continue
-        if len(copies) > 1:
-            said, copies = _one_of([clip for clip, _, _ in copies]), copies[:1]
-            dataset.duplicates.append(said[0])
-            if said[1] is None:
-                continue
-            copies = [(said[1], *copies[0][1:])]
         clip, frames, seconds = copies[0]
+        if len(copies) > 1:
+            note, kept = _resolve_duplicates([clip for clip, _, _ in copies])
+            dataset.duplicates.append(note)
+            if kept is None:
+                continue
+            clip = kept
         dataset.clips.append(clip)
         dataset.frames.append(frames)
         dataset.seconds.append(seconds)
     dataset.n_dropped = n_listed - len(unreadable) - len(dataset.clips)
-    few = len(dataset.labels) < 2
-    if few or len(unreadable) > len(clips) / 2:
-        conflicts = [line for line in dataset.duplicates if LEFT_OUT in line]
-        raise DatasetError(
-            f"of {len(clips):,} clips, {len(unreadable):,} cannot be read and "
-            f"{len(dataset.clips):,} remain, of {len(dataset.labels)} class"
-            + (
-                "; two classes are needed"
-                if few
-                else "es; mend the paths, or take these out of the data"
-            )
-            + "".join(f"; {line}" for line in (unreadable + conflicts)[:5])
-        )
+    _check_usable(dataset, len(clips))
     return dataset
 
 
-LEFT_OUT = "all left out"
+def _check_usable(dataset: Dataset, n_clips: int) -> None:
+    """Raise DatasetError if too few classes or too few of `n_clips` clips remain."""
+    too_few = len(dataset.labels) < 2
+    if not too_few and len(dataset.unreadable) <= n_clips / 2:
+        return
+    conflicts = [line for line in dataset.duplicates if LEFT_OUT in line]
+    raise DatasetError(
+        f"{n_clips:,} clips: {len(dataset.unreadable):,} cannot be read, "
+        f"{len(dataset.clips):,} remain, in {len(dataset.labels)} class"
+        + (
+            "; at least two classes are required"
+            if too_few
+            else "es; correct the paths, or remove the unreadable clips from the data"
+        )
+        + "".join(f"; {line}" for line in (dataset.unreadable + conflicts)[:MAX_LISTED_PROBLEMS])
+    )
 
 
-def _listed_once(clips: list[Clip]) -> tuple[list[Clip], list[str]]:
-    """The clips without those that are the same file once more, as when a folder and its parent
-    are both given, and a line that tells their number."""
+def _without_repeated_files(clips: list[Clip]) -> tuple[list[Clip], list[str]]:
+    """Drop files that are listed again, as when a folder and its parent are both given.
+
+    Returns:
+        The other clips, and a note if there were any.
+    """
     seen: set[tuple[str, str, str]] = set()
-    once: list[Clip] = []
-    again: list[Clip] = []
+    unique: list[Clip] = []
+    repeated: list[Clip] = []
     for clip in clips:
-        key = os.path.realpath(clip.path), clip.label, _name_of_speaker(clip)
-        (again if key in seen else once).append(clip)
+        key = os.path.realpath(clip.path), clip.label, _speaker_name(clip)
+        (repeated if key in seen else unique).append(clip)
         seen.add(key)
-    if not again:
-        return once, []
-    more = f", and so are others: {len(again):,} entries are left out" if len(again) > 1 else ""
-    return once, [f"{again[0].path}: is listed more than once and counted once{more}"]
+    if not repeated:
+        return unique, []
+    more = f", and so are others: {len(repeated):,} entries left out" if len(repeated) > 1 else ""
+    return unique, [f"{repeated[0].path}: is listed more than once and counted once{more}"]
 
 
-def _one_of(copies: list[Clip]) -> tuple[str, Clip | None]:
-    """What is said of clips that are one recording, and which of them is kept, if any."""
+def _resolve_duplicates(copies: list[Clip]) -> tuple[str, Clip | None]:
+    """Return a note on clips that are the same recording, and the clip to keep, if any."""
     others = ", ".join(str(clip.path) for clip in copies[1:])
-    speakers = {_name_of_speaker(clip) for clip in copies} - {""}
-    for what, differ in (
+    speakers = {_speaker_name(clip) for clip in copies} - {""}
+    for attribute, differs in (
         ("label", len({clip.label for clip in copies}) > 1),
         ("speaker", len(speakers) > 1),
     ):
-        if differ:
-            text = f"the same recording has another {what} in {others}; {LEFT_OUT}"
-            return f"{copies[0].path}: {text}", None
+        if differs:
+            note = f"the same recording has another {attribute} in {others}; {LEFT_OUT}"
+            return f"{copies[0].path}: {note}", None
     kept = next((clip for clip in copies if clip.speaker is not None), copies[0])
     others = ", ".join(str(clip.path) for clip in copies if clip is not kept)
     where = "" if len({clip.split for clip in copies}) < 2 else f", in {kept.split or 'no split'}"
     return f"{kept.path}: the same recording as {others}; kept once{where}", kept
 
 
-def _name_of_speaker(clip: Clip) -> str:
-    """Without the corpus, which is called after the folder that was given."""
+def _speaker_name(clip: Clip) -> str:
+    """Return the speaker without the corpus, which depends on the name of the root."""
     return "" if clip.speaker is None else clip.speaker.partition("/")[2]
 
 
-def _cached_frames(path: Path, extractor: Mfcc, cache: Path) -> tuple[np.ndarray, str, float]:
-    """(frames, hash of the samples, seconds) of a file. An entry of the cache that is damaged is
-    made anew. Raises AudioError for the file, EdgeSerError for a cache that cannot be written."""
+def cached_features(path: Path, extractor: Mfcc, cache: Path) -> tuple[np.ndarray, str, float]:
+    """Return the features of a file from the cache, or compute and store them.
+
+    A damaged cache entry is computed again.
+
+    Returns:
+        The frames `(n_frames, n_mfcc)`, a hash of the samples, and the duration in seconds.
+
+    Raises:
+        AudioError: If the file cannot be used.
+        EdgeSerError: If the cache cannot be written.
+    """
     try:
-        check_file(path)
+        check_regular_file(path)
         data = path.read_bytes()
     except OSError as error:
         raise AudioError(f"{path}: cannot be read: {system_reason(error)}") from error
@@ -193,16 +232,16 @@ def _cached_frames(path: Path, extractor: Mfcc, cache: Path) -> tuple[np.ndarray
     entry = cache / key[:2] / f"{key}.npz"
     try:
         with np.load(entry, allow_pickle=False) as stored:
-            found = stored["frames"], str(stored["content"]), float(stored["seconds"])
-        if _usable(found[0], extractor.config) and len(found[1]) == 32 and found[2] > 0:
-            return found
-    except Exception:  # not there yet, or damaged, in whatever way: computed again
+            features = stored["frames"], str(stored["content"]), float(stored["seconds"])
+        if _is_valid(features[0], extractor.config) and len(features[1]) == 32 and features[2] > 0:
+            return features
+    except Exception:  # missing, or damaged in any way: computed again
         pass
     rate = extractor.config.sample_rate
     samples = read_audio(path, rate)
     frames = extractor(samples)
-    if not _usable(frames, extractor.config):
-        raise AudioError(f"{path}: gives features that are NaN or infinite")
+    if not _is_valid(frames, extractor.config):
+        raise AudioError(f"{path}: yields non-finite features")
     content = hashlib.blake2b(samples.tobytes(), digest_size=16).hexdigest()
     seconds = len(samples) / rate
     file = io.BytesIO()
@@ -211,7 +250,7 @@ def _cached_frames(path: Path, extractor: Mfcc, cache: Path) -> tuple[np.ndarray
     return frames, content, seconds
 
 
-def _usable(frames: np.ndarray, config: MfccConfig) -> bool:
+def _is_valid(frames: np.ndarray, config: MfccConfig) -> bool:
     return (
         frames.dtype == np.float32
         and frames.ndim == 2

@@ -1,4 +1,4 @@
-"""The audio files below a folder, each folder once, whatever links lead where."""
+"""Audio files below a folder; each folder is searched once, whatever links point to it."""
 
 from __future__ import annotations
 
@@ -6,37 +6,38 @@ import os
 from collections import deque
 from pathlib import Path
 
+from edge_runtime.audio.paths import is_audio_name
 from edge_runtime.messages import system_reason
 
 from .clip import DatasetError, canonical_label
 
-AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"}
-
 
 def audio_files(root: Path) -> list[Path]:
-    """All audio files below `root` in a fixed order, without hidden ones.
+    """Return all audio files below `root`, sorted, without hidden ones.
 
-    Links to folders are followed, after all that needs no link; a folder that is met again is left
-    out. Raises DatasetError for a folder that cannot be read, which would else shrink the data set
-    in silence, and for a link that gives a folder of recordings a second label.
+    Links to folders are followed after all real folders, so that a link never hides the original.
+
+    Raises:
+        DatasetError: If a folder cannot be read, which would silently shrink the dataset, or a
+            link gives the recordings of a folder a second label.
     """
     files: list[Path] = []
-    seen: dict[str, tuple[Path, bool]] = {}  # a folder, and whether recordings are right in it
-    waiting = deque([str(root)])
-    while waiting:
-        start = waiting.popleft()
+    seen: dict[str, tuple[Path, bool]] = {}  # real path: the folder, and whether it contains audio
+    pending = deque([str(root)])
+    while pending:
+        start = pending.popleft()
         real = os.path.realpath(start)
         if real in seen:
-            _refuse_second_label(Path(start), real, *seen[real])
+            _check_label_of_link(Path(start), real, *seen[real])
             continue
-        for folder, below, names in os.walk(start, onerror=_refuse):
+        for folder, subfolders, names in os.walk(start, onerror=_raise_unreadable):
             real = os.path.realpath(folder)
             if real in seen:
-                below.clear()
+                subfolders.clear()
                 continue
-            below[:] = sorted(name for name in below if not _hidden(name))
-            waiting.extend(
-                path for name in below if os.path.islink(path := os.path.join(folder, name))
+            subfolders[:] = sorted(name for name in subfolders if not _is_hidden(name))
+            pending.extend(
+                path for name in subfolders if os.path.islink(path := os.path.join(folder, name))
             )
             audio = [name for name in names if _is_audio(name)]
             seen[real] = Path(folder), bool(audio)
@@ -45,25 +46,29 @@ def audio_files(root: Path) -> list[Path]:
 
 
 def _is_audio(name: str) -> bool:
-    return not _hidden(name) and Path(name).suffix.lower() in AUDIO_SUFFIXES
+    return not _is_hidden(name) and is_audio_name(name)
 
 
-def _hidden(name: str) -> bool:
-    """Among them `._clip.wav`, which macOS leaves on foreign disks, and notebooks' checkpoints."""
+def _is_hidden(name: str) -> bool:
+    """Return whether to skip a file or folder.
+
+    Includes `._clip.wav`, which macOS leaves on foreign disks, and the checkpoints of notebooks.
+    """
     return name.startswith(".") or name == "__MACOSX"
 
 
-def _refuse(error: OSError) -> None:
+def _raise_unreadable(error: OSError) -> None:
     raise DatasetError(
-        f"{error.filename}: cannot be read: {system_reason(error)}; mend that, or move it "
+        f"{error.filename}: cannot be read: {system_reason(error)}; correct that, or move it "
         "out of the data"
     ) from error
 
 
-def _refuse_second_label(link: Path, real: str, first: Path, holds_audio: bool) -> None:
-    around = os.path.realpath(link.parent)
-    loop = around == real or around.startswith(real.rstrip(os.sep) + os.sep)
-    if holds_audio and not loop and canonical_label(link.name) != canonical_label(first.name):
+def _check_label_of_link(link: Path, real: str, first: Path, has_audio: bool) -> None:
+    """Raise DatasetError if a link gives a folder of recordings a second label."""
+    parent = os.path.realpath(link.parent)
+    is_loop = parent == real or parent.startswith(real.rstrip(os.sep) + os.sep)
+    if has_audio and not is_loop and canonical_label(link.name) != canonical_label(first.name):
         raise DatasetError(
-            f"{link}: is a link to {first}, whose recordings would have two labels; remove one"
+            f"{link}: links to {first}, whose recordings would have two labels; remove one of them"
         )

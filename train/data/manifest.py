@@ -1,4 +1,4 @@
-"""Manifests: `path,label[,speaker][,split][,corpus]`, a line per recording."""
+"""Manifests: CSV files `path,label[,speaker][,split][,corpus]`, one line per recording."""
 
 from __future__ import annotations
 
@@ -7,38 +7,44 @@ from pathlib import Path
 
 from edge_runtime.messages import system_reason
 
-from .clip import SPLITS, Clip, DatasetError, canonical_label, corpus_name, plain
+from .clip import SPLITS, Clip, DatasetError, canonical_label, corpus_name, normalise_text
 
-HEADER_HINT = "wanted a first line path,label,speaker,split"
-MAX_LISTED_LINES = 5  # wrong lines that an error names
+HEADER_HINT = "expected the header path,label,speaker,split"
+MAX_LISTED_LINES = 5  # invalid lines in an error
 
 
-def read_manifest(manifest: Path, name: str) -> list[Clip]:
-    """The clips of a manifest; paths are absolute or relative to its folder, and `name` is the
-    corpus of lines that name none.
+def read_manifest(manifest: Path, default_corpus: str) -> list[Clip]:
+    """Read the clips of a manifest.
 
-    Raises DatasetError, with the numbers of the lines, for what is not as it should be: a line
-    that is guessed at or left out would be another data set than the one that was meant.
+    Invalid lines are errors: a line that is skipped or guessed at would yield another dataset than
+    the intended one.
+
+    Args:
+        manifest: The file. Its paths are absolute, or relative to its folder.
+        default_corpus: Corpus of lines that do not specify one.
+
+    Raises:
+        DatasetError: If the manifest is empty or invalid, with the numbers of the invalid lines.
     """
-    names, rows = _rows(manifest)
-    clips, wrong = [], []
+    columns, rows = _read_rows(manifest)
+    clips, problems = [], []
     for line, values in rows:
-        row = dict(zip(names, values))
+        row = dict(zip(columns, values))
         label, split = row["label"].strip(), row.get("split", "").strip().lower() or None
-        if len(values) > len(names):
-            wrong.append(
-                f"line {line}: {len(values)} values for {len(names)} columns; a value "
-                "with a comma in it needs quotes around it"
+        if len(values) > len(columns):
+            problems.append(
+                f"line {line}: {len(values)} values for {len(columns)} columns; put quotes around "
+                "values that contain a comma"
             )
-        elif not row["path"].strip() or not plain(label):
-            wrong.append(f"line {line}: path or label is empty")
+        elif not row["path"].strip() or not normalise_text(label):
+            problems.append(f"line {line}: path or label is empty")
         elif "\0" in row["path"]:
-            wrong.append(f"line {line}: path holds a zero byte")
+            problems.append(f"line {line}: path contains a zero byte")
         elif split not in (None, *SPLITS):
-            wrong.append(f"line {line}: split={split!r} must be {', '.join(SPLITS)} or empty")
+            problems.append(f"line {line}: split={split!r} must be {', '.join(SPLITS)} or empty")
         else:
-            corpus = corpus_name(row.get("corpus", "")) or name
-            speaker = plain(row.get("speaker", ""))
+            corpus = corpus_name(row.get("corpus", "")) or default_corpus
+            speaker = normalise_text(row.get("speaker", ""))
             clips.append(
                 Clip(
                     manifest.parent / row["path"].strip(),
@@ -50,37 +56,37 @@ def read_manifest(manifest: Path, name: str) -> list[Clip]:
                 )
             )
     if not rows:
-        raise DatasetError(f"{manifest}: has no line below its first, and so no recording")
-    if wrong:
+        raise DatasetError(f"{manifest}: contains no recording, only a header")
+    if problems:
         more = (
-            f"; and {len(wrong) - MAX_LISTED_LINES:,} more such lines"
-            if len(wrong) > MAX_LISTED_LINES
+            f"; and {len(problems) - MAX_LISTED_LINES:,} more invalid lines"
+            if len(problems) > MAX_LISTED_LINES
             else ""
         )
-        raise DatasetError(f"{manifest}, {'; '.join(wrong[:MAX_LISTED_LINES])}{more}")
+        raise DatasetError(f"{manifest}, {'; '.join(problems[:MAX_LISTED_LINES])}{more}")
     return clips
 
 
-def _rows(manifest: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The columns, and the number and the values of every line that is not empty."""
+def _read_rows(manifest: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the columns, and the number and the values of every line that is not empty."""
     try:
         with manifest.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, strict=True)
             header = next(reader, [])
             rows = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        said = system_reason(error) if isinstance(error, OSError) else str(error)
+        reason = system_reason(error) if isinstance(error, OSError) else str(error)
         raise DatasetError(
-            f"{manifest}: is not a manifest that can be read: {said}; wanted CSV in UTF-8"
+            f"{manifest}: cannot be read as a manifest: {reason}; expected CSV in UTF-8"
         ) from error
-    names = [plain(name).lower() for name in header]
-    lacking = {"path", "label"}.difference(names)
-    if lacking:
+    columns = [normalise_text(name).lower() for name in header]
+    missing = {"path", "label"}.difference(columns)
+    if missing:
         raise DatasetError(
-            f"{manifest}: has no column {', '.join(sorted(lacking))}; {HEADER_HINT}, and commas "
-            f"between the columns; found: {','.join(header)[:200] or 'nothing'}"
+            f"{manifest}: has no column {', '.join(sorted(missing))}; {HEADER_HINT}, separated by "
+            f"commas; found: {','.join(header)[:200] or 'an empty file'}"
         )
-    twice = sorted({name for name in names if name and names.count(name) > 1})
-    if twice:
-        raise DatasetError(f"{manifest}: has the column {', '.join(twice)} twice; {HEADER_HINT}")
-    return names, [(line, row + [""] * (len(names) - len(row))) for line, row in rows]
+    repeated = sorted({name for name in columns if name and columns.count(name) > 1})
+    if repeated:
+        raise DatasetError(f"{manifest}: has the column {', '.join(repeated)} twice; {HEADER_HINT}")
+    return columns, [(line, row + [""] * (len(columns) - len(row))) for line, row in rows]

@@ -1,4 +1,4 @@
-"""Who is trained on, who chooses the epoch, who is scored: a speaker is in one split only."""
+"""Training, validation and test splits; no speaker is in more than one of them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,20 @@ from .clip import Clip, DatasetError
 SPEAKER_INDEPENDENT = "speaker-independent"
 RANDOM = "random"
 RANDOM_VAL = "the validation clips are a random share of the training clips"
+MAX_LISTED_SPEAKERS = 5  # in a note
 
 
 @dataclass(frozen=True)
 class Split:
-    """Indices into a list of clips. `kind` tells what a score on `test` is worth."""
+    """Indices into a list of clips.
+
+    Attributes:
+        train: Clips to train on.
+        val: Clips for model selection and calibration.
+        test: Clips to score.
+        kind: Quality of the split: "speaker-independent", "random", or a description.
+        notes: Caveats for the user.
+    """
 
     train: list[int]
     val: list[int]
@@ -27,9 +36,7 @@ class Split:
     def __post_init__(self) -> None:
         for name in ("train", "val", "test"):
             if not getattr(self, name):
-                raise DatasetError(
-                    f"the split leaves no clip for {name!r}: more clips or speakers are needed"
-                )
+                raise DatasetError(f"the split leaves no clip for {name!r}: add clips or speakers")
 
 
 def make_split(
@@ -40,11 +47,20 @@ def make_split(
     seed: int = 0,
     answered: Collection[str] | None = None,
 ) -> Split:
-    """Training, validation and test clips; `val` and `test` are shares of 0 to 1, `answered` the
-    labels that count (None: all).
+    """Divide clips into training, validation and test.
 
-    Splits that the data themselves name (folders `train`, `test`; a manifest's column) are kept.
-    What remains is divided by speaker; where no speaker is known, at random, and `notes` says so.
+    Splits that the data define (folders `train` and `test`, or a column of the manifest) are kept.
+    The rest is divided by speaker or, if no speaker can be held out, at random.
+
+    Args:
+        clips: The clips.
+        val: Share of the clips to validate on, 0 to 1.
+        test: Share of the clips to test on, 0 to 1.
+        seed: Seed of the order of the speakers.
+        answered: Labels that the network predicts. Default: all.
+
+    Raises:
+        DatasetError: If a part would be empty.
     """
     assigned: dict[str, list[int]] = {"train": [], "val": [], "test": []}
     for i, clip in enumerate(clips):
@@ -54,24 +70,24 @@ def make_split(
     for name, share in (("test", test), ("val", val)):
         if assigned[name]:
             continue
-        # The test speakers leave two of each corpus: one to choose the epoch, one to train on.
+        # Testing leaves two speakers of each corpus: one to validate on and one to train on.
         remaining = 2 if name == "test" and not assigned["val"] else 1
-        chosen, independent = hold_out(clips, assigned["train"], share, seed, remaining, answered)
-        assigned[name] = chosen
-        assigned["train"] = sorted(set(assigned["train"]) - set(chosen))
+        held_out, independent = hold_out(clips, assigned["train"], share, seed, remaining, answered)
+        assigned[name] = held_out
+        assigned["train"] = sorted(set(assigned["train"]) - set(held_out))
         if not independent:
             if name == "test":
                 kind = RANDOM
             notes.append(_random_note(name, clips))
     if kind != RANDOM:
-        shared = _shared_speakers(clips, assigned)
-        notes += _heard_before(clips, assigned)
+        shared = _shared_test_speakers(clips, assigned)
+        notes += _shared_validation_speakers(clips, assigned)
         unknown = sum(clip.speaker is None for clip in clips)
         if unknown:
             kind = "as given, speakers unknown"
             notes.append(
-                f"of {unknown:,} clips nothing tells who speaks: the voices that are tested may "
-                "be among those trained on, and the score is optimistic"
+                f"{unknown:,} clips have no speaker: the test speakers may be among the training "
+                "speakers, and the score is optimistic"
             )
         elif shared:
             kind = "as given, speakers shared"
@@ -87,56 +103,66 @@ def hold_out(
     remaining: int = 1,
     answered: Collection[str] | None = None,
 ) -> tuple[list[int], bool]:
-    """About `share` of the clips `among`, as (indices, whether their speakers are held out whole).
+    """Hold out whole speakers of every corpus, or random clips if no speaker can be held out.
 
-    Each corpus gives whole speakers, in an order that the seed decides, at least one of them, and
-    keeps `remaining` of them where it has so many; a corpus of fewer than three speakers gives
-    none, unless there is no other. Who alone has a label is kept, and who has none of those that
-    are `answered`.
+    Corpora of fewer than three speakers contribute none, unless there are no others. Speakers who
+    are the only ones with a label are never held out, nor are those without an `answered` label.
+
+    Args:
+        clips: All clips.
+        among: Indices of the clips to choose from.
+        share: Approximate share of the clips to hold out, 0 to 1. At least one speaker per corpus.
+        seed: Seed of the order of the speakers.
+        remaining: Speakers of each corpus to keep, if it has as many.
+        answered: Labels that the network predicts. Default: all.
+
+    Returns:
+        The indices of the clips, and whether they are all clips of their speakers.
     """
     speakers: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for i in among:
-        if clips[i].speaker is not None:
-            speakers[clips[i].corpus][clips[i].speaker].append(i)
-    rich = [corpus for corpus in sorted(speakers) if len(speakers[corpus]) >= 3]
-    rich = rich or [corpus for corpus in sorted(speakers) if len(speakers[corpus]) == 2]
-    held: list[int] = []
-    left = Counter(clips[i].label for i in among)
-    for corpus in rich:
+        speaker = clips[i].speaker
+        if speaker is not None:
+            speakers[clips[i].corpus][speaker].append(i)
+    large = [corpus for corpus in sorted(speakers) if len(speakers[corpus]) >= 3]
+    large = large or [corpus for corpus in sorted(speakers) if len(speakers[corpus]) == 2]
+    held_out: list[int] = []
+    label_counts = Counter(clips[i].label for i in among)  # of the clips that are left
+    for corpus in large:
         order = sorted(speakers[corpus])
         random.Random(f"{seed}/{corpus}").shuffle(order)
         goal = share * sum(map(len, speakers[corpus].values()))
-        taken: list[int] = []
+        chosen: list[int] = []
         spare = len(order) - min(remaining, len(order) - 1)
         for speaker in order:
-            theirs = speakers[corpus][speaker]
-            if not spare or (taken and len(taken) + len(theirs) / 2 > goal):
+            own = speakers[corpus][speaker]
+            if not spare or (chosen and len(chosen) + len(own) / 2 > goal):
                 break
-            labels = Counter(clips[i].label for i in theirs)
-            alone = any(count == left[label] for label, count in labels.items())
-            if alone or not (answered is None or labels.keys() & set(answered)):
+            labels = Counter(clips[i].label for i in own)
+            indispensable = any(count == label_counts[label] for label, count in labels.items())
+            if indispensable or not (answered is None or labels.keys() & set(answered)):
                 continue
-            taken.extend(theirs)
-            left -= labels
+            chosen.extend(own)
+            label_counts -= labels
             spare -= 1
-        held.extend(taken)
-    if held:
-        return sorted(held), True
+        held_out.extend(chosen)
+    if held_out:
+        return sorted(held_out), True
     return _random_share(clips, among, share, seed), False
 
 
 def _random_share(clips: list[Clip], among: list[int], share: float, seed: int) -> list[int]:
-    """A share of every class, at least one clip of each that has two or more."""
+    """Return a share of every class, at least one clip of each class that has two or more."""
     by_label: dict[str, list[int]] = defaultdict(list)
     for i in among:
         by_label[clips[i].label].append(i)
-    held: list[int] = []
+    chosen: list[int] = []
     for label in sorted(by_label):
         order = list(by_label[label])
         random.Random(f"{seed}/{label}").shuffle(order)
         count = min(max(1, round(share * len(order))), len(order) - 1)
-        held.extend(order[:count])
-    return sorted(held)
+        chosen.extend(order[:count])
+    return sorted(chosen)
 
 
 def _random_note(name: str, clips: list[Clip]) -> str:
@@ -145,202 +171,99 @@ def _random_note(name: str, clips: list[Clip]) -> str:
     speakers = {clip.speaker for clip in clips} - {None}
     if not speakers:
         return (
-            "nothing tells who speaks, so the test clips are a random share: the same voices may "
+            "the speakers are unknown, so the test clips are a random share: the same voices may "
             "be in training, and the score is optimistic; give speakers in a manifest "
             "(path,label,speaker) or with --speaker-pattern"
         )
     if len(speakers) == 1:
         return (
-            f"there is one speaker, {speakers.pop()}, so the test clips are a random share: the "
-            "score says nothing about other voices"
+            f"there is only one speaker, {speakers.pop()}, so the test clips are a random share: "
+            "the score does not apply to other voices"
         )
     return (
-        f"none of the {len(speakers)} speakers can be held out, because each alone has a label or "
-        "is the only one of a corpus, so the test clips are a random share: the same voices are in "
-        "training, and the score is optimistic"
+        f"none of the {len(speakers)} speakers can be held out, because each is the only one with "
+        "a label or the only one of a corpus, so the test clips are a random share: the same "
+        "voices are in training, and the score is optimistic"
     )
 
 
 def notes_on_labels(
-    clips: list[Clip], split: Split, choosing: list[list[int]], labels: list[str]
+    clips: list[Clip], split: Split, validation_folds: list[list[int]], labels: list[str]
 ) -> list[str]:
-    """What to know of labels that are not in every part of a training: of the clips that are not
-    tested, those in each list of `choosing` choose the epoch while the others are trained on.
+    """Return a note for each label that is missing from a part of the training.
 
-    Raises DatasetError for a label that nothing is left to learn from, and if none can be
-    validated.
+    Args:
+        clips: All clips.
+        split: Their split; `train` and `val` together are cross-validated.
+        validation_folds: Clips to validate on, one fold at a time, while the others are trained on.
+        labels: Labels that the network predicts.
+
+    Raises:
+        DatasetError: If a label has no clip to train on, or no label has a clip to validate on.
     """
 
-    def of(indices: Iterable[int]) -> Counter[str]:
+    def count(indices: Iterable[int]) -> Counter[str]:
         return Counter(clips[i].label for i in indices)
 
     untested = {*split.train, *split.val}
-    learnt, tested = of(untested), of(split.test)
-    to_choose = {label for fold in choosing for label in of(fold)}
-    to_train = {label for fold in choosing for label in of(untested - set(fold))}
-    if not to_choose & set(labels):
+    trained, tested = count(untested), count(split.test)
+    in_validation = {label for fold in validation_folds for label in count(fold)}
+    in_training = {label for fold in validation_folds for label in count(untested - set(fold))}
+    if not in_validation & set(labels):
         raise DatasetError(
-            f"no clip of the labels {', '.join(labels)} is left to choose the epoch: more clips or "
-            "speakers are needed, or another --seed"
+            f"no clip with a label of {', '.join(labels)} is left to validate on: add clips or "
+            "speakers, or use another --seed"
         )
     notes = []
     for label in labels:
-        if not learnt[label]:
+        if not trained[label]:
             raise DatasetError(
-                f"all {tested[label]} clips labelled {label!r} are in the test set: there "
-                "is nothing to learn it from; give some to 'train', or leave it out with --labels"
+                f"all {tested[label]} clips with the label {label!r} are in the test set: move "
+                "some to 'train', or exclude it with --labels"
             )
-        lacking = [
-            what
-            for what, there in (
-                ("train on while the epoch is chosen", to_train),
-                ("choose the epoch", to_choose),
-                ("score", tested),
+        missing = [
+            purpose
+            for purpose, present in (
+                ("train on during validation", in_training),
+                ("validate on", in_validation),
+                ("test", tested),
             )
-            if label not in there
+            if label not in present
         ]
-        if lacking:
-            total = learnt[label] + tested[label]
-            notes.append(
-                f"{label!r} has {total:,} clip{'s' * (total > 1)}, "
-                f"none to {' or to '.join(lacking)}"
-            )
+        if missing:
+            total = trained[label] + tested[label]
+            clip_count = f"{total:,} clip{'s' * (total > 1)}"
+            notes.append(f"{label!r} has {clip_count}, none to {' or to '.join(missing)}")
     return notes
 
 
-def _shared_speakers(clips: list[Clip], assigned: dict[str, list[int]]) -> list[str]:
-    """Splits that come with the data may share speakers; then the score is not what it seems."""
+def _shared_test_speakers(clips: list[Clip], assigned: dict[str, list[int]]) -> list[str]:
+    """Return notes on test speakers that a split given with the data also uses elsewhere."""
     speakers = {
         name: {clips[i].speaker for i in indices} - {None} for name, indices in assigned.items()
     }
     notes = []
-    for other, what in (("train", "trained on"), ("val", "choosing the epoch")):
+    for other, purpose in (("train", "training"), ("val", "validation")):
         shared = sorted(speaker for speaker in speakers["test"] & speakers[other] if speaker)
         if shared:
             notes.append(
-                f"{len(shared)} speakers are tested that are {what} as well "
-                f"({', '.join(shared[:5])}): the score is optimistic"
+                f"{len(shared)} test speakers are also in {purpose} ({_listed(shared)}): the score "
+                "is optimistic"
             )
     return notes
 
 
-def _heard_before(clips: list[Clip], assigned: dict[str, list[int]]) -> list[str]:
-    """Who is to choose the epoch and the temperature, the data say; and they may be wrong."""
-    speakers = {clips[i].speaker for i in assigned["train"]} - {None}
-    heard = sorted({str(clips[i].speaker) for i in assigned["val"] if clips[i].speaker in speakers})
-    if not heard or not any(clip.split == "val" for clip in clips):
+def _shared_validation_speakers(clips: list[Clip], assigned: dict[str, list[int]]) -> list[str]:
+    """Return a note on validation speakers, if the data define them, that are also trained on."""
+    trained = {clips[i].speaker for i in assigned["train"]} - {None}
+    shared = sorted({str(clips[i].speaker) for i in assigned["val"] if clips[i].speaker in trained})
+    if not shared or not any(clip.split == "val" for clip in clips):
         return []
     return [
-        f"{len(heard)} speakers of 'val' are trained on as well ({', '.join(heard[:5])}): answers "
-        "will be more confident than they should be"
+        f"{len(shared)} speakers of 'val' are also in training ({_listed(shared)}): the model will "
+        "be overconfident"
     ]
 
 
-def leave_one_speaker_out(clips: list[Clip]) -> list[list[int]]:
-    """One list of test indices per speaker."""
-    return _folds_of_speakers(clips, None)
-
-
-def actor_folds(clips: list[Clip], n_folds: int = 5) -> list[list[int]]:
-    """`n_folds` lists of test indices; the speakers are dealt out in turn, in sorted order."""
-    return _folds_of_speakers(clips, n_folds)
-
-
-def inner_folds(
-    clips: list[Clip],
-    among: list[int],
-    n_folds: int,
-    seed: int,
-    answered: Collection[str] | None = None,
-) -> list[list[int]]:
-    """The clips `among` in up to `n_folds` lists, the speakers of each corpus dealt out at random.
-
-    A corpus of fewer than three speakers is in none of them, unless there is no other. Each has
-    clips with labels that are `answered` (None: all are). One fold is a fifth of the speakers, as
-    `hold_out` chooses them; there is none where it can hold no speaker out.
-    """
-    if n_folds == 1:
-        held, independent = hold_out(clips, among, 0.2, seed, 1, answered)
-        return [held] if independent else []
-    speakers: dict[str, set[str]] = defaultdict(set)
-    for i in among:
-        speakers[clips[i].corpus].add(clips[i].speaker or "")
-    rich = [corpus for corpus in sorted(speakers) if len(speakers[corpus]) >= 3]
-    fold_of: dict[tuple[str, str], int] = {}
-    for corpus in rich or sorted(speakers):
-        order = sorted(speakers[corpus])
-        random.Random(f"{seed}/{corpus}").shuffle(order)
-        first = 0 if rich else len(fold_of)  # small corpora share the folds
-        fold_of |= {(corpus, speaker): (first + k) % n_folds for k, speaker in enumerate(order)}
-    folds = [
-        [i for i in among if fold_of.get((clips[i].corpus, clips[i].speaker or "")) == k]
-        for k in range(n_folds)
-    ]
-    return [
-        fold
-        for fold in folds
-        if len(fold) < len(among)
-        and any(answered is None or clips[i].label in answered for i in fold)
-    ]
-
-
-def leave_corpus_out(clips: list[Clip]) -> list[list[int]]:
-    """One list of test indices per corpus of three speakers or more: the others are trained on."""
-    _need_speakers(clips)
-    speakers = _speakers_of_corpora(clips)
-    if len(speakers) < 2:
-        raise DatasetError(
-            f"leave-corpus-out needs two corpora or more; found {', '.join(speakers) or 'none'}"
-        )
-    folds = corpora_that_test(clips)
-    if not folds:
-        counts = ", ".join(f"{corpus} {len(names)}" for corpus, names in sorted(speakers.items()))
-        raise DatasetError(
-            f"leave-corpus-out tests corpora of three speakers or more; the speakers are {counts}"
-        )
-    return folds
-
-
-def corpora_that_test(clips: list[Clip]) -> list[list[int]]:
-    """The clips of each corpus of three speakers or more, where there are others to train on."""
-    speakers = _speakers_of_corpora(clips)
-    return [
-        [i for i, clip in enumerate(clips) if clip.corpus == corpus]
-        for corpus in sorted(speakers)
-        if len(speakers) > 1 and len(speakers[corpus]) >= 3
-    ]
-
-
-def _speakers_of_corpora(clips: list[Clip]) -> dict[str, set[str | None]]:
-    speakers: dict[str, set[str | None]] = defaultdict(set)
-    for clip in clips:
-        speakers[clip.corpus].add(clip.speaker)
-    return speakers
-
-
-def _folds_of_speakers(clips: list[Clip], n_folds: int | None) -> list[list[int]]:
-    _need_speakers(clips)
-    counts = Counter(clip.speaker for clip in clips)
-    needed = max(n_folds or 0, 3)
-    if len(counts) < needed:
-        few = "1 speaker is" if len(counts) == 1 else f"{len(counts)} speakers are"
-        raise DatasetError(
-            f"{few} too few for this protocol, which needs {needed}: some to test, some to choose "
-            "the epoch and some to train on; "
-            + ("--protocol loso needs 3" if len(counts) >= 3 else "add speakers, or use `fit`")
-        )
-    n_folds = n_folds or len(counts)
-    fold_of = {speaker: k % n_folds for k, speaker in enumerate(sorted(counts))}
-    return [
-        [i for i, clip in enumerate(clips) if fold_of[clip.speaker] == k] for k in range(n_folds)
-    ]
-
-
-def _need_speakers(clips: list[Clip]) -> None:
-    unknown = [clip for clip in clips if clip.speaker is None]
-    if unknown:
-        raise DatasetError(
-            f"some clips have no speaker ({len(unknown):,} of {len(clips):,}, such as "
-            f"{unknown[0].path}): a speaker-independent protocol needs them; give a manifest with "
-            "a column speaker, or --speaker-pattern"
-        )
+def _listed(speakers: list[str]) -> str:
+    return ", ".join(speakers[:MAX_LISTED_SPEAKERS])

@@ -1,4 +1,4 @@
-"""Data sets as people have them: nothing is lost, shrunk or leaked without a word."""
+"""Messy datasets: no recording is lost, duplicated or leaked without a message."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import soundfile
 from support.training import TRAINING_MFCC
 
 from edge_runtime.features.silence import SilenceConfig
-from train.data.corpora import DatasetError, scan, spellings
+from train.data.clip import DatasetError
+from train.data.corpora import scan, spellings
 from train.data.features import load_dataset
 from train.data.folders import audio_files
 from train.dataset import open_dataset
@@ -27,7 +28,7 @@ def touch(root: Path, *names: str) -> Path:
 
 
 def recordings(root: Path, *names: str) -> Path:
-    """Audio at these paths, each another."""
+    """Write different noise to each path."""
     for k, name in enumerate(names):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         samples = 0.1 * np.random.default_rng(k).standard_normal(4000)
@@ -47,7 +48,7 @@ BY_NAME = {"speaker_pattern": r"([ab])-"}
 # ------------------------------------------------------------------ names and labels
 
 
-def test_one_label_in_many_spellings_is_one_class_and_said(tmp_path):
+def test_spellings_of_a_label_are_merged_and_noted(tmp_path):
     root = touch(
         tmp_path,
         "Happy/1.wav",
@@ -66,7 +67,7 @@ def test_one_label_in_many_spellings_is_one_class_and_said(tmp_path):
     assert spellings(scan([touch(tmp_path / "plain", "a/1.wav", "b/1.wav")])) == []
 
 
-def test_speakers_that_differ_in_capitals_alone_are_one(tmp_path):
+def test_speaker_names_ignore_case(tmp_path):
     (tmp_path / "m.csv").write_text("path,label,speaker\n1,sad,Anna\n2,angry, anna\n3,sad,ANNA \n")
     assert {clip.speaker for clip in scan([tmp_path / "m.csv"])} == {"m/Anna"}
 
@@ -74,35 +75,35 @@ def test_speakers_that_differ_in_capitals_alone_are_one(tmp_path):
 @pytest.mark.parametrize(
     ("label", "message"),
     [
-        ("uncertain", "an answer of the runtime's own"),
-        ("No  Speech", "an answer of the runtime's"),
-        ("a\x07b", r"'a\\x07b' holds what is no text"),
-        (os.fsdecode(b"\xe4"), "holds what is no text"),
-        ("x" * 65, "has 65 characters; a model holds 64 at most"),
+        ("uncertain", "is reserved by the runtime"),
+        ("No  Speech", "is reserved by the runtime"),
+        ("a\x07b", r"'a\\x07b' contains a control character"),
+        (os.fsdecode(b"\xe4"), "bytes that are not UTF-8"),
+        ("x" * 65, "has 65 characters; expected 64 at most"),
     ],
 )
-def test_a_label_that_cannot_be_answered_is_refused(tmp_path, label, message):
+def test_invalid_label_is_refused(tmp_path, label, message):
     root = touch(tmp_path, f"{label}/1.wav", "sad/2.wav", "angry/3.wav")
     with pytest.raises(DatasetError, match=message):
         scan([root])
     assert len(scan([root], labels=["sad", "angry"])) == 2
 
 
-def test_names_of_corpora_are_those_that_a_model_can_hold(tmp_path):
+def test_corpus_names_are_printable(tmp_path):
     root = touch(tmp_path / "nb\xa0sp \u200c\x07", "a/1.wav", "b/2.wav")
     assert {clip.corpus for clip in scan([root])} == {"nb sp \\u200c\\x07"}
     (tmp_path / "m.csv").write_text("path,label,corpus\n1,a,x\u200cy\n2,b,x\u200cy\n")
     assert {clip.corpus for clip in scan([tmp_path / "m.csv"])} == {"x\\u200cy"}
 
 
-def test_names_of_files_may_be_anything(tmp_path):
+def test_unusual_file_names_are_read(tmp_path):
     names = ["-x.wav", "a b.wav", "a\nb.wav", "ä.wav", os.fsdecode(b"\xff.wav"), "%s'\".wav"]
     root = recordings(tmp_path / "x", *(f"{label}/{name}" for label in "ab" for name in names))
     assert len(load(root).clips) == 12
 
 
-def test_what_lies_in_a_split_folder_without_a_label_is_no_class(tmp_path):
-    with pytest.raises(DatasetError, match="in no folder that is its label"):
+def test_split_folder_is_not_a_label(tmp_path):
+    with pytest.raises(DatasetError, match="without a label folder"):
         scan([touch(tmp_path / "a", "train/1.wav", "test/2.wav")])
     root = touch(tmp_path / "b", "train/03-01-05-01-01-01-09.wav", "test/03-01-04-01-01-01-08.wav")
     assert {(c.label, c.split) for c in scan([root])} == {("angry", "train"), ("sad", "test")}
@@ -111,7 +112,7 @@ def test_what_lies_in_a_split_folder_without_a_label_is_no_class(tmp_path):
 # ------------------------------------------------------------------ folders and links
 
 
-def test_hidden_files_and_folders_are_no_recordings(tmp_path):
+def test_hidden_files_and_folders_are_skipped(tmp_path):
     root = touch(
         tmp_path,
         "a/1.wav",
@@ -126,14 +127,14 @@ def test_hidden_files_and_folders_are_no_recordings(tmp_path):
     assert [str(path.relative_to(root)) for path in audio_files(root)] == ["a/1.wav", "b/2.wav"]
 
 
-def test_a_linked_folder_is_labelled_by_the_name_that_people_see(tmp_path):
+def test_linked_folder_is_labelled_by_the_link(tmp_path):
     touch(tmp_path / "disk", "x17/1.wav")
     root = touch(tmp_path / "root", "angry/2.wav")
     (root / "sad").symlink_to(tmp_path / "disk" / "x17")
     assert [clip.label for clip in scan([root])] == ["angry", "sad"]
 
 
-def test_loops_of_links_end_and_a_second_label_by_a_link_is_refused(tmp_path):
+def test_link_loops_end_and_second_label_is_refused(tmp_path):
     root = touch(tmp_path, "angry/1.wav", "sad/2.wav")
     (root / "angry" / "up").symlink_to(root)
     (root / "sad" / "self").symlink_to("self")
@@ -143,11 +144,11 @@ def test_loops_of_links_end_and_a_second_label_by_a_link_is_refused(tmp_path):
     clips = scan([root])
     assert [clip.path.name for clip in clips] == ["1.wav", "2.wav", "gone.wav", "self.wav"]
     (root / "calm").symlink_to(root / "sad")
-    with pytest.raises(DatasetError, match="calm: is a link to .*sad, whose recordings would have"):
+    with pytest.raises(DatasetError, match="calm: links to .*sad, whose recordings would have"):
         scan([root])
 
 
-def test_a_folder_that_cannot_be_read_is_an_error_and_no_smaller_data_set(tmp_path, monkeypatch):
+def test_unreadable_folder_is_an_error(tmp_path, monkeypatch):
     root = touch(tmp_path, "angry/1.wav", "sad/2.wav")
     real = os.scandir
 
@@ -165,7 +166,7 @@ def test_a_folder_that_cannot_be_read_is_an_error_and_no_smaller_data_set(tmp_pa
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
-def test_a_manifest_of_a_spreadsheet_is_read(tmp_path, ends):
+def test_spreadsheet_manifest_is_read(tmp_path, ends):
     lines = ["Path,LABEL,note", '"a, ""b"".wav",Sad,x', ",,", "../c.wav,angry", "/abs/d.wav,angry,"]
     (tmp_path / "m.csv").write_bytes(b"\xef\xbb\xbf" + ends.join(lines).encode())
     clips = scan([tmp_path / "m.csv"])
@@ -182,42 +183,45 @@ def test_a_manifest_of_a_spreadsheet_is_read(tmp_path, ends):
         (b"path;label\na.wav;sad\n", "no column label, path.*found: path;label"),
         (b"path,label,label\na,b,c\n", "has the column label twice"),
         (b"path,label\na,b.wav,sad\n", "line 2: 3 values for 2 columns"),
-        (b'path,label\n"a.wav,sad\nb.wav,sad\n', "is not a manifest that can be read"),
-        ("path,label\nä,sad\n".encode("utf-16"), "wanted CSV in UTF-8"),
-        (b"path,label\n" + b"a.wav\n" * 9, "line 2: path or label is empty.*and 4 more such"),
+        (b'path,label\n"a.wav,sad\nb.wav,sad\n', "cannot be read as a manifest"),
+        ("path,label\nä,sad\n".encode("utf-16"), "expected CSV in UTF-8"),
+        (
+            b"path,label\n" + b"a.wav\n" * 9,
+            "path or label is empty.*and 4 more invalid lines",
+        ),
         (b"path,label\na\0.wav,sad\nb.wav,angry\n", "zero byte|NUL"),
     ],
 )
-def test_a_manifest_is_not_guessed_at(tmp_path, content, message):
+def test_invalid_manifest_is_refused(tmp_path, content, message):
     (tmp_path / "m.csv").write_bytes(content)
     with pytest.raises(DatasetError, match=message):
         scan([tmp_path / "m.csv"])
 
 
-def test_a_manifest_without_recordings_says_so(tmp_path):
+def test_manifest_without_recordings_is_refused(tmp_path):
     (tmp_path / "manifest.csv").write_text("path,label,speaker\n")
-    with pytest.raises(DatasetError, match="has no line below its first"):
+    with pytest.raises(DatasetError, match="contains no recording"):
         scan([tmp_path])
 
 
-def test_a_manifest_that_is_a_dangling_link_is_not_passed_over(tmp_path):
+def test_dangling_manifest_link_is_refused(tmp_path):
     root = touch(tmp_path, "angry/1.wav", "sad/2.wav")
     (root / "manifest.csv").symlink_to("nowhere.csv")
-    with pytest.raises(DatasetError, match="manifest.csv: is not a manifest that can be read"):
+    with pytest.raises(DatasetError, match="manifest.csv: cannot be read as a manifest"):
         scan([root])
 
 
-def test_thousands_of_missing_files_are_one_error(tmp_path):
+def test_many_missing_files_are_one_short_error(tmp_path):
     rows = [f"{k}.wav,{'sad' if k % 2 else 'angry'}" for k in range(5000)]
     root = recordings(tmp_path / "x", *FOUR)
     rows += [f"{name},{name.partition('/')[0]}" for name in FOUR]
     (root / "manifest.csv").write_text("path,label\n" + "\n".join(rows))
-    with pytest.raises(DatasetError, match="of 5,004 clips, 5,000 cannot be read") as caught:
+    with pytest.raises(DatasetError, match="5,004 clips: 5,000 cannot be read") as caught:
         load(root)
     assert len(str(caught.value)) < 1000 and "0.wav: no such file" in str(caught.value)
 
 
-def test_a_few_bad_clips_are_skipped_named_and_counted(tmp_path, capsys):
+def test_few_bad_clips_are_skipped_and_listed(tmp_path, capsys):
     root = recordings(tmp_path / "x", *FOUR)
     (root / "sad" / "text\nfile.wav").write_text("no audio")
     (root / "sad" / "empty.wav").touch()
@@ -225,7 +229,7 @@ def test_a_few_bad_clips_are_skipped_named_and_counted(tmp_path, capsys):
     soundfile.write(root / "sad" / "silent.wav", np.zeros(8000), 16_000)
     soundfile.write(root / "sad" / "one.wav", np.full(1, 0.5), 16_000)
     (root / "sad" / "gone.wav").symlink_to("nowhere.wav")
-    with pytest.raises(DatasetError, match="two classes are needed"):
+    with pytest.raises(DatasetError, match="at least two classes are required"):
         load(touch(tmp_path / "y", "a/1.wav", "b/1.wav"))
     recordings(root, *FOUR, *(f"sad/c-{k}.wav" for k in range(3)))
     recipe = DEFAULT_RECIPE.with_settings(["speech=false"])  # needs no noise to be synthesised
@@ -240,7 +244,7 @@ def test_a_few_bad_clips_are_skipped_named_and_counted(tmp_path, capsys):
 # ------------------------------------------------------------------ copies
 
 
-def test_a_copy_under_another_speaker_is_left_out_altogether(tmp_path):
+def test_copies_with_different_speakers_are_all_dropped(tmp_path):
     root = recordings(tmp_path / "x", *FOUR)
     shutil.copy(root / "sad/a-2.wav", root / "sad/b-9.wav")
     data = load(root, **BY_NAME)
@@ -248,10 +252,10 @@ def test_a_copy_under_another_speaker_is_left_out_altogether(tmp_path):
     assert any("has another speaker in" in line and "b-9.wav" in line for line in data.duplicates)
 
 
-def test_a_recording_that_has_a_label_and_one_that_is_not_asked_for_is_left_out(tmp_path, capsys):
+def test_copy_with_an_excluded_label_is_dropped(tmp_path, capsys):
     root = recordings(tmp_path / "x", *FOUR, "calm/a-3.wav", "calm/a-4.wav")
     shutil.copy(root / "sad/a-2.wav", root / "calm/a-9.wav")
-    (root / "calm/a-8.wav").write_bytes(b"no audio, and no concern of ours")
+    (root / "calm/a-8.wav").write_bytes(b"no audio, but not of a requested label")
     recipe = DEFAULT_RECIPE.with_settings(["speech=false"])
     data = open_dataset([root], ["angry", "sad"], [], None, recipe, tmp_path / "cache", [])
     assert len(data.clips) == 3 and data.labels == ["angry", "sad"] and not data.unreadable
@@ -262,7 +266,7 @@ def test_a_recording_that_has_a_label_and_one_that_is_not_asked_for_is_left_out(
     capsys.readouterr()
 
 
-def test_a_copy_with_a_speaker_is_kept_before_one_without(tmp_path):
+def test_copy_with_a_speaker_is_preferred(tmp_path):
     root = recordings(tmp_path / "x", *FOUR)
     shutil.copy(root / "sad/b-2.wav", root / "sad/0.wav")
     data = load(root, **BY_NAME)
@@ -270,14 +274,14 @@ def test_a_copy_with_a_speaker_is_kept_before_one_without(tmp_path):
     assert data.duplicates[0].endswith("0.wav; kept once")
 
 
-def test_a_copy_in_training_and_test_is_in_one_of_them(tmp_path):
+def test_copy_in_training_and_test_is_kept_once(tmp_path):
     root = recordings(tmp_path / "x", *(f"train/{name}" for name in FOUR), "test/sad/z.wav")
     shutil.copy(root / "train/sad/a-2.wav", root / "test/sad/copy.wav")
     data = load(root)
     assert len(data.clips) == 5 and "kept once, in test" in data.duplicates[0]
 
 
-def test_a_folder_that_is_given_twice_is_one_line(tmp_path):
+def test_repeated_folder_gives_one_note(tmp_path):
     root = recordings(tmp_path / "x", *FOUR)
     clips = scan([root, root, root / "sad"], **BY_NAME)
     data = load_dataset(clips, TRAINING_MFCC, tmp_path / "cache")
@@ -287,7 +291,7 @@ def test_a_folder_that_is_given_twice_is_one_line(tmp_path):
     ]
 
 
-def test_features_that_are_not_finite_never_come_out_of_the_cache(tmp_path):
+def test_non_finite_cache_entries_are_recomputed(tmp_path):
     root, cache = recordings(tmp_path / "x", *FOUR), tmp_path / "cache"
     first = load(root)
     for entry in cache.rglob("*.npz"):

@@ -1,4 +1,4 @@
-"""Where labels, speakers and splits come from."""
+"""Labels, speakers and splits from folders, file names and manifests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from support.paths import CORPORA
 
-from train.data.corpora import DatasetError, scan, unused_folders
+from train.data.clip import DatasetError
+from train.data.corpora import scan, unused_folders
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -23,7 +24,7 @@ def rows(clips):
     return [(clip.path.name, clip.label, clip.speaker, clip.split) for clip in clips]
 
 
-def test_class_folders_with_splits(tmp_path):
+def test_split_and_label_folders(tmp_path):
     root = touch(
         tmp_path / "mine",
         "train/angry/a.wav",
@@ -39,7 +40,7 @@ def test_class_folders_with_splits(tmp_path):
     ]
 
 
-def test_flat_folders_and_labels_of_ones_own(tmp_path):
+def test_label_folders_without_splits(tmp_path):
     root = touch(tmp_path, "Bored/a.wav", "very tired/b.FLAC", "ärger/c.mp3")
     assert [clip.label for clip in scan([root])] == ["bored", "very tired", "ärger"]
 
@@ -58,13 +59,13 @@ def test_flat_folders_and_labels_of_ones_own(tmp_path):
         ("nemo/WR0_happiness_90.flac", "happy", "nemo/WR0"),
     ],
 )
-def test_names_of_known_corpora(tmp_path, name, label, speaker):
+def test_file_names_of_known_corpora(tmp_path, name, label, speaker):
     touch(tmp_path, name, "other/x.wav")
     clip = next(clip for clip in scan([tmp_path]) if clip.path.name == Path(name).name)
     assert (clip.label, clip.speaker, clip.corpus) == (label, speaker, speaker.split("/")[0])
 
 
-def test_a_name_that_is_only_like_one_of_a_corpus_is_of_none(tmp_path):
+def test_similar_file_name_is_no_known_corpus(tmp_path):
     root = touch(tmp_path, "calm/AB1_take_3.wav", "stressed/AB1_take_4.wav")
     assert [(c.label, c.speaker, c.corpus) for c in scan([root])] == [
         ("calm", None, tmp_path.name),
@@ -72,11 +73,13 @@ def test_a_name_that_is_only_like_one_of_a_corpus_is_of_none(tmp_path):
     ]
 
 
-def test_folders_that_are_no_labels_are_told_of(tmp_path):
+def test_ignored_folders_are_noted(tmp_path):
     names = ("03-01-05-01-01-01-07.wav", "03-01-03-01-01-01-08.wav")
     mine = touch(tmp_path / "mine", f"positive/{names[1]}", f"negative/{names[0]}")
     (note,) = unused_folders(scan([mine]))
-    assert note.startswith("2 files in 2 folders, such as 'negative', are named as those of rav")
+    assert note.startswith(
+        "2 files in 2 folders, such as 'negative', match the naming scheme"
+    )
     known = touch(
         tmp_path / "known",
         f"Actor_07/{names[0]}",
@@ -89,7 +92,7 @@ def test_folders_that_are_no_labels_are_told_of(tmp_path):
     assert unused_folders(scan([known])) == []
 
 
-def test_data_that_are_called_alike_stay_apart(tmp_path):
+def test_roots_of_the_same_name_stay_distinct(tmp_path):
     for name in "ab":
         (tmp_path / name / "data").mkdir(parents=True)
         (tmp_path / name / "data" / "manifest.csv").write_text(
@@ -105,8 +108,8 @@ def test_data_that_are_called_alike_stay_apart(tmp_path):
     assert len({clip.corpus for clip in scan([one, tmp_path / "a" / "data.csv"])}) == 2
 
 
-def test_a_folder_relabels_a_known_corpus(tmp_path):
-    """Calm filed under neutral, as many do with RAVDESS; the speaker still comes from the name."""
+def test_folders_relabel_a_known_corpus(tmp_path):
+    """Calm is often merged into neutral in RAVDESS; the speaker still comes from the name."""
     touch(
         tmp_path,
         "neutral/03-01-02-01-01-01-07.wav",
@@ -118,7 +121,7 @@ def test_a_folder_relabels_a_known_corpus(tmp_path):
     assert found["03-01-05-01-01-01-09.wav"] == ("negative", "ravdess/09")
 
 
-def test_a_manifest_for_everything_else(tmp_path):
+def test_manifest_is_read(tmp_path):
     manifest = tmp_path / "calls.csv"
     manifest.write_text(
         "path,label,speaker,split\nx/1.wav,Angry ,anna,train\nx/2.wav,sadness,,\n", encoding="utf-8"
@@ -139,20 +142,20 @@ def test_a_manifest_for_everything_else(tmp_path):
         ("", "has no column label, path"),
     ],
 )
-def test_a_wrong_manifest_is_named_with_its_line(tmp_path, text, message):
+def test_manifest_error_names_the_line(tmp_path, text, message):
     manifest = tmp_path / "m.csv"
     manifest.write_text(text)
     with pytest.raises(DatasetError, match=message):
         scan([manifest])
 
 
-def test_a_folder_with_a_manifest_is_what_the_manifest_says(tmp_path):
+def test_manifest_in_a_folder_takes_precedence(tmp_path):
     touch(tmp_path, "x/1.wav", "x/2.wav", "x/3.wav")
     (tmp_path / "manifest.csv").write_text("Path , LABEL\nx/1.wav,sad\n\nx/2.wav,angry\n")
     assert [clip.label for clip in scan([tmp_path])] == ["sad", "angry"]
 
 
-def test_links_are_followed_but_not_for_ever(tmp_path):
+def test_links_are_followed_and_loops_end(tmp_path):
     touch(tmp_path / "elsewhere", "a.wav")
     root = touch(tmp_path / "root", "angry/b.wav")
     (root / "sad").symlink_to(tmp_path / "elsewhere")
@@ -160,33 +163,33 @@ def test_links_are_followed_but_not_for_ever(tmp_path):
     assert len(scan([root])) == 2
 
 
-def test_both_spellings_of_a_tess_speaker(tmp_path):
+def test_tess_speaker_aliases_are_merged(tmp_path):
     root = touch(tmp_path, "OAF_back_angry.wav", "OA_bite_neutral.wav")
     assert {clip.speaker for clip in scan([root])} == {"tess/OAF"}
 
 
-def test_chosen_labels_only(tmp_path):
+def test_only_requested_labels_are_kept(tmp_path):
     root = touch(tmp_path, "a/1.wav", "b/1.wav", "c/1.wav")
     assert {clip.label for clip in scan([root], labels=["a", "C"])} == {"a", "c"}
-    with pytest.raises(DatasetError, match="no clip is labelled d; found: a, b, c"):
+    with pytest.raises(DatasetError, match="no clip has the label d; found: a, b, c"):
         scan([root], labels=["a", "d"])
 
 
-def test_a_speaker_pattern(tmp_path):
+def test_speaker_pattern_sets_the_speaker(tmp_path):
     root = touch(tmp_path / "calls", "sad/anna-1.wav", "angry/ben-2.wav", "angry/3.wav")
-    with pytest.raises(DatasetError, match=r"'xx\(.*is in none of the 3 paths.*such as 'angry/3"):
+    with pytest.raises(DatasetError, match=r"'xx\(.*matches none of the 3 paths.*such as 'angry/3"):
         scan([root], speaker_pattern=r"xx(\d+)")
     clips = scan([root], speaker_pattern=r"([a-z]+)-\d")
     assert [clip.speaker for clip in clips] == [None, "calls/ben", "calls/anna"]
 
 
-def test_nothing_or_one_class_is_a_clear_error(tmp_path):
+def test_no_audio_or_one_class_is_an_error(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="no audio found"):
         scan([tmp_path / "empty"])
-    with pytest.raises(DatasetError, match="all 2 clips are labelled 'sad'"):
+    with pytest.raises(DatasetError, match="all 2 clips have the label 'sad'"):
         scan([touch(tmp_path / "one", "sad/1.wav", "sad/2.wav")])
-    with pytest.raises(DatasetError, match="no such folder or manifest"):
+    with pytest.raises(DatasetError, match="folder or manifest not found"):
         scan([tmp_path / "nowhere"])
 
 
@@ -199,7 +202,7 @@ def test_nothing_or_one_class_is_a_clear_error(tmp_path):
         ("ravdess", 1440, 24, None),
     ],
 )
-def test_the_real_corpora(corpus, clips, speakers, labels):
+def test_real_corpora_are_complete(corpus, clips, speakers, labels):
     if not (CORPORA / corpus).is_dir():
         pytest.skip(f"no corpus at {CORPORA / corpus}: set EDGE_SER_CORPORA to run this")
     found = scan([CORPORA / corpus])

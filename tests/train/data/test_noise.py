@@ -1,4 +1,4 @@
-"""Synthesised noise, and recordings of it."""
+"""Synthesised noise and recordings of noise."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import soundfile
 from support.training import TRAINING_MFCC
 
 from edge_runtime.features.silence import SilenceConfig
-from train.data.corpora import DatasetError
+from train.data.clip import DatasetError
 from train.data.noise import noise_features, synthetic_noise
 
 
-def test_noise_is_of_every_level_within_full_scale_and_always_the_same():
+def test_synthetic_noise_is_reproducible_and_of_any_level():
     levels = []
     for seed in range(60):
         noise = synthetic_noise(np.random.default_rng(seed))
@@ -24,9 +24,9 @@ def test_noise_is_of_every_level_within_full_scale_and_always_the_same():
     np.testing.assert_array_equal(again, synthetic_noise(np.random.default_rng(7)))
 
 
-def test_recordings_of_noise_are_added(tmp_path, monkeypatch):
+def test_noise_recordings_are_added(tmp_path, monkeypatch):
     monkeypatch.setattr("train.data.noise.N_SYNTHETIC", 12)
-    with pytest.raises(DatasetError, match="no recording of noise"):
+    with pytest.raises(DatasetError, match="contains no readable recording of noise"):
         noise_features(TRAINING_MFCC, None, [tmp_path])
     rng = np.random.default_rng(0)
     soundfile.write(tmp_path / "rain.wav", 0.1 * rng.standard_normal(20_000), 16_000)
