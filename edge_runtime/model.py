@@ -237,13 +237,13 @@ class EmotionModel:
         """
         from .audio.decode import AudioFile
         from .audio.limits import TIMELINE_LIMITS
-        from .audio.read import in_blocks
+        from .audio.read import split_into_blocks
         from .streaming.timeline import TimelineStream
 
         blocks: Iterable[np.ndarray]
         if isinstance(audio, np.ndarray):
             check_no_channel(channel)
-            blocks = in_blocks(self._network.front_end.check(audio))
+            blocks = split_into_blocks(self._network.front_end.check(audio))
         else:
             if sample_rate is not None:
                 raise ConfigError(FILE_HAS_RATE)

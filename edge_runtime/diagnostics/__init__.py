@@ -1,0 +1,1 @@
+"""Diagnostics: checks of recordings and installations, benchmarks, and parity dumps."""

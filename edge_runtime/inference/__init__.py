@@ -1,0 +1,1 @@
+"""Inference: the network of one .onnx file, its model card, and speaker profiles."""

@@ -9,12 +9,12 @@ from .known_voice import SpeakerBias
 # The mean covers about this much speech, so that it follows a new speaker or microphone.
 MEMORY_SECONDS = 300.0
 
-# More cautious than a profile: nothing ensures that the speech is in several moods.
+# Larger than for a profile, because the speech may all be in one mood.
 PRIOR_SECONDS = 60.0
 
 
 class SpeakerAdaptation:
-    """A speaker profile that builds itself from the utterances of one stream.
+    """A speaker correction estimated from the utterances of one stream.
 
     Args:
         n_labels: Number of labels of the model.
@@ -31,7 +31,12 @@ class SpeakerAdaptation:
         self._weight = 0.0  # seconds of speech that the mean covers
 
     def update(self, logits: np.ndarray, seconds: float) -> None:
-        """Add the logits `(n_labels,)` of an utterance with `seconds` of speech."""
+        """Add an utterance to the mean.
+
+        Args:
+            logits: Logits of the utterance, `(n_labels,)`.
+            seconds: Duration of its speech; 0 has no effect.
+        """
         if seconds <= 0:
             return
         self.seconds += seconds
@@ -39,5 +44,5 @@ class SpeakerAdaptation:
         self._mean += (logits - self._mean) * (seconds / self._weight)
 
     def bias(self) -> SpeakerBias:
-        """Return the current correction of the logits: none at first, then more and more."""
+        """Return the current correction of the logits; it has no effect before the first update."""
         return SpeakerBias.estimate(self._mean, self._weight, self._full_gain, PRIOR_SECONDS)

@@ -1,14 +1,13 @@
-"""The model card: everything about a model but its weights, as one JSON value inside the file.
+"""The model card: everything about a model except its weights, as one JSON object in the file.
 
-It is stored under the key `edge_ser` of the ONNX `metadata_props`, so there is no second file to
-lose, and onnxruntime reads it without the onnx package.
+It is stored under the key `edge_ser` of the ONNX `metadata_props`. A model is therefore a single
+file, and onnxruntime reads the card without the onnx package.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,38 +15,71 @@ from .. import strict_json
 from ..errors import ConfigError, ModelError
 from ..features.config import MfccConfig
 from ..features.silence import SilenceConfig
-from ..messages import brief_repr, shorten, shorten_error
+from ..messages import brief_repr, shorten_error
+from ..validation import check_fields, check_integer, check_number
 from .prediction import NO_SPEECH, UNCERTAIN
 
 METADATA_KEY = "edge_ser"
 SCHEMA = 4
 
-# Characters of JSON; ours have some thousands.
-MAX_CARD = 1 << 20
+# Characters of JSON. Cards written by `export` have a few thousand.
+MAX_CARD_LENGTH = 1 << 20
 
-# A label, and a name: what fits into a line.
-MAX_LABEL, MAX_NAME = 64, 200
+# Characters; both must fit into one line of a terminal.
+MAX_LABEL_LENGTH, MAX_NAME_LENGTH = 64, 200
+MAX_LICENCE_LENGTH = 10_000
+MAX_LABELS = 1000
 
-# Frames come at least this often and at most this often, in seconds; speech is analysed every 10
-# to 20 ms. Far more of them, and a clip takes longer than it lasts.
-MIN_HOP, MAX_HOP = 0.001, 1.0
+# Seconds between frames. Speech is analysed every 10 to 20 ms; with far more frames than that, a
+# clip takes longer to process than it lasts.
+MIN_HOP_SECONDS, MAX_HOP_SECONDS = 0.001, 1.0
+
+MIN_SAMPLE_RATE = 1000  # Hz
+MAX_FFT_SECONDS = 4
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model is, what it was made from and what it is worth."""
+    """Description of a model: its inputs, decision rule, training data and scores.
+
+    `EmotionModel.card` returns the card of a model.
+
+    Attributes:
+        name: Name of the model, one line.
+        labels: The emotions, in the order of the network's outputs.
+        mfcc_config: Settings of the front end.
+        silence: Settings of the gate that drops silent frames. None: the network gets all frames.
+        normalisation: Description of the feature normalisation, which is part of the graph.
+        temperature: Temperature of the softmax, above 0; applied within the graph.
+        profile_gain: Gain of the logits for an unlimited amount of enrolment speech, above 0.
+        uncertain_below: Confidence in [0, 1] below which the label is "uncertain"; 0 disables it.
+        frames_per_step: A stream passes frames in multiples of this, except at its end.
+        speech_above: Probability of speech in [0, 1] below which the label is "no speech".
+        speech_above_dbfs: Level of the loudest 30 ms in dBFS below which the label is "no speech".
+        architecture: Settings of the network, by name.
+        parameters: Number of weights.
+        quantization: Description of the quantization, one line.
+        licence: Licence of the weights, one line.
+        corpora: Name, number of clips and number of speakers of each training corpus.
+        scores: Test scores, by name.
+
+    Example:
+        >>> from edge_runtime import EmotionModel
+        >>> EmotionModel.load().card.mfcc_config.sample_rate
+        16000
+    """
 
     name: str
     labels: tuple[str, ...]
     mfcc_config: MfccConfig
-    silence: SilenceConfig | None  # which frames the network does not hear; None: it hears all
-    normalisation: str  # where the features are normalised; the graph does it
-    temperature: float  # of the softmax; the graph divides the logits by it
-    profile_gain: float  # by which the logits of a voice that is known through and through grow
-    uncertain_below: float  # confidence under which the answer is "uncertain"; 0: never
-    frames_per_step: int  # streams give frames in multiples of this, but for the last
-    speech_above: float  # probability of speech under which the answer is "no speech"; 0: never
-    speech_above_dbfs: float  # level of the loudest 30 ms under which the answer is "no speech"
+    silence: SilenceConfig | None
+    normalisation: str
+    temperature: float
+    profile_gain: float
+    uncertain_below: float
+    frames_per_step: int
+    speech_above: float
+    speech_above_dbfs: float
     architecture: dict[str, Any]
     parameters: int
     quantization: str
@@ -56,140 +88,137 @@ class ModelCard:
     scores: dict[str, Any]
 
     def to_json(self) -> str:
-        """One line, keys sorted: the same card is always the same bytes."""
+        """Return the card as one line of JSON; equal cards give equal text."""
         return json.dumps({"schema": SCHEMA, **dataclasses.asdict(self)}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str, file: str) -> ModelCard:
-        """The card of `file`. ModelError names the key that is missing, unknown or wrong."""
-        if len(text) > MAX_CARD:
+        """Parse and validate the card of a model file.
+
+        Args:
+            text: JSON that `to_json` wrote.
+            file: Name of the file, for error messages.
+
+        Raises:
+            ModelError: If the text is not a card of this schema; the message names the key.
+        """
+        if len(text) > MAX_CARD_LENGTH:
             raise ModelError(
-                f"{file}: its model card has {len(text):,} characters; wanted {MAX_CARD:,} at most"
+                f"{file}: model card has {len(text):,} characters; expected at most "
+                f"{MAX_CARD_LENGTH:,}"
             )
         try:
             values = strict_json.loads(text)
         except ValueError as error:
-            raise ModelError(
-                f"{file}: its model card is not JSON: {shorten_error(error)}"
-            ) from error
+            raise ModelError(f"{file}: model card is not JSON: {shorten_error(error)}") from error
         if not isinstance(values, dict):
-            raise ModelError(f"{file}: its model card is not a JSON object")
-        schema = values.pop("schema", None)
-        if type(schema) is not int or schema < 1:
-            raise ModelError(
-                f"{file}: its model card has schema={brief_repr(schema)}; wanted {SCHEMA}"
-            )
-        if schema < SCHEMA:
-            raise ModelError(
-                f"{file}: its model card has schema {schema}, this version reads {SCHEMA}: "
-                "export the model again, or install the edge-ser that made it"
-            )
-        if schema > SCHEMA:
-            raise ModelError(
-                f"{file}: its model card has schema {brief_repr(schema)}, this version reads "
-                f"{SCHEMA}: install a newer edge-ser"
-            )
-        wanted = {field.name for field in dataclasses.fields(cls)}
-        for what, keys in (
-            ("lacks", wanted - values.keys()),
-            ("has the unknown", values.keys() - wanted),
-        ):
-            if keys:
-                names = ", ".join(sorted(keys))
-                raise ModelError(f"{file}: its model card {what} key {shorten(names)}")
+            raise ModelError(f"{file}: model card is not a JSON object")
+        _check_schema(values.pop("schema", None), file)
         try:
-            values["mfcc_config"] = MfccConfig.from_dict(values["mfcc_config"])
-        except (ConfigError, TypeError, OverflowError) as error:
-            said = shorten_error(error)
-            raise ModelError(f"{file}: the key mfcc_config of its model card: {said}") from error
+            check_fields(cls, values, "model card")
+        except ConfigError as error:
+            raise ModelError(f"{file}: {error}") from error
         try:
-            if values["silence"] is not None:
-                values["silence"] = SilenceConfig.from_dict(values["silence"])
-        except (ConfigError, OverflowError) as error:
-            said = shorten_error(error)
-            raise ModelError(f"{file}: the key silence of its model card: {said}") from error
-        _check(values, file)
-        values["labels"] = tuple(values["labels"])
-        values["corpora"] = tuple(values["corpora"])
-        return cls(**values)
+            return cls(**_checked(values))
+        except ConfigError as error:
+            raise ModelError(f"{file}: model card: {shorten_error(error)}") from error
 
 
-def _check(values: dict[str, Any], file: str) -> None:
-    """The types and ranges of what the runtime computes with."""
+def _check_schema(schema: Any, file: str) -> None:
+    if type(schema) is not int or schema < 1:
+        raise ModelError(f"{file}: model card has schema={brief_repr(schema)}; expected {SCHEMA}")
+    if schema < SCHEMA:
+        raise ModelError(
+            f"{file}: model card schema {schema} is not supported (expected {SCHEMA}); export the "
+            "model again with this version"
+        )
+    if schema > SCHEMA:
+        raise ModelError(
+            f"{file}: model card schema {brief_repr(schema)} was written by a newer edge-ser (this "
+            f"version reads {SCHEMA}); upgrade edge-ser"
+        )
 
-    def require(key: str, holds: bool, wanted: str) -> None:
-        if not holds:
-            raise ModelError(
-                f"{file}: the key {key} of its model card is {brief_repr(values[key])}; "
-                f"wanted {wanted}"
-            )
 
+def _checked(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a card; raise ConfigError for wrong types and ranges."""
+    mfcc_config = _nested("mfcc_config", MfccConfig, values["mfcc_config"])
+    _check_front_end(mfcc_config)
+    silence = values["silence"]
+    if silence is not None:
+        silence = _nested("silence", SilenceConfig, silence)
     labels = values["labels"]
-    require(
+    _require(
+        values,
         "labels",
         isinstance(labels, list)
-        and 2 <= len(labels) <= 1000
-        and all(_is_text(label, MAX_LABEL) and label for label in labels)
+        and 2 <= len(labels) <= MAX_LABELS
+        and all(label and _is_line(label, MAX_LABEL_LENGTH) for label in labels)
         and len(set(labels)) == len(labels)
         and not {NO_SPEECH, UNCERTAIN} & set(labels),
-        f"two or more different names of {MAX_LABEL} characters at most, none of them "
-        f"{NO_SPEECH!r} or {UNCERTAIN!r}",
+        f"a list of two or more different names of at most {MAX_LABEL_LENGTH} characters, without "
+        f"{NO_SPEECH!r} and {UNCERTAIN!r}",
     )
-    for key, low, high in (
-        ("temperature", 0.0, math.inf),
-        ("profile_gain", 0.0, math.inf),
-        ("uncertain_below", 0.0, 1.0),
-        ("speech_above", 0.0, 1.0),
-        ("speech_above_dbfs", -math.inf, 0.0),
-    ):
-        number = isinstance(values[key], (int, float)) and not isinstance(values[key], bool)
-        require(
-            key,
-            number and low <= values[key] <= high and abs(values[key]) < 1e30,
-            f"a number from {low} to {high}",
-        )
-    for key in ("temperature", "profile_gain"):
-        require(key, values[key] > 0, "a number above 0")
+    check_number("temperature", values["temperature"], above=0)
+    check_number("profile_gain", values["profile_gain"], above=0)
+    check_number("uncertain_below", values["uncertain_below"], 0, 1)
+    check_number("speech_above", values["speech_above"], 0, 1)
+    check_number("speech_above_dbfs", values["speech_above_dbfs"], high=0)
+    check_integer("frames_per_step", values["frames_per_step"], 1, 1000)
+    check_integer("parameters", values["parameters"], 0)
     for key in ("name", "normalisation", "quantization"):
-        require(key, _is_text(values[key], MAX_NAME), "a line of text")
-    require("licence", _is_text(values["licence"], 10_000), "a line of text")
+        _require(values, key, _is_line(values[key], MAX_NAME_LENGTH), "a line of text")
+    _require(values, "licence", _is_line(values["licence"], MAX_LICENCE_LENGTH), "a line of text")
     for key in ("architecture", "scores"):
-        require(key, isinstance(values[key], dict), "an object")
+        _require(values, key, isinstance(values[key], dict), "an object")
     corpora = values["corpora"]
-    require(
+    _require(
+        values,
         "corpora",
         isinstance(corpora, list) and all(isinstance(corpus, dict) for corpus in corpora),
         "a list of objects",
     )
-    parameters = values["parameters"]
-    require("parameters", type(parameters) is int and 0 <= parameters < 1e12, "a whole number")
-    require(
-        "frames_per_step",
-        type(values["frames_per_step"]) is int and 1 <= values["frames_per_step"] <= 1000,
-        "a whole number from 1 to 1000",
-    )
-    _check_front_end(values["mfcc_config"], file)
+    return {
+        **values,
+        "mfcc_config": mfcc_config,
+        "silence": silence,
+        "labels": tuple(labels),
+        "corpora": tuple(corpora),
+    }
 
 
-def _is_text(value: Any, longest: int) -> bool:
-    """Text that a terminal, a table and a log show as it is: no control characters in it."""
-    return isinstance(value, str) and len(value) <= longest and value.isprintable()
+def _nested(key: str, cls: Any, settings: Any) -> Any:
+    """Return `cls.from_dict(settings)`; errors name the key of the card."""
+    try:
+        return cls.from_dict(settings)
+    except (ConfigError, TypeError, OverflowError) as error:
+        raise ConfigError(f"{key}: {error}") from error
 
 
-def _check_front_end(mfcc: MfccConfig, file: str) -> None:
-    """Settings that are possible, but would keep a device busy or be heard by nobody."""
-    hop = mfcc.frame_period
-    for name, holds, wanted in (
-        ("sample_rate", mfcc.sample_rate >= 1000, "1000 or more"),
+def _require(values: dict[str, Any], key: str, holds: bool, expected: str) -> None:
+    if not holds:
+        raise ConfigError(f"{key}={brief_repr(values[key])} must be {expected}")
+
+
+def _is_line(value: Any, max_length: int) -> bool:
+    """Return True for text without control characters, safe for terminals, tables and logs."""
+    return isinstance(value, str) and len(value) <= max_length and value.isprintable()
+
+
+def _check_front_end(config: MfccConfig) -> None:
+    """Raise ConfigError for valid settings that would keep a device busy or lose the speech."""
+    rate = config.sample_rate
+    for name, holds, expected in (
+        ("sample_rate", rate >= MIN_SAMPLE_RATE, f"{MIN_SAMPLE_RATE} Hz or more"),
         (
             "hop_length",
-            MIN_HOP <= hop <= MAX_HOP,
-            f"{MIN_HOP:g} to {MAX_HOP:g} s of sample_rate={mfcc.sample_rate}",
+            MIN_HOP_SECONDS <= config.frame_period <= MAX_HOP_SECONDS,
+            f"from {MIN_HOP_SECONDS:g} to {MAX_HOP_SECONDS:g} s at sample_rate={rate}",
         ),
-        ("n_fft", mfcc.n_fft <= 4 * mfcc.sample_rate, f"4 s of {mfcc.sample_rate} at most"),
+        (
+            "n_fft",
+            config.n_fft <= MAX_FFT_SECONDS * rate,
+            f"at most {MAX_FFT_SECONDS} s at sample_rate={rate}",
+        ),
     ):
         if not holds:
-            raise ModelError(
-                f"{file}: the key mfcc_config of its model card has {name}={getattr(mfcc, name)}; wanted "
-                f"{wanted}"
-            )
+            raise ConfigError(f"mfcc_config: {name}={getattr(config, name)} must be {expected}")

@@ -1,8 +1,8 @@
-"""Correct the logits of a speaker whose voice is known.
+"""Correct the logits for an enrolled speaker.
 
-Some voices sound angry, or sad, whatever they say. The mean of the logits over a speaker's speech in
-different moods measures that bias. A part of it is subtracted; what remains is more informative
-than the logits of a stranger, so it is amplified.
+Some voices sound angry or sad in any mood. The mean of the logits over a speaker's speech in
+different moods measures that bias. A part of it is subtracted. The remainder is more informative
+than the logits of an unknown speaker, so it is amplified.
 """
 
 from __future__ import annotations
@@ -11,18 +11,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Seconds of speech that weigh as much as the prior. A minute of clips, of which a half to two thirds
-# are speech, removes 60 to 70 % of their mean. On validation speakers, more was better where the
-# minute held several moods; where it held one, this share still helped and the whole mean hurt.
+# Seconds of speech that weigh as much as the prior. A minute of clips, half to two thirds of it
+# speech, removes 60 to 70 % of their mean. On validation speakers, a larger share was better if the
+# minute held several moods; if it held one, this share still helped and the whole mean hurt.
 PRIOR_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
 class SpeakerBias:
-    """A correction of the logits for one speaker."""
+    """A correction of the logits for one speaker.
 
-    bias: np.ndarray  # (n_labels,), subtracted
-    gain: float  # applied to the difference
+    Attributes:
+        bias: Subtracted from the logits, `(n_labels,)`.
+        gain: Factor applied to the difference.
+    """
+
+    bias: np.ndarray
+    gain: float
 
     @classmethod
     def estimate(
@@ -30,8 +35,8 @@ class SpeakerBias:
     ) -> SpeakerBias:
         """Estimate the correction from the mean logits of a speaker.
 
-        The mean is trusted the more, the more speech it covers: the MAP estimate of Gauvain and Lee
-        1994, https://doi.org/10.1109/89.279278
+        The weight of the mean grows with the amount of speech, as in the MAP estimate of Gauvain
+        and Lee 1994, https://doi.org/10.1109/89.279278
 
         Args:
             mean: Mean logits `(n_labels,)` over the speaker's speech.
@@ -44,7 +49,8 @@ class SpeakerBias:
 
     def correct(self, logits: np.ndarray) -> np.ndarray:
         """Return logits `(..., n_labels)` of this speaker as those of an average one."""
-        return (logits - self.bias) * self.gain
+        corrected: np.ndarray = (logits - self.bias) * self.gain
+        return corrected
 
 
 def map_weight(seconds: float, prior: float = PRIOR_SECONDS) -> float:

@@ -1,10 +1,9 @@
-"""What an .onnx file asks for, read before onnxruntime opens it.
+"""Validate the structure of an .onnx file before onnxruntime opens it.
 
-onnxruntime does what a graph says: it reads other files for weights that are kept "externally" (of
-a graph that was given as bytes, from the working directory on, in old versions anywhere), repeats
-a Loop for ever and looks for operators in libraries. A network for devices needs none of it, so a
-file that does is refused here. Only the structure is read, a few thousand numbers, in about a
-millisecond.
+onnxruntime executes whatever a graph requests: it reads external weights from other files (relative
+to the working directory for a graph passed as bytes, from anywhere in old versions), runs endless
+loops and loads custom operators. A network for devices needs none of these features, so that files
+with them are rejected. Only the structure is parsed, a few thousand fields, in about a millisecond.
 
 https://protobuf.dev/programming-guides/encoding/
 https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
@@ -19,16 +18,18 @@ from dataclasses import dataclass
 from ..errors import ModelError
 from ..messages import brief_repr
 
-# More parts than this, and reading them would take seconds.
-MAX_COUNT = 1_000_000
+# Parsing more fields than this would take seconds.
+MAX_FIELDS = 1_000_000
 
-# No number of a tensor takes less than 4 bits (int4).
+# The smallest element type of a tensor has 4 bits (int4).
 MAX_ELEMENTS_PER_BYTE = 2
 
-# Operators whose output is at most as large as what they are given, or the product of two of them,
-# and those of which a graph that `export` writes is made. Not among them are those that hold graphs
-# of their own (Loop, Scan, If, SequenceMap), that make something out of nothing (Range,
-# RandomNormal, …), that read images, or that work on text, sequences and maps.
+MAX_DIMENSIONS = 64
+
+# Operators whose output is at most as large as an input or as the product of two inputs, and those
+# of the graphs that `export` writes. Excluded are operators with subgraphs (Loop, Scan, If,
+# SequenceMap), generators (Range, RandomNormal, …), image decoders, and operators on text,
+# sequences and maps.
 _STANDARD = """
     Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh AveragePool BatchNormalization
     BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast CastLike Ceil Celu Clip Compress Concat
@@ -47,7 +48,7 @@ _STANDARD = """
 """
 OPERATORS = frozenset(_STANDARD.split())
 
-# What onnxruntime's own quantization and optimization put in, of its domain com.microsoft.
+# Operators of the domain com.microsoft that onnxruntime's quantization and optimization insert.
 _ONNXRUNTIME = """
     DynamicQuantizeLSTM DynamicQuantizeMatMul FusedConv FusedGemm FusedMatMul Gelu
     MatMulIntegerToFloat QAttention QGemm QLinearAdd QLinearConcat QLinearMul QLinearSigmoid
@@ -57,13 +58,12 @@ ONNXRUNTIME_OPERATORS = frozenset(_ONNXRUNTIME.split())
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
-
-# The parts that hold parts, by the numbers of their fields.
+# Message types by the field number in which they occur, for each message type that is parsed.
 _GRAPH = {1: "node", 5: "tensor", 11: "input", 15: "sparse"}
 _NODE = {5: "attribute"}
 _ATTRIBUTE = {5: "tensor", 10: "tensor", 22: "sparse", 23: "sparse"}
 _SPARSE = {1: "tensor", 2: "tensor"}
-_INSIDE: dict[str, dict[int, str]] = {
+_SUBMESSAGES: dict[str, dict[int, str]] = {
     "graph": _GRAPH,
     "node": _NODE,
     "attribute": _ATTRIBUTE,
@@ -75,91 +75,109 @@ _INSIDE: dict[str, dict[int, str]] = {
 
 @dataclass(frozen=True)
 class OnnxFile:
-    """What a file says of itself."""
+    """The parts of an .onnx file that are needed before it is loaded.
+
+    Attributes:
+        metadata: The `metadata_props`.
+        inputs: Names of the graph's inputs.
+        refused: Why the file must not be passed to onnxruntime; None if it may be.
+    """
 
     metadata: dict[str, str]
-    inputs: tuple[str, ...]  # the names of the graph's
-    refused: str | None  # why onnxruntime should not be given it
+    inputs: tuple[str, ...]
+    refused: str | None
 
 
 def read_onnx(content: bytes) -> OnnxFile:
-    """What the `content` of a file says, if that is a model; else, and where it would read other
-    files, ModelError."""
+    """Parse the structure of an .onnx file.
+
+    Args:
+        content: The whole file.
+
+    Returns:
+        The metadata and inputs, and the reason not to run the file, if there is one.
+
+    Raises:
+        ModelError: If the content is not an ONNX model, is damaged or refers to other files.
+    """
     return _Reader(content).read()
 
 
 class _Reader:
+    """Parser of the protobuf wire format."""
+
     def __init__(self, content: bytes) -> None:
         self.content = content
-        self.count = 0
+        self.n_fields = 0
         self.inputs: list[str] = []
         self.refused: str | None = None
 
-    def refuse(self, why: str | None) -> None:
-        """The first reason is the one that is told."""
-        self.refused = self.refused or why
+    def refuse(self, reason: str | None) -> None:
+        """Record why the file must not be run; the first reason is kept."""
+        self.refused = self.refused or reason
 
     def read(self) -> OnnxFile:
+        """Parse the ModelProto."""
         metadata: dict[str, str] = {}
-        graphs = 0
+        n_graphs = 0
         for number, kind, value, end in self.fields(0, len(self.content)):
             if number == 7 and kind == _BYTES:
-                graphs += 1
+                n_graphs += 1
                 self.walk("graph", value, end)
             elif number == 14 and kind == _BYTES:
                 key, text = self.entry(value, end)
                 if key in metadata:
-                    raise ModelError(f"has the metadata {brief_repr(key)} twice")
+                    raise ModelError(f"has duplicate metadata {brief_repr(key)}")
                 metadata[key] = text
             elif number == 20:
-                self.refuse("holds a training; wanted a network alone")
+                self.refuse("contains training information, which is not supported")
             elif number == 25:
-                self.refuse("holds functions of its own; wanted standard operators alone")
-        if graphs != 1:
-            raise ModelError(f"is not an ONNX model: it has {graphs or 'no'} graphs")
+                self.refuse("defines functions, which are not supported")
+        if n_graphs != 1:
+            raise ModelError(f"is not an ONNX model: expected one graph, got {n_graphs}")
         return OnnxFile(metadata, tuple(self.inputs), self.refused)
 
-    def walk(self, part: str, start: int, end: int) -> None:
-        """Check a part of the model, and the parts within."""
-        inside = _INSIDE[part]
-        operator, domain, elements = "", "", 1
+    def walk(self, message: str, start: int, end: int) -> None:
+        """Validate a message and the messages within."""
+        submessages = _SUBMESSAGES[message]
+        operator, domain, n_elements = "", "", 1
         for number, kind, value, stop in self.fields(start, end):
-            if number in inside and kind == _BYTES:
-                self.walk(inside[number], value, stop)
-            elif part == "node" and number == 4 and kind == _BYTES:
+            if number in submessages and kind == _BYTES:
+                self.walk(submessages[number], value, stop)
+            elif message == "node" and number == 4 and kind == _BYTES:
                 operator = self.text(value, stop)
-            elif part == "node" and number == 7 and kind == _BYTES:
+            elif message == "node" and number == 7 and kind == _BYTES:
                 domain = self.text(value, stop)
-            elif part == "attribute" and number in (6, 11):
-                self.refuse("holds a graph in the graph (Loop, Scan, If): not supported")
-            elif part == "input" and number == 1 and kind == _BYTES:
+            elif message == "attribute" and number in (6, 11):
+                self.refuse("contains a subgraph (Loop, Scan, If), which is not supported")
+            elif message == "input" and number == 1 and kind == _BYTES:
                 self.inputs.append(self.text(value, stop))
-            elif part == "tensor" and number == 1:
-                elements = min(elements * self.elements(kind, value, stop), 1 << 64)
-            elif part == "tensor" and (number == 13 or number == 14 and value):
+            elif message == "tensor" and number == 1:
+                n_elements = min(n_elements * self.elements(kind, value, stop), 1 << 64)
+            elif message == "tensor" and (number == 13 or number == 14 and value):
                 raise ModelError(
-                    "wants weights from another file (external data): save it as one file, with "
-                    "everything inside"
+                    "requires weights from another file (external data), which is not supported; "
+                    "save the model as a single file"
                 )
-        if part == "node":
-            self.refuse(_no_operator(operator, domain))
-        elif part == "tensor" and elements > MAX_ELEMENTS_PER_BYTE * len(self.content):
-            raise ModelError(f"is damaged: one of its tensors claims {elements} numbers")
+        if message == "node":
+            self.refuse(_operator_problem(operator, domain))
+        elif message == "tensor" and n_elements > MAX_ELEMENTS_PER_BYTE * len(self.content):
+            raise ModelError(f"is damaged: a tensor declares {n_elements} elements")
 
     def elements(self, kind: int, value: int, end: int) -> int:
-        """The product of the sizes that a tensor's field `dims` gives, one of them or all."""
+        """Return the product of the sizes in a `dims` field, which holds one size or all."""
         if kind == _VARINT:
             return value
         sizes = []
         while kind == _BYTES and value < end:
             size, value = self.varint(value, end)
             sizes.append(size)
-            if len(sizes) > 64:
-                raise ModelError("is damaged: one of its tensors has more than 64 dimensions")
+            if len(sizes) > MAX_DIMENSIONS:
+                raise ModelError(f"is damaged: a tensor has more than {MAX_DIMENSIONS} dimensions")
         return math.prod(sizes)
 
     def entry(self, start: int, end: int) -> tuple[str, str]:
-        """A key of the metadata and its value."""
+        """Return the key and value of a metadata entry."""
         texts = {1: "", 2: ""}
         for number, kind, value, stop in self.fields(start, end):
             if number in texts and kind == _BYTES:
@@ -167,22 +185,27 @@ class _Reader:
         return texts[1], texts[2]
 
     def text(self, start: int, end: int) -> str:
+        """Return a string field."""
         try:
             return self.content[start:end].decode("utf-8")
         except UnicodeDecodeError as error:
-            raise ModelError(f"is damaged: what should be text is none ({error.reason})") from error
+            raise ModelError(f"is damaged: a string is not valid UTF-8 ({error.reason})") from error
 
     def fields(self, position: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-        """The fields of a message: number, kind, value, and the end of what has a length; its
-        value is where it begins."""
+        """Yield the fields of a message.
+
+        Yields:
+            Field number, wire type, value and end. The value of a field with a length is the
+            position of its first byte.
+        """
         while position < end:
-            self.count += 1
-            if self.count > MAX_COUNT:
-                raise ModelError(f"has more than {MAX_COUNT} parts; no network for devices has")
+            self.n_fields += 1
+            if self.n_fields > MAX_FIELDS:
+                raise ModelError(f"has more than {MAX_FIELDS} fields, too many for a model")
             tag, position = self.varint(position, end)
             number, kind = tag >> 3, tag & 7
             if number == 0 or tag >> 32:
-                raise ModelError("is not an ONNX model, or is damaged: a part has no number")
+                raise ModelError("is not an ONNX model, or is damaged: invalid field number")
             if kind == _VARINT:
                 value, position = self.varint(position, end)
                 yield number, kind, value, position
@@ -192,17 +215,17 @@ class _Reader:
             elif kind in (_FIXED64, _FIXED32):
                 length = 8 if kind == _FIXED64 else 4
             else:
-                raise ModelError(f"is not an ONNX model, or is damaged: a part is of kind {kind}")
+                raise ModelError(f"is not an ONNX model, or is damaged: invalid wire type {kind}")
             if length > end - position:
                 raise ModelError(
-                    f"is truncated, damaged or not an ONNX model: a part of {length} bytes begins "
-                    f"{end - position} before the end"
+                    f"is truncated, damaged or not an ONNX model: a field of {length} bytes starts "
+                    f"{end - position} bytes before the end"
                 )
             yield number, kind, position, position + length
             position += length
 
     def varint(self, position: int, end: int) -> tuple[int, int]:
-        """A number of seven bits a byte, of 64 in all, and where it ends."""
+        """Return a variable-length integer of at most 64 bits and the position after it."""
         value = shift = 0
         while position < end and shift < 70:
             byte = self.content[position]
@@ -211,17 +234,20 @@ class _Reader:
             shift += 7
             if byte < 0x80:
                 return value & 0xFFFF_FFFF_FFFF_FFFF, position
-        raise ModelError("is truncated, damaged or not an ONNX model: a number has no end")
+        raise ModelError("is truncated, damaged or not an ONNX model: unterminated integer")
 
 
-def _no_operator(operator: str, domain: str) -> str | None:
-    """Why an operator is not to be run."""
+def _operator_problem(operator: str, domain: str) -> str | None:
+    """Return why an operator is not supported, or None if it is."""
     if domain in ("", "ai.onnx"):
-        known, whose = OPERATORS, "that a network for devices needs"
+        supported = OPERATORS
     elif domain == "com.microsoft":
-        known, whose = ONNXRUNTIME_OPERATORS, "of onnxruntime that is supported"
+        supported = ONNXRUNTIME_OPERATORS
     else:
-        return f"uses the custom operator {brief_repr(operator)} of {brief_repr(domain)}; none is"
-    if operator not in known:
-        return f"uses the operator {brief_repr(operator)}, which is none {whose}"
+        return (
+            f"uses custom operator {brief_repr(operator)} (domain {brief_repr(domain)}); custom "
+            "operators are not supported"
+        )
+    if operator not in supported:
+        return f"uses unsupported operator {brief_repr(operator)}"
     return None

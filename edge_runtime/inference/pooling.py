@@ -17,8 +17,8 @@ from .network import Network, NetworkOutput
 # Streams shorter than this take the plain path: same cost, bit-identical output.
 FLUSH_SECONDS = 600.0
 
-# The accumulated weights are scaled to this before they go back into the state. The frames that have
-# to be passed along then weigh less than half the last bit: nothing.
+# The accumulated weights are scaled to this before they go back into the state. The weight of the
+# frames that must be passed along is then below half the last bit and has no effect.
 POOLED_WEIGHT_SCALE = 2.0**50
 
 

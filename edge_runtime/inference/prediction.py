@@ -1,20 +1,28 @@
-"""The answer to what a clip sounds like."""
+"""The result of a classification."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Answers that are no emotions.
+# Labels of a prediction that are not emotions.
 UNCERTAIN = "uncertain"
 NO_SPEECH = "no speech"
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a clip sounds like.
+    """The emotion of a stretch of audio.
 
-    `label` is one of the model's labels, "uncertain" or "no speech"; `confidence` is the largest
-    of the `probabilities`, which name every label of the model and sum to 1.
+    Attributes:
+        label: One of the model's labels, "no speech" or "uncertain".
+        confidence: The largest of `probabilities`, in [0, 1].
+        probabilities: Probability of each label of the model; they sum to 1.
+
+    Example:
+        >>> from edge_runtime import EmotionModel
+        >>> prediction = EmotionModel.load().classify("samples/sad/1013_ITH_SAD_XX.wav")
+        >>> prediction.confidence == max(prediction.probabilities.values())
+        True
     """
 
     label: str

@@ -1,8 +1,7 @@
-"""Speaker profiles: what a device that hears the same few people knows about one of them.
+"""Speaker profiles: enrolment of a speaker, for devices with few, recurring users.
 
-Some voices sound angry, or sad, whatever they say. Of a person's speech in different moods that is
-what all clips have in common: the mean of the network's logits. A part of it is taken off. What is
-left says more than the logits of a stranger do, so it counts for more.
+A profile stores the mean of the network's logits over a speaker's speech in different moods, which
+`SpeakerBias` corrects for. Profiles are JSON files.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import json
 import os
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,29 +21,36 @@ from ..audio.level import peak_dbfs
 from ..errors import AudioError, ConfigError, EdgeSerError
 from ..files import atomic_replace, read_limited
 from ..messages import brief_repr, shorten_error, system_reason
+from ..validation import check_fields, check_number
+from .card import MAX_LABELS
 from .known_voice import SpeakerBias
 from .network import HasNetwork, Network, network_of
 
 SCHEMA = 2
 
-# Bytes; ours have a few hundred.
-MAX_PROFILE = 1 << 20
+# A profile takes a few hundred bytes.
+MAX_PROFILE_BYTES = 1 << 20
 
-# Logits are some tens at most. A mean beyond this would drown what is heard.
+# Logits are in the tens at most. A larger mean would dominate every clip.
 MAX_MEAN = 1e6
 
-# What is said in a longer recording is heard in pieces of about this length: one mood each.
+MAX_SECONDS = 1e9
+
+# Longer recordings are split into pieces of about this length, so that each holds one mood.
 PIECE_SECONDS = 3.0
 
-MAX_NAME = 240  # bytes; with the suffix what file systems allow
-MAX_WORDS = 64  # characters
-NAME_WANTED = "1 to 64 letters, digits, blanks, dots, - or _, and begin with a letter or digit"
+MAX_FILE_NAME_BYTES = 240  # with the suffix, the limit of common file systems
+MAX_NAME_LENGTH = 64  # characters
+NAME_RULE = (
+    f"1 to {MAX_NAME_LENGTH} letters, digits, spaces, dots, - or _, and start with a letter, digit "
+    "or _"
+)
 
 
 def mean_logits(network: Network, clips: Iterable[np.ndarray]) -> tuple[np.ndarray, float]:
     """Average the logits over the speech of several clips.
 
-    Clips are cut into pieces of about `PIECE_SECONDS`; pieces without speech do not count.
+    Clips are split into pieces of about `PIECE_SECONDS`; pieces without speech are excluded.
 
     Args:
         network: The network to run.
@@ -76,19 +82,43 @@ def _loud_clips(
 
 
 @dataclass(frozen=True)
-class SpeakerProfile:
-    """What a model thinks of one voice on the whole; about a minute of speech in different moods is
-    enough.
+class _ProfileFile:
+    """The JSON object of a profile file, without its schema."""
 
-    No recording is kept, and nobody can be recognised by a number for each emotion, but they are
-    about a person: keep them as you keep the recordings.
+    name: str
+    seconds: float
+    mean: dict[str, float]
+    model: str
+
+
+@dataclass(frozen=True)
+class SpeakerProfile:
+    """The mean logits of one speaker, which correct the predictions for that speaker.
+
+    About a minute of speech in different moods is enough. A profile holds no audio, and its few
+    numbers do not identify a speaker. They are still personal data: protect them like recordings.
+
+    Attributes:
+        name: Name of the speaker.
+        mean: Mean logits, one per label.
+        seconds: Seconds of speech that the mean covers.
+        labels: Labels of the model.
+        model: Fingerprint of the model file; the profile applies to this model only.
+
+    Example:
+        >>> from edge_runtime import EmotionModel
+        >>> model = EmotionModel.load()
+        >>> clips = ["samples/sad/1013_ITH_SAD_XX.wav", "samples/angry/1055_IEO_ANG_HI.wav"]
+        >>> profile = SpeakerProfile.create("anna", model, clips)
+        >>> model.classify(clips[0], profile=profile).label in (*model.labels, "uncertain")
+        True
     """
 
     name: str
-    mean: tuple[float, ...]  # (n_labels,), of the logits
-    seconds: float  # of speech that the mean was taken over
+    mean: tuple[float, ...]
+    seconds: float
     labels: tuple[str, ...]
-    model: str  # the fingerprint of the file that the logits are of
+    model: str
 
     @classmethod
     def create(
@@ -97,120 +127,166 @@ class SpeakerProfile:
         model: HasNetwork | Network,
         clips: Iterable[str | os.PathLike[str] | np.ndarray],
     ) -> SpeakerProfile:
-        """From recordings of one person in different moods: files, or samples at the model's rate.
+        """Create a profile from recordings of one speaker in different moods.
 
-        Raises AudioError if there is no speech in them, ConfigError for a name that is no name.
+        Args:
+            name: Name of the speaker: 1 to 64 letters, digits, spaces, dots, - or _.
+            model: The model that the profile will be used with.
+            clips: Paths of audio files, or mono float samples `(n_samples,)` at the model's rate.
+
+        Returns:
+            The profile; `save` stores it.
+
+        Raises:
+            AudioError: If a clip cannot be read, or if none of them contains speech.
+            ConfigError: If the name is invalid.
         """
         name = _checked_name(name)
         network = network_of(model)
         mean, seconds = mean_logits(network, _loud_clips(network, clips))
         if not seconds:
             raise AudioError(
-                f"profile {name}: there is nothing but silence or noise in its recordings; wanted "
-                "about a minute of speech"
+                f"profile {name}: the recordings contain only silence or noise; expected about a "
+                "minute of speech"
             )
         return cls(name, tuple(map(float, mean)), seconds, network.labels, network.fingerprint)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it as a JSON file, whole or not at all; EdgeSerError if that cannot be."""
+        """Write the profile to a JSON file, atomically; missing folders are created.
+
+        Args:
+            path: The file to write.
+
+        Raises:
+            EdgeSerError: If the file cannot be written.
+        """
         path = Path(path)
-        values = {
-            "schema": SCHEMA,
-            "name": self.name,
-            "seconds": round(self.seconds, 2),
-            "mean": {label: round(value, 5) for label, value in zip(self.labels, self.mean)},
-            "model": self.model,
-        }
+        content = _ProfileFile(
+            name=self.name,
+            seconds=round(self.seconds, 2),
+            mean={label: round(value, 5) for label, value in zip(self.labels, self.mean)},
+            model=self.model,
+        )
+        text = json.dumps({"schema": SCHEMA, **asdict(content)}, indent=1) + "\n"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise EdgeSerError(
-                f"{path.parent}: the folder cannot be made: {system_reason(error)}"
+                f"{path.parent}: the folder cannot be created: {system_reason(error)}"
             ) from error
         with atomic_replace(path) as temporary:
-            temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> SpeakerProfile:
-        """Read a JSON file that `save` wrote; ConfigError names what is wrong with it."""
+        """Read a profile that `save` wrote.
+
+        Args:
+            path: The JSON file.
+
+        Returns:
+            The profile.
+
+        Raises:
+            ConfigError: If the file is missing, cannot be read or is not a valid profile.
+        """
         path = Path(path)
         try:
-            values = strict_json.loads(read_limited(path, MAX_PROFILE).decode("utf-8"))
+            values = strict_json.loads(read_limited(path, MAX_PROFILE_BYTES).decode("utf-8"))
         except FileNotFoundError:
             name = path.stem if path.parent == profile_folder() else path
             raise ConfigError(
-                f"{path}: no such profile; make it with `edge-ser profile create {name} CLIP...`"
+                f"{path}: no such profile; create it with `edge-ser profile create {name} CLIP...`"
             ) from None
-        except (OSError, ValueError) as error:
-            said = system_reason(error) if isinstance(error, OSError) else shorten_error(error)
-            raise ConfigError(f"{path}: is not a profile that can be read: {said}") from error
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {system_reason(error)}") from error
+        except ValueError as error:
+            raise ConfigError(f"{path}: is not a profile: {shorten_error(error)}") from error
         try:
             return cls._from_json(values)
-        except KeyError as error:
-            raise ConfigError(f"{path}: is not a profile: it lacks the key {error}") from error
-        except (TypeError, ValueError, OverflowError) as error:
+        except ConfigError as error:
             raise ConfigError(f"{path}: is not a profile: {shorten_error(error)}") from error
 
     @classmethod
     def _from_json(cls, values: Any) -> SpeakerProfile:
-        if not isinstance(values, dict) or values.get("schema") != SCHEMA:
+        if not isinstance(values, dict) or values.pop("schema", None) != SCHEMA:
             raise ConfigError(
-                f"wanted an object with schema {SCHEMA}; create it again if an earlier version "
-                "made it"
+                f"expected an object with schema {SCHEMA}; if an earlier version wrote it, create "
+                "the profile again"
             )
-        mean, model = values["mean"], values["model"]
-        if not isinstance(mean, dict) or not 2 <= len(mean) <= 1000:
-            raise ConfigError(f"mean is {brief_repr(mean)}; wanted a number for each label")
-        for value in mean.values():
-            if type(value) not in (int, float):
-                raise ConfigError(f"mean: could not convert {brief_repr(value)} to a number")
-            if not abs(value) <= MAX_MEAN:
-                raise ConfigError(f"mean holds {brief_repr(value)}; wanted {MAX_MEAN:g} at most")
-        if not isinstance(model, str):
-            raise ConfigError(f"model is {brief_repr(model)}; wanted text")
-        seconds, name = values["seconds"], values["name"]
-        if type(seconds) not in (int, float) or not 0 <= seconds < 1e9:
-            raise ConfigError(f"seconds is {brief_repr(seconds)}; wanted a number of 0 or more")
-        if not isinstance(name, str) or not _is_name(name):
-            raise ConfigError(f"name is {brief_repr(name)}; wanted {NAME_WANTED}")
-        return cls(name, tuple(map(float, mean.values())), float(seconds), tuple(mean), model)
+        content = _ProfileFile(**check_fields(_ProfileFile, values, "profile"))
+        if not isinstance(content.mean, dict) or not 2 <= len(content.mean) <= MAX_LABELS:
+            raise ConfigError(f"mean={brief_repr(content.mean)} must have a number for each label")
+        for value in content.mean.values():
+            check_number("mean", value, -MAX_MEAN, MAX_MEAN)
+        if not isinstance(content.model, str):
+            raise ConfigError(f"model={brief_repr(content.model)} must be text")
+        check_number("seconds", content.seconds, 0, MAX_SECONDS)
+        if not isinstance(content.name, str) or not _is_name(content.name):
+            raise ConfigError(f"name={brief_repr(content.name)} must be {NAME_RULE}")
+        return cls(
+            name=content.name,
+            mean=tuple(map(float, content.mean.values())),
+            seconds=float(content.seconds),
+            labels=tuple(content.mean),
+            model=content.model,
+        )
 
-    def bias_for(self, network: Network) -> SpeakerBias:
+    def bias_for(self, model: HasNetwork | Network) -> SpeakerBias:
         """Return the correction of this speaker's logits.
 
+        Args:
+            model: The model that the profile was created with.
+
+        Returns:
+            The correction, which classification applies before the softmax.
+
         Raises:
-            ConfigError: If the profile was made with another model.
+            ConfigError: If the profile was created with another model.
         """
+        network = network_of(model)
         if (self.model, self.labels) != (network.fingerprint, network.labels):
             raise ConfigError(
-                f"profile {self.name}: was made with a model other than {network.path.name}; "
-                "create it again with this one"
+                f"profile {self.name}: was created with a model other than {network.path.name}; "
+                "create it again with this model"
             )
         return SpeakerBias.estimate(np.array(self.mean), self.seconds, network.card.profile_gain)
 
 
 def profile_path(name: str) -> Path:
-    """Where the profile NAME is kept; a name that ends in .json is a path of its own."""
+    """Return the file of a profile.
+
+    Args:
+        name: Name of a speaker, or a path that ends in .json.
+
+    Raises:
+        ConfigError: If the name is invalid.
+    """
     if name.lower().endswith(".json"):
         return Path(name)
     return profile_folder() / f"{_checked_name(name)}.json"
 
 
 def profile_folder() -> Path:
-    """`$EDGE_SER_PROFILES`, or edge-ser/profiles where the system keeps a user's data.
+    """Return the folder of the profiles.
 
-    https://specifications.freedesktop.org/basedir-spec/latest/
+    It is `$EDGE_SER_PROFILES`, else `edge-ser/profiles` in `$XDG_DATA_HOME`, else in the system's
+    folder for user data: https://specifications.freedesktop.org/basedir-spec/latest/
     """
-    if own := os.environ.get("EDGE_SER_PROFILES"):
-        return Path(own)
-    base = os.environ.get("XDG_DATA_HOME") or os.environ.get("LOCALAPPDATA")
-    return (Path(base) if base else Path.home() / ".local" / "share") / "edge-ser" / "profiles"
+    if folder := os.environ.get("EDGE_SER_PROFILES"):
+        return Path(folder)
+    # On Linux platformdirs uses the variable as well, on other systems only in some versions.
+    if base := os.environ.get("XDG_DATA_HOME"):
+        return Path(base) / "edge-ser" / "profiles"
+    from platformdirs import user_data_path
+
+    return user_data_path("edge-ser", appauthor=False) / "profiles"
 
 
 def _is_name(name: str) -> bool:
-    """The vowel signs and accents of a script are marks (M…) that follow its letters."""
+    """Return True for a valid name; marks (M…) are the vowel signs and accents of many scripts."""
     return (
-        0 < len(name) <= MAX_WORDS
+        0 < len(name) <= MAX_NAME_LENGTH
         and (name[0].isalnum() or name[0] == "_")
         and all(
             letter.isalnum() or letter in "_ .-" or unicodedata.category(letter)[0] == "M"
@@ -220,13 +296,14 @@ def _is_name(name: str) -> bool:
 
 
 def _checked_name(name: str) -> str:
-    """The name in one Unicode form; ConfigError for what is none."""
+    """Return the name in Unicode normal form C; raise ConfigError if it is invalid."""
     name = unicodedata.normalize("NFC", name)
     if not _is_name(name):
-        raise ConfigError(f"profile name {brief_repr(name)} must be {NAME_WANTED}")
-    if len(name.encode()) > MAX_NAME:
+        raise ConfigError(f"profile name {brief_repr(name)} must be {NAME_RULE}")
+    n_bytes = len(name.encode())
+    if n_bytes > MAX_FILE_NAME_BYTES:
         raise ConfigError(
-            f"profile name {brief_repr(name)} has {len(name.encode())} bytes as UTF-8; a file's "
-            f"name holds {MAX_NAME}"
+            f"profile name {brief_repr(name)} has {n_bytes} bytes in UTF-8; file names are limited "
+            f"to {MAX_FILE_NAME_BYTES}"
         )
     return name

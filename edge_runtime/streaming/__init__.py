@@ -1,0 +1,1 @@
+"""Predictions for audio that arrives in chunks: streams, timelines and live listening."""

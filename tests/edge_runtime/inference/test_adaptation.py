@@ -1,4 +1,4 @@
-"""Adaptation to a voice becomes what a cautious profile of the voice does."""
+"""Online speaker adaptation, compared with speaker profiles and closed forms."""
 
 from __future__ import annotations
 
@@ -10,32 +10,30 @@ from edge_runtime.inference.adaptation import SpeakerAdaptation
 from edge_runtime.inference.network import network_of
 
 
-def test_after_as_much_speech_it_does_what_a_profile_of_less_weight_does(voice_clips):
-    model = EmotionModel.load()
-    wanted = SpeakerProfile.create("voice", model, voice_clips)
-    adaptation = SpeakerAdaptation(len(model.labels))
+def test_equals_a_profile_with_the_larger_prior(voice_clips):
+    network = network_of(EmotionModel.load())
+    profile = SpeakerProfile.create("voice", network, voice_clips)
+    adaptation = SpeakerAdaptation(len(network.labels))
     assert not adaptation.bias().bias.any()
     for clip in voice_clips:
-        frames = network_of(model).speech_frames(clip)
-        adaptation.update(network_of(model).run(frames).logits, len(frames) * 0.02)
-    assert adaptation.seconds == pytest.approx(wanted.seconds)
-    trust = wanted.seconds / (wanted.seconds + 60)
-    np.testing.assert_allclose(adaptation.bias().bias, trust * np.array(wanted.mean), rtol=1e-4)
-    assert (
-        np.abs(adaptation.bias().bias).max() < np.abs(wanted.bias_for(network_of(model)).bias).max()
-    )
+        frames = network.speech_frames(clip)
+        adaptation.update(network.run(frames).logits, len(frames) * 0.02)
+    assert adaptation.seconds == pytest.approx(profile.seconds)
+    weight = profile.seconds / (profile.seconds + 60)
+    np.testing.assert_allclose(adaptation.bias().bias, weight * np.array(profile.mean), rtol=1e-4)
+    assert np.abs(adaptation.bias().bias).max() < np.abs(profile.bias_for(network).bias).max()
 
 
-def test_it_is_believed_the_more_the_longer_it_was_heard_and_never_wholly():
-    adaptation, found = SpeakerAdaptation(2), []
+def test_bias_grows_with_speech_and_stays_below_the_mean():
+    adaptation, biases = SpeakerAdaptation(2), []
     for _ in range(200):
         adaptation.update(np.array([1.0, -1.0]), 6.0)
-        found.append(adaptation.bias().bias[0])
-    assert found[9] == pytest.approx(0.5)  # a minute
-    assert found == sorted(found) and found[-1] == pytest.approx(300 / 360)
+        biases.append(adaptation.bias().bias[0])
+    assert biases[9] == pytest.approx(0.5)  # after a minute
+    assert biases == sorted(biases) and biases[-1] == pytest.approx(300 / 360)
 
 
-def test_it_follows_a_new_voice():
+def test_follows_a_new_speaker():
     adaptation = SpeakerAdaptation(3)
     for value in (1.0, -1.0):
         for _ in range(1000):
@@ -44,7 +42,7 @@ def test_it_follows_a_new_voice():
     assert adaptation.seconds == pytest.approx(2000)
 
 
-def test_nothing_heard_changes_nothing():
+def test_utterance_without_speech_has_no_effect():
     adaptation = SpeakerAdaptation(4)
     adaptation.update(np.ones(4), 0.0)
     assert adaptation.seconds == 0 and not adaptation.bias().bias.any()

@@ -1,12 +1,14 @@
-"""Speaker profiles: made from clips, kept in a file, used by classify and by streams."""
+"""Speaker profiles: created from clips, stored in files, applied by clips and streams."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from support.tiny_model import card_with, write_tiny_model
 from edge_runtime import AudioError, ConfigError, EdgeSerError, EmotionModel, SpeakerProfile
 from edge_runtime.cli.profile import delete, list_profiles
 from edge_runtime.inference.network import network_of
-from edge_runtime.inference.profile import mean_logits, profile_path
+from edge_runtime.inference.profile import mean_logits, profile_folder, profile_path
 
 
 @pytest.fixture(scope="module")
@@ -26,64 +28,75 @@ def model():
     return EmotionModel.load()
 
 
-def logits_of(model, clip):
-    return network_of(model).run(network_of(model).speech_frames(clip)).logits
+@pytest.fixture(scope="module")
+def network(model):
+    return network_of(model)
 
 
-def test_the_mean_is_that_of_what_the_model_says_of_each_clip(model, voice_clips):
-    profile = SpeakerProfile.create("anna", model, voice_clips)
-    seconds = [len(network_of(model).speech_frames(clip)) * 0.02 for clip in voice_clips]
-    assert max(seconds) < 4.5  # a clip is one piece
-    expected = np.average([logits_of(model, c) for c in voice_clips], axis=0, weights=seconds)
+def logits_of(network, clip):
+    return network.run(network.speech_frames(clip)).logits
+
+
+def test_mean_is_weighted_by_speech(network, voice_clips):
+    profile = SpeakerProfile.create("anna", network, voice_clips)
+    seconds = [len(network.speech_frames(clip)) * 0.02 for clip in voice_clips]
+    assert max(seconds) < 4.5  # each clip is one piece
+    logits = [logits_of(network, clip) for clip in voice_clips]
+    expected = np.average(logits, axis=0, weights=seconds)
     np.testing.assert_allclose(profile.mean, expected, atol=1e-5)
     assert profile.seconds == pytest.approx(sum(seconds))
-    trust = profile.seconds / (profile.seconds + 20)
-    np.testing.assert_allclose(
-        profile.bias_for(network_of(model)).bias, trust * expected, rtol=1e-4
-    )
+    weight = profile.seconds / (profile.seconds + 20)
+    np.testing.assert_allclose(profile.bias_for(network).bias, weight * expected, rtol=1e-4)
 
 
-def test_a_part_of_the_mean_is_taken_off_the_logits(model, voice_clips):
+def test_classify_subtracts_the_bias(model, network, voice_clips):
     profile = SpeakerProfile.create("anna", model, voice_clips)
-    voice = profile.bias_for(network_of(model))
+    bias = profile.bias_for(model)
     gain = 1 + (model.card.profile_gain - 1) * profile.seconds / (profile.seconds + 20)
-    shares = softmax(
-        (logits_of(model, voice_clips[0]) - voice.bias) * gain / model.card.temperature
-    )
-    found = model.classify(voice_clips[0], profile=profile)
-    assert list(found.probabilities.values()) == pytest.approx(shares.tolist(), abs=1e-6)
-    assert found.confidence == max(found.probabilities.values())
+    logits = logits_of(network, voice_clips[0]) - bias.bias
+    expected = softmax(logits * gain / model.card.temperature)
+    prediction = model.classify(voice_clips[0], profile=profile)
+    assert list(prediction.probabilities.values()) == pytest.approx(expected.tolist(), abs=1e-6)
+    assert prediction.confidence == max(prediction.probabilities.values())
 
 
-def test_a_voice_that_always_sounds_the_same_is_heard_by_its_differences(model, voice_clips):
-    """Half an hour of one clip: how it sounds on the whole is what is usual for that voice."""
+def test_usual_voice_of_the_speaker_is_neutralised(model, voice_clips):
+    """Half an hour of a single clip: no label stands out for that clip any more."""
     profile = SpeakerProfile.create("anna", model, [voice_clips[0]] * 2000)
     assert profile.seconds > 2000
     shares = list(model.classify(voice_clips[0], profile=profile).probabilities.values())
     np.testing.assert_allclose(shares, 1 / len(shares), atol=0.03)
 
 
-def test_a_long_recording_counts_as_its_pieces(model, voice_clips):
-    """Not as one clip of many moods, in which the loudest of them would drown the others."""
-    frames = np.concatenate([network_of(model).speech_frames(clip) for clip in voice_clips])
+def test_long_recording_is_split_into_pieces(network, voice_clips):
+    """As a single clip of several moods, its loudest mood would mask the others."""
+    frames = np.concatenate([network.speech_frames(clip) for clip in voice_clips])
     long = np.concatenate([frames, frames])[:450]  # 9 s
-    pieces = [network_of(model).run(long[start : start + 150]) for start in (0, 150, 300)]
-    spoken = [piece.logits for piece in pieces if piece.speech >= model.card.speech_above]
-    found, seconds = mean_logits(model, [long])
-    assert spoken and seconds == pytest.approx(3.0 * len(spoken))
-    np.testing.assert_allclose(found, np.mean(spoken, axis=0), atol=1e-5)
+    outputs = [network.run(long[start : start + 150]) for start in (0, 150, 300)]
+    speech = [output.logits for output in outputs if output.speech >= network.card.speech_above]
+    mean, seconds = mean_logits(network, [long])
+    assert speech and seconds == pytest.approx(3.0 * len(speech))
+    np.testing.assert_allclose(mean, np.mean(speech, axis=0), atol=1e-5)
 
 
-def test_noise_is_no_voice(model, voice_clips):
+def test_noise_is_excluded(model, voice_clips):
     rng = np.random.default_rng(0)
     noise = [0.1 * rng.standard_normal(48_000).astype(np.float32) for _ in range(3)]
-    with pytest.raises(AudioError, match="nothing but silence or noise"):
+    with pytest.raises(AudioError, match="contain only silence or noise"):
         SpeakerProfile.create("anna", model, noise)
     profile = SpeakerProfile.create("anna", model, voice_clips)
     assert SpeakerProfile.create("anna", model, [*noise, *voice_clips]) == profile
 
 
-def test_a_stream_uses_it_as_classify_does(model, voice_clips):
+def test_quiet_clips_are_excluded(model, voice_clips):
+    profile = SpeakerProfile.create("x", model, voice_clips)
+    quiet = [10 ** (-80 / 20) * clip for clip in voice_clips]
+    assert SpeakerProfile.create("x", model, [*voice_clips, *quiet]) == profile
+    with pytest.raises(AudioError, match="contain only silence or noise"):
+        SpeakerProfile.create("x", model, quiet)
+
+
+def test_stream_applies_the_profile_like_classify(model, voice_clips):
     profile = SpeakerProfile.create("anna", model, voice_clips)
     stream = model.stream(profile=profile)
     for start in range(0, len(voice_clips[0]), 1000):
@@ -94,17 +107,17 @@ def test_a_stream_uses_it_as_classify_does(model, voice_clips):
     )
 
 
-def test_it_is_kept_in_a_file(model, voice_clips, tmp_path):
+def test_saved_profile_is_loaded(model, voice_clips, tmp_path):
     profile = SpeakerProfile.create("anna", model, voice_clips)
-    profile.save(tmp_path / "deep" / "anna.json")
-    loaded = SpeakerProfile.load(tmp_path / "deep" / "anna.json")
+    path = tmp_path / "deep" / "anna.json"
+    profile.save(path)
+    assert list(json.loads(path.read_text())) == ["schema", "name", "seconds", "mean", "model"]
+    loaded = SpeakerProfile.load(path)
     np.testing.assert_allclose(loaded.mean, profile.mean, atol=1e-5)
     assert dataclasses.replace(loaded, mean=(), seconds=0) == dataclasses.replace(
         profile, mean=(), seconds=0
     )
-    np.testing.assert_allclose(
-        loaded.bias_for(network_of(model)).bias, profile.bias_for(network_of(model)).bias, atol=1e-3
-    )
+    np.testing.assert_allclose(loaded.bias_for(model).bias, profile.bias_for(model).bias, atol=1e-3)
 
 
 def text_with(**changes) -> str:
@@ -115,22 +128,24 @@ def text_with(**changes) -> str:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "cannot|can be read"),
-        ("[]", "schema 2"),
-        ('{"schema": 1}', "schema 2; create it again if an earlier version made it"),
-        ('{"schema": 2}', "mean"),
-        ("{" * 100_000, "can be read"),
-        (text_with(mean=[1, 2]), "mean is \\[1, 2\\]; wanted a number for each label"),
-        (text_with(mean={"a": 1.0}), "wanted a number for each label"),
-        (text_with(mean={"a": "x", "b": 1}), "could not convert"),
-        (text_with(mean={"a": 1e9, "b": 1}), "wanted 1e\\+06 at most"),
-        (text_with(model=7), "model is 7"),
-        (text_with(seconds=-1), "seconds is -1"),
-        (text_with(name="a/b"), "name is 'a/b'"),
+        ("", "is not a profile"),
+        ("[]", "expected an object with schema 2"),
+        ('{"schema": 1}', "schema 2; if an earlier version wrote it, create the profile again"),
+        ('{"schema": 2}', "missing key mean"),
+        ("{" * 100_000, "is not a profile"),
+        (text_with(mean=[1, 2]), "mean=\\[1, 2\\] must have a number for each label"),
+        (text_with(mean={"a": 1.0}), "must have a number for each label"),
+        (text_with(mean={"a": "x", "b": 1}), "mean='x' must be from"),
+        (text_with(mean={"a": True, "b": 1}), "mean=True must be from"),
+        (text_with(mean={"a": 1e9, "b": 1}), "mean=1000000000.0 must be from .* to 1000000.0"),
+        (text_with(model=7), "model=7 must be text"),
+        (text_with(seconds=-1), "seconds=-1 must be"),
+        (text_with(name="a/b"), "name='a/b' must be"),
+        (text_with(colour="red"), "unknown key colour"),
     ],
     ids=str,
 )
-def test_a_bad_file_is_one_error(tmp_path, text, message):
+def test_bad_file_is_one_error(tmp_path, text, message):
     path = tmp_path / "bad.json"
     path.write_text(text)
     with pytest.raises(ConfigError, match=message) as error:
@@ -138,42 +153,62 @@ def test_a_bad_file_is_one_error(tmp_path, text, message):
     assert str(path) in str(error.value)
 
 
-def test_what_cannot_be_a_profile_is_refused(model, voice_clips, tmp_path, monkeypatch):
-    with pytest.raises(AudioError, match="nothing but silence"):
+@pytest.mark.parametrize("name", ["", "../../etc/x", "a/b", ".hidden", "x" * 65, "\u0301a", "a\n"])
+def test_invalid_names_are_rejected(name):
+    with pytest.raises(ConfigError, match="profile name"):
+        profile_path(name)
+
+
+def test_missing_clips_and_profiles_are_rejected(model, tmp_path, monkeypatch):
+    with pytest.raises(AudioError, match="contain only silence"):
         SpeakerProfile.create("anna", model, [])
-    for name in ("", "../../etc/x", "a/b", ".hidden", "x" * 65, "\u0301a", "a\n"):
-        with pytest.raises(ConfigError, match="profile name"):
-            profile_path(name)
     monkeypatch.setenv("EDGE_SER_PROFILES", str(tmp_path))
-    with pytest.raises(ConfigError, match="no such profile; make it with"):
-        SpeakerProfile.load(profile_path("nobody"))
+    with pytest.raises(ConfigError, match="no such profile; create it with .* create bob CLIP"):
+        SpeakerProfile.load(profile_path("bob"))
+    with pytest.raises(ConfigError, match=r"profile create anna\.json CLIP"):
+        SpeakerProfile.load("./anna.json")
+
+
+def test_profile_of_another_model_is_rejected(model, voice_clips, tmp_path):
     tiny = EmotionModel.load(write_tiny_model(tmp_path / "tiny.onnx", card_with()))
-    with pytest.raises(ConfigError, match="was made with another model than tiny.onnx; create it"):
-        tiny.classify(voice_clips[0], profile=SpeakerProfile.create("anna", model, voice_clips))
+    profile = SpeakerProfile.create("anna", model, voice_clips)
+    with pytest.raises(ConfigError, match="with a model other than tiny.onnx; create it again"):
+        tiny.classify(voice_clips[0], profile=profile)
 
 
-def test_names_of_all_scripts_and_unicode_forms(monkeypatch, tmp_path):
+def test_names_in_all_scripts_and_unicode_forms(monkeypatch, tmp_path):
     monkeypatch.setenv("EDGE_SER_PROFILES", str(tmp_path))
     assert profile_path("अनिता").name == "अनिता.json"
     assert profile_path("ju\u0308rgen") == profile_path("jürgen")
 
 
-def test_what_is_too_quiet_does_not_count(model, voice_clips):
-    once = SpeakerProfile.create("x", model, voice_clips)
-    quiet = [10 ** (-80 / 20) * clip for clip in voice_clips]
-    assert SpeakerProfile.create("x", model, [*voice_clips, *quiet]) == once
-    with pytest.raises(AudioError, match="nothing but silence or noise"):
-        SpeakerProfile.create("x", model, quiet)
+@pytest.mark.parametrize(
+    ("variables", "folder"),
+    [
+        ({"EDGE_SER_PROFILES": "/a", "XDG_DATA_HOME": "/b"}, "/a"),
+        ({"XDG_DATA_HOME": "/b"}, "/b/edge-ser/profiles"),
+        pytest.param(
+            {},
+            "/home/anna/.local/share/edge-ser/profiles",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="folder of Linux"),
+        ),
+    ],
+)
+def test_folder_follows_the_environment(monkeypatch, variables, folder):
+    for name in ("EDGE_SER_PROFILES", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/home/anna")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert profile_folder() == Path(folder)
 
 
-def test_the_commands(voice_clips, tmp_path):
+def test_command_creates_lists_applies_and_deletes(voice_clips, tmp_path):
     for k, clip in enumerate(voice_clips):
         soundfile.write(tmp_path / f"{k}.wav", clip, 16_000)
     clips = sorted(map(str, tmp_path.glob("*.wav")))
 
     def edge_ser(*arguments: str) -> subprocess.CompletedProcess[str]:
-        import os
-
         return subprocess.run(
             [sys.executable, "-m", "edge_runtime", *arguments],
             capture_output=True,
@@ -183,49 +218,47 @@ def test_the_commands(voice_clips, tmp_path):
             env={**os.environ, "EDGE_SER_PROFILES": str(tmp_path / "p")},
         )
 
-    made = edge_ser("profile", "create", "anna", str(tmp_path / "*.wav"))
-    assert made.returncode == 0 and "of speech" in made.stdout
-    # The same recordings once more, and under another name, are not more of them.
+    created = edge_ser("profile", "create", "anna", str(tmp_path / "*.wav"))
+    assert created.returncode == 0 and "of speech" in created.stdout
+    # The same recordings again, and a copy of one, add no speech.
     shutil.copy(clips[0], tmp_path / "copy.wav")
-    more = edge_ser("profile", "create", "anna", "--force", *clips, str(tmp_path), clips[0])
-    assert more.returncode == 0 and more.stdout == made.stdout
-    again = edge_ser("profile", "create", "anna", *clips)
-    assert again.returncode == 2 and "give --force" in again.stderr
+    replaced = edge_ser("profile", "create", "anna", "--force", *clips, str(tmp_path), clips[0])
+    assert replaced.returncode == 0 and replaced.stdout == created.stdout
+    refused = edge_ser("profile", "create", "anna", *clips)
+    assert refused.returncode == 2 and "--force" in refused.stderr
     assert "anna: " in edge_ser("profile", "list").stdout
-    plain, adapted = (
-        edge_ser("classify", "--format", "jsonl", *more, clips[0])
-        for more in ([], ["--profile", "anna"])
+    plain, corrected = (
+        edge_ser("classify", "--format", "jsonl", *options, clips[0])
+        for options in ([], ["--profile", "anna"])
     )
-    assert plain.returncode == adapted.returncode == 0
-    assert plain.stdout != adapted.stdout
+    assert plain.returncode == corrected.returncode == 0
+    assert plain.stdout != corrected.stdout
     unknown = edge_ser("classify", "--profile", "bob", clips[0])
     assert unknown.returncode == 2 and "no such profile" in unknown.stderr
     assert edge_ser("profile", "delete", "anna").returncode == 0
     assert edge_ser("profile", "delete", "anna").returncode == 2
 
 
-def test_what_is_no_profile_is_not_deleted(tmp_path, monkeypatch):
+def test_delete_keeps_other_files(tmp_path, monkeypatch):
     monkeypatch.setenv("EDGE_SER_PROFILES", str(tmp_path / "profiles"))
     (tmp_path / "profiles").mkdir()
-    mine = tmp_path / "data.json"
-    mine.write_text('{"my": "research"}')
+    other = tmp_path / "data.json"
+    other.write_text('{"my": "research"}')
     damaged = tmp_path / "profiles" / "anna.json"
     damaged.write_text("half")
     with pytest.raises(ConfigError, match="data.json: is not a profile"):
-        delete(str(mine))
+        delete(str(other))
     with pytest.raises(ConfigError, match="no such profile"):
         delete(str(tmp_path / "other.json"))
-    assert mine.exists()
-    delete("anna")  # one of ours, whatever has become of it
+    assert other.exists()
+    delete("anna")  # in the profile folder, a damaged file is deleted as well
     assert not damaged.exists()
 
 
-def test_a_folder_that_is_none_is_named(model, voice_clips, tmp_path, monkeypatch):
+def test_folder_that_is_a_file_is_reported(model, voice_clips, tmp_path, monkeypatch):
     monkeypatch.setenv("EDGE_SER_PROFILES", str(tmp_path / "file"))
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="file: is no folder"):
+    with pytest.raises(ConfigError, match="file: is (no|not a) folder"):
         list_profiles()
-    with pytest.raises(EdgeSerError, match="file: the folder cannot be made"):
+    with pytest.raises(EdgeSerError, match="file: the folder cannot be created"):
         SpeakerProfile.create("anna", model, voice_clips[:2]).save(profile_path("anna"))
-    with pytest.raises(ConfigError, match=r"profile create anna\.json CLIP"):
-        SpeakerProfile.load("./anna.json")
