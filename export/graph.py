@@ -13,7 +13,7 @@ from onnx import helper, numpy_helper
 from torch import nn
 
 from edge_runtime.inference.card import METADATA_KEY, ModelCard
-from edge_runtime.inference.checksum import sealed
+from edge_runtime.inference.checksum import add_checksum
 from edge_runtime.inference.onnx_session import OUTPUTS
 from train.files import write_bytes
 from train.network import EmotionLSTM
@@ -171,4 +171,4 @@ def _write(model: onnx.ModelProto, card: ModelCard, path: Path) -> None:
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, {METADATA_KEY: card.to_json()})
     onnx.checker.check_model(model, full_check=True)
-    write_bytes(path, sealed(model.SerializeToString(deterministic=True)))
+    write_bytes(path, add_checksum(model.SerializeToString(deterministic=True)))

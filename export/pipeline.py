@@ -13,7 +13,7 @@ import torch
 from edge_runtime import ConfigError, MfccConfig
 from edge_runtime.features.silence import SilenceConfig
 from edge_runtime.files import atomic_replace
-from edge_runtime.inference.card import MAX_NAME, ModelCard
+from edge_runtime.inference.card import MAX_NAME_LENGTH, ModelCard
 from edge_runtime.inference.network import Network
 from edge_runtime.messages import shorten_error
 from edge_runtime.model import BUNDLED_MODEL
@@ -67,9 +67,9 @@ def export_run(
     out = out or run
     if out != run:
         _check_replaceable(out)
-    if not name.strip() or not name.isprintable() or "|" in name or len(name) > MAX_NAME:
+    if not name.strip() or not name.isprintable() or "|" in name or len(name) > MAX_NAME_LENGTH:
         raise ConfigError(
-            f"--name {name!r}: wanted a line of text of 1 to {MAX_NAME} characters without |"
+            f"--name {name!r}: wanted a line of text of 1 to {MAX_NAME_LENGTH} characters without |"
         )
     network, stored = load_checkpoint(run)
     card, clips = _described(network, stored, name, run / CHECKPOINT)

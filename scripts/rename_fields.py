@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 
 from edge_runtime.files import atomic_replace
 from edge_runtime.inference.card import METADATA_KEY, SCHEMA, ModelCard
-from edge_runtime.inference.checksum import sealed
+from edge_runtime.inference.checksum import add_checksum
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "edge_runtime" / "models"
@@ -78,7 +78,7 @@ def rewrite_model(path: Path) -> None:
     helper.set_model_props(model, {METADATA_KEY: card.to_json()})
     onnx.checker.check_model(model, full_check=True)
     with atomic_replace(path) as temporary:
-        temporary.write_bytes(sealed(model.SerializeToString(deterministic=True)))
+        temporary.write_bytes(add_checksum(model.SerializeToString(deterministic=True)))
 
 
 def main() -> None:
