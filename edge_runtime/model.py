@@ -252,7 +252,7 @@ class EmotionModel:
         stream = TimelineStream(
             self._network, sample_rate, window=window, hop=hop, threshold=threshold, profile=profile
         )
-        return stream.all(blocks)
+        return stream.segments(blocks)
 
     def _run(
         self,

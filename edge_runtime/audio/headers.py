@@ -1,8 +1,8 @@
-"""How many bytes of samples the header of a file announces.
+"""The number of bytes of samples that the header of an audio file declares.
 
-libsndfile reads a file that was cut off as if it ended there, without a word; comparing what is
-announced with what is there tells the two apart. FLAC and MP3 are left to their decoders, which
-notice as far as these files say how long they are.
+libsndfile reads a truncated file without an error, as if it ended there. Comparing the declared
+size with the actual one detects the truncation. FLAC and MP3 are left to their decoders, which
+detect it as far as these files declare a length.
 
 http://soundfile.sapp.org/doc/WaveFormat/ (RIFF, RIFX)
 https://tech.ebu.ch/docs/tech/tech3306v1_1.pdf (RF64, BW64)
@@ -19,142 +19,184 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from ..errors import AudioError
-from .pcm import is_open
+from .riff import EXTENSIBLE, FLOAT, PCM, WavFormat, is_unknown_length
 
-MAX_PAGE = 27 + 255 + 255 * 255  # bytes of an OGG page
+MAX_OGG_PAGE_BYTES = 27 + 255 + 255 * 255
 
-# More chunks before the samples are no recording, and would keep us busy.
+# A file with more chunks before its samples is no recording, and costs time to search.
 MAX_CHUNKS = 1000
 
-OPEN_64 = (1 << 64) - 1
-_W64 = bytes.fromhex("726966662e91cf11a5d628db04c10000")
+MAX_FORMAT_BYTES = 64  # that are read of a `fmt ` chunk
+
+UNKNOWN_LENGTH_64 = (1 << 64) - 1
+_W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 _W64_DATA = bytes.fromhex("64617461f3acd3118cd100c04f8edb8a")
 
 
 @dataclass(frozen=True)
 class DeclaredSize:
-    """What a header, or the last page of an OGG, says of what follows it."""
+    """The position and size of the samples (for OGG: of the last page) by the header.
 
-    position: int  # where they begin
-    length: int | None  # bytes; None where it leaves that open, as what is written to a pipe must
-    # Where a length of 4 bytes stands that is zero, though samples follow; else None.
-    zero_at: int | None = None
-    # Of a little-endian WAV: each of its chunks that say how the samples are written.
-    formats: tuple[bytes, ...] = ()
+    Attributes:
+        position: Offset of the first byte.
+        length: Number of bytes; None if the header leaves it open, as one written to a pipe must.
+        zero_length_at: Offset of a 4-byte length that is zero although samples follow, else None.
+        format_chunks: The content of every `fmt ` chunk of a little-endian WAV.
+    """
+
+    position: int
+    length: int | None
+    zero_length_at: int | None = None
+    format_chunks: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
-class _Chunks:
-    """How the chunks of a container are laid out."""
+class _ChunkLayout:
+    """The layout of the chunks of a container."""
 
-    header: str  # name and length, as struct has it
-    first: int  # where the first begins
-    align: int  # to which multiple lengths are padded
-    samples: bytes  # the name of the chunk of samples
-    included: int = 0  # bytes of the header that its length counts
+    header: str  # name and length, in the notation of struct
+    first: int  # offset of the first chunk
+    align: int  # lengths are padded to multiples of this
+    samples: bytes  # name of the chunk of samples
+    included: int = 0  # bytes of the chunk's header that its length includes
 
 
 def declared_size(file: BinaryIO, name: object) -> DeclaredSize | None:
-    """What the header of `file` announces; None if it is of another kind or has no samples.
+    """Read the declared size from the header of a file.
 
-    AudioError, about `name`, for a header that goes on for ever or contradicts itself, and for
-    ALAC.
+    Args:
+        file: The file; its position changes.
+        name: Name of the file, for messages.
+
+    Returns:
+        The declared size, or None if the file is of another kind or has no samples.
+
+    Raises:
+        AudioError: If the header has too many chunks or contradicts itself, or if the file is
+            ALAC.
     """
     file.seek(0)
     begin = file.read(40)
     kind, form = begin[:4], begin[8:12]
     if kind in (b"RIFF", b"RIFX", b"RF64", b"BW64") and form == b"WAVE":
-        order = ">" if kind == b"RIFX" else "<"
-        formats: list[bytes] = []
-        found = _find(file, _Chunks(f"{order}4sI", 12, 2, b"data"), name, formats)
-        return found and _of_wave(file, begin, order, found, formats, name)
+        byte_order = ">" if kind == b"RIFX" else "<"
+        format_chunks: list[bytes] = []
+        layout = _ChunkLayout(f"{byte_order}4sI", 12, 2, b"data")
+        chunk = _find_samples(file, layout, name, format_chunks)
+        if chunk is None:
+            return None
+        _check_format(format_chunks, byte_order, name)
+        return _declared_by_wave(file, begin, byte_order, chunk, format_chunks)
     if kind == b"FORM" and form in (b"AIFF", b"AIFC", b"8SVX", b"16SV"):
-        aiff = form.startswith(b"AIF")
-        found = _find(file, _Chunks(">4sI", 12, 2, b"SSND" if aiff else b"BODY"), name)
-        return found and DeclaredSize(found[0], None if is_open(found[1]) else found[1])
-    if begin[:16] == _W64:
-        found = _find(file, _Chunks("<16sQ", 40, 8, _W64_DATA, 24), name)
-        return found and DeclaredSize(found[0], None if found[1] + 24 >= OPEN_64 else found[1])
+        samples = b"SSND" if form.startswith(b"AIF") else b"BODY"
+        chunk = _find_samples(file, _ChunkLayout(">4sI", 12, 2, samples), name)
+        return chunk and _declared(*chunk, is_unknown_length(chunk[1]))
+    if begin[:16] == _W64_RIFF:
+        chunk = _find_samples(file, _ChunkLayout("<16sQ", 40, 8, _W64_DATA, 24), name)
+        return chunk and _declared(*chunk, chunk[1] + 24 >= UNKNOWN_LENGTH_64)
     if kind == b"caff":
         if begin[28:32] == b"alac":  # libsndfile's decoder prints to standard output
-            raise AudioError(f"{name}: is ALAC, which is not read: convert it to FLAC")
-        found = _find(file, _Chunks(">4sQ", 8, 1, b"data"), name)
-        return found and DeclaredSize(found[0], None if found[1] == OPEN_64 else found[1])
+            raise AudioError(f"{name}: is ALAC, which is not supported: convert it to FLAC")
+        chunk = _find_samples(file, _ChunkLayout(">4sQ", 8, 1, b"data"), name)
+        return chunk and _declared(*chunk, chunk[1] == UNKNOWN_LENGTH_64)
     if kind in (b".snd", b"dns.") and len(begin) >= 12:
         position, length = struct.unpack(">II" if kind == b".snd" else "<II", begin[4:12])
-        return DeclaredSize(position, None if is_open(length) else length)
+        return _declared(position, length, is_unknown_length(length))
     if kind == b"OggS":
-        return _last_page(file)
+        return _last_ogg_page(file)
     return None
 
 
-def _find(
-    file: BinaryIO, layout: _Chunks, name: object, formats: list[bytes] | None = None
-) -> tuple[int, int] | None:
-    """Where the samples begin, and how many bytes the header of their chunk says they have.
+def _declared(position: int, length: int, unknown: bool) -> DeclaredSize:
+    return DeclaredSize(position, None if unknown else length)
 
-    What chunks of the name "fmt " hold that come before is appended to `formats`."""
-    size = struct.calcsize(layout.header)
+
+def _find_samples(
+    file: BinaryIO, layout: _ChunkLayout, name: object, format_chunks: list[bytes] | None = None
+) -> tuple[int, int] | None:
+    """Find the chunk of samples.
+
+    Args:
+        file: The file.
+        layout: The layout of its chunks.
+        name: Name of the file, for messages.
+        format_chunks: The content of every `fmt ` chunk before the samples is appended to it.
+
+    Returns:
+        The position and the declared length of the samples, or None if there are none.
+    """
+    header_bytes = struct.calcsize(layout.header)
     position = layout.first
     for _ in range(MAX_CHUNKS):
         file.seek(position)
-        header = file.read(size)
-        if len(header) < size:
+        header = file.read(header_bytes)
+        if len(header) < header_bytes:
             return None
         chunk, length = struct.unpack(layout.header, header)
-        position += size
+        position += header_bytes
         length = max(0, length - layout.included)
         if chunk == layout.samples:
             return position, length
-        if formats is not None and chunk == b"fmt ":
-            formats.append(file.read(min(length, 64)))
+        if format_chunks is not None and chunk == b"fmt ":
+            format_chunks.append(file.read(min(length, MAX_FORMAT_BYTES)))
         position += length + -length % layout.align
-        if position >= 1 << 62:  # farther than a file can reach
+        if position >= 1 << 62:  # beyond the maximum size of a file
             return None
     raise AudioError(f"{name}: has more than {MAX_CHUNKS} chunks before its samples")
 
 
-def _of_wave(
+def _check_format(format_chunks: list[bytes], byte_order: str, name: object) -> None:
+    """Raise AudioError for a frame size that contradicts the channels and bits.
+
+    libsndfile would guess which of them is right.
+    """
+    wav = WavFormat.parse(format_chunks[-1], byte_order) if format_chunks else None
+    if wav is None or wav.tag not in (PCM, FLOAT, EXTENSIBLE):
+        return
+    if wav.block_align != wav.frame_bytes:
+        raise AudioError(
+            f"{name}: contradicts itself: {wav.n_channels} channels of {wav.bits} bits take "
+            f"{wav.frame_bytes} bytes, but its header declares {wav.block_align}"
+        )
+
+
+def _declared_by_wave(
     file: BinaryIO,
     begin: bytes,
-    order: str,
-    found: tuple[int, int],
-    formats: list[bytes],
-    name: object,
+    byte_order: str,
+    chunk: tuple[int, int],
+    format_chunks: list[bytes],
 ) -> DeclaredSize:
-    position, length = found
-    if formats and len(formats[-1]) >= 16:
-        kind, channels, _, _, frame, bits = struct.unpack(f"{order}HHIIHH", formats[-1][:16])
-        # PCM, float, and either of them as extensible. libsndfile would guess which is right.
-        if kind in (1, 3, 0xFFFE) and frame != channels * -(-bits // 8):
-            raise AudioError(
-                f"{name}: contradicts itself: {channels} channels of {bits} bits take "
-                f"{channels * -(-bits // 8)} bytes, and its header says {frame}"
-            )
-    long = begin[:4] in (b"RF64", b"BW64") and begin[12:16] == b"ds64" and len(begin) == 40
-    if long and length == 0xFFFF_FFFF:
-        length = struct.unpack("<Q", begin[28:36])[0]
-        return DeclaredSize(position, None if length in (0, OPEN_64) else length)
+    position, length = chunk
+    is_64_bit = begin[:4] in (b"RF64", b"BW64") and begin[12:16] == b"ds64" and len(begin) == 40
+    if is_64_bit and length == 0xFFFF_FFFF:
+        (length,) = struct.unpack("<Q", begin[28:36])
+        return _declared(position, length, length in (0, UNKNOWN_LENGTH_64))
     if length:
-        plain = tuple(formats) if begin[:4] == b"RIFF" else ()
-        return DeclaredSize(position, None if is_open(length) else length, formats=plain)
-    end = 8 + struct.unpack(f"{order}I", begin[4:8])[0]
-    follows = position < end < file.seek(0, os.SEEK_END) + 2 and not is_open(end - 8)
-    # Something that the header knows of follows an empty clip.
-    return DeclaredSize(position, 0) if follows else DeclaredSize(position, None, position - 4)
+        plain = tuple(format_chunks) if begin[:4] == b"RIFF" else ()
+        unknown = is_unknown_length(length)
+        return DeclaredSize(position, None if unknown else length, format_chunks=plain)
+    (riff_length,) = struct.unpack(f"{byte_order}I", begin[4:8])
+    end = 8 + riff_length
+    # If the header accounts for what follows, that is another chunk, and the clip is empty.
+    accounted = position < end < file.seek(0, os.SEEK_END) + 2
+    if accounted and not is_unknown_length(riff_length):
+        return DeclaredSize(position, 0)
+    return DeclaredSize(position, None, zero_length_at=position - 4)
 
 
-def _last_page(file: BinaryIO) -> DeclaredSize | None:
-    """The last page of an OGG, which libsndfile leaves out if it is not whole."""
+def _last_ogg_page(file: BinaryIO) -> DeclaredSize | None:
+    """Return the extent of the last page of an OGG, which libsndfile drops if it is incomplete."""
     size = file.seek(0, os.SEEK_END)
-    start = max(0, size - MAX_PAGE)
+    start = max(0, size - MAX_OGG_PAGE_BYTES)
     file.seek(start)
-    end = file.read(MAX_PAGE)
-    at = end.rfind(b"OggS")
-    header = end[at : at + 27]
-    if at < 0:
+    tail = file.read(MAX_OGG_PAGE_BYTES)
+    offset = tail.rfind(b"OggS")
+    if offset < 0:
         return None
-    lengths = end[at + 27 : at + 27 + header[26]] if len(header) == 27 else b""
+    header = tail[offset : offset + 27]
+    lengths = tail[offset + 27 : offset + 27 + header[26]] if len(header) == 27 else b""
     if len(header) < 27 or len(lengths) < header[26]:
-        return DeclaredSize(start + at, MAX_PAGE)  # cut off before it says how long it is
-    return DeclaredSize(start + at + 27 + len(lengths), sum(lengths))
+        # Cut off before the page declares its length: any length beyond the file will do.
+        return DeclaredSize(start + offset, MAX_OGG_PAGE_BYTES)
+    return DeclaredSize(start + offset + 27 + len(lengths), sum(lengths))

@@ -1,45 +1,66 @@
-"""How loud a clip is, moment by moment and at its loudest."""
+"""Levels of a signal: mean squares of 30 ms blocks, and the loudest of them in dBFS."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
 BLOCK_SECONDS = 0.03
 
 
-class Levels:
-    """The power of each 30 ms, from samples `(n,)` that are pushed in any chunks."""
+class BlockPowers:
+    """The mean square of every 30 ms of a signal that arrives in chunks.
+
+    Args:
+        sample_rate: Rate of the signal in Hz.
+
+    Attributes:
+        block: Samples per block.
+    """
 
     def __init__(self, sample_rate: int) -> None:
-        self.block = max(1, int(BLOCK_SECONDS * sample_rate))  # samples
+        self.block = max(1, int(BLOCK_SECONDS * sample_rate))
         self._held = np.empty(0, np.float32)
 
     def push(self, samples: np.ndarray) -> np.ndarray:
-        """The mean squares `(n_blocks,)` of the blocks that `samples` complete."""
+        """Add samples `(n_samples,)`.
+
+        Returns:
+            The mean squares `(n_blocks,)` of the blocks that they complete.
+        """
         samples = np.concatenate([self._held, samples]) if len(self._held) else samples
-        whole = len(samples) // self.block * self.block
-        self._held = samples[whole:].copy()
-        return _powers(samples[:whole].reshape(-1, self.block))
+        end = len(samples) // self.block * self.block
+        self._held = samples[end:].copy()
+        return _powers(samples[:end].reshape(-1, self.block))
 
     def rest(self) -> np.ndarray:
-        """The mean square of what remains, `(1,)`, or nothing."""
+        """Return the mean square of the incomplete block, `(1,)`, or `(0,)` if there is none."""
         return _powers(self._held[np.newaxis]) if len(self._held) else np.empty(0)
 
 
 class Loudness:
-    """The RMS level of the loudest 30 ms, from samples `(n,)` that are pushed in any chunks."""
+    """The RMS level of the loudest 30 ms of a signal that arrives in chunks.
+
+    Args:
+        sample_rate: Rate of the signal in Hz.
+    """
 
     def __init__(self, sample_rate: int) -> None:
-        self._levels = Levels(sample_rate)
-        self._power = 0.0
+        self._blocks = BlockPowers(sample_rate)
+        self._peak = 0.0  # mean square
 
     def push(self, samples: np.ndarray) -> None:
-        self._power = max(self._power, float(self._levels.push(samples).max(initial=0.0)))
+        """Add samples `(n_samples,)`."""
+        self._peak = max(self._peak, float(self._blocks.push(samples).max(initial=0.0)))
 
     def dbfs(self) -> float:
-        """In dB relative to full scale; -inf for silence. A clip of less than 30 ms is one block,
-        what remains behind the blocks of a longer one does not count."""
-        return to_dbfs(self._power or float(self._levels.rest().max(initial=0.0)))
+        """Return the level so far in dB relative to full scale; -inf for silence.
+
+        A signal of less than 30 ms is one block. The incomplete last block of a longer one does
+        not count.
+        """
+        return to_dbfs(self._peak or float(self._blocks.rest().max(initial=0.0)))
 
 
 def peak_dbfs(samples: np.ndarray, sample_rate: int) -> float:
@@ -50,10 +71,10 @@ def peak_dbfs(samples: np.ndarray, sample_rate: int) -> float:
 
 
 def to_dbfs(power: float) -> float:
-    """A mean square in dB relative to full scale; -inf for 0."""
-    return 10.0 * float(np.log10(power)) if power > 0 else -np.inf
+    """Convert a mean square to dB relative to full scale; -inf for 0."""
+    return 10.0 * float(np.log10(power)) if power > 0 else -math.inf
 
 
 def _powers(blocks: np.ndarray) -> np.ndarray:
-    """The mean square of each block of `(n, length)`."""
-    return np.einsum("ij,ij->i", blocks, blocks) / blocks.shape[1]
+    """Return the mean square of each of `blocks (n_blocks, block)`, `(n_blocks,)`."""
+    return np.asarray(np.einsum("ij,ij->i", blocks, blocks) / blocks.shape[1])

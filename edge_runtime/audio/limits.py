@@ -1,48 +1,62 @@
-"""How long a recording and how large a file may be: what strangers send costs no more than that."""
+"""Limits on duration, file size and sample rate of untrusted audio."""
 
 from __future__ import annotations
 
 import math
-import numbers
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from ..errors import AudioError, ConfigError
+from ..validation import check_number
 
-# Rates that a resampler can be built for at reasonable cost; what lies outside is a damaged header.
+# Rates in Hz for which a resampler can be built at reasonable cost. Others mean a damaged header.
 MIN_RATE, MAX_RATE = 1_000, 768_000
+
+_UNIT_BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 def check_rates(*rates: float) -> None:
-    """ConfigError for a rate that nobody records at."""
+    """Raise ConfigError unless all sample rates in Hz are supported."""
     for rate in rates:
-        number = isinstance(rate, numbers.Real)
-        if not number or not MIN_RATE <= rate <= MAX_RATE:
-            raise ConfigError(f"sample_rate={rate!r} must be from {MIN_RATE} to {MAX_RATE} Hz")
-
-
-_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+        check_number("sample_rate", rate, MIN_RATE, MAX_RATE, unit="Hz")
 
 
 @dataclass(frozen=True)
 class AudioLimits:
-    """What a file may be at most. A whole clip of half an hour takes about 350 MB of memory.
+    """Maximum duration and size of an audio file.
 
-    Files beyond are an AudioError, where the header tells it before anything is decoded.
+    A file that exceeds them raises AudioError; where the header declares the length, before
+    anything is decoded. A whole clip of 30 minutes takes about 350 MB of memory.
+
+    Attributes:
+        max_duration: Maximum duration in seconds, above 0; `math.inf` for no limit.
+        max_size: Maximum file size in bytes, above 0; `math.inf` for no limit.
+
+    Raises:
+        ConfigError: If a limit is not a number above 0.
+
+    Example:
+        >>> AudioLimits(max_duration=60)
+        AudioLimits(max_duration=60, max_size=1073741824)
     """
 
-    max_duration: float = 1800.0  # seconds
-    max_size: float = 1 << 30  # bytes; math.inf: any size
+    max_duration: float = 1800.0
+    max_size: float = 1 << 30
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not number or not value > 0:
-                raise ConfigError(f"{field.name}={value!r} must be a number above 0")
+        check_number("max_duration", self.max_duration, above=0, high=math.inf)
+        check_number("max_size", self.max_size, above=0, high=math.inf)
 
     def check_size(self, name: object, size: float) -> None:
-        """AudioError for a file of `size` bytes that is too large."""
+        """Raise AudioError if a file is too large.
+
+        Args:
+            name: Name of the file, for the message.
+            size: Its size in bytes.
+
+        Raises:
+            AudioError: If `size` exceeds `max_size`.
+        """
         if size > self.max_size:
             raise AudioError(
                 f"{name}: is larger than {size_text(self.max_size)}, the limit (max_size="
@@ -50,24 +64,42 @@ class AudioLimits:
             )
 
     def check_samples(self, name: object, n_samples: float, sample_rate: float) -> None:
-        """AudioError for so many samples per channel that they last too long."""
+        """Raise AudioError if a recording is too long.
+
+        Args:
+            name: Name of the file, for the message.
+            n_samples: Samples per channel.
+            sample_rate: Rate in Hz.
+
+        Raises:
+            AudioError: If the duration exceeds `max_duration`.
+        """
         if n_samples > self.max_duration * sample_rate:
             raise AudioError(
                 f"{name}: is longer than {self.max_duration:g} s, the limit (max_duration="
-                f"{self.max_duration:g}): cut it, or raise the limit (AudioLimits; `edge-ser classify` "
-                "has --max-duration, and --timeline, which reads piece by piece)"
+                f"{self.max_duration:g}): cut it, or raise the limit (AudioLimits; `edge-ser "
+                "classify` has --max-duration, and --timeline, which reads in blocks)"
             )
 
 
 NO_LIMITS = AudioLimits(math.inf, math.inf)
 
-# A timeline is made piece by piece, so that length costs time alone: a day at most, and what that
-# takes in stereo at 48 kHz and 24 bits.
+# A timeline reads in blocks, so that length costs only time: one day, which takes this many bytes
+# in stereo at 48 kHz and 24 bits.
 TIMELINE_LIMITS = AudioLimits(max_duration=24 * 3600.0, max_size=32 << 30)
 
 
-def limits_of(max_duration: float | None, max_size: str | None, timeline: bool) -> AudioLimits:
-    """The limits that options of a command line set; None leaves the default."""
+def audio_limits(max_duration: float | None, max_size: str | None, timeline: bool) -> AudioLimits:
+    """Build the limits from command-line options.
+
+    Args:
+        max_duration: Maximum duration in seconds. Default: depends on `timeline`.
+        max_size: Maximum size as text, such as "500M". Default: depends on `timeline`.
+        timeline: Start from `TIMELINE_LIMITS` instead of the limits of a clip.
+
+    Raises:
+        ConfigError: If a value is not valid.
+    """
     default = TIMELINE_LIMITS if timeline else AudioLimits()
     return AudioLimits(
         default.max_duration if max_duration is None else max_duration,
@@ -76,24 +108,30 @@ def limits_of(max_duration: float | None, max_size: str | None, timeline: bool) 
 
 
 def parse_size(text: str) -> float:
-    """Bytes: a number, with K, M or G for 2^10, 2^20 or 2^30; ConfigError for anything else.
+    """Parse a number of bytes with an optional unit: K, M or G for 2^10, 2^20 or 2^30.
 
-    >>> parse_size("500M") == 500 * 2**20, parse_size("123")
-    (True, 123.0)
+    Raises:
+        ConfigError: If the text is not a size.
+
+    Example:
+        >>> parse_size("500M") == 500 * 2**20, parse_size("123")
+        (True, 123.0)
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?|inf)\s*([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
     if match is None:
         raise ConfigError(f"size {text!r} must be a number of bytes, such as 100M or 2G")
-    return float(match[1]) * _UNITS[match[2].upper()]
+    return float(match[1]) * _UNIT_BYTES[match[2].upper()]
 
 
 def size_text(size: float) -> str:
-    """
-    >>> size_text(1 << 30), size_text(1500), size_text(math.inf)
-    ('1 GiB', '1.46 KiB', 'inf bytes')
+    """Format a number of bytes.
+
+    Example:
+        >>> size_text(1 << 30), size_text(1500), size_text(math.inf)
+        ('1 GiB', '1.46 KiB', 'inf bytes')
     """
     if math.isfinite(size):
         for unit in "GMK":
-            if size >= _UNITS[unit]:
-                return f"{size / _UNITS[unit]:.3g} {unit}iB"
+            if size >= _UNIT_BYTES[unit]:
+                return f"{size / _UNIT_BYTES[unit]:.3g} {unit}iB"
     return f"{size:g} bytes"

@@ -1,32 +1,40 @@
-"""A microphone, by way of PortAudio: the package sounddevice, which the extra `mic` installs."""
+"""Record from a microphone with PortAudio, through the package sounddevice (extra `mic`)."""
 
 from __future__ import annotations
 
 import queue
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..errors import AudioError, ConfigError
+from .pcm import check_channel
+from .read import Block
 
 if TYPE_CHECKING:
     import numpy as np
 
 BLOCK_SECONDS = 0.05
-QUEUE_SECONDS = 10.0  # of audio that waits for whoever reads it
-DEVICE_TIMEOUT_SECONDS = (
-    2.0  # seconds without a block after which the device is thought to have gone
-)
+QUEUE_SECONDS = 10.0  # of audio that waits for a slow reader
+DEVICE_TIMEOUT_SECONDS = 2.0  # without a block, after which the device counts as disconnected
 
 
 @dataclass(frozen=True)
 class InputDevice:
-    """Something that can be recorded from."""
+    """A device that can record.
+
+    Attributes:
+        index: Number of the device.
+        name: Its name.
+        channels: Number of its input channels.
+        rate: Its default sample rate in Hz.
+        default: True for the system's default input.
+    """
 
     index: int
     name: str
     channels: int
-    rate: float  # Hz, its own
+    rate: float
     default: bool
 
     def __str__(self) -> str:
@@ -34,18 +42,15 @@ class InputDevice:
         return f"{mark} {self.index}: {self.name} ({self.channels} channels, {self.rate:g} Hz)"
 
 
-class Block(NamedTuple):
-    """Samples as they came from the microphone."""
-
-    samples: np.ndarray  # float32 (n, channels)
-    lost: float  # seconds of audio right before them that did not fit into the queue
-
-
 def input_devices() -> list[InputDevice]:
-    """The devices with an input; AudioError if sounddevice or PortAudio is missing."""
+    """List the devices that have an input.
+
+    Raises:
+        AudioError: If sounddevice or PortAudio is missing, or cannot list the devices.
+    """
     sounddevice = _sounddevice()
     try:
-        found = list(sounddevice.query_devices())
+        entries = list(sounddevice.query_devices())
         default = sounddevice.default.device[0]
     except sounddevice.PortAudioError as error:
         raise AudioError(f"microphone: PortAudio cannot list the devices: {error}") from error
@@ -57,54 +62,69 @@ def input_devices() -> list[InputDevice]:
             float(entry["default_samplerate"]),
             k == default,
         )
-        for k, entry in enumerate(found)
+        for k, entry in enumerate(entries)
         if entry["max_input_channels"] > 0
     ]
 
 
-def find_device(wanted: str | None) -> InputDevice:
-    """The device of that number, or whose name holds that text; None: the system's default.
+def find_device(name: str | None) -> InputDevice:
+    """Find an input device.
 
-    ConfigError, with the list of devices, if there is none or more than one.
+    Args:
+        name: Its index, its name or a part of its name. Default: the system's default input.
+
+    Raises:
+        AudioError: If there is no input device at all.
+        ConfigError: If none or more than one matches; the message lists the devices.
     """
     devices = input_devices()
     if not devices:
-        raise AudioError("microphone: there is no device with an input; connect a microphone")
-    if wanted is None:
+        raise AudioError("microphone: no input device found; connect a microphone")
+    if name is None:
         return next((device for device in devices if device.default), devices[0])
-    if wanted.isdecimal():
-        found = [device for device in devices if device.index == int(wanted)]
+    if name.isdecimal():
+        matches = [device for device in devices if device.index == int(name)]
     else:
-        found = [device for device in devices if device.name == wanted] or [
-            device for device in devices if wanted.casefold() in device.name.casefold()
+        matches = [device for device in devices if device.name == name] or [
+            device for device in devices if name.casefold() in device.name.casefold()
         ]
-    if len(found) == 1:
-        return found[0]
-    listed = "; ".join(str(device).strip() for device in found or devices)
-    how_many = "more than one device" if found else "no device"
-    raise ConfigError(f"device {wanted!r} is {how_many} with an input; there are: {listed}")
+    if len(matches) == 1:
+        return matches[0]
+    listed = "; ".join(str(device).strip() for device in matches or devices)
+    if matches:
+        raise ConfigError(f"device {name!r} matches more than one input device: {listed}")
+    raise ConfigError(f"device {name!r} matches no input device; available: {listed}")
 
 
 class Microphone:
-    """Records from entering the `with` block until it ends; iterate over it for the blocks.
+    """A microphone that records within a `with` block; iterate over it for the blocks.
 
-    Up to 10 s wait in a queue for a slow reader. What does not fit is counted, in `lost` and
-    in the block after the gap; `overflows` is how often PortAudio reports to have lost some.
+    Up to 10 s wait in a queue for a slow reader. Audio that does not fit is lost and counted.
+
+    Args:
+        device: As for `find_device`.
+        channel: Number of the channel that will be used, counted from 1; opens that many.
+            Default: opens two channels if the device has them.
+
+    Attributes:
+        device: The device.
+        channels: Number of channels that are opened.
+        sample_rate: Rate of the device in Hz.
+        overflows: How often PortAudio reported an input overflow.
+
+    Raises:
+        AudioError: If there is no microphone, it cannot be opened or it was disconnected.
+        ConfigError: If there is no such device or channel.
     """
 
     def __init__(self, device: str | None = None, channel: int | None = None) -> None:
-        """`channel`: that will be needed, from 1 on; None: two where there are as many."""
         self.device = find_device(device)
-        if channel is not None and not 1 <= channel <= self.device.channels:
-            raise ConfigError(
-                f"channel={channel} must be from 1 to {self.device.channels}, as many as "
-                f"{self.device.name} has"
-            )
+        check_channel(channel, self.device.channels, f"microphone {self.device.name}")
         self.channels = channel or min(2, self.device.channels)
         self.sample_rate = self.device.rate
         self.overflows = 0
-        self._lost = 0  # samples
-        self._missing = 0  # samples that did not fit since the last block that did
+        self._lost = 0  # samples, in total
+        self._lost_since_block = 0  # samples, since the last block that was queued
         self._queue: queue.Queue[tuple[np.ndarray, int]] = queue.Queue(
             round(QUEUE_SECONDS / BLOCK_SECONDS)
         )
@@ -119,13 +139,13 @@ class Microphone:
                 samplerate=self.sample_rate,
                 blocksize=round(BLOCK_SECONDS * self.sample_rate),
                 dtype="float32",
-                callback=self._hear,
+                callback=self._enqueue,
             )
             self._stream.start()
         except (sounddevice.PortAudioError, ValueError) as error:
             raise AudioError(
                 f"microphone {self.device.name}: cannot be opened: {error}; another program may "
-                "be using it, and `edge-ser listen --list-devices` shows the others"
+                "be using it; `edge-ser listen --list-devices` lists all devices"
             ) from error
         return self
 
@@ -139,25 +159,26 @@ class Microphone:
         return self._lost / self.sample_rate
 
     def __iter__(self) -> Iterator[Block]:
+        """Yield blocks of 50 ms, without end."""
         while True:
             try:
-                samples, missing = self._queue.get(timeout=DEVICE_TIMEOUT_SECONDS)
+                samples, lost = self._queue.get(timeout=DEVICE_TIMEOUT_SECONDS)
             except queue.Empty:
                 raise AudioError(
-                    f"microphone {self.device.name}: no sound comes from it any more; is it "
-                    "still connected?"
+                    f"microphone {self.device.name}: delivers no audio any more; is it still "
+                    "connected?"
                 ) from None
-            yield Block(samples, missing / self.sample_rate)
+            yield Block(samples, lost / self.sample_rate)
 
-    def _hear(self, samples: np.ndarray, n_frames: int, _time: object, status: Any) -> None:
-        """PortAudio's callback, in a thread of its own: it must not wait."""
+    def _enqueue(self, samples: np.ndarray, n_frames: int, _time: object, status: Any) -> None:
+        # PortAudio's callback, in a thread of its own: it must not block.
         if status.input_overflow:
             self.overflows += 1
         try:
-            self._queue.put_nowait((samples.copy(), self._missing))
-            self._missing = 0
+            self._queue.put_nowait((samples.copy(), self._lost_since_block))
+            self._lost_since_block = 0
         except queue.Full:
-            self._missing += n_frames
+            self._lost_since_block += n_frames
             self._lost += n_frames
 
 
@@ -166,11 +187,11 @@ def _sounddevice() -> Any:
         import sounddevice
     except ImportError as error:
         raise AudioError(
-            "microphone: the package sounddevice is missing: pip install 'edge-ser[mic]'"
+            "microphone: requires the package sounddevice; run `pip install 'edge-ser[mic]'`"
         ) from error
-    except OSError as error:  # the library that it wraps
+    except OSError as error:  # the library that it wraps is missing
         raise AudioError(
-            "microphone: PortAudio is missing: `sudo apt install libportaudio2` on Debian and its "
-            "kin, `brew install portaudio` on macOS"
+            "microphone: requires PortAudio; run `sudo apt install libportaudio2` on Debian and "
+            "its derivatives, `brew install portaudio` on macOS"
         ) from error
     return sounddevice

@@ -1,6 +1,6 @@
-"""What a person names on a command line, to the audio files that are meant.
+"""Expand files, folders and patterns of a command line to audio files.
 
-Folders are searched, and patterns are expanded that the shell left alone: in quotes, or on Windows.
+Patterns are those that the shell did not expand: quoted ones, and all on Windows.
 """
 
 from __future__ import annotations
@@ -13,92 +13,76 @@ from collections.abc import Iterable, Iterator
 from ..errors import AudioError
 from ..messages import system_reason
 
-# Of what libsndfile reads: http://www.mega-nerd.com/libsndfile/; what mostly holds no sound
-# (.mat, .iff) is left out. A file that is named itself may be called anything.
-AUDIO_SUFFIXES = frozenset(
-    [
-        ".wav",
-        ".wave",
-        ".flac",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".mp3",
-        ".mp2",
-        ".mp1",
-        ".aif",
-        ".aiff",
-        ".aifc",
-        ".au",
-        ".snd",
-        ".caf",
-        ".w64",
-        ".rf64",
-        ".sph",
-        ".nist",
-        ".voc",
-        ".avr",
-        ".ircam",
-    ]
-)
+# The formats of libsndfile (http://www.mega-nerd.com/libsndfile/) without those that mostly hold
+# no sound (.mat, .iff). They matter for searches only: a file that is named may have any suffix.
+# fmt: off
+AUDIO_SUFFIXES = frozenset([
+    ".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".mp1", ".aif", ".aiff",
+    ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64", ".sph", ".nist", ".voc", ".avr", ".ircam",
+])
+# fmt: on
 
 _MAGIC = re.compile(r"[*?[]")
 
 
 def expand(names: Iterable[str | os.PathLike[str]]) -> Iterator[str | AudioError]:
-    """The audio files that `names` stand for, in their order, one by one as they are found.
+    """Expand names to audio files, in order, each as soon as it is found.
 
-    A folder stands for the files with an audio suffix in it, in the order of their names, and then
-    for those in the folders below. A pattern (`*`, `?`, `[...]`, and `**` for any folders) stands
-    for the files it matches, and for the folders; a last part without a suffix, such as `*`,
-    matches audio files only. Neither finds what is hidden. Links are followed, but no folder is
-    searched twice for one name.
+    A folder stands for the files in it that have an audio suffix, sorted by name, and then for
+    those in the folders below. A pattern (`*`, `?`, `[...]`, and `**` for any folders) stands for
+    the files and folders that match. A last part without a suffix, such as `*`, matches audio
+    files only. Hidden files are skipped. Links are followed, but each folder is searched once per
+    name. Every other name is passed on, whether the file exists or not.
 
-    Everything else is left as it is: whoever reads it will tell if there is no such file. What
-    stands for no file is an AudioError in its place.
+    Args:
+        names: Files, folders and patterns.
+
+    Yields:
+        The path of a file, or an AudioError in the place of a name that stands for no file.
     """
-    for given in names:
-        name = os.fspath(given)
+    for path in names:
+        name = os.fspath(path)
         if os.path.isdir(name):
             files: Iterable[str | AudioError] = _search(name)
-            wanted = "holds no audio files; wanted WAV, FLAC, OGG or MP3"
+            problem = "holds no audio files; expected WAV, FLAC, OGG or MP3"
         elif _MAGIC.search(name) and not os.path.lexists(name):
             files = _matches(name)
-            wanted = "matches no audio files"
+            problem = "matches no audio files"
         else:
             yield name
             continue
-        found = False
+        empty = True
         for file in files:
-            found = True
+            empty = False
             yield file
-        if not found:
-            yield AudioError(f"{name}: {wanted}")
+        if empty:
+            yield AudioError(f"{name}: {problem}")
 
 
-def _is_audio(name: str) -> bool:
+def is_audio_name(name: str) -> bool:
+    """Return True if a file name has one of `AUDIO_SUFFIXES`, in any case."""
     return os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES
 
 
 def _search(folder: str) -> Iterator[str | AudioError]:
-    """The audio files in `folder` and below: of each folder its files, then its folders."""
-    for found in _walk(folder):
-        if isinstance(found, AudioError):
-            yield found
+    """Yield the audio files below a folder: of every folder first its files, then its folders."""
+    for entry in _walk(folder):
+        if isinstance(entry, AudioError):
+            yield entry
         else:
-            path, _, files = found
-            yield from (os.path.join(path, name) for name in files if _is_audio(name))
+            path, _, files = entry
+            yield from (os.path.join(path, name) for name in files if is_audio_name(name))
 
 
 def _walk(top: str) -> Iterator[tuple[str, list[str], list[str]] | AudioError]:
-    """Folder by folder from `top` down: the path, and the names in it of folders and of files.
+    """Yield every folder from `top` down as its path and the names of its folders and files.
 
-    Names are in order and none is hidden. No folder is entered twice, so links make no circle.
+    Names are sorted and not hidden. No folder is entered twice, so circular links end.
     """
     entered = set()
-    waiting = [top]
-    while waiting:
-        path = waiting.pop()
+    pending = [top]
+    while pending:
+        path = pending.pop()
         try:
             status = os.stat(path or os.curdir)
             if (status.st_dev, status.st_ino) in entered:
@@ -109,17 +93,18 @@ def _walk(top: str) -> Iterator[tuple[str, list[str], list[str]] | AudioError]:
             yield AudioError(f"{path}: cannot be searched: {system_reason(error)}")
             continue
         yield path, folders, files
-        waiting += [os.path.join(path, name) for name in reversed(folders)]
+        pending += [os.path.join(path, name) for name in reversed(folders)]
 
 
 def _listing(folder: str) -> tuple[list[str], list[str]]:
-    """The names of the folders and of the files in `folder` ("": where we are)."""
-    names: tuple[list[str], list[str]] = [], []
+    """Return the names of the folders and of the files in a folder ("": the working directory)."""
+    folders: list[str] = []
+    files: list[str] = []
     with os.scandir(folder or os.curdir) as entries:
         for entry in entries:
             if not entry.name.startswith("."):
-                names[not _is_folder(entry)].append(entry.name)
-    return sorted(names[0]), sorted(names[1])
+                (folders if _is_folder(entry) else files).append(entry.name)
+    return sorted(folders), sorted(files)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -130,7 +115,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _matches(pattern: str) -> Iterator[str | AudioError]:
-    """The files that match and the audio files of the folders that match, each once."""
+    """Yield the files that match and the audio files of the folders that match, each once."""
     base, path = os.path.splitdrive(pattern)
     parts = re.split(r"[\\/]+" if os.sep == "\\" else "/+", path)
     if not parts[0]:
@@ -144,7 +129,7 @@ def _matches(pattern: str) -> Iterator[str | AudioError]:
         elif os.path.isdir(match):
             files = _search(match)
         else:
-            files = [match] if any_suffix or _is_audio(match) else []
+            files = [match] if any_suffix or is_audio_name(match) else []
         for file in files:
             if str(file) not in seen:
                 seen.add(str(file))
@@ -152,30 +137,32 @@ def _matches(pattern: str) -> Iterator[str | AudioError]:
 
 
 def _resolve(base: str, parts: list[str]) -> Iterator[str | AudioError]:
-    """What the `parts` of a pattern lead to from `base`."""
+    """Yield the paths below `base` that match the parts of a pattern."""
     if not parts:
         yield base
         return
     part, rest = parts[0], parts[1:]
     if part == "**":
-        for found in _walk(base):
-            if isinstance(found, AudioError):
-                yield found
-            elif rest:
-                yield from _resolve(found[0], rest)
+        for entry in _walk(base):
+            if isinstance(entry, AudioError):
+                yield entry
+                continue
+            path, _, files = entry
+            if rest:
+                yield from _resolve(path, rest)
             else:
-                yield from (os.path.join(found[0], name) for name in found[2])
+                yield from (os.path.join(path, name) for name in files)
     elif not _MAGIC.search(part):
         path = os.path.join(base, part)
         if os.path.lexists(path):
             yield from _resolve(path, rest)
     elif os.path.isdir(base or os.curdir):
-        fits = re.compile(fnmatch.translate(os.path.normcase(part))).match
+        is_match = re.compile(fnmatch.translate(os.path.normcase(part))).match
         try:
             folders, files = _listing(base)
         except OSError as error:
             yield AudioError(f"{base}: cannot be searched: {system_reason(error)}")
             return
         for name in sorted([*folders, *files]):
-            if fits(os.path.normcase(name)):
+            if is_match(os.path.normcase(name)):
                 yield from _resolve(os.path.join(base, name), rest)

@@ -1,4 +1,4 @@
-"""Audio from standard input: all of it, or while it comes."""
+"""Audio from standard input: read to its end, or in blocks as it arrives."""
 
 from __future__ import annotations
 
@@ -9,118 +9,152 @@ from typing import TYPE_CHECKING
 
 from ..errors import AudioError, ConfigError
 from ..messages import system_reason
-from .pcm import Encoding, PcmFormat, PcmReader
+from .pcm import Encoding, PcmFormat, PcmReader, check_channel
 
 if TYPE_CHECKING:
     import numpy as np
 
     from .limits import AudioLimits
-    from .microphone import Block
-    from .read import Audio
+    from .read import AudioSource, Block
 
 READ_BYTES = 1 << 16
 STDIN_NAME = "standard input"
-AUDIO_FILES = (b"RIFF", b"fLaC", b"OggS", b"ID3")  # how they begin
+FILE_SIGNATURES = (b"RIFF", b"fLaC", b"OggS", b"ID3")  # first bytes of audio files
 
 
-def raw_format(
+def stdin_format(
     rate: int | None, channels: int | None, encoding: Encoding | None
 ) -> PcmFormat | None:
-    """What raw samples on standard input are, as the options say; None: it is a WAV."""
+    """Build the format of raw PCM on standard input from command-line options.
+
+    Args:
+        rate: Sample rate in Hz; None if standard input is an audio file.
+        channels: Number of channels. Default: 1.
+        encoding: Encoding of a sample. Default: s16le.
+
+    Returns:
+        The format, or None for an audio file.
+
+    Raises:
+        ConfigError: If a value is not supported, or one is given without a rate.
+    """
     if rate is None:
         if channels is not None or encoding is not None:
-            raise ConfigError("--channels and --encoding are of raw samples: give --rate as well")
+            raise ConfigError("--channels and --encoding apply to raw PCM and require --rate")
         return None
     return PcmFormat(rate, channels or 1, encoding or Encoding.s16le)
 
 
-def all_of_stdin(raw: PcmFormat | None, limits: AudioLimits, channel: int | None = None) -> Audio:
-    """Standard input to its end: a file of any kind, or what `raw` says; of that one channel,
-    counted from 1, or the mean of all.
+def read_all_stdin(
+    format: PcmFormat | None, limits: AudioLimits, channel: int | None = None
+) -> AudioSource:
+    """Read standard input to its end, into memory.
 
-    It is held in memory, and no more is read than `limits` allow. Raises AudioError for what
-    cannot be used.
+    Args:
+        format: The format of raw PCM. None: an audio file of any kind.
+        limits: Maximum duration and size; not much more than that is read.
+        channel: Channel to use, counted from 1. Default: average all channels.
+
+    Returns:
+        The audio.
+
+    Raises:
+        AudioError: If the audio cannot be used.
     """
     from .decode import AudioFile
 
-    most = limits.max_size
-    if raw is not None:
-        most = min(most, limits.max_duration * raw.rate * raw.frame_bytes)
-    more = 1 if raw is None else raw.frame_bytes  # tells that there is more
+    max_bytes, frame_bytes = limits.max_size, 1
+    if format is not None:
+        frame_bytes = format.frame_bytes
+        max_bytes = min(max_bytes, limits.max_duration * format.rate * frame_bytes)
     stdin = None if sys.stdin is None else sys.stdin.buffer
     try:
-        size = int(most) + more if most < sys.maxsize else -1
+        # One frame more than allowed, to detect that there is more.
+        size = int(max_bytes) + frame_bytes if max_bytes < sys.maxsize else -1
         content = b"" if stdin is None else stdin.read(size)
     except OSError as error:
         raise AudioError(f"{STDIN_NAME}: cannot be read: {system_reason(error)}") from error
-    if raw is None:
+    if format is None:
         return AudioFile(STDIN_NAME, content, limits, channel)
-    return RawAudio(content, raw, limits, channel)
+    return RawAudio(content, format, limits, channel)
 
 
 class RawAudio:
-    """Raw samples in memory, as `AudioFile` has those of files; what is half a sample is dropped.
+    """Raw PCM in memory, an `AudioSource`. An incomplete last sample is dropped.
 
-    Raises AudioError for what cannot be used.
+    Args:
+        content: The bytes.
+        format: Their format.
+        limits: Maximum duration and size.
+        channel: Channel to use, counted from 1. Default: average all channels.
+
+    Raises:
+        AudioError: If the audio cannot be used.
     """
 
     def __init__(
         self, content: bytes, format: PcmFormat, limits: AudioLimits, channel: int | None = None
     ) -> None:
-        from .decode import check_channel
-
         self.path = Path(STDIN_NAME)
-        check_channel(self.path, channel, format.channels)
+        check_channel(channel, format.channels, self.path, AudioError)
         self.sample_rate = format.rate
         self.n_samples: int | None = len(content) // format.frame_bytes
         self._content, self._format, self._channel = content, format, channel
-        _refuse_file(content)
+        _refuse_audio_file(content)
         if not self.n_samples:
             raise AudioError(f"{STDIN_NAME}: holds no samples: {len(content)} bytes")
         limits.check_samples(STDIN_NAME, self.n_samples, self.sample_rate)
         limits.check_size(STDIN_NAME, len(content))
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """The samples, mono float32 `(n,)`, piece by piece."""
+        """Yield the samples in blocks, mono float32 `(n_samples,)`."""
         import numpy as np
 
-        from .decode import BLOCK_SAMPLES, check_values
+        from .decode import BLOCK_SAMPLES, check_sample_values
         from .pcm import mono
 
-        size = self._format.frame_bytes
-        whole = len(self._content) - len(self._content) % size
-        for start in range(0, whole, BLOCK_SAMPLES * size):
-            piece = self._format.decode(
-                self._content[start : min(start + BLOCK_SAMPLES * size, whole)]
-            )
-            check_values(piece, self.path)
-            yield np.ascontiguousarray(mono(piece, self._channel))
+        frame_bytes = self._format.frame_bytes
+        end = len(self._content) - len(self._content) % frame_bytes
+        for start in range(0, end, BLOCK_SAMPLES * frame_bytes):
+            stop = min(start + BLOCK_SAMPLES * frame_bytes, end)
+            block = self._format.decode(self._content[start:stop])
+            check_sample_values(block, self.path)
+            yield np.ascontiguousarray(mono(block, self._channel))
 
 
-def _refuse_file(begin: bytes) -> None:
-    """AudioError if what should be raw samples begins as a file does."""
-    if begin.startswith(AUDIO_FILES):
-        raise AudioError(f"{STDIN_NAME}: is an audio file and not raw samples: leave out --rate")
+def _refuse_audio_file(begin: bytes) -> None:
+    """Raise AudioError if supposed raw PCM begins as an audio file does."""
+    if begin.startswith(FILE_SIGNATURES):
+        raise AudioError(f"{STDIN_NAME}: is an audio file, not raw PCM: leave out --rate")
 
 
-class StandardInput:
-    """Blocks of samples, as they come, at `sample_rate` Hz.
+class StdinStream:
+    """Blocks of samples from standard input, as they arrive.
 
-    Waits for the header of a WAV; `raw` is what samples without one are. Raises AudioError for
-    what is no audio, ConfigError for a terminal.
+    The constructor waits for the header of a WAV. Iterate over it once.
+
+    Args:
+        format: The format of raw PCM. None: a WAV.
+
+    Attributes:
+        sample_rate: Rate in Hz.
+
+    Raises:
+        AudioError: If the input is not audio.
+        ConfigError: If standard input is closed or a terminal.
     """
 
-    def __init__(self, raw: PcmFormat | None) -> None:
+    def __init__(self, format: PcmFormat | None) -> None:
         if sys.stdin is None:
             raise ConfigError(f"{STDIN_NAME} is closed; pipe audio into `edge-ser listen -`")
         if sys.stdin.isatty():
             raise ConfigError(
-                f"{STDIN_NAME} is a terminal; pipe audio into `edge-ser listen -`, or leave the - away "
-                "for the microphone"
+                f"{STDIN_NAME} is a terminal; pipe audio into `edge-ser listen -`, or omit - to "
+                "use the microphone"
             )
-        self._raw = raw is not None
-        self._reader = PcmReader(raw, STDIN_NAME)
-        self._first = None
+        self._is_raw = format is not None
+        self._reader = PcmReader(format, STDIN_NAME)
+        self._first: Block | None = None
         while self._reader.format is None:  # the rate is in the header
             self._first = self._read()
             if self._first is None:
@@ -128,6 +162,7 @@ class StandardInput:
         self.sample_rate = self._reader.format.rate
 
     def __iter__(self) -> Iterator[Block]:
+        """Yield the blocks until the input ends."""
         block = self._first if self._first is not None else self._read()
         while block is not None:
             yield block
@@ -135,12 +170,12 @@ class StandardInput:
         self._reader.close()
 
     def _read(self) -> Block | None:
-        from .microphone import Block
+        from .read import Block
 
         try:
             data = sys.stdin.buffer.read1(READ_BYTES)  # type: ignore[union-attr]
         except OSError as error:
             raise AudioError(f"{STDIN_NAME}: cannot be read: {system_reason(error)}") from error
-        if self._raw and self._reader.n_bytes == 0:
-            _refuse_file(data)
+        if self._is_raw and self._reader.n_bytes == 0:
+            _refuse_audio_file(data)
         return Block(self._reader.push(data), 0.0) if data else None

@@ -1,57 +1,81 @@
-"""The samples of a WAV that are 16-bit PCM, as they mostly are, without libsndfile.
+"""A reader of 16-bit PCM WAV files without libsndfile.
 
-Importing soundfile takes longer than everything that is done with a clip.
+Most files are of this kind, and importing soundfile takes longer than classifying a clip.
 """
 
 from __future__ import annotations
 
-import io
-import struct
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 
 from .headers import DeclaredSize
-
-PCM = 1  # the kind of whole numbers, not compressed
+from .riff import FORMAT_BYTES, PCM, WavFormat
 
 
 class Pcm16File:
-    """What `soundfile.SoundFile` would be, with those of its members that we use."""
+    """An open 16-bit WAV, with the members of `soundfile.SoundFile` that `AudioFile` uses.
+
+    Args:
+        file: The file.
+        position: Offset of its first sample.
+        frames: Samples per channel.
+        samplerate: Rate in Hz.
+        channels: Number of channels.
+    """
 
     format, subtype = "WAV", "PCM_16"
 
-    def __init__(self, file: Any, position: int, frames: int, rate: int, channels: int) -> None:
-        self.samplerate, self.channels, self.frames = rate, channels, frames
-        self._file, self._left = file, frames
+    def __init__(
+        self, file: BinaryIO, position: int, frames: int, samplerate: int, channels: int
+    ) -> None:
+        self.samplerate, self.channels, self.frames = samplerate, channels, frames
+        self._file, self._frames_left = file, frames
         file.seek(position)
 
     @classmethod
-    def open(
-        cls, file: io.FileIO | io.BytesIO, announced: DeclaredSize | None, size: int
-    ) -> Pcm16File | None:
-        """The samples in `file`, of `size` bytes; None for what libsndfile had better look at:
-        anything but the plainest of headers, with all that it announces."""
-        if announced is None or [len(format) for format in announced.formats] not in ([16], [18]):
+    def open(cls, file: BinaryIO, declared: DeclaredSize | None, size: int) -> Pcm16File | None:
+        """Open a file if its header is of the plainest kind and the file is complete.
+
+        Args:
+            file: The file.
+            declared: What its header declares.
+            size: Its size in bytes.
+
+        Returns:
+            The open file, or None if libsndfile must read it.
+        """
+        if declared is None or len(declared.format_chunks) != 1:
             return None
-        kind, channels, rate, byte_rate, frame, bits = struct.unpack(
-            "<HHIIHH", announced.formats[0][:16]
-        )
-        length = announced.length
-        if kind != PCM or bits != 16 or channels < 1 or frame != 2 * channels:
+        (chunk,) = declared.format_chunks
+        wav = WavFormat.parse(chunk)
+        if wav is None or len(chunk) not in (FORMAT_BYTES, FORMAT_BYTES + 2):
             return None
-        if byte_rate != rate * frame or not length or length % frame:
+        if wav.tag != PCM or wav.bits != 16 or wav.n_channels < 1:
             return None
-        if announced.position + length > size:
+        frame = wav.block_align
+        if frame != wav.frame_bytes or wav.byte_rate != wav.sample_rate * frame:
             return None
-        return cls(file, announced.position, length // frame, rate, channels)
+        length = declared.length
+        if not length or length % frame or declared.position + length > size:
+            return None
+        return cls(file, declared.position, length // frame, wav.sample_rate, wav.n_channels)
 
     def read(self, frames: int, dtype: str = "int16", always_2d: bool = True) -> np.ndarray:
-        """The next samples, int16 `(n, n_channels)`, n of 0 at the end."""
-        frames = min(frames, self._left)
+        """Read the next samples.
+
+        Args:
+            frames: Maximum number of samples per channel.
+            dtype: Accepted for compatibility with soundfile; samples are int16.
+            always_2d: Accepted for compatibility with soundfile.
+
+        Returns:
+            Samples, int16 `(n_samples, n_channels)`; n_samples is 0 at the end.
+        """
+        frames = min(frames, self._frames_left)
         samples = np.frombuffer(self._file.read(2 * frames * self.channels) or b"", "<i2")
         samples = samples[: len(samples) // self.channels * self.channels]
-        self._left -= frames
+        self._frames_left -= frames
         return samples.reshape(-1, self.channels)
 
     def __enter__(self) -> Pcm16File:

@@ -1,0 +1,1 @@
+"""Feature extraction: samples to MFCC frames, and the frames that hold speech."""

@@ -1,4 +1,4 @@
-"""The microphone, with a sounddevice that is none."""
+"""The microphone, with a fake sounddevice."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def sounddevice(monkeypatch):
     monkeypatch.setattr(FakeStream, "script", [])
     monkeypatch.setattr(FakeStream, "opened", [])
     monkeypatch.setattr(FakeStream, "refuses", False)
-    monkeypatch.setattr(microphone, "PATIENCE", 0.05)
+    monkeypatch.setattr(microphone, "DEVICE_TIMEOUT_SECONDS", 0.05)
     return fake
 
 
-def test_devices_with_an_input_are_listed_and_the_default_is_marked(sounddevice):
+def test_input_devices_are_listed(sounddevice):
     assert [str(device) for device in input_devices()] == [
         "* 1: Built-in Audio (2 channels, 44100 Hz)",
         "  2: USB Mic (1 channels, 48000 Hz)",
@@ -39,35 +39,38 @@ def test_devices_with_an_input_are_listed_and_the_default_is_marked(sounddevice)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "index"), [(None, 1), ("3", 3), ("USB Mic", 2), ("array", 3), ("built", 1)]
+    ("name", "index"),
+    [(None, 1), ("3", 3), ("USB Mic", 2), ("array", 3), ("built", 1)],
+    ids=["default", "index", "exact name", "suffix", "prefix"],
 )
-def test_a_device_is_found_by_number_or_by_part_of_its_name(sounddevice, wanted, index):
-    assert find_device(wanted).index == index
+def test_device_is_found_by_index_or_name(sounddevice, name, index):
+    assert find_device(name).index == index
 
 
 @pytest.mark.parametrize(
-    ("wanted", "message"),
+    ("name", "message"),
     [
-        ("Headset", "no device.*1: Built-in Audio.*3: USB Mic Array"),
-        ("0", "no device"),
-        ("usb", "more than one device.*2: USB Mic .*3: USB Mic Array"),
+        ("Headset", "no input device.*1: Built-in Audio.*3: USB Mic Array"),
+        ("0", "no input device"),
+        ("usb", "more than one input device.*2: USB Mic .*3: USB Mic Array"),
     ],
+    ids=["unknown name", "output device", "ambiguous name"],
 )
-def test_another_device_is_an_error_that_lists_them(sounddevice, wanted, message):
+def test_error_lists_the_devices(sounddevice, name, message):
     with pytest.raises(ConfigError, match=message):
-        find_device(wanted)
+        find_device(name)
 
 
-def test_blocks_come_as_they_were_at_the_rate_of_the_device(sounddevice):
+def test_blocks_pass_through_unchanged(sounddevice):
     blocks = [np.full((2205, 2), value, np.float32) for value in (0.1, 0.2)]
     FakeStream.script = [(block, False) for block in blocks]
     with Microphone() as source:
         reader = iter(source)
         for block in blocks:
-            found = next(reader)
-            np.testing.assert_array_equal(found.samples, block)
-            assert found.lost == 0
-        with pytest.raises(AudioError, match="Built-in Audio: no sound comes"):
+            received = next(reader)
+            np.testing.assert_array_equal(received.samples, block)
+            assert received.lost == 0
+        with pytest.raises(AudioError, match="Built-in Audio: delivers no audio"):
             next(reader)
     (stream,) = FakeStream.opened
     assert stream.closed
@@ -75,11 +78,11 @@ def test_blocks_come_as_they_were_at_the_rate_of_the_device(sounddevice):
     assert source.lost == 0 and source.overflows == 0
 
 
-def test_what_does_not_fit_is_counted_and_told_where_it_is_missing(sounddevice):
+def test_lost_audio_is_counted_at_its_place(sounddevice):
     with Microphone("2") as source:
         stream = FakeStream.opened[0]
         FakeStream.script = [(np.full((2400, 1), k, np.float32), k == 7) for k in range(220)]
-        stream.start()  # 11 s of blocks of 50 ms, and nobody reads
+        stream.start()  # 11 s of blocks of 50 ms that are not read
         reader = iter(source)
         first = [next(reader) for _ in range(200)]
         FakeStream.script = [(np.full((2400, 1), 500, np.float32), True)]
@@ -92,34 +95,33 @@ def test_what_does_not_fit_is_counted_and_told_where_it_is_missing(sounddevice):
     assert source.overflows == 2
 
 
-def test_a_channel_that_is_not_there_is_refused_and_a_high_one_is_opened(sounddevice):
+def test_requested_channel_is_opened(sounddevice):
     with pytest.raises(ConfigError, match="channel=2 must be from 1 to 1"):
         Microphone("2", channel=2)
     with Microphone("3", channel=5):
         assert FakeStream.opened[0].arguments["channels"] == 5
 
 
-def test_a_device_that_is_in_use_is_an_audio_error(sounddevice):
+def test_busy_device_is_an_audio_error(sounddevice):
     FakeStream.refuses = True
     with pytest.raises(AudioError, match="Built-in Audio: cannot be opened: Device unavailable"):
         Microphone().__enter__()
 
 
 @pytest.mark.parametrize(
-    ("raised", "message"),
+    ("error", "message"),
     [
         (ImportError("none"), r"pip install 'edge-ser\[mic\]'"),
         (OSError("PortAudio library not found"), "libportaudio2"),
     ],
+    ids=["sounddevice", "PortAudio"],
 )
-def test_what_is_missing_is_an_error_with_the_command_that_installs_it(
-    monkeypatch, raised, message
-):
+def test_missing_library_names_the_install_command(monkeypatch, error, message):
     real = builtins.__import__
 
     def without(name, *arguments, **more):
         if name == "sounddevice":
-            raise raised
+            raise error
         return real(name, *arguments, **more)
 
     monkeypatch.setattr(builtins, "__import__", without)
@@ -127,7 +129,7 @@ def test_what_is_missing_is_an_error_with_the_command_that_installs_it(
         input_devices()
 
 
-def test_no_microphone_at_all_is_an_audio_error(sounddevice):
+def test_no_input_device_is_an_audio_error(sounddevice):
     sounddevice.query_devices = lambda: DEVICES[:1]
-    with pytest.raises(AudioError, match="no device with an input"):
+    with pytest.raises(AudioError, match="no input device found"):
         find_device(None)

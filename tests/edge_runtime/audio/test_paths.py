@@ -1,4 +1,4 @@
-"""What names on a command line stand for."""
+"""Expansion of files, folders and patterns."""
 
 from __future__ import annotations
 
@@ -34,35 +34,37 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def found(*names: str) -> list[str]:
+def expanded(*names: str) -> list[str]:
     return [str(name) for name in expand(names)]
 
 
-def test_a_folder_is_searched_in_order_without_what_is_hidden_or_no_audio(folder):
+def test_folder_expands_to_its_audio_files_in_order(folder):
     inside = ["Z.ogg", "a.wav", "b.FLAC", "x[1].wav", "deep/d.wav", "deep/er/c.mp3"]
-    assert found(".") == [os.path.join(".", name) for name in inside]
-    assert found(str(folder)) == [str(folder / name) for name in inside]
+    assert expanded(".") == [os.path.join(".", name) for name in inside]
+    assert expanded(str(folder)) == [str(folder / name) for name in inside]
 
 
-def test_what_is_named_itself_is_taken_as_it_is(folder):
+def test_file_names_are_passed_on(folder):
     names = ["notes.txt", ".hidden.wav", "missing.wav", "x[1].wav", "-", "a.wav", "a.wav"]
-    assert found(*names) == names
+    assert expanded(*names) == names
 
 
-def test_links_are_followed_but_not_in_circles(folder):
+def test_links_are_followed_once(folder):
     (folder / "deep" / "up").symlink_to(folder)
     (folder / "deep" / "self").symlink_to(folder / "deep" / "self")
     (folder / "deep" / "again").symlink_to(folder / "deep")
     (folder / "deep" / "gone.wav").symlink_to(folder / "nowhere")
-    assert found("deep") == [
+    assert expanded("deep") == [
         "deep/d.wav",
         "deep/gone.wav",
         "deep/er/c.mp3",
         *(f"deep/up/{name}" for name in ("Z.ogg", "a.wav", "b.FLAC", "x[1].wav")),
     ]
-    assert "deep/up/a.wav" in found("deep/**/*.wav")
+    assert "deep/up/a.wav" in expanded("deep/**/*.wav")
     (folder / "link").symlink_to(folder / "empty")
-    assert found("link/..") == found(".")[:0] + [f"link/../{name[2:]}" for name in found(".")]
+    assert expanded("link/..") == expanded(".")[:0] + [
+        f"link/../{name[2:]}" for name in expanded(".")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,7 @@ def test_links_are_followed_but_not_in_circles(folder):
         "[!a].wav",
     ],
 )
-def test_a_pattern_matches_what_the_shell_matches(folder, pattern):
+def test_pattern_matches_as_in_bash(folder, pattern):
     shell = subprocess.run(
         ["bash", "-O", "globstar", "-O", "nullglob", "-c", f"printf '%s\\n' {pattern}"],
         capture_output=True,
@@ -89,19 +91,19 @@ def test_a_pattern_matches_what_the_shell_matches(folder, pattern):
         check=True,
     ).stdout.split()
     if shell:
-        assert sorted(found(pattern)) == sorted(shell)
+        assert sorted(expanded(pattern)) == sorted(shell)
     else:
-        assert found(pattern) == [f"{pattern}: matches no audio files"]
+        assert expanded(pattern) == [f"{pattern}: matches no audio files"]
 
 
-def test_a_pattern_without_a_suffix_takes_audio_only_and_each_file_once(folder):
+def test_pattern_without_suffix_matches_audio_once(folder):
     everything = ["Z.ogg", "a.wav", "b.FLAC", "deep/d.wav", "deep/er/c.mp3", "x[1].wav"]
-    assert sorted(found("*")) == sorted(found("**")) == everything
-    assert sorted(found("**/**/*")) == everything
-    assert found(f"{folder}/d*") == [f"{folder}/deep/d.wav", f"{folder}/deep/er/c.mp3"]
+    assert sorted(expanded("*")) == sorted(expanded("**")) == everything
+    assert sorted(expanded("**/**/*")) == everything
+    assert expanded(f"{folder}/d*") == [f"{folder}/deep/d.wav", f"{folder}/deep/er/c.mp3"]
 
 
-def test_what_stands_for_no_file_is_an_error_in_its_place(folder):
+def test_error_takes_the_place_of_an_empty_name(folder):
     names = list(expand(["a.wav", "empty", "no*.wav", "b.FLAC"]))
     assert [isinstance(name, AudioError) for name in names] == [False, True, True, False]
     assert "empty: holds no audio files" in str(names[1])
@@ -109,20 +111,20 @@ def test_what_stands_for_no_file_is_an_error_in_its_place(folder):
 
 
 @pytest.mark.skipif(os.geteuid() == 0 if hasattr(os, "geteuid") else True, reason="root may read")
-def test_a_folder_that_cannot_be_read_does_not_hide_the_others(folder):
+def test_unreadable_folder_does_not_hide_others(folder):
     (folder / "deep").chmod(0)
     names = list(expand(["."]))
     (folder / "deep").chmod(0o755)
     assert "deep: cannot be searched" in str(names[-1]) and "./a.wav" in names
 
 
-def test_names_that_are_no_text_are_kept(folder):
+def test_undecodable_names_are_kept(folder):
     name = os.fsdecode(b"\xff\xfe.wav")
     (folder / "empty" / name).touch()
-    assert found("empty") == [os.path.join("empty", name)]
+    assert expanded("empty") == [os.path.join("empty", name)]
 
 
-def test_the_suffixes_are_those_of_libsndfile():
+def test_suffixes_are_formats_of_libsndfile():
     import soundfile
 
     known = {f".{kind.lower()}" for kind in soundfile.available_formats()}

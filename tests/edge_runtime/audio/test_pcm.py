@@ -1,4 +1,4 @@
-"""Bytes in pieces to samples; the reference is what libsndfile reads."""
+"""PCM in chunks against libsndfile."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def signal(n: int, channels: int = 1, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).uniform(-0.9, 0.9, (n, channels))
 
 
-def written(samples: np.ndarray, subtype: str, format: str = "WAV", endian: str = "FILE") -> bytes:
+def encoded(samples: np.ndarray, subtype: str, format: str = "WAV", endian: str = "FILE") -> bytes:
     file = io.BytesIO()
     soundfile.write(file, samples, 16_000, subtype=subtype, format=format, endian=endian)
     return file.getvalue()
@@ -51,8 +51,8 @@ def read_in(reader: PcmReader, data: bytes, sizes: list[int]) -> np.ndarray:
     kind=st.sampled_from(["WAV", "WAVEX"]),
     sizes=st.lists(st.integers(1, 40), min_size=1),
 )
-def test_a_wav_in_any_pieces_is_what_libsndfile_reads(subtype, channels, kind, sizes):
-    data = written(signal(50, channels), subtype, kind)
+def test_chunked_wav_equals_libsndfile(subtype, channels, kind, sizes):
+    data = encoded(signal(50, channels), subtype, kind)
     expected, _ = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
     reader = PcmReader()
     np.testing.assert_array_equal(read_in(reader, data, sizes), expected)
@@ -65,8 +65,8 @@ def test_a_wav_in_any_pieces_is_what_libsndfile_reads(subtype, channels, kind, s
     [(e.value, s, "FILE") for s, e in SUBTYPES.items()]
     + [("s8", "PCM_S8", "FILE"), ("s16be", "PCM_16", "BIG")],
 )
-def test_raw_samples_are_what_libsndfile_reads(encoding, subtype, endian):
-    data = written(signal(50, 2), subtype, "RAW", endian)
+def test_chunked_raw_pcm_equals_libsndfile(encoding, subtype, endian):
+    data = encoded(signal(50, 2), subtype, "RAW", endian)
     expected, _ = soundfile.read(
         io.BytesIO(data),
         dtype="float32",
@@ -80,26 +80,26 @@ def test_raw_samples_are_what_libsndfile_reads(encoding, subtype, endian):
     np.testing.assert_array_equal(read_in(reader, data, [3, 1, 7]), expected)
 
 
-@pytest.mark.parametrize("length", [0, 0x7FFF_F000, 0xFFFF_FFFF])
-def test_a_length_that_nobody_knew_ends_where_the_input_does(length):
-    data = written(signal(50), "PCM_16")
+@pytest.mark.parametrize("length", [0, 0x7FFF_F000, 0xFFFF_FFFF], ids=hex)
+def test_wav_of_unknown_length_ends_with_the_input(length):
+    data = encoded(signal(50), "PCM_16")
     at = data.index(b"data")
     open_end = data[: at + 4] + struct.pack("<I", length) + data[at + 8 :]
     reader = PcmReader()
     assert len(read_in(reader, open_end, [13])) == 50
-    assert reader.announced is None and not reader.ended
+    assert reader.declared is None and not reader.ended
 
 
-def test_a_wav_that_is_cut_off_gives_what_came_and_says_so():
-    data = written(signal(16_000), "PCM_16")
+def test_truncated_wav_is_an_error_at_the_end():
+    data = encoded(signal(16_000), "PCM_16")
     reader = PcmReader(name="a pipe")
     assert len(reader.push(data[: -2 * 4000 - 1])) == 11_999
-    with pytest.raises(AudioError, match=r"a pipe: is cut off: .* 1\.00 s, 0\.75 s came"):
+    with pytest.raises(AudioError, match=r"a pipe: is truncated: .* 1\.00 s, got 0\.75 s"):
         reader.close()
 
 
-def test_what_follows_the_samples_is_none_and_other_chunks_are_skipped():
-    data = written(signal(50), "PCM_16")
+def test_other_chunks_are_skipped():
+    data = encoded(signal(50), "PCM_16")
     at = data.index(b"data")
     data = data[:at] + b"LIST" + struct.pack("<I", 5) + b"INFO!\0" + data[at:] + b"LIST" * 20
     reader = PcmReader()
@@ -107,35 +107,35 @@ def test_what_follows_the_samples_is_none_and_other_chunks_are_skipped():
     assert reader.ended
 
 
-def test_the_channels_are_known_as_soon_as_the_format_is():
-    data = written(signal(50, 2), "PCM_16")
+def test_shape_follows_the_format_chunk():
+    data = encoded(signal(50, 2), "PCM_16")
     reader = PcmReader()
     assert reader.push(data[:20]).shape == (0, 1)
     assert reader.push(data[20:38]).shape == (0, 2)
     assert reader.push(data[38:]).shape == (50, 2)
 
 
-def test_a_last_sample_that_is_cut_off_is_dropped():
+def test_incomplete_last_sample_is_dropped():
     reader = PcmReader(PcmFormat(16_000, 2, Encoding.s24le))
     assert len(read_in(reader, bytes(6 * 10 + 5), [4])) == 10
 
 
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (b"OggS" + bytes(40), "no WAV"),
-        (b"RIFF\0\0\0\0AVI " + bytes(40), "no WAV"),
-        (b"", "is empty"),
-        (b"RIFF\0\0", "ends within the header"),
-        (b"RIFF\0\0\0\0WAVE", "ends within the header"),
-        (b"RIFF\0\0\0\0WAVEdata\0\0\0\0", "before its format"),
-        (b"RIFF\0\0\0\0WAVEfmt \4\0\0\0" + bytes(4), "format of 4 bytes"),
-        (written(signal(9), "ULAW"), "kind 7 with 8 bits"),
-        (written(signal(9), "PCM_16").replace(b"\x80>\0\0", b"\0\0\0\0"), "sample_rate=0"),
-        (written(np.array([[np.nan]]), "FLOAT"), "NaN"),
-    ],
-)
-def test_what_cannot_be_read_is_an_error_that_says_why(data, message):
+UNSUPPORTED = {
+    "ogg": (b"OggS" + bytes(40), "not a WAV stream"),
+    "avi": (b"RIFF\0\0\0\0AVI " + bytes(40), "not a WAV stream"),
+    "empty": (b"", "is empty"),
+    "cut in the RIFF header": (b"RIFF\0\0", "ends within the WAV header"),
+    "cut after the RIFF header": (b"RIFF\0\0\0\0WAVE", "ends within the WAV header"),
+    "no format": (b"RIFF\0\0\0\0WAVEdata\0\0\0\0", "samples precede its format"),
+    "short format": (b"RIFF\0\0\0\0WAVEfmt \4\0\0\0" + bytes(4), "format chunk of 4 bytes"),
+    "u-law": (encoded(signal(9), "ULAW"), "codec 7 with 8 bits"),
+    "rate 0": (encoded(signal(9), "PCM_16").replace(b"\x80>\0\0", bytes(4)), "sample_rate=0"),
+    "nan": (encoded(np.array([[np.nan]]), "FLOAT"), "NaN"),
+}
+
+
+@pytest.mark.parametrize(("data", "message"), UNSUPPORTED.values(), ids=UNSUPPORTED)
+def test_unsupported_input_is_an_error(data, message):
     reader = PcmReader(name="a pipe")
     with pytest.raises(AudioError, match=message) as caught:
         reader.push(data)
@@ -145,7 +145,7 @@ def test_what_cannot_be_read_is_an_error_that_says_why(data, message):
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=80), st.booleans())
-def test_any_bytes_are_samples_or_an_audio_error(data, riff):
+def test_any_bytes_are_samples_or_an_error(data, riff):
     reader = PcmReader()
     try:
         reader.push(b"RIFF\0\0\0\0WAVE" + data if riff else data)
@@ -154,7 +154,7 @@ def test_any_bytes_are_samples_or_an_audio_error(data, riff):
         pass
 
 
-def test_channels_are_averaged_or_chosen():
+def test_channels_are_averaged_or_selected():
     samples = signal(10, 2).astype(np.float32)
     np.testing.assert_allclose(mono(samples), (samples[:, 0] + samples[:, 1]) / 2, atol=1e-7)
     np.testing.assert_array_equal(mono(samples, 2), samples[:, 1])
@@ -162,7 +162,7 @@ def test_channels_are_averaged_or_chosen():
         mono(samples, 3)
 
 
-def test_wrong_formats_are_refused():
+def test_invalid_format_is_refused():
     with pytest.raises(ConfigError, match="sample_rate=10 "):
         PcmFormat(10)
     with pytest.raises(ConfigError, match="channels=0"):

@@ -1,4 +1,4 @@
-"""Audio files of every kind that people have, and of some that they should not."""
+"""Audio files: valid, unusual and damaged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import soundfile
 from support.wav_files import BAD_FILES, TONE, wav_bytes
 
 from edge_runtime import AudioError, AudioLimits, ConfigError, read_audio
-from edge_runtime.audio.read import BLOCK_SAMPLES, in_blocks, read_audio_bytes
+from edge_runtime.audio.read import BLOCK_SAMPLES, read_audio_bytes, split_into_blocks
 from edge_runtime.audio.resample import StreamResampler, resample
 
 
@@ -54,7 +54,7 @@ def test_averages_channels(tmp_path):
 
 
 @pytest.mark.parametrize("rate", [8000, 11_025, 22_050, 44_100, 48_000, 96_000])
-def test_resamples_to_the_wanted_rate(tmp_path, rate):
+def test_resamples_to_the_target_rate(tmp_path, rate):
     path = tmp_path / "tone.wav"
     tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)
     soundfile.write(path, tone, rate, subtype="FLOAT")
@@ -64,42 +64,42 @@ def test_resamples_to_the_wanted_rate(tmp_path, rate):
     np.testing.assert_allclose(samples[inside], TONE[inside], atol=2e-3)
 
 
-def test_keeps_the_files_own_rate_on_request(tmp_path):
+def test_keeps_the_rate_of_the_file(tmp_path):
     path = tmp_path / "tone.wav"
     soundfile.write(path, TONE[:8000], 8000)
     assert len(read_audio(path, None)) == 8000
 
 
-def test_stays_within_full_scale(tmp_path):
+def test_resampled_clip_stays_within_full_scale(tmp_path):
     square = np.sign(np.sin(2 * np.pi * 100 * np.arange(48_000) / 48_000))
     path = tmp_path / "square.wav"
     soundfile.write(path, 1.5 * square, 48_000, subtype="FLOAT")
     assert np.abs(read_audio(path)).max() <= 1.0
 
 
-@pytest.mark.parametrize(("channels", "pieces"), [(1, 1), (1, 2), (2, 2)])
-def test_a_file_of_several_pieces_is_read_whole(tmp_path, channels, pieces):
+@pytest.mark.parametrize(("channels", "n_blocks"), [(1, 1), (1, 2), (2, 2)])
+def test_blocks_add_up_to_the_file(tmp_path, channels, n_blocks):
     path = tmp_path / "long.wav"
-    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (pieces * BLOCK_SAMPLES + 7, channels))
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (n_blocks * BLOCK_SAMPLES + 7, channels))
     soundfile.write(path, noise, 16_000, subtype="FLOAT")
     np.testing.assert_allclose(read_audio(path), noise.mean(axis=1), atol=1e-6)
 
 
-def test_samples_in_blocks_are_the_samples():
+def test_split_blocks_add_up_to_the_samples():
     samples = np.arange(2 * BLOCK_SAMPLES + 7, dtype=np.float32)
-    pieces = list(in_blocks(samples))
-    assert [len(piece) for piece in pieces] == [BLOCK_SAMPLES, BLOCK_SAMPLES, 7]
-    np.testing.assert_array_equal(np.concatenate(pieces), samples)
+    blocks = list(split_into_blocks(samples))
+    assert [len(block) for block in blocks] == [BLOCK_SAMPLES, BLOCK_SAMPLES, 7]
+    np.testing.assert_array_equal(np.concatenate(blocks), samples)
 
 
 @pytest.mark.parametrize("rate", [1000, 768_000])
-def test_the_lowest_and_the_highest_rate_are_read(tmp_path, rate):
+def test_extreme_rates_are_supported(tmp_path, rate):
     path = tmp_path / "rate.wav"
     soundfile.write(path, TONE[:5000], rate)
     assert len(read_audio(path, None)) == 5000
 
 
-def test_a_clip_of_which_nothing_is_left_is_too_short(tmp_path):
+def test_clip_without_a_resampled_sample_is_too_short(tmp_path):
     path = tmp_path / "short.wav"
     soundfile.write(path, TONE[:1], 768_000)
     with pytest.raises(AudioError, match="is too short: no sample is left at 1000 Hz"):
@@ -107,16 +107,16 @@ def test_a_clip_of_which_nothing_is_left_is_too_short(tmp_path):
     assert len(read_audio(path, None)) == 1
 
 
-def test_a_name_that_is_no_text_is_read(tmp_path):
+def test_undecodable_file_name_is_read(tmp_path):
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.wav"))
     try:
         path.write_bytes(wav_bytes())
     except OSError:
-        pytest.skip("names are text here")
+        pytest.skip("file names must be text on this system")
     assert len(read_audio(path)) == len(TONE)
 
 
-def test_what_the_system_says_is_passed_on(tmp_path, monkeypatch):
+def test_system_error_is_passed_on(tmp_path, monkeypatch):
     path = tmp_path / "tone.wav"
     path.write_bytes(wav_bytes())
     with pytest.raises(AudioError, match="cannot be read: File name too long"):
@@ -130,11 +130,11 @@ def test_what_the_system_says_is_passed_on(tmp_path, monkeypatch):
         read_audio(path)
 
 
-@pytest.mark.parametrize("rates", [(0, 16_000), (16_000, 0), (None, 16_000)])
-def test_no_resampler_is_made_for_an_absurd_rate(rates):
-    for make in (StreamResampler, lambda *rates: resample(TONE, *rates)):
+@pytest.mark.parametrize("rates", [(0, 16_000), (16_000, 0), (None, 16_000)], ids=str)
+def test_unsupported_rate_has_no_resampler(rates):
+    for resampler in (StreamResampler, lambda *rates: resample(TONE, *rates)):
         with pytest.raises(ConfigError, match=r"sample_rate=(0|None) must be from 1000"):
-            make(*rates)
+            resampler(*rates)
 
 
 def test_equal_rates_pass_through():
@@ -147,36 +147,36 @@ def chunk(name: bytes, content: bytes) -> bytes:
     return name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
 
 
-def test_chunks_before_the_samples_are_stepped_over(tmp_path):
+def test_chunks_before_the_samples_are_skipped(tmp_path):
     content = wav_bytes()
     at = content.index(b"data")
     path = tmp_path / "odd.wav"
     path.write_bytes(content[:at] + chunk(b"LIST", b"abc") + content[at:])
     assert len(read_audio(path)) == len(TONE)
     path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(AudioError, match="32000 bytes of samples are announced, 31000 are there"):
+    with pytest.raises(AudioError, match="declares 32000 bytes of samples, the file has 31000"):
         read_audio(path)
     path.write_bytes(content[:at] + b"LIST" + struct.pack("<I", 0xFFFF_FFF8) + content[at:])
     with pytest.raises(AudioError):
         read_audio(path)
 
 
-def test_what_is_riff_but_no_wave_is_no_audio(tmp_path):
+def test_riff_without_wave_is_refused(tmp_path):
     path = tmp_path / "film.wav"
     path.write_bytes(b"RIFF" + struct.pack("<I", 1000) + b"AVI data" + struct.pack("<I", 10**6))
     with pytest.raises(AudioError, match="is not audio"):
         read_audio(path)
 
 
-def test_a_wav_of_no_samples_is_not_taken_for_one_from_a_pipe():
-    """What follows its samples is known to the header, and no samples."""
+def test_empty_wav_is_not_one_of_unknown_length():
+    """The header accounts for the chunk after its samples."""
     content = bytearray(wav_bytes(TONE[:0]) + chunk(b"LIST", bytes(1000)))
     content[4:8] = struct.pack("<I", len(content) - 8)
     with pytest.raises(AudioError, match="^audio in memory: holds no samples"):
         read_audio_bytes(bytes(content))
 
 
-def test_limits_hold_for_files_and_for_what_is_in_memory(tmp_path):
+def test_limits_apply_to_files_and_memory(tmp_path):
     path = tmp_path / "tone.wav"
     path.write_bytes(wav_bytes())
     limits = AudioLimits(max_duration=0.5)
@@ -186,12 +186,12 @@ def test_limits_hold_for_files_and_for_what_is_in_memory(tmp_path):
         read_audio_bytes(wav_bytes(), limits=limits)
 
 
-def test_a_file_in_memory_is_resampled_too():
+def test_file_in_memory_is_resampled():
     assert len(read_audio_bytes(wav_bytes(), 8000)) == 8000
 
 
 @pytest.mark.parametrize(("content", "message"), BAD_FILES.values(), ids=BAD_FILES)
-def test_a_bad_file_is_named_with_the_reason(tmp_path, content, message):
+def test_error_names_file_and_reason(tmp_path, content, message):
     path = tmp_path / "bad file.wav"
     path.write_bytes(content)
     with pytest.raises(AudioError) as error:
@@ -200,7 +200,7 @@ def test_a_bad_file_is_named_with_the_reason(tmp_path, content, message):
     assert message in str(error.value)
 
 
-def test_a_truncated_flac_is_an_error(tmp_path):
+def test_truncated_flac_is_an_error(tmp_path):
     path = tmp_path / "cut.flac"
     soundfile.write(path, np.random.default_rng(0).standard_normal(30_000) * 0.1, 16_000)
     path.write_bytes(path.read_bytes()[:20_000])
@@ -208,8 +208,8 @@ def test_a_truncated_flac_is_an_error(tmp_path):
         read_audio(path)
 
 
-def test_a_wav_written_to_a_pipe_is_read(tmp_path):
-    """Its header cannot know the length and announces the largest there is."""
+def test_wav_of_unknown_length_is_read(tmp_path):
+    """As written to a pipe: its header declares the largest length."""
     content = bytearray(wav_bytes())
     at = content.index(b"data") + 4
     content[at : at + 4] = struct.pack("<I", 0xFFFFFFFF)
@@ -218,13 +218,13 @@ def test_a_wav_written_to_a_pipe_is_read(tmp_path):
     assert len(read_audio(path)) == len(TONE)
 
 
-def test_a_chunk_behind_the_samples_is_no_truncation(tmp_path):
+def test_chunk_after_the_samples_is_not_truncation(tmp_path):
     path = tmp_path / "list.wav"
     path.write_bytes(wav_bytes() + b"LIST\x04\x00\x00\x00abcd")
     assert len(read_audio(path)) == len(TONE)
 
 
-def test_nan_missing_and_directory(tmp_path):
+def test_nan_missing_file_and_directory_are_refused(tmp_path):
     path = tmp_path / "nan.wav"
     soundfile.write(path, np.array([0.0, np.nan, 0.1], np.float32), 16_000, subtype="FLOAT")
     for wrong, message in (
@@ -236,8 +236,8 @@ def test_nan_missing_and_directory(tmp_path):
             read_audio(wrong)
 
 
-def test_a_flac_of_unknown_length_is_read(tmp_path):
-    """As encoders write it that stream to a pipe: no total in STREAMINFO."""
+def test_flac_of_unknown_length_is_read(tmp_path):
+    """As encoded to a pipe: no total in STREAMINFO."""
     path = tmp_path / "stream.flac"
     soundfile.write(path, TONE, 16_000)
     content = bytearray(path.read_bytes())
@@ -247,7 +247,7 @@ def test_a_flac_of_unknown_length_is_read(tmp_path):
     assert len(read_audio(path)) == len(TONE)
 
 
-def test_a_flac_that_claims_too_much_is_truncated(tmp_path):
+def test_flac_with_too_large_length_is_truncated(tmp_path):
     path = tmp_path / "claim.flac"
     soundfile.write(path, TONE, 16_000)
     content = bytearray(path.read_bytes())
@@ -257,10 +257,10 @@ def test_a_flac_that_claims_too_much_is_truncated(tmp_path):
         read_audio(path)
 
 
-def test_what_is_no_regular_file_is_refused(tmp_path):
+def test_only_regular_files_are_read(tmp_path):
     pipe = tmp_path / "pipe.wav"
     os.mkfifo(pipe)
-    with pytest.raises(AudioError, match="is a pipe; give - instead"):
+    with pytest.raises(AudioError, match="is a pipe; pass - instead"):
         read_audio(pipe)
     raw = tmp_path / "samples.raw"
     raw.write_bytes(b"\0" * 1000)
@@ -269,7 +269,7 @@ def test_what_is_no_regular_file_is_refused(tmp_path):
             read_audio(wrong)
 
 
-def test_an_absurd_rate_is_refused(tmp_path):
+def test_unsupported_rate_is_refused(tmp_path):
     path = tmp_path / "rate.wav"
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
@@ -283,15 +283,15 @@ def test_an_absurd_rate_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("format", ["WAV", "FLAC", "OGG", "MP3", "AIFF"])
-def test_a_file_in_memory_is_read_as_the_file(tmp_path, voice_clips, format):
+def test_file_in_memory_equals_the_file(tmp_path, voice_clips, format):
     path = tmp_path / "clip"
     soundfile.write(path, voice_clips[0], 16_000, format=format)
     np.testing.assert_array_equal(read_audio_bytes(path.read_bytes()), read_audio(path))
 
 
-@pytest.mark.parametrize("length", [0, 0x7FFF_F000, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF])
+@pytest.mark.parametrize("length", [0, 0x7FFF_F000, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF], ids=hex)
 @pytest.mark.parametrize("channels", [1, 2])
-def test_a_wav_from_a_pipe_need_not_know_its_length(length, channels):
+def test_every_marker_of_unknown_length_is_read(length, channels):
     samples = np.random.default_rng(0).integers(-9999, 9999, (1000, channels), np.int16)
     header = b"RIFF" + struct.pack("<I", min(length + 36, 0xFFFF_FFFF)) + b"WAVEfmt "
     header += struct.pack("<IHHIIHH", 16, 1, channels, 16_000, 32_000 * channels, 2 * channels, 16)
@@ -299,6 +299,6 @@ def test_a_wav_from_a_pipe_need_not_know_its_length(length, channels):
     np.testing.assert_allclose(read_audio_bytes(content), (samples / 32768).mean(axis=1), atol=1e-6)
 
 
-def test_what_is_wrong_with_a_file_in_memory_is_told_by_its_name():
+def test_error_about_memory_has_the_given_name():
     with pytest.raises(AudioError, match="standard input: is empty"):
         read_audio_bytes(b"", name="standard input")

@@ -1,4 +1,4 @@
-"""Our own reader of 16-bit WAV beside libsndfile, on headers good and damaged."""
+"""The reader of 16-bit WAV against libsndfile, on valid and damaged headers."""
 
 from __future__ import annotations
 
@@ -32,18 +32,24 @@ def chunk(name: bytes, n_bytes: int) -> bytes:
 def opened(content: bytes) -> Pcm16File | None:
     file = io.BytesIO(content)
     try:
-        announced = declared_size(file, "it")
+        declared = declared_size(file, "clip")
     except AudioError:  # contradicts itself
         return None
-    return Pcm16File.open(file, announced, len(content))
+    return Pcm16File.open(file, declared, len(content))
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-@pytest.mark.parametrize("extra", [b"", chunk(b"LIST", 5), chunk(b"JUNK", 28), chunk(b"fact", 4)])
-@pytest.mark.parametrize("at", [12, 36])
-def test_samples_are_those_of_libsndfile(channels, extra, at):
+@pytest.mark.parametrize("chunk_name", ["none", "LIST", "JUNK", "fact"])
+@pytest.mark.parametrize("position", [12, 36])
+def test_samples_equal_libsndfile(channels, chunk_name, position):
+    extra = {
+        "none": b"",
+        "LIST": chunk(b"LIST", 5),
+        "JUNK": chunk(b"JUNK", 28),
+        "fact": chunk(b"fact", 4),
+    }[chunk_name]
     content = wav(SAMPLES[:, :channels])
-    content = content[:at] + extra + content[at:]
+    content = content[:position] + extra + content[position:]
     file = opened(content)
     assert file is not None and file.samplerate == 16_000
     expected, _ = soundfile.read(io.BytesIO(content), dtype="int16", always_2d=True)
@@ -53,7 +59,7 @@ def test_samples_are_those_of_libsndfile(channels, extra, at):
     np.testing.assert_array_equal(np.concatenate(pieces), expected)
 
 
-def test_no_damaged_header_is_read_otherwise_than_by_libsndfile():
+def test_damaged_headers_are_read_as_by_libsndfile():
     draw = random.Random(0)
     n_read = 0
     for _ in range(2000):
@@ -65,7 +71,7 @@ def test_no_damaged_header_is_read_otherwise_than_by_libsndfile():
             continue
         try:
             expected, rate = soundfile.read(io.BytesIO(content), dtype="int16", always_2d=True)
-        except soundfile.LibsndfileError:  # it is the stricter one for names of chunks
+        except soundfile.LibsndfileError:  # it is stricter about the names of chunks
             continue
         n_read += 1
         assert file.samplerate == rate
@@ -74,12 +80,12 @@ def test_no_damaged_header_is_read_otherwise_than_by_libsndfile():
 
 
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_24", "PCM_32", "FLOAT", "ULAW"])
-def test_other_kinds_of_samples_are_left_to_libsndfile(subtype):
+def test_other_encodings_are_left_to_libsndfile(subtype):
     assert opened(wav(subtype=subtype)) is None
 
 
-def test_16_bits_are_read_without_libsndfile(tmp_path):
-    """Importing it takes longer than everything that is done with a clip."""
+def test_16_bit_wav_needs_no_libsndfile(tmp_path):
+    """Importing it takes longer than classifying a clip."""
     path = tmp_path / "clip.wav"
     path.write_bytes(wav(SAMPLES[:, :1]))
     code = (
