@@ -80,14 +80,14 @@ def test_one_channel_of_a_call_is_heard_as_if_it_were_alone(voice_clips, tmp_pat
                 assert told_of("-", *only, *layout, stdin=raw) == told
     third = classify(tmp_path / "call.wav", tmp_path / "0.wav", "--channel", 2)
     assert third.returncode == 1 and third.stdout
-    assert b"0.wav: has 1 channel, and channel 2 is asked for" in third.stderr
+    assert b"0.wav: has 1 channel; channel=2 must be from 1 to 1" in third.stderr
 
 
 def test_what_holds_no_audio_is_one_line_and_status_1(folder, tmp_path):
     result = classify(tmp_path, folder / "*.mp3", folder / "b.wav", "--format", "jsonl")
     assert result.returncode == 1 and len(rows(result)) == 1
     assert [line.split(b": ", 2)[2] for line in result.stderr.splitlines()] == [
-        b"holds no audio files; wanted WAV, FLAC, OGG or MP3",
+        b"holds no audio files; expected WAV, FLAC, OGG or MP3",
         b"matches no audio files",
     ]
 
@@ -116,8 +116,8 @@ def test_standard_input_is_answered_as_the_file_and_as_its_samples(folder):
     ("arguments", "message"),
     [
         (["-", "-"], "- is given twice"),
-        (["-", "--channels", 2], "give --rate as well"),
-        (["-", "--encoding", "u8"], "give --rate as well"),
+        (["-", "--channels", 2], "require --rate"),
+        (["-", "--encoding", "u8"], "require --rate"),
         (["a.wav", "--rate", 8000], "give - as a PATH"),
         (["-", "--rate", 5], "sample_rate=5 must be from"),
         (["-", "--rate", 8000, "--encoding", "mp3"], "'mp3' is not one of"),

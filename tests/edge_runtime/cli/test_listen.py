@@ -65,7 +65,7 @@ def test_a_wav_that_breaks_off_gives_what_was_said_and_then_the_error(samples):
     cut = listen("-", "--all", data=data[: len(data) - 16_000])  # in the last pause
     assert cut.returncode == 1 and cut.stdout == whole
     (line,) = cut.stderr.decode().splitlines()
-    assert "standard input: is cut off: its WAV announces" in line
+    assert "standard input: is truncated: the WAV header declares" in line
 
 
 def test_noise_is_printed_with_all_only():
@@ -104,8 +104,8 @@ def test_adaptation_is_reported_on_stderr(samples):
     ("arguments", "data", "status", "message"),
     [
         (["-"], b"", 1, "is empty"),
-        (["-"], b"fLaC" + bytes(99), 1, "no WAV"),
-        (["-", "--channels", "2"], b"", 2, "give --rate as well"),
+        (["-"], b"fLaC" + bytes(99), 1, "not a WAV stream"),
+        (["-", "--channels", "2"], b"", 2, "require --rate"),
         (["--rate", "16000"], b"", 2, "listen -"),
         (["clip.wav"], b"", 2, "edge-ser classify"),
         (["-", "--device", "2"], b"", 2, "--device"),
@@ -189,7 +189,7 @@ def sounddevice(monkeypatch):
     fake.InputStream = FakeStream
     monkeypatch.setitem(sys.modules, "sounddevice", fake)
     monkeypatch.setattr(FakeStream, "opened", [])
-    monkeypatch.setattr("edge_runtime.audio.microphone.PATIENCE", 0.05)
+    monkeypatch.setattr("edge_runtime.audio.microphone.DEVICE_TIMEOUT_SECONDS", 0.05)
     return fake
 
 
@@ -220,7 +220,7 @@ def test_the_microphone_is_heard_until_it_has_gone_and_losses_are_told(
     assert sum(row["event"] == "end" for row in rows) >= 3
     assert "1.0 s of audio were lost" in complaints
     assert "reports 1 times" in complaints
-    assert "edge-ser: microphone USB Mic Array: no sound comes" in complaints
+    assert "edge-ser: microphone USB Mic Array: delivers no audio" in complaints
 
 
 def test_lost_audio_is_an_event(sounddevice, monkeypatch, capfd, samples):
