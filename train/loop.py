@@ -152,10 +152,10 @@ class EpochLoop:
             optimizer.zero_grad()
             loss = self._loss(positions, rng)
             loss.backward()
-            for member in network.ensemble_size:
+            for member in network.members:
                 nn.utils.clip_grad_norm_(member.parameters(), config.clip_norm)
             optimizer.step()
-            mean = loss.item() / len(network.ensemble_size)
+            mean = loss.item() / len(network.members)
             total += mean * len(positions)
             if step % config.log_interval == 0:
                 log(

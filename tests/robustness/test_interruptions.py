@@ -384,7 +384,7 @@ def test_an_export_that_fails_leaves_the_earlier_one_as_it_was(whole, feature_ca
     assert len(before) == 6
     network, stored = load_checkpoint(whole)
     with torch.no_grad():
-        network.ensemble_size[0].out.bias += 1
+        network.members[0].out.bias += 1
     monkeypatch.setattr(session, "load_checkpoint", lambda run: (network, stored))
 
     def killed(*_) -> None:
