@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from .inference.prediction import Prediction as Prediction
     from .inference.profile import SpeakerProfile as SpeakerProfile
     from .model import EmotionModel as EmotionModel
-    from .streaming.listener import ListenConfig as ListenConfig
+    from .streaming.listen_events import ListenConfig as ListenConfig
+    from .streaming.listen_events import ListenEvent as ListenEvent
     from .streaming.listener import Listener as Listener
-    from .streaming.listener import ListenEvent as ListenEvent
     from .streaming.segments import Segment as Segment
     from .streaming.stream import EmotionStream as EmotionStream
     from .streaming.stream import StreamEvent as StreamEvent
@@ -48,8 +48,8 @@ _MODULE_OF = {
     "EdgeSerError": "errors",
     "EmotionModel": "model",
     "EmotionStream": "streaming.stream",
-    "ListenConfig": "streaming.listener",
-    "ListenEvent": "streaming.listener",
+    "ListenConfig": "streaming.listen_events",
+    "ListenEvent": "streaming.listen_events",
     "Listener": "streaming.listener",
     "Mfcc": "features.mfcc",
     "MfccConfig": "features.config",

@@ -28,8 +28,8 @@ BUNDLED_MODEL = Path(__file__).with_name("models") / "edge_ser.onnx"
 class EmotionModel:
     """One .onnx file that holds a network and, as metadata, everything needed to use it.
 
-    Threads may share a model. What it returns for audio in chunks (`stream`, `timeline`) belongs to
-    one thread at a time.
+    Threads may share a model. The objects that `stream` and `timeline` return belong
+    to one thread at a time.
 
     Example:
         >>> model = EmotionModel.load()
@@ -49,9 +49,16 @@ class EmotionModel:
             threads: Threads of onnxruntime for one clip. One is the fastest for networks of this
                 size.
 
+        Returns:
+            The model.
+
         Raises:
             ConfigError: If `threads` is below 1.
             ModelError: If the file is missing, damaged, or was not exported by edge-ser.
+
+        Example:
+            >>> EmotionModel.load().sample_rate
+            16000
         """
         return cls(Network.load(BUNDLED_MODEL if path is None else path, threads=threads))
 
@@ -210,13 +217,13 @@ class EmotionModel:
     ) -> Iterator[Segment]:
         """Split a long recording into segments, each returned as soon as it has ended.
 
-        A file is read in blocks: its length costs no memory. If it cannot be read to its end,
-        AudioError follows the segments of the readable part.
+        A file is read in blocks, so that its length costs no memory. If it cannot be read to its
+        end, AudioError is raised after the segments of the readable part.
 
         Args:
             audio: Path of an audio file, or mono float samples `(n_samples,)` in [-1, 1].
             sample_rate: Rate of `audio` in Hz, for samples only. Default: the model's rate.
-            window: Seconds that the network gets at once, 0.5 to 60.
+            window: Seconds per classification, 0.5 to 60.
             hop: Seconds from one window to the next, 0.05 to `window`.
             threshold: Confidence in [0, 1] below which the label is "uncertain". Default: the
                 value stored in the model.

@@ -1,13 +1,13 @@
-"""Emotions of what is said in an endless stream: utterances are found, and each is judged."""
+"""Utterance detection in an endless stream, with a prediction for each utterance."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, fields
 
 import numpy as np
 
+from ..audio.level import to_dbfs
 from ..errors import ConfigError
 from ..features.noise_floor import NoiseFloor
 from ..inference.adaptation import SpeakerAdaptation
@@ -15,83 +15,54 @@ from ..inference.network import HasNetwork, Network, network_of
 from ..inference.prediction import NO_SPEECH, Prediction
 from ..inference.profile import SpeakerProfile
 from .front_end import StreamFrontEnd
+from .listen_events import ListenConfig, ListenEvent
 from .running_prediction import RunningPrediction
 from .utterance import Frame, Utterance
 
-# Audio is heard in blocks of this length whatever was pushed, so that not even rounding depends on
-# the pushes.
+# Audio is processed in blocks of this length, so that even rounding does not depend on the chunks.
 BLOCK_SECONDS = 0.1
-MARGIN_SECONDS = 0.1  # of an utterance, before its first and after its last sound
-# What is so far below the loudest of an utterance does not prolong it: a clock, the street.
+# Hangover: added before the first and after the last sound of an utterance.
+MARGIN_SECONDS = 0.1
+# Sound this far below the peak of an utterance does not extend it, such as a clock or traffic.
 RANGE_DB = 25.0
-# After so much of nothing but noise begin anew, lest speech be judged with the noise before it.
-NOISE_SECONDS = 2.0
-
-
-@dataclass(frozen=True)
-class ListenConfig:
-    """What an utterance is. All in seconds."""
-
-    pause: float = 0.8  # of no sound that ends an utterance
-    max_duration: float = 10.0  # after which an utterance ends and the next begins
-    min_duration: float = 0.5  # of sound, under which an utterance gives no event: a click, a door
-    cooldown: float = 0.0  # after one with an emotion; those that begin in it are ignored
-    update: float = 0.5  # from one estimate to the next, at least
-
-    def __post_init__(self) -> None:
-        limits = {
-            "pause": (0.2, 10),
-            "max_duration": (1, 600),
-            "min_duration": (0, 60),
-            "cooldown": (0, 86_400),
-            "update": (0.1, 60),
-        }
-        for field in fields(self):
-            value = getattr(self, field.name)
-            low, high = limits[field.name]
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not number or not math.isfinite(value) or not low <= value <= high:
-                raise ConfigError(f"{field.name}={value!r} must be from {low} to {high} seconds")
-        if self.min_duration > self.max_duration:
-            raise ConfigError(
-                f"min_duration={self.min_duration:g} must not exceed "
-                f"max_duration={self.max_duration:g}"
-            )
-
-
-@dataclass(frozen=True)
-class ListenEvent:
-    """Something that happened, from `start` to `end` in seconds since the stream began.
-
-    `kind`: "start" of an utterance (once it is long enough and sounds like speech), an "update" of
-    what it sounds like so far, its "end" with the final answer, or an "overrun": audio was lost
-    there. Noise has an "end" alone, whose label is "no speech".
-    """
-
-    kind: str
-    start: float
-    end: float
-    prediction: Prediction | None  # None for an overrun
+# An utterance without speech ends after this long, so that it does not mask the speech after it.
+MAX_NOISE_SECONDS = 2.0
+# The first event of an utterance is due this often until there is one.
+MAX_START_INTERVAL_SECONDS = 0.5
 
 
 class Listener:
-    """Finds the utterances in audio that is pushed in pieces, and tells the emotion of each.
+    """Detects utterances in an endless stream and predicts the emotion of each.
 
-    An utterance is what stands out from the background (see `NoiseFloor`) until there is a pause.
-    What is said of it at its end is what the model says of its frames at once; frames of silence
-    are dropped as in `EmotionModel.classify`. The events do not depend on the sizes of the pieces,
-    and what is held does not grow.
+    An utterance is sound that stands out from the background noise (see `NoiseFloor`), up to the
+    next pause. Its final prediction is that of the network for all its frames at once. Silent
+    frames are dropped as in `EmotionModel.classify`. The events do not depend on the sizes of the
+    chunks, and memory does not grow with the stream.
 
     Args:
-        sample_rate: of what is pushed, in Hz (None: the model's).
-        threshold: confidence, 0 to 1, below which the label is "uncertain" (None: the model's).
-        profile: of the speaker, if it is known who speaks.
-        adapt: get used to the voice instead: see `VoiceAdaptation`.
+        model: The model.
+        sample_rate: Rate of the chunks in Hz. Default: the model's.
+        config: Settings of the utterance detection. Default: `ListenConfig()`.
+        threshold: Confidence in [0, 1] below which the label is "uncertain". Default: the value
+            stored in the model.
+        profile: Profile of the speaker, if known.
+        adapt: Adapt to the speaker over the utterances instead; see `SpeakerAdaptation`.
 
-    >>> from edge_runtime import EmotionModel
-    >>> listener = Listener(EmotionModel.load())
-    >>> listener.push(np.zeros(16_000, np.float32)) + listener.flush()
-    []
+    Attributes:
+        config: The settings.
+        sample_rate: Rate of the chunks in Hz.
+        level: RMS level of the last 0.1 s in dBFS; -inf for silence.
+        adaptation: The adaptation; None without `adapt`.
+
+    Raises:
+        ConfigError: If an argument is out of range, `profile` belongs to another model, or both
+            `profile` and `adapt` are given.
+
+    Example:
+        >>> from edge_runtime import EmotionModel
+        >>> listener = Listener(EmotionModel.load())
+        >>> listener.push(np.zeros(16_000, np.float32)) + listener.flush()
+        []
     """
 
     def __init__(
@@ -105,7 +76,7 @@ class Listener:
         adapt: bool = False,
     ) -> None:
         if profile is not None and adapt:
-            raise ConfigError("adapt is for a voice that is not known: give a profile or adapt")
+            raise ConfigError("profile and adapt cannot be combined")
         self.config = config or ListenConfig()
         self._network = network = network_of(model)
         self._threshold = network.check_threshold(threshold)
@@ -116,71 +87,94 @@ class Listener:
         self._hop = network.card.mfcc_config.hop_length
         self._period = network.card.mfcc_config.frame_period
         self._block = max(1, round(BLOCK_SECONDS * self.sample_rate))
-        self._margin = self._frames(MARGIN_SECONDS)
+        self._margin = self._to_frames(MARGIN_SECONDS)
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything: the next push begins a new stream."""
+        """Discard all state, including the adaptation: the next push starts a new stream."""
         self.adaptation = None
         if self._adapt:
             card = self._network.card
             self.adaptation = SpeakerAdaptation(len(card.labels), card.profile_gain)
-        self._restart(0.0)
-        self._quiet_until = 0.0
+        self._start_stream(0.0)
+
+    def _start_stream(self, time: float) -> None:
+        """Start a stream at `time` seconds, without a cooldown."""
+        self._restart(time)
+        self._cooldown_end = 0.0  # seconds since the stream started
 
     def _restart(self, time: float) -> None:
-        self._begin = time  # seconds from the beginning of the stream to frame 0
-        self._heard = 0  # samples at `sample_rate`
+        """Discard audio and frames; the next sample is at `time` seconds."""
+        self._origin = time  # seconds from the start of the stream to frame 0
+        self._n_samples = 0  # at `sample_rate`
         self._pending = np.empty(0, np.float32)  # less than a block
         self._front_end.reset()
-        self._floor = NoiseFloor(self._network.card.mfcc_config, self._network.card.silence)
-        self._samples = np.empty(0, np.float32)  # at the model's rate, of no frame yet
+        self._noise_floor = NoiseFloor(self._network.card.mfcc_config, self._network.card.silence)
+        self._samples = np.empty(0, np.float32)  # at the model's rate, not yet part of a frame
         self._n_frames = 0
-        self._held: deque[Frame] = deque()  # not yet known to belong to an utterance
+        self._undecided: deque[Frame] = deque()  # not yet assigned to an utterance
         self._utterance: Utterance | None = None
-        self.level = -math.inf  # dBFS of the last block
+        self.level = -math.inf
 
     @property
     def time(self) -> float:
-        """Seconds since the stream began."""
-        return self._begin + self._heard / self.sample_rate
+        """Seconds since the stream started."""
+        return self._origin + self._n_samples / self.sample_rate
 
     def push(self, samples: np.ndarray) -> list[ListenEvent]:
-        """Hear `samples`, mono float `(n,)` within [-1, 1]; n may be 0.
+        """Add a chunk and return the events that it causes.
 
-        Raises AudioError for samples that cannot be used; the listener is then as it was before.
+        Args:
+            samples: Mono float samples `(n_samples,)` in [-1, 1]; may be empty.
+
+        Returns:
+            The events, in order; often none.
+
+        Raises:
+            AudioError: If the samples cannot be used; the listener is then unchanged.
         """
         samples = self._front_end.check(samples).astype(np.float32, copy=False)
         pending = np.concatenate([self._pending, samples])
-        whole = len(pending) // self._block * self._block
-        self._pending = pending[whole:].copy()
-        self._heard += len(samples)
+        n_complete = len(pending) // self._block * self._block
+        self._pending = pending[n_complete:].copy()
+        self._n_samples += len(samples)
         events: list[ListenEvent] = []
-        for start in range(0, whole, self._block):
-            events += self._hear(pending[start : start + self._block])
+        for start in range(0, n_complete, self._block):
+            events += self._process(pending[start : start + self._block])
         return events
 
     def flush(self) -> list[ListenEvent]:
-        """The end of the stream, and of the utterance that is going on; a new stream begins. The
-        voice that the listener adapted to is not forgotten."""
+        """End the stream and the utterance in progress; a new stream starts.
+
+        The adaptation is kept.
+
+        Returns:
+            The remaining events.
+        """
         events = self._end_stream()
-        self._restart(0.0)
-        self._quiet_until = 0.0
+        self._start_stream(0.0)
         return events
 
     def skip(self, seconds: float) -> list[ListenEvent]:
-        """So much audio was lost here: ends the utterance, and reports an "overrun"."""
+        """Report a gap in the stream, which ends the utterance in progress.
+
+        Args:
+            seconds: Duration of the lost audio.
+
+        Returns:
+            The remaining events, followed by an "overrun".
+        """
         events, start = self._end_stream(), self.time
         self._restart(start + seconds)
         return [*events, ListenEvent("overrun", start, self.time, None)]
 
-    def _hear(self, block: np.ndarray) -> list[ListenEvent]:
-        power = float(block @ block) / len(block)
-        self.level = 10.0 * math.log10(power) if power > 0 else -math.inf
+    def _process(self, block: np.ndarray) -> list[ListenEvent]:
+        """Process one block of audio, or the rest of the stream."""
+        self.level = to_dbfs(float(block @ block) / len(block))
         return self._advance(*self._front_end.push(block))
 
     def _end_stream(self) -> list[ListenEvent]:
-        events = self._hear(self._pending) if len(self._pending) else []
+        events = self._process(self._pending) if len(self._pending) else []
         events += self._advance(*self._front_end.flush())
         if self._utterance is not None:
             events += self._end(self._utterance)
@@ -190,39 +184,42 @@ class Listener:
         """Turn samples at the model's rate and their frames into events."""
         self._samples = np.concatenate([self._samples, samples])
         events: list[ListenEvent] = []
-        levels, sounds = self._floor.push(frames)
-        for mfcc, level, sound in zip(frames, levels.tolist(), sounds.tolist()):
-            share = self._hop if self._n_frames else 0
-            frame = Frame(self._n_frames, mfcc, self._samples[:share], level, sound)
-            self._samples = self._samples[share:]
+        levels, is_sound = self._noise_floor.push(frames)
+        for mfcc, level, sound in zip(frames, levels.tolist(), is_sound.tolist()):
+            n_samples = self._hop if self._n_frames else 0
+            frame = Frame(self._n_frames, mfcc, self._samples[:n_samples], level, sound)
+            self._samples = self._samples[n_samples:]
             self._n_frames += 1
-            events += self._place(frame)
+            events += self._assign(frame)
         return events
 
-    def _place(self, frame: Frame) -> list[ListenEvent]:
-        """Give a frame to the utterance that is going on, or to one that begins, or to none."""
-        self._held.append(frame)
+    def _assign(self, frame: Frame) -> list[ListenEvent]:
+        """Assign a frame to the utterance in progress, to a new one, or to the background."""
+        self._undecided.append(frame)
         utterance = self._utterance
         if utterance is None:
-            if not frame.sound:
-                while len(self._held) > self._margin:
-                    self._held.popleft()
+            if not frame.is_sound:
+                while len(self._undecided) > self._margin:
+                    self._undecided.popleft()
                 return []
-            first = self._held[0].number
+            first = self._undecided[0].number
             utterance = self._utterance = Utterance(
-                first, self._new_running_prediction(), ignored=self._at(first) < self._quiet_until
+                first,
+                self._new_running_prediction(),
+                ignored=self._to_time(first) < self._cooldown_end,
             )
         events: list[ListenEvent] = []
-        if frame.sound and frame.level > utterance.peak - RANGE_DB:
-            utterance.take(list(self._held))
-            self._held.clear()
-            events = self._estimate(utterance)
-        longest = self.config.max_duration
-        if not utterance.started and not utterance.ignored:
-            longest = min(longest, max(NOISE_SECONDS, 2 * self.config.min_duration))
-        if len(self._held) >= self._frames(
-            self.config.pause
-        ) or frame.number + 1 - utterance.first >= self._frames(longest):
+        if frame.is_sound and frame.level > utterance.peak - RANGE_DB:
+            utterance.add(list(self._undecided))
+            self._undecided.clear()
+            events = self._update(utterance)
+        max_duration = self.config.max_duration
+        if not utterance.is_reported and not utterance.ignored:
+            noise_duration = max(MAX_NOISE_SECONDS, 2 * self.config.min_duration)
+            max_duration = min(max_duration, noise_duration)
+        n_frames = frame.number + 1 - utterance.first
+        is_pause = len(self._undecided) >= self._to_frames(self.config.pause)
+        if is_pause or n_frames >= self._to_frames(max_duration):
             events += self._end(utterance)
         return events
 
@@ -232,29 +229,32 @@ class Listener:
             bias = self.adaptation.bias()
         return RunningPrediction(self._network, bias)
 
-    def _estimate(self, utterance: Utterance) -> list[ListenEvent]:
-        """Whether it is time for an event, and that event."""
-        if utterance.ignored or not self._is_long(utterance):
+    def _update(self, utterance: Utterance) -> list[ListenEvent]:
+        """Return the "start" or "update" that is due, if any."""
+        if utterance.ignored or not self._is_long_enough(utterance):
             return []
         if utterance.last < utterance.next_update:
             return []
         if not utterance.running.advance():
             return []
-        wait = self.config.update if utterance.started else min(0.5, self.config.update)
-        utterance.next_update = utterance.last + self._frames(wait)
+        interval = self.config.update
+        if not utterance.is_reported:
+            interval = min(MAX_START_INTERVAL_SECONDS, interval)
+        utterance.next_update = utterance.last + self._to_frames(interval)
         prediction = utterance.running.prediction(self._threshold)
-        if prediction is None or (not utterance.started and prediction.label == NO_SPEECH):
+        if prediction is None or (not utterance.is_reported and prediction.label == NO_SPEECH):
             return []
-        kind = "update" if utterance.started else "start"
-        utterance.started = True
+        kind = "update" if utterance.is_reported else "start"
+        utterance.is_reported = True
         return [self._event(kind, utterance, prediction)]
 
     def _end(self, utterance: Utterance) -> list[ListenEvent]:
-        held = list(self._held)
-        utterance.take(held[: self._margin])
-        self._held = deque(held[self._margin :][-self._margin :])
+        """End the utterance in progress and return its last events."""
+        undecided = list(self._undecided)
+        utterance.add(undecided[: self._margin])
+        self._undecided = deque(undecided[self._margin :][-self._margin :])
         self._utterance = None
-        if utterance.ignored or not self._is_long(utterance):
+        if utterance.ignored or not self._is_long_enough(utterance):
             return []
         running = utterance.running
         running.advance(last=True)
@@ -265,22 +265,23 @@ class Listener:
         if prediction.label != NO_SPEECH:
             if self.adaptation is not None:
                 self.adaptation.update(running.logits, running.n_frames * self._period)
-            if not utterance.started:
+            if not utterance.is_reported:
                 events.append(self._event("start", utterance, prediction))
         if prediction.label in self._network.labels:
-            self._quiet_until = self._at(utterance.last) + self.config.cooldown
+            self._cooldown_end = self._to_time(utterance.last) + self.config.cooldown
         return [*events, self._event("end", utterance, prediction)]
 
     def _event(self, kind: str, utterance: Utterance, prediction: Prediction) -> ListenEvent:
-        start, end = self._at(utterance.first - 1), self._at(utterance.last)
+        start, end = self._to_time(utterance.first - 1), self._to_time(utterance.last)
         return ListenEvent(kind, start, end, prediction)
 
-    def _is_long(self, utterance: Utterance) -> bool:
-        return utterance.n_sound >= self._frames(self.config.min_duration)
+    def _is_long_enough(self, utterance: Utterance) -> bool:
+        return utterance.n_sound_frames >= self._to_frames(self.config.min_duration)
 
-    def _frames(self, seconds: float) -> int:
+    def _to_frames(self, seconds: float) -> int:
+        """Return the number of frames of a duration."""
         return round(seconds / self._period)
 
-    def _at(self, frame: int) -> float:
-        """The time in seconds of the middle of a frame."""
-        return self._begin + max(0, frame) * self._period
+    def _to_time(self, frame: int) -> float:
+        """Return the time of the middle of a frame in seconds since the stream started."""
+        return self._origin + max(0, frame) * self._period

@@ -17,8 +17,8 @@ from ..inference.prediction import Prediction
 class RunningPrediction:
     """The prediction for one stretch of audio, updated as its frames arrive.
 
-    It ends as the prediction for all frames at once, within 1e-5. Silent frames are dropped. Memory
-    does not grow, as long as `advance` is called now and then.
+    The final prediction is that for all frames at once, within 1e-5. Silent frames are dropped.
+    Memory does not grow if `advance` is called regularly.
 
     Args:
         network: The network to run.

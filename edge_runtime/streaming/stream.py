@@ -21,7 +21,14 @@ class StreamEvent:
         start: Start of the stream in seconds: 0.
         end: Seconds of audio so far.
         prediction: The prediction for all of it.
-        final: Whether the stream has ended.
+        final: True if the stream has ended.
+
+    Example:
+        >>> from edge_runtime import EmotionModel
+        >>> stream = EmotionModel.load().stream()
+        >>> (event,) = stream.push(np.zeros(16_000, np.float32)) or stream.flush()
+        >>> event.end, event.final
+        (1.0, True)
     """
 
     start: float
@@ -34,15 +41,18 @@ class EmotionStream:
     """A running prediction over everything pushed since the stream began.
 
     `EmotionModel.stream` creates one. The prediction of `flush` is that of `EmotionModel.classify`
-    for the whole clip: probabilities within 1e-5, however it was cut into chunks and however long it
-    lasts. Memory does not grow with the stream. Streams of one model may run in different threads.
+    for the whole clip: probabilities within 1e-5, for chunks of any size and streams of any length.
+    Memory does not grow with the stream. Streams of one model may run in different threads.
 
     Args:
         model: The model.
         sample_rate: Rate of the chunks in Hz. Default: the model's.
-        threshold: Confidence below which the label is "uncertain", 0 to 1. Default: the value
+        threshold: Confidence in [0, 1] below which the label is "uncertain". Default: the value
             stored in the model.
         profile: Profile of the speaker, if known.
+
+    Attributes:
+        sample_rate: Rate of the chunks in Hz.
 
     Raises:
         ConfigError: If an argument is out of range, or `profile` belongs to another model.
@@ -93,7 +103,11 @@ class EmotionStream:
         return self._advance(samples, frames, last=False)
 
     def flush(self) -> list[StreamEvent]:
-        """Return the final prediction, none for an empty stream; a new clip starts."""
+        """End the clip and return its final prediction; a new clip starts.
+
+        Returns:
+            One event, or none if nothing was pushed.
+        """
         events = self._advance(*self._front_end.flush(), last=True)
         self.reset()
         return events

@@ -1,4 +1,4 @@
-"""A stretch of frames between two pauses."""
+"""An utterance in progress: the frames between two pauses."""
 
 from __future__ import annotations
 
@@ -11,34 +11,55 @@ from .running_prediction import RunningPrediction
 
 
 class Frame(NamedTuple):
-    """A frame of a stream, on its way to an utterance."""
+    """One frame of a stream.
+
+    Attributes:
+        number: Index of the frame, counted from the start of the stream.
+        mfcc: MFCC, float32 `(n_mfcc,)`.
+        samples: The samples before the middle of the frame, `(hop_length,)`.
+        level: Level in dB.
+        is_sound: True if the frame stands out from the background noise.
+    """
 
     number: int
-    mfcc: np.ndarray  # (n_mfcc,)
-    samples: np.ndarray  # (hop_length,), the ones before the middle of the frame
-    level: float  # dB
-    sound: bool  # whether it stands out from the noise
+    mfcc: np.ndarray
+    samples: np.ndarray
+    level: float
+    is_sound: bool
 
 
 class Utterance:
-    """What is known of the one that is going on."""
+    """The utterance in progress.
+
+    Args:
+        first: Number of its first frame.
+        running: Its prediction.
+        ignored: True if it started within the cooldown; it is tracked but gives no events.
+
+    Attributes:
+        last: Number of its last frame so far.
+        n_sound_frames: Frames that stand out from the background noise.
+        peak: Level of its loudest frame in dB.
+        next_update: Number of the frame from which the next update is due.
+        is_reported: True after a "start" event.
+    """
 
     def __init__(self, first: int, running: RunningPrediction, ignored: bool) -> None:
-        self.first = first  # number of its first frame
-        self.ignored = ignored  # nobody wants to know of it
-        self.last = first  # and of the last one so far
-        self.n_sound = 0  # frames that stand out
-        self.peak = -math.inf  # dB, the level of the loudest
-        self.next_update = 0  # frame from which on there may be another
-        self.started = False  # whether there was an event
+        self.first = first
         self.running = running
+        self.ignored = ignored
+        self.last = first
+        self.n_sound_frames = 0
+        self.peak = -math.inf
+        self.next_update = 0
+        self.is_reported = False
 
-    def take(self, frames: list[Frame]) -> None:
-        """The next frames belong to it."""
+    def add(self, frames: list[Frame]) -> None:
+        """Append the next frames."""
         if not frames:
             return
         self.last = frames[-1].number
-        self.n_sound += sum(frame.sound for frame in frames)
+        self.n_sound_frames += sum(frame.is_sound for frame in frames)
         self.peak = max(self.peak, *(frame.level for frame in frames))
         if self.ignored:
             return

@@ -1,4 +1,4 @@
-"""A running estimate against the one of all frames at once."""
+"""Running predictions, compared with the network's output for all frames at once."""
 
 from __future__ import annotations
 
@@ -8,46 +8,49 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime import EmotionModel
+from edge_runtime.inference.known_voice import SpeakerBias
 from edge_runtime.inference.network import network_of
-from edge_runtime.inference.profile import SpeakerBias
 from edge_runtime.streaming.running_prediction import RunningPrediction
 
 
 @pytest.fixture(scope="module")
-def model():
-    return EmotionModel.load()
+def network():
+    return network_of(EmotionModel.load())
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 60), st.booleans()), min_size=1), st.booleans())
-def test_any_pieces_end_as_all_frames_at_once(model, voice_clips, pieces, known):
-    """Whenever the network is run on the way."""
-    voice = SpeakerBias(np.array([0.5, -1.0, 0.0, 1.0]), 1.2) if known else None
-    frames = network_of(model).front_end(voice_clips[0])[: sum(size for size, _ in pieces)]
-    estimate, start = RunningPrediction(model, voice), 0
-    for size, run in pieces:
-        estimate.add(frames[start : start + size], voice_clips[0][:100])
+def test_chunked_equals_all_frames_at_once(network, voice_clips, chunks, with_bias):
+    """Each chunk has a number of frames; the network runs after some chunks."""
+    bias = SpeakerBias(np.array([0.5, -1.0, 0.0, 1.0]), 1.2) if with_bias else None
+    frames = network.front_end(voice_clips[0])[: sum(size for size, _ in chunks)]
+    running, start = RunningPrediction(network, bias), 0
+    for size, advance in chunks:
+        running.push(frames[start : start + size], voice_clips[0][:100])
         start += size
-        if run:
-            estimate.run()
-    estimate.run(last=True)
-    found = estimate.prediction(0.0)
+        if advance:
+            running.advance()
+    running.advance(last=True)
+    prediction = running.prediction(0.0)
     if not len(frames):
-        assert found is None
+        assert prediction is None
         return
-    kept = network_of(model).new_silence_gate().whole(frames)
-    heard = network_of(model).run(kept)
-    expected = network_of(model).decide(heard, 0.0, 0.0, voice).probabilities
-    assert list(found.probabilities.values()) == pytest.approx(list(expected.values()), abs=1e-5)
-    assert estimate.count == len(kept)
-    np.testing.assert_allclose(estimate.logits, heard.logits, atol=1e-4)
-
-
-def test_of_silence_alone_the_first_frame_is_judged(model):
-    estimate = RunningPrediction(model)
-    estimate.add(
-        network_of(model).front_end(np.zeros(16_000, np.float32)), np.zeros(16_000, np.float32)
+    kept = network.new_silence_gate().whole(frames)
+    output = network.run(kept)
+    expected = network.decide(output, 0.0, 0.0, bias).probabilities
+    assert list(prediction.probabilities.values()) == pytest.approx(
+        list(expected.values()), abs=1e-5
     )
-    assert not estimate.run() and estimate.prediction(0.0) is None
-    assert estimate.run(last=True)
-    assert estimate.prediction(0.0).label == "no speech"
+    assert running.n_frames == len(kept)
+    np.testing.assert_allclose(running.logits, output.logits, atol=1e-4)
+    np.testing.assert_allclose(running.embedding, output.embedding, atol=1e-5)
+
+
+def test_silence_alone_is_predicted_from_its_first_frame(network):
+    samples = np.zeros(16_000, np.float32)
+    running = RunningPrediction(network)
+    running.push(network.front_end(samples), samples)
+    assert not running.advance() and running.prediction(0.0) is None
+    assert not running.logits.any() and running.embedding is None
+    assert running.advance(last=True)
+    assert running.prediction(0.0).label == "no speech"
