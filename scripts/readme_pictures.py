@@ -1,6 +1,7 @@
-"""`python -m scripts.readme_pictures`: the pictures of the README, from synthesised voices.
+"""Draw the pictures of the documentation: `python -m scripts.readme_pictures`.
 
-What the model says of such voices means nothing; the pictures show what the program shows.
+`docs/terminal.svg` is a recorded terminal session and `docs/timeline.png` a plotted timeline. Both
+show the answers of the bundled model on the clips in `samples/`, right or wrong.
 """
 
 from __future__ import annotations
@@ -20,29 +21,40 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
-from train.data.demo_corpus import PROSODIES, SAMPLE_RATE, synthesise, voices
+from edge_runtime import read_audio
 
-HERE = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parents[1]
+SAMPLES, DOCS = ROOT / "samples", ROOT / "docs"
+SAMPLE_RATE = 16_000
+PAUSE_SECONDS = 1.0
+PEAK = 0.5  # the clips differ by 25 dB; a call on one line does not
 COLUMNS = 100
 
 
 def write_call(path: Path) -> None:
-    """Half a minute of two synthesised voices that take turns, with pauses."""
-    rng = np.random.default_rng(4)
-    speakers = voices(2)
-    parts = [np.zeros(SAMPLE_RATE // 2, np.float32)]
-    for k, prosody in enumerate([*PROSODIES.values()] * 4):
-        parts.append(synthesise(speakers[k % 2], prosody, rng).astype(np.float32))
-        parts.append(np.zeros(int(rng.uniform(0.2, 1.6) * SAMPLE_RATE), np.float32))
+    """Write the sample clips, one after the other and equally loud, with pauses."""
+    pause = np.zeros(round(PAUSE_SECONDS * SAMPLE_RATE), np.float32)
+    parts = [pause]
+    for file in sorted(SAMPLES.glob("*/*.wav")):
+        clip = read_audio(file, SAMPLE_RATE)
+        parts += [clip * (PEAK / np.abs(clip).max()), pause]
     soundfile.write(path, np.concatenate(parts), SAMPLE_RATE)
 
 
-def shown(arguments: list[str], folder: Path) -> str:
-    """What `edge-ser` prints on a terminal, with its colours."""
+def terminal_output(arguments: list[str], folder: Path) -> str:
+    """Return the output of `edge-ser` on a terminal, with its colours.
+
+    Args:
+        arguments: The arguments of the command.
+        folder: The working directory.
+
+    Raises:
+        SystemExit: If the command fails.
+    """
     leader, follower = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS)}
     environment.pop("NO_COLOR", None)
-    environment["PYTHONPATH"] = str(HERE.parent)
+    environment["PYTHONPATH"] = str(ROOT)
     process = subprocess.Popen(
         [sys.executable, "-m", "edge_runtime", *arguments],
         cwd=folder,
@@ -53,35 +65,39 @@ def shown(arguments: list[str], folder: Path) -> str:
         close_fds=True,
     )
     os.close(follower)
-    pieces = []
+    chunks = []
     while True:
         try:
-            piece = os.read(leader, 65_536)
+            chunk = os.read(leader, 65_536)
         except OSError:  # the other end is closed
             break
-        if not piece:
+        if not chunk:
             break
-        pieces.append(piece)
+        chunks.append(chunk)
     os.close(leader)
+    output = b"".join(chunks).decode()
     if process.wait():
-        raise SystemExit(b"".join(pieces).decode())
-    return b"".join(pieces).decode().replace("\r\n", "\n")
+        raise SystemExit(output)
+    return output.replace("\r\n", "\n")
 
 
 def main() -> None:
+    """Draw both pictures."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_call(folder / "call.wav")
-        (folder / "samples").symlink_to(HERE.parent / "samples")
+        (folder / "samples").symlink_to(SAMPLES)
         console = Console(record=True, width=COLUMNS, file=io.StringIO())
         for arguments in (["classify", "samples"], ["classify", "--timeline", "call.wav"]):
             console.print(f"$ edge-ser {' '.join(arguments)}", style="bold", highlight=False)
-            console.print(Text.from_ansi(shown(arguments, folder)))
-        # Without the font that it would fetch: a picture needs no network.
-        look = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
-        picture = console.export_svg(title="edge-ser", unique_id="edge-ser", code_format=look)
-        (HERE / "terminal.svg").write_text(picture, encoding="utf-8")
-        shown(["classify", "call.wav", "--plot", str(HERE / "timeline.png"), "--force"], folder)
+            console.print(Text.from_ansi(terminal_output(arguments, folder)))
+        # Without the web font: a picture must not need the network.
+        style = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+        picture = console.export_svg(title="edge-ser", unique_id="edge-ser", code_format=style)
+        lines = [line.rstrip() for line in picture.splitlines()]
+        (DOCS / "terminal.svg").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        plot = ["classify", "call.wav", "--plot", str(DOCS / "timeline.png"), "--force"]
+        terminal_output(plot, folder)
 
 
 if __name__ == "__main__":

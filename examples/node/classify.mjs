@@ -1,8 +1,8 @@
-// The emotion of 16 kHz WAV files, without Python: node classify.mjs MODEL node|web CLIP...
+// Classify 16 kHz WAV files without Python: node classify.mjs MODEL node|web CLIP...
 //
-// MODEL is a model.waveform.onnx of `make export`, or edge_runtime/models/edge_ser.waveform.onnx.
-// "node" runs on the native onnxruntime, "web" on its WebAssembly, as a browser would.
-// Prints a line of JSON per clip: the probabilities in the order of the model's labels.
+// MODEL is the model.waveform.onnx of an export, or edge_runtime/models/edge_ser.waveform.onnx.
+// "node" uses the native onnxruntime, "web" its WebAssembly build, as a browser would.
+// Prints one line of JSON per clip, with the probabilities in the order of the model's labels.
 
 import { readFile } from "node:fs/promises";
 
@@ -18,11 +18,11 @@ const session = await ort.InferenceSession.create(await readFile(modelFile), {
   executionProviders: [engine === "node" ? "cpu" : "wasm"],
 });
 
-// 16-bit mono PCM at 16 kHz; other files are for a decoder of your choice.
+// Reads 16-bit mono PCM at 16 kHz; decode other files with a decoder of your choice.
 function samplesOf(file, name) {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const tag = (at) => String.fromCharCode(...file.subarray(at, at + 4));
-  if (tag(0) !== "RIFF" || tag(8) !== "WAVE") throw new Error(`${name}: is no WAV file`);
+  if (tag(0) !== "RIFF" || tag(8) !== "WAVE") throw new Error(`${name}: not a WAV file`);
   let format = null;
   for (let at = 12; at + 8 <= file.length; ) {
     const size = view.getUint32(at + 4, true);
@@ -31,14 +31,14 @@ function samplesOf(file, name) {
                 view.getUint32(at + 12, true), view.getUint16(at + 22, true)];
     } else if (tag(at) === "data") {
       if (String(format) !== "1,1,16000,16") {
-        throw new Error(`${name}: wanted 16-bit mono PCM at 16000 Hz`);
+        throw new Error(`${name}: must be 16-bit mono PCM at 16000 Hz`);
       }
       const n = Math.floor(Math.min(size, file.length - at - 8) / 2);
       return Float32Array.from({ length: n }, (_, k) => view.getInt16(at + 8 + 2 * k, true) / 32768);
     }
     at += 8 + size + (size % 2);
   }
-  throw new Error(`${name}: holds no samples`);
+  throw new Error(`${name}: contains no samples`);
 }
 
 for (const clip of clips) {

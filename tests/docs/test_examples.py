@@ -1,0 +1,200 @@
+"""The commands and the Python code of the README and of the documentation."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from support.pages import PAGES, blocks, commands, name_of
+from support.paths import ROOT, VOICES
+
+# Commands that are not run, and why. Every pattern must match a command of a page.
+NOT_RUN = {
+    r"make ": "builds environments or trains; .ci/run covers `make classify` and `make test`",
+    r"(sudo|python3 -m venv|pip install|journalctl)": "changes the system",
+    r"(arecord|ffmpeg)": "needs a microphone or a film; test_listen and test_pcm pipe the same",
+    r"edge-ser listen$": "needs a microphone; test_microphone has a simulated one",
+    r"edge-ser profile create anna --microphone": "needs a microphone",
+    r"edge-ser bench$": "takes 10 s or more; test_bench runs the command once",
+    r"edge-ser classify clip\.wav --model": "needs the model of a run; tests/export makes one",
+    r"\.venv/bin/python -m (train|evaluate|export)": "needs corpora and hours; tests/train, "
+    "tests/evaluate and tests/export run them on small ones",
+    r"\.venv/bin/python -m benchmarks": "needs a corpus; tests/benchmarks runs them",
+}
+EXAMPLES = {name_of(page): page for page in PAGES if blocks(page, "sh") or blocks(page, "python")}
+
+
+def is_run(command: str) -> bool:
+    return not any(re.match(pattern, command) for pattern in NOT_RUN)
+
+
+WITH_COMMANDS = [name for name, page in EXAMPLES.items() if any(map(is_run, commands(page)))]
+WITH_PYTHON = [name for name, page in EXAMPLES.items() if blocks(page, "python")]
+
+
+@pytest.fixture
+def desk(tmp_path, voice_clips) -> tuple[Path, dict[str, str]]:
+    """A folder with the files that the commands name, and an environment with `edge-ser`."""
+    for name in ("clip.wav", "call.mp3", "other.mp3", "anna-1.wav", "anna-2.wav"):
+        soundfile.write(tmp_path / name, voice_clips[0], 16_000)
+    soundfile.write(tmp_path / "call.wav", np.stack([voice_clips[0]] * 2, axis=1), 16_000)
+    for name in ("recordings", "calls/monday"):
+        (tmp_path / name).mkdir(parents=True)
+        soundfile.write(tmp_path / name / "one.flac", voice_clips[1], 16_000)
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    program = tools / "edge-ser"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m edge_runtime "$@"\n')
+    program.chmod(0o755)
+    environment = {
+        **os.environ,
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "EDGE_SER_PROFILES": str(tmp_path / "profiles"),
+    }
+    return tmp_path, environment
+
+
+def run(command: str, folder: Path, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["sh", "-ec", command], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.skipif(shutil.which("sh") is None, reason="there is no sh")
+@pytest.mark.parametrize("name", WITH_COMMANDS)
+def test_commands_succeed(desk, name):
+    for command in filter(is_run, commands(EXAMPLES[name])):
+        run(command, *desk)
+    if name == "docs/cli.md":
+        folder = desk[0]
+        assert (folder / "answers.csv").read_text().startswith("file,label,confidence")
+        assert (folder / "call.png").read_bytes().startswith(b"\x89PNG")
+        assert np.load(folder / "features.npy").shape[1] == 13
+
+
+@pytest.mark.parametrize("name", WITH_PYTHON)
+def test_python_runs(monkeypatch, capsys, name):
+    monkeypatch.chdir(ROOT)
+    for block in blocks(EXAMPLES[name], "python"):
+        exec(compile(block, name, "exec"), {"__name__": "__main__"})
+    if name == "docs/python.md":
+        assert "Prediction(label=" in capsys.readouterr().out
+
+
+def test_every_exclusion_is_used():
+    all_commands = [command for page in EXAMPLES.values() for command in commands(page)]
+    assert sum(map(is_run, all_commands)) >= 15
+    for pattern in NOT_RUN:
+        assert any(re.match(pattern, command) for command in all_commands), pattern
+
+
+def test_make_targets_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for name, page in EXAMPLES.items():
+        for target in re.findall(r"(?:^|`)(?:sudo )?make ([a-z0-9-]+)", page.read_text(), re.M):
+            assert re.search(rf"^{target}:", makefile, re.M), f"{name}: make {target}"
+
+
+def options_of(command: Sequence[str]) -> set[str]:
+    """Return the options that `--help` of a command lists."""
+    done = subprocess.run(
+        [sys.executable, "-m", *command, "--help"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, f"{command}: {done.stderr}"
+    return set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", done.stdout))
+
+
+# Subcommands that have subcommands, or none.
+DEPTH = {"edge_runtime": 1, "train": 1, "evaluate": 1, "export": 1}
+
+
+def program_of(command: str) -> tuple[str, ...] | None:
+    """Return module and subcommand of a command line, None for other programs."""
+    words = command.split()
+    if "|" in words:
+        words = words[words.index("|") + 1 :]
+    if words[:1] == ["edge-ser"]:
+        words = ["edge_runtime", *words[1:]]
+    elif words[:2] == [".venv/bin/python", "-m"]:
+        words = words[2:]
+    else:
+        return None
+    depth = DEPTH.get(words[0], 0)
+    if words[:2] == ["edge_runtime", "profile"]:
+        depth = 2
+    return tuple(words[: 1 + depth])
+
+
+def test_options_exist():
+    """Of all commands, also of those that are not run."""
+    documented: dict[tuple[str, ...], set[str]] = {}
+    for page in EXAMPLES.values():
+        for command in commands(page):
+            program = program_of(command)
+            if program is not None:
+                options = re.findall(
+                    r"(?<=\s)--?[a-zA-Z][\w-]*", command.partition("|")[2] or command
+                )
+                options = [option for option in options if option not in ("-m", "-")]
+                documented.setdefault(program, set()).update(options)
+    assert len(documented) > 12
+    with ThreadPoolExecutor(2) as pool:
+        available = dict(zip(documented, pool.map(options_of, documented)))
+    for program, options in documented.items():
+        assert options <= available[program], program
+
+
+COMMANDS = ("classify", "listen", "doctor", "bench", "info", "mfcc", "parity-dump")
+PROFILE_COMMANDS = ("create", "list", "delete")
+
+
+def test_every_option_is_documented():
+    text = "".join(
+        (ROOT / "docs" / f"{name}.md").read_text() for name in ("cli", "listen", "profiles")
+    )
+    programs = [[name] for name in COMMANDS] + [["profile", name] for name in PROFILE_COMMANDS]
+    for program in programs:
+        for option in options_of(["edge_runtime", *program]) - {"--help"}:
+            if option.startswith("--") and not option.startswith("--no-"):
+                pattern = rf"--(no-)?{option[2:]}\b"
+                assert re.search(pattern, text), f"{' '.join(program)} {option}"
+
+
+def test_the_terminal_picture_shows_the_answers_of_the_model():
+    """`python -m scripts.readme_pictures` draws it."""
+    from edge_runtime import EmotionModel
+
+    picture = (ROOT / "docs" / "terminal.svg").read_text(encoding="utf-8")
+    text = re.sub(r"<[^>]+>", "", picture).replace("&#160;", " ")
+    model = EmotionModel.load()
+    clips = sorted((ROOT / "samples").glob("*/*.wav"))
+    assert len(clips) == 4
+    for clip in clips:
+        label = model.classify(clip).label
+        assert re.search(rf"{clip.relative_to(ROOT).as_posix()}: +{label}\b", text), clip
+
+
+def test_samples_name_their_licence():
+    text = (ROOT / "samples" / "README.md").read_text(encoding="utf-8")
+    for clip in (ROOT / "samples").glob("*/*.wav"):
+        assert f"`{clip.parent.name}/{clip.name}`" in text
+    for words in ("CREMA-D", "Open Database License", "Database Contents License", "10.1109/TAFFC"):
+        assert words in text
+    assert not {clip.name for clip in (ROOT / "samples").rglob("*.wav")} & {
+        clip.name for clip in VOICES.rglob("*.wav")
+    }
