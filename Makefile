@@ -31,7 +31,7 @@ PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 # The exact versions of everything else, which `make pins` writes.
 PINS   := --constraint constraints.txt
 
-.PHONY: setup train export classify test lint node bench bench-mfcc bench-training arm64 clean help \
+.PHONY: setup train export classify test lint docs node bench bench-mfcc bench-training arm64 clean help \
   fuzz coverage mutants dist pins
 .DEFAULT_GOAL := help
 
@@ -44,6 +44,10 @@ $(PY):
 # Stamps record which part of the dependencies is installed, so that each is installed once.
 $(VENV)/device: $(PY) pyproject.toml constraints.txt
 	$(PIP) $(PINS) -e .
+	@touch $@
+
+$(VENV)/docs: $(VENV)/device
+	$(PIP) $(PINS) -e '.[docs]'
 	@touch $@
 
 $(VENV)/full: $(VENV)/device
@@ -95,6 +99,9 @@ lint: $(VENV)/full ## ruff and mypy
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
+
+docs: $(VENV)/docs ## the documentation, in .cache/site; fails on any warning
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 
 node: ## the packages of examples/node, by which the tests run the model outside Python
 	cd examples/node && npm install --ignore-scripts --no-audit --no-fund --no-package-lock --silent

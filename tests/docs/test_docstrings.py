@@ -61,11 +61,13 @@ def problems(docstring: str | None, parameters: list[str], returns: bool) -> Ite
     summary = parts[""].splitlines()[0]
     if not summary.endswith("."):
         yield f"the first line must be one sentence: {summary!r}"
-    described = entries(parts.get("Args", "")) | entries(parts.get("Attributes", ""))
+    names = entries(parts.get("Args", "")) | entries(parts.get("Attributes", ""))
     for name in parameters:
-        if name not in described:
+        if name not in names:
             yield f"Args: does not describe {name}"
-    if returns and not {"Returns", "Yields"} & parts.keys():
+    # Google's guide: the section may be omitted after "Return …" or "Yield …".
+    described = bool({"Returns", "Yields"} & parts.keys())
+    if returns and not described and not summary.startswith(("Return ", "Yield ")):
         yield "has no Returns"
 
 
