@@ -161,7 +161,7 @@ clips = [clip for clip in scan(data) if clip.label in EmotionModel.load().labels
 for k, clip in enumerate(clips[:: -(-len(clips) // limit)]):
     shutil.copy(clip.path, folder / f"{k:04}{clip.path.suffix}")
 PYTHON
-"${enter[@]}" sh -c 'cd / && python3 -m edge_runtime.diagnostics.parity_dump --out /tmp/measured.npz /tmp/clips/*'
+"${enter[@]}" sh -c 'cd / && python3 -m edge_runtime parity-dump --out /tmp/measured.npz /tmp/clips/*'
 cp "$ROOT/tmp/measured.npz" "$WORK/measured.npz"
 rm -f "$WORK"/parity.json "$WORK"/parity.md
 data=(); for folder in "$@"; do data+=(--data "$folder"); done

@@ -1,13 +1,13 @@
-"""`python -m export`: a trained run as fp32 and int8 ONNX files, with the parity report."""
+"""`python -m export`: ONNX files of a training run, with parity checks and a model card."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from train.command import run
+from train.command import run as run_command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,27 +17,29 @@ app = typer.Typer(
     help=__doc__,
 )
 
+Data = Annotated[list[Path], typer.Option(help="Folder of recordings, or a manifest; repeatable.")]
+Cache = Annotated[Path, typer.Option(help="Folder of cached features.")]
+CACHE = Path(".cache/features")
+
 
 @app.command()
 def onnx(
     run: Annotated[
-        Path | None, typer.Option(help="A run folder [default: the newest below --runs].")
+        Path | None, typer.Option(help="Run folder [default: the newest in --runs].")
     ] = None,
-    runs: Annotated[Path, typer.Option(help="Where the numbered run folders are.")] = Path("runs"),
+    runs: Annotated[Path, typer.Option(help="Folder of numbered run folders.")] = Path("runs"),
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the files [default: the run's own].")
+        Path | None, typer.Option(help="Folder for the files [default: the run folder].")
     ] = None,
-    name: Annotated[str, typer.Option(help="The model's name in its card.")] = "edge-ser",
-    cache: Annotated[Path, typer.Option(help="The feature cache of the training.")] = Path(
-        ".cache/features"
-    ),
+    name: Annotated[str, typer.Option(help="Name of the model in its card.")] = "edge-ser",
+    cache: Cache = CACHE,
     bundle: Annotated[
-        bool, typer.Option("--bundle", help="Make it the model that edge_runtime ships.")
+        bool, typer.Option("--bundle", help="Replace the bundled model of edge_runtime.")
     ] = False,
 ) -> None:
-    """Write model.fp32.onnx, model.int8.onnx, model.waveform.onnx, a card and the parity report.
+    """Export a run: fp32 and int8 models, waveform graph, model card and parity report.
 
-    Fails if the models do not answer as the trained network does.
+    The exit status is 1 if the models differ from the trained network.
     """
     from .pipeline import export_run
 
@@ -48,20 +50,20 @@ def onnx(
 @app.command()
 def parity(
     model: Annotated[
-        Path, typer.Option(help="An exported model; what lies beside it is compared with it.")
+        Path, typer.Option(help="Exported int8 model; the files next to it are compared with it.")
     ],
-    data: Annotated[
-        list[Path], typer.Option(help="A folder of recordings or a manifest; repeatable.")
-    ],
+    data: Data,
     report: Annotated[
-        Path, typer.Option(help="Where REPORT.json and REPORT.md go (give it no suffix).")
+        Path,
+        typer.Option(help="Path of the report without suffix; writes REPORT.json and REPORT.md."),
     ] = Path("parity"),
-    cache: Annotated[Path, typer.Option(help="Where features are kept between runs.")] = Path(
-        ".cache/features"
-    ),
+    cache: Cache = CACHE,
 ) -> None:
-    """Check an exported model link by link on recordings; fails if a limit does not hold."""
-    from .pipeline import check_model
+    """Check the parity of an exported model on recordings.
+
+    The exit status is 1 if a difference exceeds its limit.
+    """
+    from .check import check_model
 
     if not check_model(model, data, report, cache):
         raise typer.Exit(1)
@@ -69,35 +71,49 @@ def parity(
 
 @app.command()
 def device(
-    measured: Annotated[
-        Path,
-        typer.Argument(
-            help="The file that `python -m edge_runtime.diagnostics.parity_dump` wrote."
-        ),
-    ],
-    data: Annotated[
-        list[Path],
-        typer.Option(help="Where the clips are here: a folder or a manifest; repeatable."),
-    ],
+    outputs: Annotated[Path, typer.Argument(help="File that `edge-ser parity-dump` wrote.")],
+    data: Data,
     model: Annotated[
-        Path | None, typer.Option(help="The model used there [default: the bundled one].")
+        Path | None, typer.Option(help="Model used on the device [default: the bundled one].")
     ] = None,
     report: Annotated[
-        Path, typer.Option(help="A report that `parity` wrote, or a new one, without suffix.")
+        Path, typer.Option(help="Path of the parity report without suffix; created if missing.")
     ] = Path("parity"),
 ) -> None:
-    """Compare what another machine makes of clips with this one; fails if a limit does not hold.
+    """Compare the outputs of another machine with those of this one, and add them to REPORT.
 
-    Its row is added to REPORT, or replaced there; the other rows stay.
+    The exit status is 1 if a difference exceeds its limit.
     """
     from .device_parity import compare_device
 
-    if not compare_device(measured, data, model, report):
+    if not compare_device(outputs, data, model, report):
         raise typer.Exit(1)
 
 
-def main() -> Any:
-    run(app, "export")
+@app.command()
+def card() -> None:
+    """Write MODEL_CARD.md of the bundled model again, from the model and the reports."""
+    from .bundle import write_bundled_card
+
+    write_bundled_card()
+
+
+@app.command()
+def render(
+    reports: Annotated[
+        list[Path], typer.Argument(metavar="REPORT.json...", help="Parity reports.")
+    ],
+) -> None:
+    """Render the Markdown pages of parity reports again from their JSON files."""
+    from .parity_report import render_parity
+
+    for report in reports:
+        render_parity(report)
+
+
+def main() -> None:
+    """Run the command line."""
+    run_command(app, "export")
 
 
 main()

@@ -1,0 +1,1 @@
+"""The `edge-ser` command line."""

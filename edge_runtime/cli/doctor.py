@@ -1,4 +1,4 @@
-"""`edge-ser doctor`: what is wrong with an installation or with a recording."""
+"""`edge-ser doctor`: problems of the installation and of recordings."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from ..audio.paths import expand
 from ..diagnostics.finding import Finding, Severity, verdict
 from ..errors import AudioError, EdgeSerError
 from ..messages import printable
+from .options import JsonOption, ModelOption
 from .terminal import Interruption, wrap_hanging
 
 if TYPE_CHECKING:
     from ..diagnostics.recording_checks import Examination
 
 MARKS = {Severity.ok: " ", Severity.note: "-", Severity.warning: "!"}
-NAME_WIDTH = 12
+NAME_WIDTH = 12  # characters
 MAX_LINE_WIDTH = 100  # longer lines are hard to read
 
 
@@ -32,37 +33,27 @@ def doctor(
     clips: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[CLIP]...",
-            readable=False,
-            help="Recordings to look at, folders or patterns [default: none].",
+            metavar="[CLIP]...", readable=False, help="Recordings, folders or patterns."
         ),
     ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", readable=False, help="An .onnx model [default: the bundled one]."
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Find out why edge-ser fails, or answers strangely.
+    """Find problems of the installation or of recordings.
 
-    Without a clip it looks at the installation: versions, machine, model, microphone. With clips
-    it looks at each as the model hears it: format, channels, length, level, clipping, constant
-    offset, noise, bandwidth. Every line is fine (no mark), a note (-) or a warning (!); under
-    those stands what it means for the answer and what to do.
-
-    Examples:
+    Without a clip: versions, machine, model and microphone. With clips: format, channels, length,
+    level, clipping, DC offset, noise and bandwidth of each. A line is fine (no mark), a note (-)
+    or a warning (!), followed by its effect on the result and the advice.
 
     \b
+    Examples:
       edge-ser doctor
       edge-ser doctor clip.wav calls/
       edge-ser doctor --model my.onnx clip.wav
       edge-ser doctor --json clip.wav | jq '.clips[0].findings[] | select(.severity != "ok")'
 
-    The exit status is 0, with warnings too, and 1 if a clip cannot be read or the model does not
-    load.
-    """
+    The exit status is 0, also with warnings, and 1 if a clip or the model cannot be read.
+    """  # noqa: D301
     from ..diagnostics.installation_checks import (
         check_machine,
         check_microphone,
@@ -81,17 +72,17 @@ def doctor(
     if not clips:
         report.section("microphone", check_microphone())
     failed = loaded is None
-    for found in expand(clips or []):
-        if isinstance(found, AudioError):  # a folder without recordings
-            report.unreadable(str(found).partition(": ")[0], found)
+    for name in expand(clips or []):
+        if isinstance(name, AudioError):  # a folder without recordings
+            report.unreadable(str(name).partition(": ")[0], name)
             failed = True
             continue
         try:
             from ..diagnostics.recording_checks import examine
 
-            examination = examine(found, loaded)
-        except (EdgeSerError, ImportError, OSError) as error:  # a package may be missing
-            report.unreadable(found, error)
+            examination = examine(name, loaded)
+        except (EdgeSerError, ImportError, OSError) as error:  # such as a missing package
+            report.unreadable(name, error)
             failed = True
         else:
             report.clip(examination)
@@ -101,7 +92,11 @@ def doctor(
 
 
 class _Report:
-    """Prints each section as soon as it is known: what crashes comes after what did not."""
+    """Prints each section as soon as it is complete, so that a crash loses no earlier one.
+
+    Args:
+        as_json: Print one JSON object at the end instead.
+    """
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
@@ -110,6 +105,7 @@ class _Report:
         self.clips: list[dict[str, Any]] = []
 
     def section(self, title: str, findings: Iterable[Finding]) -> None:
+        """Add findings about the installation."""
         if not self.as_json:
             print(title, flush=True)
         for finding in findings:
@@ -119,6 +115,7 @@ class _Report:
                 print(as_text(finding), flush=True)
 
     def clip(self, examination: Examination) -> None:
+        """Add the findings about a recording."""
         self.all += examination.findings
         values = dataclasses.asdict(examination)
         self.clips.append({"file": str(values.pop("path")), **values})
@@ -127,26 +124,28 @@ class _Report:
             print("\n".join(map(as_text, examination.findings)), flush=True)
 
     def unreadable(self, path: str, error: Exception) -> None:
+        """Add a recording that cannot be read, and print the error on stderr."""
         Interruption.check()
-        said = printable(str(error))
-        self.clips.append({"file": str(path), "error": said})
-        named = os.path.normpath(path) in said
-        print(f"edge-ser: {said if named else f'{path}: {said}'}", file=sys.stderr)
+        message = printable(str(error))
+        self.clips.append({"file": str(path), "error": message})
+        has_path = os.path.normpath(path) in message
+        print(f"edge-ser: {message if has_path else f'{path}: {message}'}", file=sys.stderr)
 
     def close(self) -> None:
-        bad = sum("error" in clip for clip in self.clips)
-        words = verdict(self.all)
-        if bad:
-            words = f"{bad} unreadable" + ("" if words == "fine" else f"; {words}")
+        """Print the verdict."""
+        n_unreadable = sum("error" in clip for clip in self.clips)
+        summary = verdict(self.all)
+        if n_unreadable:
+            summary = f"{n_unreadable} unreadable" + ("" if summary == "fine" else f"; {summary}")
         if self.as_json:
-            values = {"checks": self.checks, "clips": self.clips, "verdict": words}
+            values = {"checks": self.checks, "clips": self.clips, "verdict": summary}
             print(json.dumps(values, indent=2, ensure_ascii=False))
         else:
-            print(f"verdict: {words}")
+            print(f"verdict: {summary}")
 
 
 def as_text(finding: Finding) -> str:
-    """One line, and below it what it means and what to do, where that is something."""
+    """Return a finding as one line, and its meaning and advice below."""
     first = f"{MARKS[finding.severity]} {finding.name:{NAME_WIDTH}} {finding.found}"
     lines = [wrap_hanging(first, NAME_WIDTH + 3, sys.stdout)]
     indent = " " * (NAME_WIDTH + 3)

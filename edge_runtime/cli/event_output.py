@@ -1,4 +1,4 @@
-"""How the events of a listener are printed: lines of JSON, or lines and a live one for people."""
+"""Writers of live events: JSON lines for programs; for people, text lines below a live one."""
 
 from __future__ import annotations
 
@@ -8,28 +8,55 @@ import os
 import shutil
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from .prediction_output import confidence_of, rounded
+from .output import confidence_of, rounded
 from .terminal import LabelColours, bar, can_hold, clock, percentages
 
 if TYPE_CHECKING:
     from ..inference.prediction import Prediction
-    from ..streaming.listener import ListenEvent
+    from ..streaming.listen_events import ListenEvent
 
 REDRAW_SECONDS = 0.1
-MIN_DBFS = -60.0  # the left end of the level meter
-METER = 10  # characters of a bar
+MIN_DBFS = -60.0  # left end of the level meter
+METER_WIDTH = 10  # characters
 
 
-class JsonLines:
-    """One object a line for each event, at once."""
+class EventWriter(Protocol):
+    """Writes the events of a listener to stdout."""
+
+    def add(self, event: ListenEvent, shown: bool = True) -> None:
+        """Write an event.
+
+        Args:
+            event: The event.
+            shown: False for an utterance that people do not need to see.
+        """
+
+    def show_level(self, seconds: float, level: float) -> None:
+        """Show the progress.
+
+        Args:
+            seconds: Audio processed so far.
+            level: Level of its last 0.1 s in dBFS.
+        """
+
+    def close(self) -> None:
+        """End the output."""
+
+
+class JsonEventWriter:
+    """One JSON object per event and line.
+
+    Args:
+        updates: Write events of kind "update", too.
+    """
 
     def __init__(self, updates: bool) -> None:
         self._updates = updates
 
-    def event(self, event: ListenEvent, shown: bool = True) -> None:
-        """Every event, whether people want it `shown` or not: each start has its end."""
+    def add(self, event: ListenEvent, shown: bool = True) -> None:
+        """Write an event, shown or not: every start has its end."""
         if event.kind == "update" and not self._updates:
             return
         row: dict[str, object] = {
@@ -45,62 +72,67 @@ class JsonLines:
             row["probabilities"] = rounded(event.prediction.probabilities)
         print(json.dumps(row, ensure_ascii=False), flush=True)
 
-    def heard(self, seconds: float, level: float) -> None:
-        """So much was heard, and its last 0.1 s were `level` dBFS loud."""
+    def show_level(self, seconds: float, level: float) -> None:
+        """Do nothing."""
 
     def close(self) -> None:
-        """No more events come."""
+        """Do nothing."""
 
 
-class TextLines:
-    """A line for each utterance; on a terminal, below them, one of what is going on."""
+class TextEventWriter:
+    """One line per utterance; on a terminal, a live line below them.
+
+    Args:
+        labels: Labels of the model.
+    """
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         self._live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-        self._paint = LabelColours(labels, sys.stdout)
+        self._colour = LabelColours(labels, sys.stdout)
         self._dash = "–" if can_hold("–", sys.stdout) else "-"
-        self._now: Prediction | None = None
+        self._current: Prediction | None = None
         self._drawn = -math.inf  # when the live line was drawn
 
-    def event(self, event: ListenEvent, shown: bool = True) -> None:
+    def add(self, event: ListenEvent, shown: bool = True) -> None:
+        """Print an utterance at its end, or lost audio."""
         if event.kind in ("start", "update"):
-            self._now = event.prediction
+            self._current = event.prediction
             self._drawn = -math.inf
             return
-        when = f"{clock(event.start)} {self._dash} {clock(event.end)}"
+        period = f"{clock(event.start)} {self._dash} {clock(event.end)}"
         if event.prediction is None:
-            self._print(f"{when}  {event.end - event.start:.2f} s of audio were lost")
+            self._print(f"{period}  {event.end - event.start:.2f} s of audio were lost")
             return
-        self._now = None
+        self._current = None
         self._drawn = -math.inf
         if not shown:
             return
-        label, each = event.prediction.label, percentages(event.prediction.probabilities)
-        self._print(f"{when}  {self._paint(f'{label:<9}', label)}  ({each})")
+        label, shares = event.prediction.label, percentages(event.prediction.probabilities)
+        self._print(f"{period}  {self._colour(f'{label:<9}', label)}  ({shares})")
 
-    def heard(self, seconds: float, level: float) -> None:
-        """So much was heard, and its last 0.1 s were `level` dBFS loud."""
+    def show_level(self, seconds: float, level: float) -> None:
+        """Redraw the live line, at most every `REDRAW_SECONDS`."""
         if not self._live or time.monotonic() - self._drawn < REDRAW_SECONDS:
             return
         self._drawn = time.monotonic()
-        loud = bar((level - MIN_DBFS) / -MIN_DBFS, METER, sys.stdout)
-        head = f"{clock(seconds)}  {loud}  "
+        meter = bar((level - MIN_DBFS) / -MIN_DBFS, METER_WIDTH, sys.stdout)
+        head = f"{clock(seconds)}  {meter}  "
         label, tail = "", "listening"
-        if self._now is not None:
-            label = f"{self._now.label:<9}"
-            meter = bar(self._now.confidence, METER, sys.stdout)
-            tail = f" {meter}  {percentages(self._now.probabilities)}"
+        if self._current is not None:
+            label = f"{self._current.label:<9}"
+            confidence = bar(self._current.confidence, METER_WIDTH, sys.stdout)
+            tail = f" {confidence}  {percentages(self._current.probabilities)}"
         room = shutil.get_terminal_size().columns - 1  # a full line would wrap
         head = head[:room]
         label = label[: room - len(head)]
         tail = tail[: room - len(head) - len(label)]
-        if self._now is not None:
-            label = self._paint(label, self._now.label)
+        if self._current is not None:
+            label = self._colour(label, self._current.label)
         sys.stdout.write(f"\r{head}{label}{tail}\x1b[K")
         sys.stdout.flush()
 
     def close(self) -> None:
-        """No more events come."""
+        """Clear the live line."""
         if self._live:
             sys.stdout.write("\r\x1b[K")
             sys.stdout.flush()

@@ -4,193 +4,201 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterable
-from enum import Enum
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..audio.pcm import Encoding, mono
-from ..audio.stdin import StandardInput, raw_format
+from ..audio.pcm import PcmFormat, mono
+from ..audio.stdin import StdinStream, stdin_format
 from ..errors import AudioError, ConfigError, EdgeSerError
+from .options import (
+    ChannelOption,
+    ChannelsOption,
+    DeviceOption,
+    EncodingOption,
+    ModelOption,
+    ProfileOption,
+    RateOption,
+    ThresholdOption,
+    load_model_and_profile,
+)
 from .terminal import Interruption
 
 if TYPE_CHECKING:
-    from ..audio.microphone import Block, Microphone
-    from ..streaming.listener import Listener, ListenEvent
-    from .event_output import JsonLines, TextLines
-
-
-class Format(str, Enum):
-    text = "text"
-    jsonl = "jsonl"
+    from ..audio.microphone import Microphone
+    from ..audio.read import Block
+    from ..streaming.listen_events import ListenEvent
+    from ..streaming.listener import Listener
+    from .event_output import EventWriter
 
 
 def listen(
     source: Annotated[
-        str | None,
-        typer.Argument(metavar="[-]", help='"-": standard input [default: the microphone].'),
+        str | None, typer.Argument(metavar="[-]", help="- for stdin [default: the microphone].")
     ] = None,
     list_devices: Annotated[
-        bool, typer.Option("--list-devices", help="Print the microphones, * the default.")
+        bool, typer.Option("--list-devices", help="List the microphones; * marks the default.")
     ] = False,
-    device: Annotated[
-        str | None, typer.Option(metavar="N|NAME", help="Which microphone; part of its name does.")
-    ] = None,
-    channel: Annotated[
-        int | None,
-        typer.Option(min=1, help="Hear this channel alone, 1 is left [default: their mean]."),
-    ] = None,
-    rate: Annotated[
-        int | None, typer.Option(metavar="HZ", help="Of raw samples on standard input.")
-    ] = None,
-    channels: Annotated[
-        int | None, typer.Option(min=1, help="Of raw samples [default: 1].")
-    ] = None,
-    encoding: Annotated[
-        Encoding | None, typer.Option(help="Of raw samples [default: s16le].")
-    ] = None,
+    device: DeviceOption = None,
+    channel: ChannelOption = None,
+    rate: RateOption = None,
+    channels: ChannelsOption = None,
+    encoding: EncodingOption = None,
     format: Annotated[
-        Format | None, typer.Option(help="[default: text on a terminal, else jsonl]")
+        Literal["text", "jsonl"] | None,
+        typer.Option(help="Format of the events [default: text on a terminal, else jsonl]."),
     ] = None,
     updates: Annotated[
-        bool, typer.Option(help="Print what an utterance sounds like so far, in jsonl.")
+        bool, typer.Option(help="Print the prediction during an utterance, in jsonl.")
     ] = True,
-    all: Annotated[bool, typer.Option("--all", help="Print the noises, too.")] = False,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            max=1.0,
-            help='Answer "uncertain" below this confidence [default: the model\'s].',
-        ),
-    ] = None,
+    all: Annotated[
+        bool, typer.Option("--all", help="Print utterances without speech, too.")
+    ] = False,
+    threshold: ThresholdOption = None,
     min_duration: Annotated[
         float, typer.Option(metavar="SECONDS", help="Ignore utterances with less sound.")
     ] = 0.5,
     max_duration: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Begin a new utterance after this.")
+        float, typer.Option(metavar="SECONDS", help="Split utterances longer than this.")
     ] = 10.0,
     pause: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Of silence, that ends an utterance.")
+        float, typer.Option(metavar="SECONDS", help="Silence that ends an utterance.")
     ] = 0.8,
     cooldown: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Ignore what follows on an emotion so closely.")
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            help="After an utterance with an emotion, ignore new ones for this long.",
+        ),
     ] = 0.0,
-    profile: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Who speaks: a profile that `edge-ser profile create` made."
-        ),
-    ] = None,
+    profile: ProfileOption = None,
     adapt: Annotated[
-        bool, typer.Option("--adapt", help="Get used to the voice, in a few minutes of speech.")
+        bool, typer.Option("--adapt", help="Adapt to the speaker over a few minutes of speech.")
     ] = False,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", readable=False, help="An .onnx model [default: the bundled one]."
-        ),
-    ] = None,
+    model: ModelOption = None,
 ) -> None:
-    """Tell the emotion of what is said, while it is said.
+    """Recognise emotion live.
 
-    `arecord -f S16_LE -r 16000 -t wav | edge-ser listen -` reads a WAV without an end, and
-    `... | edge-ser listen - --rate 16000` raw samples. Ctrl-C ends it, with exit status 130.
-    """
+    `arecord -f S16_LE -r 16000 -t wav | edge-ser listen -` reads a WAV stream of unknown length,
+    `... | edge-ser listen - --rate 16000` raw PCM. Ctrl-C ends it with exit status 130.
+
+    \b
+    Examples:
+      edge-ser listen
+      edge-ser listen --device USB --format jsonl
+      edge-ser listen --list-devices
+    """  # noqa: D301
     if list_devices:
         _print_devices()
         return
-    if source not in (None, "-"):
-        raise ConfigError(
-            f"{source}: `listen` hears the microphone, or standard input for -; files are for "
-            "`edge-ser classify`"
-        )
-    if source is None and (rate, channels, encoding) != (None, None, None):
-        raise ConfigError("--rate, --channels and --encoding are for standard input: `listen -`")
-    if source is not None and device is not None:
-        raise ConfigError("--device is for the microphone, not for standard input")
-    raw = raw_format(rate, channels, encoding)
-
-    from ..model import EmotionModel
-    from ..streaming.listener import ListenConfig, Listener
-    from .event_output import JsonLines, TextLines
+    _check_source(source, device, has_raw=(rate, channels, encoding) != (None, None, None))
+    raw = stdin_format(rate, channels, encoding)
+    if adapt and profile is not None:
+        raise ConfigError("--adapt and --profile cannot be combined")
+    from ..streaming.listen_events import ListenConfig
+    from ..streaming.listener import Listener
+    from .event_output import JsonEventWriter, TextEventWriter
 
     config = ListenConfig(
         pause=pause, max_duration=max_duration, min_duration=min_duration, cooldown=cooldown
     )
-    if adapt and profile is not None:
-        raise ConfigError("--adapt is for a voice that is not known: give that or --profile")
-    speaker = None
-    if profile is not None:
-        from ..inference.profile import SpeakerProfile, profile_path
+    loaded, speaker = load_model_and_profile(model, profile)
 
-        speaker = SpeakerProfile.load(profile_path(profile))
-    loaded = EmotionModel.load(model)
-    text = sys.stdout.isatty() if format is None else format is Format.text
-    output = TextLines(loaded.labels) if text else JsonLines(updates)
-
-    def listener_at(sample_rate: float) -> Listener:
+    def new_listener(sample_rate: float) -> Listener:
         return Listener(
             loaded, sample_rate, config, threshold=threshold, profile=speaker, adapt=adapt
         )
 
+    is_text = sys.stdout.isatty() if format is None else format == "text"
+    writer = TextEventWriter(loaded.labels) if is_text else JsonEventWriter(updates)
+    events = _EventFilter(writer, all)
     if source == "-":
-        stdin = StandardInput(raw)
-        status = _listen(listener_at(stdin.sample_rate), stdin, channel, output, all)
+        status = _listen_to_stdin(new_listener, raw, channel, events)
     else:
-        from ..audio.microphone import Microphone
-
-        with Microphone(device, channel) as microphone:
-            if sys.stderr.isatty():
-                typer.echo(f"listening to {microphone.device.name}; Ctrl-C ends", err=True)
-            try:
-                status = _listen(
-                    listener_at(microphone.sample_rate), microphone, channel, output, all
-                )
-            finally:
-                _report_losses(microphone)
+        status = _listen_to_microphone(new_listener, device, channel, events)
     if status:
         raise typer.Exit(status)
 
 
+def _check_source(source: str | None, device: str | None, has_raw: bool) -> None:
+    """Raise ConfigError for options that do not apply to the source."""
+    if source not in (None, "-"):
+        raise ConfigError(
+            f"{source}: `edge-ser listen` reads the microphone, or stdin for -; use "
+            "`edge-ser classify` for files"
+        )
+    if source is None and has_raw:
+        raise ConfigError(
+            "--rate, --channels and --encoding apply to raw PCM on stdin; use `edge-ser listen -`"
+        )
+    if source is not None and device is not None:
+        raise ConfigError("--device applies to the microphone, not to stdin")
+
+
+def _listen_to_stdin(
+    new_listener: Callable[[float], Listener],
+    raw: PcmFormat | None,
+    channel: int | None,
+    events: _EventFilter,
+) -> int:
+    stdin = StdinStream(raw)
+    return _listen(new_listener(stdin.sample_rate), stdin, channel, events)
+
+
+def _listen_to_microphone(
+    new_listener: Callable[[float], Listener],
+    device: str | None,
+    channel: int | None,
+    events: _EventFilter,
+) -> int:
+    from ..audio.microphone import Microphone
+
+    with Microphone(device, channel) as microphone:
+        if sys.stderr.isatty():
+            typer.echo(f"listening to {microphone.device.name}; Ctrl-C ends", err=True)
+        try:
+            return _listen(new_listener(microphone.sample_rate), microphone, channel, events)
+        finally:
+            _report_losses(microphone)
+
+
 class _Interrupt:
-    """Ctrl-C or `kill` in the middle of a computation waits for its end; a second one does not."""
+    """Delays Ctrl-C and `kill` to the end of a computation; a second signal is immediate.
+
+    Attributes:
+        requested: True once a signal has arrived.
+        waiting: True while the source waits for audio; a signal is then immediate.
+    """
 
     def __init__(self) -> None:
-        self.asked = False
-        self.waiting = False  # for audio: nothing is in the middle of anything
+        self.requested = False
+        self.waiting = False
 
     def __enter__(self) -> _Interrupt:
-        self._before = [signal.signal(number, self._hear) for number in Interruption.SIGNALS]
+        self._before = [signal.signal(number, self._handle) for number in Interruption.SIGNALS]
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, before in zip(Interruption.SIGNALS, self._before):
             signal.signal(number, before)
 
-    def _hear(self, number: int, _frame: FrameType | None) -> None:
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
         Interruption.note(number)
-        if self.waiting or self.asked:
+        if self.waiting or self.requested:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True
 
 
 def _listen(
-    listener: Listener,
-    source: Iterable[Block],
-    channel: int | None,
-    output: JsonLines | TextLines,
-    all: bool,
+    listener: Listener, source: Iterable[Block], channel: int | None, events: _EventFilter
 ) -> int:
-    """Print the events of a source until it ends; the exit status."""
-    shown = _Shown(output, all)
+    """Print the events of a source until it ends, and return the exit status."""
     error: EdgeSerError | None = None
     with _Interrupt() as interrupt:
         blocks = iter(source)
-        while not interrupt.asked:
+        while not interrupt.requested:
             try:
                 interrupt.waiting = True
                 block = next(blocks, None)
@@ -198,39 +206,40 @@ def _listen(
                 if block is None:
                     break
                 if block.lost:
-                    shown.print(listener.skip(block.lost))
-                shown.print(listener.push(mono(block.samples, channel)))
+                    events.print(listener.skip(block.lost))
+                events.print(listener.push(mono(block.samples, channel)))
             except KeyboardInterrupt:
-                interrupt.asked = True
-            except EdgeSerError as raised:  # what was said before it still counts
+                interrupt.requested = True
+            except EdgeSerError as raised:  # print the utterance before it first
                 error = raised
                 break
-            output.heard(listener.time, listener.level)
-        shown.print(listener.flush())
-        output.close()
+            events.writer.show_level(listener.time, listener.level)
+        events.print(listener.flush())
+        events.writer.close()
     if listener.adaptation is not None:
         seconds = listener.adaptation.seconds
-        typer.echo(f"edge-ser: adapted to the voice on {seconds:.1f} s of speech", err=True)
+        typer.echo(f"edge-ser: adapted to the speaker on {seconds:.1f} s of speech", err=True)
     if error is not None:
         raise error
-    return 130 if interrupt.asked else 0
+    return 130 if interrupt.requested else 0
 
 
-class _Shown:
-    """Prints events, and leaves out what was nothing but noise unless all are wanted."""
+class _EventFilter:
+    """Prints events; hides utterances without speech unless all are requested."""
 
-    def __init__(self, output: JsonLines | TextLines, all: bool) -> None:
-        self._output = output
+    def __init__(self, writer: EventWriter, all: bool) -> None:
+        self.writer = writer
         self._all = all
         self._started = False
 
     def print(self, events: list[ListenEvent]) -> None:
+        """Write the events that are not hidden."""
         from ..inference.prediction import NO_SPEECH
 
         for event in events:
-            noise = event.prediction is not None and event.prediction.label == NO_SPEECH
-            if self._all or self._started or not noise:
-                self._output.event(event, shown=self._all or not noise)
+            is_noise = event.prediction is not None and event.prediction.label == NO_SPEECH
+            if self._all or self._started or not is_noise:
+                self.writer.add(event, shown=self._all or not is_noise)
             if event.kind in ("start", "end"):
                 self._started = event.kind == "start"
 
@@ -238,14 +247,13 @@ class _Shown:
 def _report_losses(microphone: Microphone) -> None:
     if microphone.lost:
         typer.echo(
-            f"edge-ser: {microphone.lost:.1f} s of audio were lost: this machine, or whoever reads "
+            f"edge-ser: {microphone.lost:.1f} s of audio were lost: this machine, or the reader of "
             "the output, is too slow",
             err=True,
         )
     if microphone.overflows:
         typer.echo(
-            f"edge-ser: the sound system reports {microphone.overflows} times that it lost audio",
-            err=True,
+            f"edge-ser: the sound system reported lost audio {microphone.overflows} times", err=True
         )
 
 
@@ -253,7 +261,7 @@ def _print_devices() -> None:
     from ..audio.microphone import input_devices
 
     devices = input_devices()
-    for found in devices:
-        print(found)
+    for device in devices:
+        print(device)
     if not devices:
-        raise AudioError("microphone: there is no device with an input; connect a microphone")
+        raise AudioError("microphone: no input device found; connect a microphone")

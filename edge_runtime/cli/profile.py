@@ -1,4 +1,4 @@
-"""`edge-ser profile`: make, list and delete speaker profiles."""
+"""`edge-ser profile`: create, list and delete speaker profiles."""
 
 from __future__ import annotations
 
@@ -10,175 +10,182 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import AudioError, ConfigError, EdgeSerError
+from ..messages import system_reason
+from .options import ChannelOption, DeviceOption, ForceOption, ModelOption, complete_profile
+from .terminal import Interruption
+
 if TYPE_CHECKING:
     import numpy as np
 
-app = typer.Typer(
+RECORDING_SECONDS = 60.0  # default of --microphone
+MIN_SECONDS, MAX_SECONDS = 1, 3600  # of a recording
+
+# Profiles of less speech print a warning.
+RECOMMENDED_SECONDS = 60
+MIN_RECOMMENDED_SECONDS = 20
+
+profile = typer.Typer(
+    name="profile",
+    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Make, list and delete profiles of speakers.\n\nA profile is what a device that hears the "
-    "same few people knows about one of them.",
+    help="Create, list and delete speaker profiles.\n\n"
+    "A profile adapts the results to one speaker.",
 )
 
 
-def known_profiles(incomplete: str) -> list[str]:
-    """The names that a shell may complete `incomplete` to."""
-    from ..inference.profile import profile_folder
-
-    names = sorted(path.stem for path in profile_folder().glob("*.json"))
-    return [name for name in names if name.startswith(incomplete)]
-
-
-@app.command()
+@profile.command()
 def create(
-    name: Annotated[str, typer.Argument(help="What to call it, or a path that ends in .json.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="Name of the profile, or a path that ends in .json."),
+    ],
     clips: Annotated[
         list[Path] | None,
         typer.Argument(
             metavar="[CLIP... | SECONDS]",
             readable=False,
-            help="About a minute of one person's speech, also folders or patterns; with "
-            "--microphone how long to record.",
+            help="Recordings, folders or patterns with about a minute of one person's speech; with "
+            "--microphone, the seconds to record.",
         ),
     ] = None,
     microphone: Annotated[
-        bool, typer.Option("--microphone", help="Record from the microphone, for 60 s.")
+        bool, typer.Option("--microphone", help="Record from the microphone, by default for 60 s.")
     ] = False,
-    device: Annotated[
-        str | None, typer.Option(metavar="N|NAME", help="Which microphone; part of its name does.")
-    ] = None,
-    channel: Annotated[
-        int | None, typer.Option(min=1, help="Of the microphone [default: the mean of them].")
-    ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", readable=False, help="An .onnx model [default: the bundled one]."
-        ),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a profile of that name.")] = False,
+    device: DeviceOption = None,
+    channel: ChannelOption = None,
+    model: ModelOption = None,
+    force: ForceOption = False,
 ) -> None:
-    """Make a profile of a voice.
+    """Create the profile of a speaker.
 
-    What is stored is how angry, happy … the recordings sound on the whole, for `edge-ser classify
-    --profile NAME`, which takes a part of that off. Recordings in different moods are wanted: of
-    one mood alone the profile takes that mood off. Profiles are kept
-    in $EDGE_SER_PROFILES, else where the system keeps a user's data. Of what the microphone hears
-    nothing else is kept.
+    A profile holds the mean output of the network for the recordings. `edge-ser classify --profile
+    NAME` subtracts a part of it. Use recordings in different moods: from a single mood, the
+    profile subtracts that mood. Profiles are stored in $EDGE_SER_PROFILES, by default in the
+    user's data folder. Audio from the microphone is not stored.
 
     \b
     Examples:
       edge-ser profile create anna anna-1.wav anna-2.wav
       edge-ser profile create anna --microphone 90
       edge-ser profile create ./anna.json anna-*.wav --force
-    """
-    from ..errors import ConfigError
+    """  # noqa: D301
     from ..inference.profile import SpeakerProfile, profile_path
     from ..model import EmotionModel
 
     path = profile_path(name)
     if path.exists() and not force:
         raise ConfigError(f"{path}: exists already; give --force to replace it")
-    seconds = _seconds(clips, microphone)
+    seconds = _recording_seconds(clips, microphone)
     if not microphone and (device is not None or channel is not None):
-        raise ConfigError("--device and --channel are for --microphone")
+        raise ConfigError("--device and --channel require --microphone")
     loaded = EmotionModel.load(model)
     if microphone:
-        spoken = _record(seconds, loaded.sample_rate, device, channel)
-        profile = SpeakerProfile.create(path.stem, loaded, [spoken])
+        samples = _record(seconds, loaded.sample_rate, device, channel)
+        speaker = SpeakerProfile.create(path.stem, loaded, [samples])
     else:
-        profile = SpeakerProfile.create(path.stem, loaded, _files(clips or []))
-    profile.save(path)
-    print(f"{path}: {profile.seconds:.0f} s of speech")
-    if profile.seconds < 20:
+        speaker = SpeakerProfile.create(path.stem, loaded, _files(clips or []))
+    speaker.save(path)
+    print(f"{path}: {speaker.seconds:.0f} s of speech")
+    if speaker.seconds < MIN_RECOMMENDED_SECONDS:
         typer.echo(
-            f"edge-ser: profile {path.stem}: {profile.seconds:.0f} s are little; about a minute is "
-            "wanted",
+            f"edge-ser: profile {path.stem}: only {speaker.seconds:.0f} s of speech; about "
+            f"{RECOMMENDED_SECONDS} s is recommended",
             err=True,
         )
 
 
 def _files(clips: list[Path]) -> Iterator[str]:
-    """The recordings that are meant, each once, whatever it is called and however often it is
-    given; AudioError for a name that stands for none."""
-    from ..audio.decode import check_file
+    """Yield the recordings, each content once.
+
+    Raises:
+        AudioError: If a path is not a regular file, or stands for no recording.
+    """
+    from ..audio.decode import check_regular_file
     from ..audio.paths import expand
-    from ..errors import AudioError
     from ..files import sha256
-    from .terminal import Interruption
 
     seen: set[str] = set()
-    for found in expand(clips):
+    for name in expand(clips):
         Interruption.check()
-        if isinstance(found, AudioError):
-            raise found
-        check_file(Path(found))  # a pipe would keep us waiting
-        content = found
-        with contextlib.suppress(OSError):  # whoever reads it will tell
-            content = sha256(Path(found))
-        if content not in seen:
-            yield found
-        seen.add(content)
+        if isinstance(name, AudioError):
+            raise name
+        check_regular_file(Path(name))  # reading a pipe would block
+        digest = name
+        with contextlib.suppress(OSError):  # reported when the file is decoded
+            digest = sha256(Path(name))
+        if digest not in seen:
+            yield name
+        seen.add(digest)
 
 
-def _seconds(clips: list[Path] | None, microphone: bool) -> float:
-    """How long to record, if at all; ConfigError for clips that do not go with that."""
-    from ..errors import ConfigError
+def _recording_seconds(clips: list[Path] | None, microphone: bool) -> float:
+    """Return the time to record, 0 without `--microphone`.
 
+    Raises:
+        ConfigError: If the arguments and `--microphone` cannot be combined, or there are neither.
+    """
     if not microphone:
         if not clips:
-            raise ConfigError("nothing to make a profile of; give recordings, or --microphone")
+            raise ConfigError("no recordings given; pass recordings, or --microphone")
         return 0.0
     if not clips:
-        return 60.0
+        return RECORDING_SECONDS
     try:
         (seconds,) = (float(str(clip)) for clip in clips)
     except ValueError:
         raise ConfigError(
-            f"--microphone and {clips[0]}: give recordings or --microphone [SECONDS], not both"
+            f"--microphone and recordings ({clips[0]}) cannot be combined; pass either recordings "
+            "or --microphone [SECONDS]"
         ) from None
-    if not 1 <= seconds <= 3600:
-        raise ConfigError(f"--microphone {seconds:g} must be from 1 to 3600 seconds")
+    if not MIN_SECONDS <= seconds <= MAX_SECONDS:
+        raise ConfigError(
+            f"--microphone {seconds:g} must be from {MIN_SECONDS} to {MAX_SECONDS} seconds"
+        )
     return seconds
 
 
 def _record(
     seconds: float, sample_rate: int, device: str | None, channel: int | None
 ) -> np.ndarray:
-    """From the microphone: float32 `(n,)` at `sample_rate` Hz; a terminal shows what is left."""
+    """Record from the microphone, with a countdown on a terminal.
+
+    Returns:
+        Samples, float32 `(n_samples,)` at `sample_rate` Hz.
+    """
     import numpy as np
 
     from ..audio.microphone import Microphone
     from ..audio.pcm import mono
     from ..audio.resample import resample
 
-    pieces: list[np.ndarray] = []
+    chunks: list[np.ndarray] = []
     with Microphone(device, channel) as source:
         left = round(seconds * source.sample_rate)
         for block in source:
-            pieces.append(mono(block.samples, channel)[:left])
-            left -= len(pieces[-1])
+            chunks.append(mono(block.samples, channel)[:left])
+            left -= len(chunks[-1])
             if sys.stderr.isatty():
                 typer.echo(f"\rspeak: {left / source.sample_rate:4.0f} s left ", nl=False, err=True)
             if not left:
                 break
         if sys.stderr.isatty():
             typer.echo("", err=True)
-        return resample(np.concatenate(pieces), source.sample_rate, sample_rate)
+        return resample(np.concatenate(chunks), source.sample_rate, sample_rate)
 
 
-@app.command("list")
+@profile.command("list")
 def list_profiles() -> None:
-    """Print the profiles there are."""
-    from ..errors import ConfigError
+    """List the stored profiles."""
     from ..inference.profile import SpeakerProfile, profile_folder
 
     folder = profile_folder()
     if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{folder}: is no folder; EDGE_SER_PROFILES wants one")
+        raise ConfigError(f"{folder}: is not a folder; EDGE_SER_PROFILES must name a folder")
     paths = sorted(folder.glob("*.json"))
     if not paths:
-        typer.echo(f"edge-ser: there are no profiles in {folder}", err=True)
+        typer.echo(f"edge-ser: no profiles in {folder}", err=True)
     for path in paths:
         try:
             print(f"{path.stem}: {SpeakerProfile.load(path).seconds:.0f} s of speech, {path}")
@@ -186,20 +193,23 @@ def list_profiles() -> None:
             typer.echo(f"edge-ser: {error}", err=True)
 
 
-@app.command()
+@profile.command()
 def delete(
-    name: Annotated[str, typer.Argument(help="Its name.", autocompletion=known_profiles)],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="Name of the profile.", autocompletion=complete_profile
+        ),
+    ],
 ) -> None:
     """Delete a profile."""
-    from ..errors import ConfigError, EdgeSerError
     from ..inference.profile import SpeakerProfile, profile_folder, profile_path
-    from ..messages import system_reason
 
     path = profile_path(name)
     if not path.exists():
         raise ConfigError(f"{path}: no such profile")
     if path.parent != profile_folder():
-        SpeakerProfile.load(path)  # ConfigError for what is no profile, and not ours to delete
+        SpeakerProfile.load(path)  # refuses to delete another file
     try:
         path.unlink()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What people see while `edge-ser` works: complaints, colours, a progress bar."""
+"""Terminal output: error lines, colours, bars, and interruptions by signals."""
 
 from __future__ import annotations
 
@@ -16,32 +16,43 @@ import typer
 
 from ..messages import printable
 
-NOTE_WIDTH = 26  # the longest note is "100000 times real time"
+NOTE_WIDTH = 26  # fits "100000 times real time"
 
-# Work that is done sooner needs no bar.
-PROGRESS_DELAY_SECONDS = 1.0  # seconds
+# The progress bar appears after this time: short work needs none.
+PROGRESS_DELAY_SECONDS = 1.0
+
+# Codes of the labels, in their order: red, yellow, green, blue, magenta, cyan.
+COLOURS = (31, 33, 32, 34, 35, 36)
 
 
 def print_error(error: Exception) -> None:
-    """One line on stderr, whatever the message holds; KeyboardInterrupt after Ctrl-C, which is the
-    only thing wrong then."""
+    """Print an error as one line on stderr.
+
+    Raises:
+        KeyboardInterrupt: After Ctrl-C; the error is then only a consequence.
+    """
     Interruption.check()
     print(f"edge-ser: {printable(str(error))}", file=sys.stderr)
 
 
 class BestEffortStream:
-    """A stream for what is told beside the answers: where it is full or nobody reads it, that is
-    lost, and no answer with it."""
+    """A stderr wrapper that ignores write errors, so that a closed stderr never loses results.
+
+    Args:
+        stream: The stream to wrap.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
+        """Write text if possible."""
         with contextlib.suppress(OSError):
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
+        """Flush the stream if possible."""
         with contextlib.suppress(OSError):
             self._stream.flush()
 
@@ -50,24 +61,35 @@ class BestEffortStream:
 
 
 def has_colours(file: TextIO) -> bool:
-    """Whether `file` is a terminal that shows colours, and its user wants them.
+    """Return True if a file is a terminal with colours, unless NO_COLOR is set.
 
     https://no-color.org
     """
-    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return wanted and is_terminal(file)
+    enabled = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return enabled and is_terminal(file)
 
 
-# Of the labels, in their order: red, yellow, green, blue, magenta, cyan.
-COLOURS = (31, 33, 32, 34, 35, 36)
+def bold(text: str) -> str:
+    """Return text between the escape sequences for bold."""
+    return f"\x1b[1m{text}\x1b[0m"
+
+
+def dim(text: str) -> str:
+    """Return text between the escape sequences for dim."""
+    return f"\x1b[2m{text}\x1b[0m"
 
 
 class LabelColours:
-    """Colours text for a label, where `file` shows colours.
+    """Colours text by label, if a file shows colours.
 
-    >>> import io
-    >>> Paint(("angry", "sad"), io.StringIO())("text", "sad")
-    'text'
+    Args:
+        labels: Labels of the model; each gets a colour.
+        file: The file to write to.
+
+    Example:
+        >>> import io
+        >>> LabelColours(("angry", "sad"), io.StringIO())("text", "sad")
+        'text'
     """
 
     def __init__(self, labels: tuple[str, ...], file: TextIO) -> None:
@@ -75,19 +97,26 @@ class LabelColours:
         self._colour_of = dict(colours) if has_colours(file) else {}
 
     def __call__(self, text: str, label: str) -> str:
+        """Return text in the colour of a label; other labels have none."""
         colour = self._colour_of.get(label)
         return text if colour is None else f"\x1b[{colour}m{text}\x1b[0m"
 
 
 def bar(share: float, width: int, file: TextIO) -> str:
-    """`share`, 0 to 1, as a bar of `width` characters, in blocks where `file` can hold them."""
+    """Return a bar for a share from 0 to 1.
+
+    Args:
+        share: Values outside 0 to 1 are clipped.
+        width: Number of characters.
+        file: The file to write to; without block characters in its encoding the bar is ASCII.
+    """
     full, empty = ("█", "░") if can_hold("█░", file) else ("#", ".")
     n_full = round(width * min(max(share, 0.0), 1.0))
     return full * n_full + empty * (width - n_full)
 
 
 def can_hold(text: str, file: TextIO) -> bool:
-    """Whether the encoding of `file` has these characters."""
+    """Return True if the encoding of a file has all characters of a text."""
     try:
         text.encode(file.encoding or "ascii")
     except UnicodeEncodeError:
@@ -96,19 +125,21 @@ def can_hold(text: str, file: TextIO) -> bool:
 
 
 def percentages(probabilities: dict[str, float]) -> str:
-    """Each label with its probability.
+    """Return each label with its probability in percent.
 
-    >>> percentages({"happy": 0.052, "sad": 0.948})
-    'happy   5%  sad  95%'
+    Example:
+        >>> percentages({"happy": 0.052, "sad": 0.948})
+        'happy   5%  sad  95%'
     """
     return "  ".join(f"{label} {100 * p:3.0f}%" for label, p in probabilities.items())
 
 
 def clock(seconds: float) -> str:
-    """Hours if there are any, minutes, and seconds to a tenth.
+    """Return a time as minutes and seconds with one decimal; hours only if needed.
 
-    >>> clock(59.96), clock(3725.5)
-    ('1:00.0', '1:02:05.5')
+    Example:
+        >>> clock(59.96), clock(3725.5)
+        ('1:00.0', '1:02:05.5')
     """
     tenths = round(10 * seconds)
     minutes, rest = divmod(tenths, 600)
@@ -118,21 +149,27 @@ def clock(seconds: float) -> str:
 
 
 def is_terminal(file: TextIO | None) -> bool:
+    """Return True if a file is a terminal; False for a closed standard stream (None)."""
     return file is not None and file.isatty()
 
 
 def columns(file: TextIO) -> int:
-    """The width of the terminal that `file` is."""
+    """Return the width of the terminal in characters."""
     try:
         width = os.get_terminal_size(file.fileno()).columns
     except (OSError, ValueError):
         width = 0
-    return width or shutil.get_terminal_size().columns  # some terminals do not know theirs
+    return width or shutil.get_terminal_size().columns  # some terminals report 0
 
 
 def wrap_hanging(text: str, indent: int, file: TextIO) -> str:
-    """`text` with its lines broken between words where the terminal `file` ends, and what goes on
-    in another line indented; as it is for what is no terminal."""
+    """Wrap the lines of a text at the width of the terminal.
+
+    Args:
+        text: Lines; words are never broken.
+        indent: Spaces before continuation lines.
+        file: The file to write to; for a pipe or a regular file, text is returned unchanged.
+    """
     if not is_terminal(file):
         return text
     lines = [
@@ -149,11 +186,12 @@ def wrap_hanging(text: str, indent: int, file: TextIO) -> str:
 
 
 class Interruption:
-    """Ctrl-C or `kill`, noticed even where Python or a library swallows it, or makes another error
-    of it: while an object is cleaned up, a library loads, or a decoder asks for more of a file.
+    """Ctrl-C or `kill`, recorded so that no library can swallow it.
 
-    In a `with` block an interruption raises KeyboardInterrupt; `check` raises it again, from
-    wherever it is called. There is one end of a process, and so one memory of it.
+    Python drops or converts a KeyboardInterrupt that is raised in a finalizer, while a library
+    loads, or in a callback of a decoder. Inside a `with` block both signals raise
+    KeyboardInterrupt; `check` raises it again wherever it is called. The state is shared by the
+    process.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -173,41 +211,46 @@ class Interruption:
 
     @classmethod
     def check(cls) -> None:
+        """Raise KeyboardInterrupt if a signal has arrived."""
         if cls._seen is not None:
             raise KeyboardInterrupt
 
     @classmethod
     def leave(cls) -> NoReturn:
-        """End the process now, as the signal would have, with status 130 after Ctrl-C."""
+        """Exit now: status 130 after Ctrl-C, else by SIGTERM itself."""
         if cls._seen == signal.SIGTERM:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGTERM)
-        os._exit(130)  # 128 + SIGINT, as shells count
+        os._exit(130)  # 128 + SIGINT, as shells report it
 
     @classmethod
     def note(cls, number: int) -> None:
-        """For who hears the signal instead."""
+        """Record a signal that another handler has received."""
         cls._seen = number
 
     def _note(self, number: int, _: object) -> None:
         self.note(number)
         raise KeyboardInterrupt
 
-    def _unraisable(self, what: sys.UnraisableHookArgs) -> None:
-        """No traceback of an interruption in a place that cannot raise it: `check` will."""
-        if not issubclass(what.exc_type, KeyboardInterrupt):
-            self._report(what)
+    def _unraisable(self, args: sys.UnraisableHookArgs) -> None:
+        """Print no traceback of an interruption in a finalizer: `check` raises it later."""
+        if not issubclass(args.exc_type, KeyboardInterrupt):
+            self._report(args)
 
 
 class Progress:
-    """A bar on stderr with the time left, once there has been work for a moment.
+    """A progress bar on stderr with the time left; it appears after `PROGRESS_DELAY_SECONDS`.
 
-    `length` is how much there is to do. Call `clear` before anything else is printed, and `advance`
-    when so much of it is done.
+    Call `clear` before printing anything else.
+
+    Args:
+        length: Number of steps.
+        show_pos: Show the number of steps done. False: show the note of `advance`.
     """
 
     def __init__(self, length: int, *, show_pos: bool = True) -> None:
-        # Label, share and time left, and the count or the note: a line that wraps would stay.
+        # Fixed parts: label, percentage, time left, and count or note. A wrapped line cannot be
+        # cleared.
         room = columns(sys.stderr) - 38
         self._has_note = not show_pos and room > NOTE_WIDTH + 5
         show_pos = show_pos and room > 2 * len(str(length)) + 6
@@ -225,12 +268,18 @@ class Progress:
         self._drawn = False
 
     def clear(self) -> None:
-        """Leave the line to others."""
+        """Clear the line."""
         if self._drawn:
             typer.echo("\r\033[K", file=sys.stderr, nl=False)
             self._drawn = False
 
     def advance(self, steps: int = 1, note: str | None = None) -> None:
+        """Count steps as done.
+
+        Args:
+            steps: Number of steps.
+            note: Text after the bar.
+        """
         self._bar.current_item = note if self._has_note else None
         self._bar.make_step(steps)
         self._visible = self._visible or time.monotonic() - self._started > PROGRESS_DELAY_SECONDS
@@ -239,7 +288,7 @@ class Progress:
             self._drawn = True
 
     def close(self) -> None:
-        """Leave no trace of it."""
+        """Remove the bar."""
         if self._visible:
             self.clear()
             self._bar.render_finish()  # shows the cursor again, and goes to the next line

@@ -4,153 +4,165 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, TextIO
 
+from ..audio.decode import AudioFile
+from ..audio.paths import expand
 from ..errors import AudioError, ConfigError, EdgeSerError
-from .prediction_output import OF_ONE_RECORDING, Format
+from ..streaming.timeline import TimelineStream
+from .classify_request import STDIN, AudioInputs, ClassifyRequest
+from .output import SINGLE_RECORDING_FORMATS, open_writer
 from .terminal import Interruption, Progress, print_error
+from .timeline_output import TimelineWriter, timeline_writer
 
 if TYPE_CHECKING:
-    from ..audio.limits import AudioLimits
-    from ..audio.read import Audio
+    import numpy as np
+
+    from ..audio.read import AudioSource
     from ..inference.profile import SpeakerProfile
     from ..model import EmotionModel
-    from .timeline_output import Timelines
+    from ..streaming.segments import Segment
+    from .plot import Sheet
 
 
-@dataclass(frozen=True)
-class TimelineOptions:
-    """What `TimelineStream` takes, where a sheet is drawn to, and what is too much."""
-
-    window: float
-    hop: float
-    threshold: float | None
-    profile: SpeakerProfile | None
-    plot: Path | None
-    limits: AudioLimits
-    channel: int | None
-
-
-def check_options(format: Format, options: TimelineOptions, n_inputs: int) -> None:
-    """ConfigError for what does not go together, before anything is read or written."""
-    from ..streaming.timeline import check_window
-
-    check_window(options.window, options.hop)
-    if n_inputs > 1 and format in OF_ONE_RECORDING:
-        raise ConfigError(
-            f"--format {format.value} is of one recording, and {n_inputs} are given; give one, or "
-            "--format jsonl or csv, which name them"
-        )
-    if options.plot is not None:
-        from .plot import check_plot
-
-        if n_inputs > 1:
-            raise ConfigError(f"--plot draws one recording, and {n_inputs} are given; give one")
-        check_plot(options.plot)
-
-
-def write_timelines(
-    model: EmotionModel,
-    inputs: list[str | AudioError],
-    out: Timelines,
-    here: Mapping[str, Callable[[], Audio]],
-    options: TimelineOptions,
-    show_progress: bool,
+def run_timelines(
+    request: ClassifyRequest, model: EmotionModel, profile: SpeakerProfile | None
 ) -> bool:
-    """Write the segments of all recordings; whether one of them failed.
+    """Write the segments of all recordings, one recording after the other.
 
-    `here`: the names that are no files, and what gives their samples. A recording that breaks off
-    has failed, but the segments of what was heard are written.
+    Returns:
+        True if a recording failed. The segments before a failure are written.
+
+    Raises:
+        ConfigError: If there are several recordings, and the format or a plot supports only one.
     """
-    from ..audio.decode import AudioFile
+    recordings = list(expand(request.inputs.paths))
+    _check_count(len(recordings), request)
+    output = request.output
 
-    failed = False
-    try:
-        for name in inputs:
+    def create_writer(file: TextIO) -> TimelineWriter:
+        return timeline_writer(output.format, file, model.labels)
+
+    with open_writer(output.path, output.force, create_writer) as writer:
+        for name in recordings:
             try:
                 if isinstance(name, AudioError):
                     raise name
-                recording = (
-                    here[name]()
-                    if name in here
-                    else AudioFile(name, limits=options.limits, channel=options.channel)
-                )
-                _write_one(model, name, out, recording, options, show_progress)
+                _write_timeline(name, _open(name, request.inputs), request, model, profile, writer)
             except ConfigError:
                 raise
             except EdgeSerError as error:
                 print_error(error)
-                failed = True
-    finally:
-        out.close()
-    return failed
+                writer.failed = True
+    return writer.failed
 
 
-def _write_one(
-    model: EmotionModel,
+def _check_count(n_recordings: int, request: ClassifyRequest) -> None:
+    if n_recordings <= 1:
+        return
+    if request.output.format in SINGLE_RECORDING_FORMATS:
+        raise ConfigError(
+            f"--format {request.output.format.value} supports one recording, got {n_recordings}; "
+            "use --format jsonl or csv"
+        )
+    if request.timeline is not None and request.timeline.plot is not None:
+        raise ConfigError(f"--plot supports one recording, got {n_recordings}")
+
+
+def _open(name: str, inputs: AudioInputs) -> AudioSource:
+    if name == STDIN:
+        return inputs.read_stdin()
+    return AudioFile(name, limits=inputs.limits, channel=inputs.channel)
+
+
+def _write_timeline(
     name: str,
-    out: Timelines,
-    recording: Audio,
-    options: TimelineOptions,
-    show_progress: bool,
+    audio: AudioSource,
+    request: ClassifyRequest,
+    model: EmotionModel,
+    profile: SpeakerProfile | None,
+    writer: TimelineWriter,
 ) -> None:
-    from ..streaming.timeline import TimelineStream
+    """Write the segments of one recording, and draw them.
 
+    Raises:
+        AudioError: If the recording breaks off, after the segments before that are written.
+    """
+    options = request.timeline
+    assert options is not None
     sheet = None
     if options.plot is not None:
         from .plot import Sheet
 
-        sheet = Sheet(model, recording.sample_rate, name)
+        sheet = Sheet(model, audio.sample_rate, name)
     stream = TimelineStream(
         model,
-        recording.sample_rate,
+        audio.sample_rate,
         window=options.window,
         hop=options.hop,
-        threshold=options.threshold,
-        profile=options.profile,
-        watch=sheet.add_step if sheet is not None else lambda step: None,
+        threshold=request.threshold,
+        profile=profile,
+        on_step=None if sheet is None else sheet.add_step,
     )
     progress = None
-    if show_progress and recording.n_samples:
-        progress = Progress(round(recording.n_samples / recording.sample_rate), show_pos=False)
-    pieces = iter(recording)
-    first = next(pieces)  # nothing is written of what cannot be read at all
-    failed, complete = None, False
-    started = time.monotonic()
-    done = 0
-    out.begin(name)
+    if request.show_progress and audio.n_samples:
+        progress = _SpeedBar(audio.n_samples / audio.sample_rate)
+    chunks = iter(audio)
+    first = next(chunks)  # an unreadable file raises here, before anything is written
+    error: AudioError | None = None
+    complete = False
+    writer.begin(name)
     try:
-        try:
-            for piece in itertools.chain([first], pieces):
-                Interruption.check()
+        for segments in _segments(stream, itertools.chain([first], chunks), sheet):
+            if progress is not None and segments and writer.on_terminal:
+                progress.clear()
+            for segment in segments:
+                writer.add(segment)
                 if sheet is not None:
-                    sheet.hear(piece)
-                segments = stream.push(piece)
-                if progress is not None and segments and out.shown:
-                    progress.clear()
-                for segment in segments:
-                    out.add(segment)
-                    if sheet is not None:
-                        sheet.add(segment)
-                if progress is not None:
-                    speed = stream.seconds / max(time.monotonic() - started, 1e-3)
-                    progress.advance(int(stream.seconds) - done, f"{speed:.0f} times real time")
-                    done = int(stream.seconds)
-        except AudioError as error:
-            failed = error
-        for segment in stream.flush():
-            out.add(segment)
-            if sheet is not None:
-                sheet.add(segment)
-        complete = failed is None
+                    sheet.add(segment)
+            if progress is not None:
+                progress.advance_to(stream.seconds)
+        complete = True
+    except AudioError as raised:
+        error = raised
     finally:
         if progress is not None:
             progress.close()
-        out.end(complete)
+        writer.end(complete)
     if sheet is not None and options.plot is not None:
         sheet.save(options.plot)
-    if failed is not None:
-        raise failed
+    if error is not None:
+        raise error
+
+
+def _segments(
+    stream: TimelineStream, chunks: Iterable[np.ndarray], sheet: Sheet | None
+) -> Iterator[list[Segment]]:
+    """Yield the segments that end in each chunk; an AudioError follows the last segments."""
+    error: AudioError | None = None
+    try:
+        for chunk in chunks:
+            Interruption.check()
+            if sheet is not None:
+                sheet.push(chunk)
+            yield stream.push(chunk)
+    except AudioError as raised:
+        error = raised
+    yield stream.flush()
+    if error is not None:
+        raise error
+
+
+class _SpeedBar(Progress):
+    """A progress bar over the seconds of a recording, with the speed as its note."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(round(seconds), show_pos=False)
+        self._position = 0
+
+    def advance_to(self, seconds: float) -> None:
+        """Move the bar to a position in the recording."""
+        speed = seconds / max(time.monotonic() - self._started, 1e-3)
+        self.advance(int(seconds) - self._position, f"{speed:.0f} times real time")
+        self._position = int(seconds)

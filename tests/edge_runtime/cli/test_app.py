@@ -1,4 +1,4 @@
-"""The command line as a person or a program calls it: a process, its output, its exit status."""
+"""The command as a process: output, exit status, imports."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from support.paths import ROOT
 from support.tiny_model import write_tiny_model
 from support.wav_files import BAD_FILES
 
+from edge_runtime.cli.app import COMMANDS
+
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory, voice_clips):
@@ -28,7 +31,7 @@ def clips(tmp_path_factory, voice_clips):
     return paths
 
 
-def test_text_names_the_file_and_the_emotion(clips):
+def test_text_has_file_and_labels(clips):
     result = edge_ser("classify", *clips)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
@@ -39,7 +42,7 @@ def test_text_names_the_file_and_the_emotion(clips):
             assert label in line
 
 
-def test_json_jsonl_and_csv_hold_the_same(clips):
+def test_json_jsonl_and_csv_are_equal(clips):
     as_json = json.loads(edge_ser("classify", *clips, "--format", "json").stdout)
     as_jsonl = edge_ser("classify", *clips, "--format", "jsonl").stdout.splitlines()
     rows = list(csv.DictReader(io.StringIO(edge_ser("classify", *clips, "--format", "csv").stdout)))
@@ -47,23 +50,23 @@ def test_json_jsonl_and_csv_hold_the_same(clips):
     for entry, row, path in zip(as_json, rows, clips):
         assert entry["file"] == row["file"] == str(path)
         assert entry["label"] == row["label"]
-        # What is uncertain, or no speech, has none.
+        # Empty for "uncertain" and "no speech".
         assert entry["confidence"] == (float(row["confidence"]) if row["confidence"] else None)
         assert sum(entry["probabilities"].values()) == pytest.approx(1, abs=1e-4)
         for label, probability in entry["probabilities"].items():
             assert float(row[label]) == probability
 
 
-def test_another_model_and_a_threshold(clips, tmp_path):
+def test_model_and_threshold(clips, tmp_path):
     model = write_tiny_model(tmp_path / "tiny.onnx")
     result = edge_ser("classify", "--model", model, "--threshold", 1, clips[0], "--format", "jsonl")
-    answer = json.loads(result.stdout)
-    assert answer["label"] == "uncertain"
-    assert set(answer["probabilities"]) == {"low", "high"}
+    row = json.loads(result.stdout)
+    assert row["label"] == "uncertain"
+    assert set(row["probabilities"]) == {"low", "high"}
 
 
 @pytest.mark.parametrize(("content", "message"), BAD_FILES.values(), ids=BAD_FILES)
-def test_a_bad_file_is_one_line_on_stderr_and_status_1(tmp_path, content, message):
+def test_unreadable_file_is_one_line_and_status_1(tmp_path, content, message):
     path = tmp_path / "bad.wav"
     path.write_bytes(content)
     result = edge_ser("classify", path)
@@ -75,7 +78,7 @@ def test_a_bad_file_is_one_line_on_stderr_and_status_1(tmp_path, content, messag
     assert "Traceback" not in result.stderr
 
 
-def test_a_bad_file_does_not_stop_the_others(tmp_path, clips):
+def test_unreadable_file_does_not_stop_others(tmp_path, clips):
     nan = tmp_path / "nan.wav"
     soundfile.write(nan, np.full(2000, np.nan, np.float32), 16_000, subtype="FLOAT")
     missing = tmp_path / "missing.wav"
@@ -88,13 +91,13 @@ def test_a_bad_file_does_not_stop_the_others(tmp_path, clips):
         assert str(path) in line
 
 
-def test_a_bad_model_is_one_line_and_status_1(clips, tmp_path):
+def test_missing_model_is_one_line_and_status_1(clips, tmp_path):
     result = edge_ser("classify", clips[0], "--model", tmp_path / "no.onnx")
     assert (result.returncode, len(result.stderr.splitlines())) == (1, 1)
     assert "no such model file" in result.stderr
 
 
-def test_a_wrong_command_line_is_status_2(clips):
+def test_invalid_command_line_is_status_2(clips):
     for arguments in (
         ["classify"],
         ["classify", clips[0], "--format", "xml"],
@@ -107,67 +110,64 @@ def test_a_wrong_command_line_is_status_2(clips):
         assert "Traceback" not in result.stderr
 
 
-def test_version_and_help():
+def test_version():
     assert edge_ser("--version").stdout.startswith("edge-ser 0.")
-    for arguments in (["--help"], ["classify", "--help"], ["mfcc", "--help"]):
-        result = edge_ser(*arguments)
-        assert result.returncode == 0
-        assert "Usage" in result.stdout
 
 
-def test_mfcc_writes_what_the_library_computes(clips, tmp_path):
-    from edge_runtime import MfccConfig, mfcc, read_audio
-    from edge_runtime.features.framing import Framing
-
-    expected = mfcc(read_audio(clips[0]))
-    assert edge_ser("mfcc", clips[0], "-o", tmp_path / "f.npy").returncode == 0
-    np.testing.assert_allclose(np.load(tmp_path / "f.npy"), expected, atol=1e-3)
-    assert edge_ser("mfcc", clips[0], "-o", tmp_path / "f.csv").returncode == 0
-    for text in ((tmp_path / "f.csv").read_text(), edge_ser("mfcc", clips[0]).stdout):
-        rows = list(csv.reader(io.StringIO(text)))
-        assert rows[0] == ["time", *(f"mfcc_{k}" for k in range(13))]
-        table = np.array(rows[1:], float)
-        np.testing.assert_allclose(table[:, 1:], expected, atol=1e-3)
-        np.testing.assert_allclose(
-            table[:, 0], Framing(MfccConfig()).frame_times(len(expected)), atol=1e-6
-        )
+def test_help_lists_all_commands():
+    listed = edge_ser("--help").stdout.partition("Commands:")[2]
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} +[A-Z].*\.$", listed, re.MULTILINE), name
 
 
-def test_mfcc_of_standard_input_is_that_of_the_file(clips):
-    with open(clips[0], "rb") as audio:
-        piped = subprocess.run(
-            [sys.executable, "-m", "edge_runtime", "mfcc", "-", "--set", "top_db=None"],
-            stdin=audio,
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-            check=True,
-        )
-    assert piped.stdout == edge_ser("mfcc", clips[0]).stdout
-    missing = edge_ser("doctor", "-")
-    assert missing.returncode == 1
-    assert "only classify, mfcc and listen read standard input" in missing.stderr
+@pytest.mark.parametrize("command", [*COMMANDS, "profile create", "profile list"])
+def test_every_command_has_help(command):
+    texts = [edge_ser(*command.split(), option) for option in ("--help", "-h")]
+    assert texts[0].stdout == texts[1].stdout
+    assert f" {command} " in texts[0].stdout.partition("\n")[0] + " "
+    assert texts[0].returncode == 0 and "-h, --help" in texts[0].stdout
 
 
-def test_mfcc_replaces_a_file_only_when_told(clips, tmp_path):
-    path = tmp_path / "f.csv"
-    path.write_text("of great value")
-    refused = edge_ser("mfcc", clips[0], "-o", path)
-    assert refused.returncode == 2 and "--force" in refused.stderr
-    assert path.read_text() == "of great value"
-    assert edge_ser("mfcc", clips[0], "-o", path, "--force").returncode == 0
-    assert path.read_text().startswith("time,")
+def test_unknown_command_suggests_a_name():
+    assert "No such command 'clasify'. Did you mean 'classify'?" in edge_ser("clasify").stderr
 
 
-def test_mfcc_refuses_another_kind_of_file(clips, tmp_path):
-    result = edge_ser("mfcc", clips[0], "-o", tmp_path / "f.xls")
-    assert result.returncode == 2
-    assert ".npy or .csv" in result.stderr
+@pytest.mark.parametrize(
+    "words", ["", "classify --profile ", "listen --profile ", "profile delete "]
+)
+def test_shell_completion(tmp_path, words):
+    (tmp_path / "anna.json").touch()
+    environment = {
+        "_EDGE_SER_COMPLETE": "complete_bash",
+        "COMP_WORDS": f"edge-ser {words}",
+        "COMP_CWORD": str(1 + len(words.split())),
+        "EDGE_SER_PROFILES": str(tmp_path),
+    }
+    code = "from edge_runtime.cli.app import app; app(prog_name='edge-ser')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert done.stdout.split() == (["anna"] if words else list(COMMANDS)), done.stderr
+
+
+def test_only_the_called_command_is_imported(clips):
+    code = (
+        "import sys\n"
+        "from edge_runtime.cli.app import COMMANDS, app\n"
+        f"app(['classify', {str(clips[0])!r}], standalone_mode=False)\n"
+        "modules = {name for name in COMMANDS if f'edge_runtime.cli.{name}' in sys.modules}\n"
+        "assert modules == {'classify'}, modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=120)
 
 
 @pytest.mark.parametrize("arguments", [["classify"], ["classify", "--format", "csv"], ["mfcc"]])
 @pytest.mark.parametrize("redirection", [">/dev/full", ">&-", "| true"])
-def test_an_output_that_cannot_be_written_is_no_traceback(clips, arguments, redirection):
+def test_unwritable_output_prints_no_traceback(clips, arguments, redirection):
     command = f"'{sys.executable}' -m edge_runtime {' '.join(arguments)} '{clips[0]}' {redirection}"
     result = subprocess.run(
         ["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, timeout=120
@@ -181,7 +181,7 @@ def test_an_output_that_cannot_be_written_is_no_traceback(clips, arguments, redi
 @pytest.mark.parametrize(
     "command", ["classify {0} {0}", "classify --format json {0}", "mfcc {0}", "--help"]
 )
-def test_a_reader_that_has_enough_is_status_141_without_a_word(clips, command):
+def test_closed_output_pipe_is_status_141_without_message(clips, command):
     command = command.format(f"'{clips[0]}'")
     done = subprocess.run(
         [
@@ -195,24 +195,6 @@ def test_a_reader_that_has_enough_is_status_141_without_a_word(clips, command):
         timeout=120,
     )
     assert (done.stdout, done.stderr) == ("141\n", "")
-
-
-@pytest.mark.parametrize(
-    "setting",
-    [
-        "n_fft=100000000000",
-        'window=[["a"],1]',
-        f"hop_length={10**20}",
-        f"lifter={'9' * 400}",
-        "window=hunn",
-        "sample_rate=100",
-        "n_fft",
-    ],
-)
-def test_a_wrong_setting_is_a_wrong_command_line(clips, setting):
-    result = edge_ser("mfcc", clips[0], "--set", setting)
-    assert result.returncode == 2
-    assert len(result.stderr.splitlines()) == 1
 
 
 PROBE = """
@@ -230,17 +212,17 @@ assert not heavy, heavy
 """
 
 
-def test_the_device_loads_no_training_library_and_no_scipy(clips):
+def test_classify_imports_no_training_library_or_scipy(clips):
     code = PROBE.format(arguments=["classify", str(clips[0])], more="")
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=120)
 
 
-def test_help_loads_nothing_heavy():
+def test_help_imports_nothing_heavy():
     code = PROBE.format(arguments=["--help"], more='"numpy", "onnxruntime", "soundfile", "rich"')
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=120)
 
 
-def test_importing_every_public_name_loads_no_training_library():
+def test_public_names_import_no_training_library():
     code = (
         "import sys, edge_runtime\n"
         "for name in edge_runtime.__all__: getattr(edge_runtime, name)\n"
@@ -252,29 +234,7 @@ def test_importing_every_public_name_loads_no_training_library():
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=120)
 
 
-def test_info_tells_what_a_model_is(tmp_path):
-    text = edge_ser("info")
-    assert text.returncode == 0
-    for part in (
-        "angry, happy, neutral, sad",
-        "mfcc (batch, time, 13)",
-        "new_state",
-        "on-commercial",
-    ):
-        assert part in text.stdout
-    about = json.loads(edge_ser("info", "--json").stdout)
-    assert about["labels"] == ["angry", "happy", "neutral", "sad"]
-    assert about["bytes"] < 300_000 and about["inputs"]["mfcc"] == ["batch", "time", 13]
-    tiny = json.loads(edge_ser("info", "--json", str(write_tiny_model(tmp_path / "m.onnx"))).stdout)
-    assert tiny["name"] == "tiny" and tiny["licence"] == "MIT"
-    (tmp_path / "bad.onnx").write_text("no model")
-    for wrong in ("bad.onnx", "missing.onnx"):
-        result = edge_ser("info", str(tmp_path / wrong))
-        assert result.returncode == 1 and len(result.stderr.splitlines()) == 1
-        assert wrong in result.stderr
-
-
-def test_an_interruption_at_the_very_start_is_status_130():
+def test_interruption_during_import_is_status_130():
     code = (
         "import sys, edge_runtime.__main__ as entry\n"
         "class Interrupting:\n"
@@ -288,7 +248,7 @@ def test_an_interruption_at_the_very_start_is_status_130():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names are text there")
-def test_names_that_are_no_text_and_names_that_steer_a_terminal(clips, tmp_path):
+def test_undecodable_names_and_escape_sequences(clips, tmp_path):
     for name in (b"bad\xff.wav", b"esc\x1b[31m.wav"):
         path = os.path.join(os.fsencode(tmp_path), name)
         shutil.copy(clips[0], path)

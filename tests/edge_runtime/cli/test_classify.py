@@ -1,4 +1,4 @@
-"""`edge-ser classify` with folders, standard input, files of answers, threads and Ctrl-C."""
+"""`edge-ser classify` with folders, stdin, output files, processes and interruptions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def rows(result) -> list[dict[str, object]]:
     return [json.loads(line) for line in result.stdout.decode().splitlines()]
 
 
-def test_folders_and_patterns_are_answered_in_order_by_any_number_of_jobs(folder):
+def test_order_is_independent_of_jobs(folder):
     names = ["a.flac", "b.wav", "later/c.wav", "a.flac", "later/c.wav"]
     paths = [folder, folder / "a.flac", folder / "**" / "c.*"]
     one = classify(*paths, "--format", "jsonl")
@@ -57,12 +57,12 @@ def test_folders_and_patterns_are_answered_in_order_by_any_number_of_jobs(folder
         assert classify(*paths, "--format", "jsonl", "--jobs", jobs).stdout == one.stdout
 
 
-def told_of(*arguments: object, stdin: bytes = b"") -> object:
-    """The probabilities of the first answer."""
+def probabilities_of(*arguments: object, stdin: bytes = b"") -> object:
+    """Return the probabilities of the first result."""
     return rows(classify(*arguments, "--format", "jsonl", stdin=stdin))[0]["probabilities"]
 
 
-def test_one_channel_of_a_call_is_heard_as_if_it_were_alone(voice_clips, tmp_path):
+def test_channel_equals_mono_file(voice_clips, tmp_path):
     length = min(map(len, voice_clips[:2]))
     sides = [clip[:length] for clip in voice_clips[:2]]
     for kind in ("wav", "flac"):
@@ -71,19 +71,25 @@ def test_one_channel_of_a_call_is_heard_as_if_it_were_alone(voice_clips, tmp_pat
         for k, side in enumerate(sides):
             alone, only = tmp_path / f"{k}.{kind}", ["--channel", k + 1]
             soundfile.write(alone, side, 16_000)
-            told = told_of(alone)
-            assert told_of(call, *only) == told_of("-", *only, stdin=call.read_bytes()) == told
-            assert told_of(call, *only, "--timeline") == told_of(alone, "--timeline")
+            expected = probabilities_of(alone)
+            assert (
+                probabilities_of(call, *only)
+                == probabilities_of("-", *only, stdin=call.read_bytes())
+                == expected
+            )
+            assert probabilities_of(call, *only, "--timeline") == probabilities_of(
+                alone, "--timeline"
+            )
             if kind == "wav":
                 raw = call.read_bytes()[44:]
                 layout = ["--rate", 16_000, "--channels", 2]
-                assert told_of("-", *only, *layout, stdin=raw) == told
+                assert probabilities_of("-", *only, *layout, stdin=raw) == expected
     third = classify(tmp_path / "call.wav", tmp_path / "0.wav", "--channel", 2)
     assert third.returncode == 1 and third.stdout
     assert b"0.wav: has 1 channel; channel=2 must be from 1 to 1" in third.stderr
 
 
-def test_what_holds_no_audio_is_one_line_and_status_1(folder, tmp_path):
+def test_folder_or_pattern_without_audio_is_status_1(folder, tmp_path):
     result = classify(tmp_path, folder / "*.mp3", folder / "b.wav", "--format", "jsonl")
     assert result.returncode == 1 and len(rows(result)) == 1
     assert [line.split(b": ", 2)[2] for line in result.stderr.splitlines()] == [
@@ -92,7 +98,7 @@ def test_what_holds_no_audio_is_one_line_and_status_1(folder, tmp_path):
     ]
 
 
-def test_standard_input_is_answered_as_the_file_and_as_its_samples(folder):
+def test_stdin_equals_file(folder):
     path = folder / "b.wav"
     content = path.read_bytes()
     expected = {**rows(classify(path, "--format", "jsonl"))[0], "file": "-"}
@@ -118,16 +124,16 @@ def test_standard_input_is_answered_as_the_file_and_as_its_samples(folder):
         (["-", "-"], "- is given twice"),
         (["-", "--channels", 2], "require --rate"),
         (["-", "--encoding", "u8"], "require --rate"),
-        (["a.wav", "--rate", 8000], "give - as a PATH"),
+        (["a.wav", "--rate", 8000], "pass - as a PATH"),
         (["-", "--rate", 5], "sample_rate=5 must be from"),
         (["-", "--rate", 8000, "--encoding", "mp3"], "'mp3' is not one of"),
-        (["a.wav", "-o", "answers.xls"], "answers.xls: wanted a name that ends in .json"),
+        (["a.wav", "-o", "answers.xls"], "answers.xls: expected a name that ends in .json"),
         (["a.wav", "-o", "no/answers.csv"], "make it first"),
-        (["a.wav", "--force"], "give one of them as well"),
+        (["a.wav", "--force"], "--force requires --output or --plot"),
         (["a.wav", "--jobs", -1], "-1 is not in the range"),
     ],
 )
-def test_a_wrong_command_line_is_status_2(arguments, message):
+def test_invalid_command_line_is_status_2(arguments, message):
     result = classify(*arguments)
     assert (result.returncode, result.stdout) == (2, b"")
     assert message in " ".join(result.stderr.decode().split())
@@ -144,14 +150,14 @@ def test_a_wrong_command_line_is_status_2(arguments, message):
         (np.float32([np.nan]).tobytes(), ["--rate", 8000, "--encoding", "f32le"], "not finite"),
     ],
 )
-def test_a_standard_input_that_cannot_be_used_is_one_line_and_status_1(stdin, options, message):
+def test_invalid_stdin_is_one_line_and_status_1(stdin, options, message):
     result = classify("-", *options, stdin=stdin)
     assert (result.returncode, result.stdout) == (1, b"")
     assert result.stderr.startswith(b"edge-ser: standard input: ")
     assert message in result.stderr.decode() and result.stderr.count(b"\n") == 1
 
 
-def test_a_file_of_answers_is_what_standard_output_would_be(folder, tmp_path):
+def test_output_file_equals_stdout(folder, tmp_path):
     output = tmp_path / "answers.csv"
     result = classify(folder, "-o", output)
     assert (result.returncode, result.stdout) == (0, b"")
@@ -165,7 +171,7 @@ def test_a_file_of_answers_is_what_standard_output_would_be(folder, tmp_path):
 
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("to_file", [False, True])
-def test_ctrl_c_leaves_complete_answers_and_status_130(folder, tmp_path, jobs, to_file):
+def test_ctrl_c_leaves_complete_results_and_status_130(folder, tmp_path, jobs, to_file):
     output = tmp_path / "answers.json"
     part = tmp_path / "answers.json.part"
     arguments = ["b.wav"] * 5000 + ["--format", "json", "--jobs", str(jobs)]
@@ -192,26 +198,26 @@ def test_ctrl_c_leaves_complete_answers_and_status_130(folder, tmp_path, jobs, t
     assert 0 < len(answers) < 5000
     assert not output.exists()
     if to_file:
-        assert errors == f"edge-ser: interrupted; the answers so far are in {part}\n"
+        assert errors == f"edge-ser: interrupted; the results so far are in {part}\n"
     else:
         assert errors == ""
 
 
-# No second to wait for the bar.
-AT_ONCE = """
+# Shows the progress bar without delay.
+MAIN_WITH_BAR = """
 import edge_runtime.cli.terminal
-edge_runtime.cli.terminal.MOMENT = 0
+edge_runtime.cli.terminal.PROGRESS_DELAY_SECONDS = 0
 from edge_runtime.cli.app import main
 main()
 """
 
 
 def on_a_terminal(*arguments: object, **variables: str) -> str:
-    """What a terminal of 80 columns gets to see."""
+    """Return the output on a terminal of 80 columns."""
     leader, follower = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", **variables}
     process = subprocess.Popen(
-        [sys.executable, "-c", AT_ONCE, "classify", *map(str, arguments)],
+        [sys.executable, "-c", MAIN_WITH_BAR, "classify", *map(str, arguments)],
         stdout=follower,
         stderr=follower,
         cwd=ROOT,
@@ -229,13 +235,13 @@ def on_a_terminal(*arguments: object, **variables: str) -> str:
     return seen.decode()
 
 
-def test_colours_are_for_terminals_whose_user_wants_them(folder):
+def test_colours_only_without_no_color(folder):
     seen = on_a_terminal(folder, "-q", NO_COLOR="")
     assert seen.count("\033[1m") + seen.count("\033[2m") == 3
     assert "\033" not in on_a_terminal(folder, "-q", NO_COLOR="1")
 
 
-def test_the_bar_leaves_nothing_behind_and_every_answer_whole(folder):
+def test_progress_bar_leaves_results_intact(folder):
     path = folder / "b.wav"
     seen = on_a_terminal(*[path] * 30, NO_COLOR="1")
     assert [f" {k}/30" in seen for k in range(1, 31)] == [True] * 30
@@ -251,7 +257,7 @@ def test_the_bar_leaves_nothing_behind_and_every_answer_whole(folder):
 
 
 @pytest.mark.parametrize("given", ["rec.wav", "link.csv", "."])
-def test_what_is_read_is_never_written_over(folder, tmp_path, given):
+def test_inputs_are_never_overwritten(folder, tmp_path, given):
     content = (folder / "b.wav").read_bytes()
     (tmp_path / "rec.wav").write_bytes(content)
     (tmp_path / "link.csv").symlink_to("rec.wav")
@@ -264,16 +270,16 @@ def test_what_is_read_is_never_written_over(folder, tmp_path, given):
         given if given != "." else "rec.wav",
         cwd=tmp_path,
     )
-    assert result.returncode == 2 and b"is an input as well" in result.stderr
+    assert result.returncode == 2 and b"is also an input" in result.stderr
     result = classify(
         "rec.wav", "--plot", "x.svg", "-o", "./x.svg", "--format", "csv", cwd=tmp_path
     )
-    assert result.returncode == 2 and b"give two files" in result.stderr
+    assert result.returncode == 2 and b"must be different files" in result.stderr
     assert (tmp_path / "rec.wav").read_bytes() == content
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link.csv", "rec.wav"]
 
 
-def test_standard_output_by_its_name_keeps_what_it_is_redirected_to(folder, tmp_path):
+def test_dev_stdout_does_not_truncate_redirection(folder, tmp_path):
     with (tmp_path / "all.txt").open("w") as file:
         file.write("before\n")
         file.flush()
@@ -287,11 +293,11 @@ def test_standard_output_by_its_name_keeps_what_it_is_redirected_to(folder, tmp_
     assert lines[0] == "before" and "b.wav" in lines[1]
 
 
-def test_an_interruption_that_a_library_swallowed_accuses_nobody(capsys):
+def test_error_after_swallowed_interruption_is_not_printed(capsys):
     with Interruption():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-        for _ in range(2):  # it stays in mind
+        for _ in range(2):  # it is remembered
             with pytest.raises(KeyboardInterrupt):
                 print_error(AudioError("a.wav: is damaged"))
     with Interruption():
@@ -299,7 +305,7 @@ def test_an_interruption_that_a_library_swallowed_accuses_nobody(capsys):
     assert capsys.readouterr().err == "edge-ser: a.wav: is damaged\n"
 
 
-def test_an_interruption_while_an_object_is_deleted_is_no_traceback(capsys):
+def test_interruption_in_finalizer_prints_no_traceback(capsys):
     class Slow:
         def __del__(self) -> None:
             signal.raise_signal(signal.SIGINT)
@@ -311,19 +317,19 @@ def test_an_interruption_while_an_object_is_deleted_is_no_traceback(capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_a_file_that_is_kept_for_want_of_answers_is_told_of(folder, tmp_path):
+def test_unchanged_output_file_is_reported(folder, tmp_path):
     (tmp_path / "old.csv").write_text("precious")
     (tmp_path / "empty.wav").touch()
     result = classify("empty.wav", "-o", "old.csv", "--force", cwd=tmp_path)
     assert result.returncode == 1 and (tmp_path / "old.csv").read_text() == "precious"
-    assert b"old.csv: is as it was before: there is no answer to write" in result.stderr
+    assert b"old.csv: not changed; no input could be classified" in result.stderr
     result = classify("empty.wav", "-o", "new.csv", cwd=tmp_path)
-    assert result.returncode == 1 and b"as it was" not in result.stderr
+    assert result.returncode == 1 and b"not changed" not in result.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 @pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
-def test_no_answer_is_lost_where_errors_cannot_be_told(folder, stderr):
+def test_unwritable_stderr_loses_no_results(folder, stderr):
     (folder / "empty.wav").touch()
     command = " ".join([*CLASSIFY, "empty.wav", "b.wav", stderr])
     result = subprocess.run(
@@ -337,7 +343,7 @@ def test_no_answer_is_lost_where_errors_cannot_be_told(folder, stderr):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_kill_leaves_complete_answers_as_ctrl_c_does(folder, jobs):
+def test_sigterm_leaves_complete_results(folder, jobs):
     process = subprocess.Popen(
         [*CLASSIFY, *["b.wav"] * 5000, "--format", "json", "--jobs", str(jobs)],
         cwd=folder,

@@ -1,4 +1,4 @@
-"""What is printed of the events of a listener."""
+"""Writers of live events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from edge_runtime import ListenEvent, Prediction
-from edge_runtime.cli.event_output import JsonLines, TextLines
+from edge_runtime.cli.event_output import JsonEventWriter, TextEventWriter
 
 PREDICTION = Prediction("sad", 0.8, {"angry": 0.2, "sad": 0.8})
 EVENTS = [
@@ -21,36 +21,36 @@ EVENTS = [
 
 
 @pytest.mark.parametrize("updates", [True, False])
-def test_json_has_every_event_or_all_but_the_updates(capsys, updates):
-    output = JsonLines(updates)
+def test_json_has_events_with_or_without_updates(capsys, updates):
+    output = JsonEventWriter(updates)
     for event in EVENTS:
-        output.event(event)
+        output.add(event)
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    wanted = [event for event in EVENTS if updates or event.kind != "update"]
+    expected = [event for event in EVENTS if updates or event.kind != "update"]
     assert [(row["event"], row["start"], row["end"]) for row in rows] == [
-        (event.kind, event.start, event.end) for event in wanted
+        (event.kind, event.start, event.end) for event in expected
     ]
     assert rows[0]["probabilities"] == PREDICTION.probabilities
     assert rows[0]["label"] == "sad" and rows[0]["confidence"] == 0.8
     assert rows[-1] == {"event": "overrun", "start": 4.0, "end": 4.25, "seconds": 0.25}
 
 
-def test_text_has_the_ends_and_the_losses(capsys):
-    output = TextLines(("angry", "sad"))
+def test_text_has_ends_and_losses(capsys):
+    output = TextEventWriter(("angry", "sad"))
     for event in EVENTS:
-        output.event(event)
-        output.heard(event.end, -20.0)
+        output.add(event)
+        output.show_level(event.end, -20.0)
     output.close()
     first, second = capsys.readouterr().out.splitlines()
     assert "0:03.0  sad" in first and "sad  80%" in first
     assert "0.25 s of audio were lost" in second
 
 
-def test_a_screen_without_unicode_gets_plain_signs(monkeypatch):
+def test_terminal_without_unicode_gets_ascii(monkeypatch):
     screen = Terminal(encoding="ascii")
     monkeypatch.setattr(sys, "stdout", screen)
     monkeypatch.setenv("TERM", "xterm")
-    TextLines(("angry", "sad")).heard(1.0, -30.0)
+    TextEventWriter(("angry", "sad")).show_level(1.0, -30.0)
     assert "#####....." in screen.text()
 
 
@@ -67,17 +67,17 @@ class Terminal(io.TextIOWrapper):
 
 
 @pytest.mark.parametrize("no_color", ["", "1"])
-def test_a_terminal_has_a_live_line_that_fits_and_lines_that_stay(monkeypatch, no_color):
+def test_terminal_has_live_line_and_permanent_lines(monkeypatch, no_color):
     screen = Terminal()
     monkeypatch.setattr(sys, "stdout", screen)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("NO_COLOR", no_color)
     monkeypatch.setenv("COLUMNS", "60")
-    lines = TextLines(("angry", "sad"))
-    lines.heard(1.0, -30.0)
-    lines.event(ListenEvent("start", 1.0, 2.0, PREDICTION))
-    lines.heard(2.0, -30.0)
-    lines.event(ListenEvent("end", 1.0, 3723.4, PREDICTION))
+    lines = TextEventWriter(("angry", "sad"))
+    lines.show_level(1.0, -30.0)
+    lines.add(ListenEvent("start", 1.0, 2.0, PREDICTION))
+    lines.show_level(2.0, -30.0)
+    lines.add(ListenEvent("end", 1.0, 3723.4, PREDICTION))
     lines.close()
     text = screen.text()
     assert ("\x1b[33m" in text) == (not no_color)

@@ -1,4 +1,4 @@
-"""`edge-ser listen` as a person or a program runs it."""
+"""`edge-ser listen` as a process, and with a simulated microphone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COMMAND = [sys.executable, "-m", "edge_runtime", "listen"]
 
 @pytest.fixture(scope="module")
 def samples(voice_clips):
-    """Three voices and the pauses between them."""
+    """Three voices with pauses."""
     gap = np.zeros(24_000, np.float32)
     return np.concatenate([gap, *(x for clip in voice_clips[:3] for x in (clip, gap))])
 
@@ -44,7 +44,7 @@ def listen(*arguments: object, data: bytes = b"") -> subprocess.CompletedProcess
     )
 
 
-def test_a_wav_and_the_same_samples_raw_are_one_json_object_a_line(samples):
+def test_wav_and_raw_pcm_give_equal_events(samples):
     """With --all, as some of the synthesised voices are noise to the network."""
     result = listen("-", "--all", data=wav(samples))
     assert (result.returncode, result.stderr) == (0, b"")
@@ -59,7 +59,7 @@ def test_a_wav_and_the_same_samples_raw_are_one_json_object_a_line(samples):
     assert [json.loads(x)["event"] for x in other.stdout.splitlines()] == [r["event"] for r in rows]
 
 
-def test_a_wav_that_breaks_off_gives_what_was_said_and_then_the_error(samples):
+def test_truncated_wav_gives_events_then_error(samples):
     data = wav(samples)
     whole = listen("-", "--all", data=data).stdout
     cut = listen("-", "--all", data=data[: len(data) - 16_000])  # in the last pause
@@ -68,7 +68,7 @@ def test_a_wav_that_breaks_off_gives_what_was_said_and_then_the_error(samples):
     assert "standard input: is truncated: the WAV header declares" in line
 
 
-def test_noise_is_printed_with_all_only():
+def test_noise_is_printed_only_with_all():
     noise = 0.1 * np.random.default_rng(0).standard_normal(24_000)
     data = wav(np.concatenate([np.zeros(32_000), noise, np.zeros(32_000)]))
     assert listen("-", data=data).stdout == b""
@@ -76,7 +76,7 @@ def test_noise_is_printed_with_all_only():
     assert json.loads(line)["label"] == "no speech"
 
 
-def test_stereo_is_averaged_and_one_channel_can_be_chosen(samples):
+def test_stereo_is_averaged_or_one_channel_used(samples):
     two = np.stack([samples, np.zeros_like(samples)], axis=1)
     left = listen("-", "--all", "--channel", 1, data=wav(two)).stdout
     assert left == listen("-", "--all", data=wav(samples)).stdout != b""
@@ -85,7 +85,7 @@ def test_stereo_is_averaged_and_one_channel_can_be_chosen(samples):
     assert listen("-", "--all", data=wav(same)).stdout == left
 
 
-def test_text_in_a_pipe_is_a_line_for_each_utterance_without_colours(samples):
+def test_text_in_pipe_is_one_plain_line_per_utterance(samples):
     result = listen("-", "--all", "--format", "text", data=wav(samples))
     lines = result.stdout.decode().splitlines()
     rows = [json.loads(x) for x in listen("-", "--all", data=wav(samples)).stdout.splitlines()]
@@ -97,7 +97,7 @@ def test_text_in_a_pipe_is_a_line_for_each_utterance_without_colours(samples):
 def test_adaptation_is_reported_on_stderr(samples):
     result = listen("-", "--adapt", data=wav(samples))
     assert result.returncode == 0
-    assert b"edge-ser: adapted to the voice on" in result.stderr
+    assert b"edge-ser: adapted to the speaker on" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -113,13 +113,13 @@ def test_adaptation_is_reported_on_stderr(samples):
         (["-", "--rate", "5"], b"", 2, "sample_rate=5 "),
         (["-", "--rate", "16000", "--channel", "2"], bytes(999), 2, "channel=2"),
         (["-", "--profile", "nobody"], b"", 2, "no such profile"),
-        (["-", "--adapt", "--profile", "nobody"], b"", 2, "give that or --profile"),
+        (["-", "--adapt", "--profile", "nobody"], b"", 2, "cannot be combined"),
         (["-", "--rate", "16000"], b"", 0, ""),
         (["-", "--rate", "16000", "--encoding", "s24le"], bytes(48_001), 0, ""),
         (["-", "--rate", "16000", "--encoding", "f32le"], b"\xff" * 64_000, 1, "NaN"),
     ],
 )
-def test_what_goes_wrong_is_one_line_on_stderr(arguments, data, status, message):
+def test_errors_are_one_line_on_stderr(arguments, data, status, message):
     result = listen(*arguments, data=data)
     assert result.returncode == status
     assert message.encode() in result.stderr
@@ -141,7 +141,7 @@ def fed(data: bytes, *arguments: str) -> subprocess.Popen[bytes]:
     return process
 
 
-def test_events_are_not_held_back_and_ctrl_c_ends_the_utterance(samples):
+def test_events_are_immediate_and_ctrl_c_ends_utterance(samples):
     until = 24_000 + 16_000  # within the first voice
     arguments = ("--all", "--rate", "16000", "--encoding", "f32le")
     process = fed(np.concatenate([samples, samples[:until]]).astype("<f4").tobytes(), *arguments)
@@ -149,14 +149,14 @@ def test_events_are_not_held_back_and_ctrl_c_ends_the_utterance(samples):
     first = json.loads(process.stdout.readline())  # stdin is still open
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    rest, complaints = process.communicate(timeout=60)
+    rest, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert complaints == b""
+    assert errors == b""
     ends = [row for row in (first, *map(json.loads, rest.splitlines())) if row["event"] == "end"]
     assert ends[-1]["end"] == pytest.approx((len(samples) + until) / 16_000, abs=0.2)
 
 
-def test_a_reader_that_has_gone_ends_it_quietly(samples):
+def test_closed_output_pipe_is_status_141_without_message(samples):
     arguments = ("--all", "--rate", "16000", "--encoding", "f32le")
     process = fed(samples.astype("<f4").tobytes(), *arguments)
     assert process.stdout is not None and process.stderr is not None
@@ -170,7 +170,7 @@ def test_a_reader_that_has_gone_ends_it_quietly(samples):
     process.stderr.close()
 
 
-def test_help_comes_without_what_is_heavy():
+def test_help_imports_nothing_heavy():
     code = (
         "import sys, edge_runtime.cli; "
         "sys.exit(' '.join({'numpy', 'onnxruntime', 'sounddevice'} & set(sys.modules)))"
@@ -207,7 +207,7 @@ def blocks(samples):
     return [(two[k : k + 800], False) for k in range(0, len(two), 800)]
 
 
-def test_the_microphone_is_heard_until_it_has_gone_and_losses_are_told(
+def test_microphone_until_it_disappears_with_losses_reported(
     sounddevice, monkeypatch, capfd, samples
 ):
     long = np.concatenate([samples] * 2)
@@ -215,12 +215,12 @@ def test_the_microphone_is_heard_until_it_has_gone_and_losses_are_told(
     script[3] = (script[3][0], True)
     monkeypatch.setattr(FakeStream, "script", script)
     assert run(monkeypatch, "listen", "--all") == 1
-    out, complaints = capfd.readouterr()
+    out, errors = capfd.readouterr()
     rows = [json.loads(line) for line in out.splitlines()]
     assert sum(row["event"] == "end" for row in rows) >= 3
-    assert "1.0 s of audio were lost" in complaints
-    assert "reports 1 times" in complaints
-    assert "edge-ser: microphone USB Mic Array: delivers no audio" in complaints
+    assert "1.0 s of audio were lost" in errors
+    assert "reported lost audio 1 times" in errors
+    assert "edge-ser: microphone USB Mic Array: delivers no audio" in errors
 
 
 def test_lost_audio_is_an_event(sounddevice, monkeypatch, capfd, samples):
@@ -245,24 +245,24 @@ def test_lost_audio_is_an_event(sounddevice, monkeypatch, capfd, samples):
     assert any(row["start"] > 11 for row in rows if row["event"] == "end")
 
 
-def test_the_devices_are_listed(sounddevice, monkeypatch, capfd):
+def test_devices_are_listed(sounddevice, monkeypatch, capfd):
     assert run(monkeypatch, "listen", "--list-devices") == 0
     assert "* 3: USB Mic Array" in capfd.readouterr().out
     assert run(monkeypatch, "listen", "--device", "Headset") == 2
     assert "1: Built-in Audio" in capfd.readouterr().err
 
 
-def test_a_profile_is_made_of_the_microphone(sounddevice, monkeypatch, capfd, samples, tmp_path):
+def test_profile_from_microphone(sounddevice, monkeypatch, capfd, samples, tmp_path):
     monkeypatch.setattr(FakeStream, "script", blocks(samples[: 16_000 * 6]))
     path = tmp_path / "anna.json"
     assert run(monkeypatch, "profile", "create", str(path), "--microphone", "5") == 0
-    out, complaints = capfd.readouterr()
+    out, errors = capfd.readouterr()
     assert json.loads(path.read_text())["seconds"] < 5
-    assert "s of speech" in out and "are little" in complaints
+    assert "s of speech" in out and "is recommended" in errors
     for wrong, message in (
-        (["--microphone", "clip.wav"], "not both"),
+        (["--microphone", "clip.wav"], "cannot be combined"),
         (["--microphone", "0"], "from 1 to 3600"),
-        ([], "nothing to make a profile of"),
+        ([], "no recordings given"),
         (["clip.wav", "--device", "1"], "--microphone"),
     ):
         assert run(monkeypatch, "profile", "create", str(tmp_path / "b.json"), *wrong) == 2

@@ -1,4 +1,4 @@
-"""`edge-ser classify --timeline` as it is called."""
+"""`edge-ser classify --timeline` as a process."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def segments(call):
     return list(EmotionModel.load().timeline(call))
 
 
-def test_every_format_says_what_python_says(call, segments):
+def test_all_formats_equal_python_api(call, segments):
     def answer(format):
         done = edge_ser("--timeline", "--format", format, call)
         assert (done.returncode, done.stderr) == (0, "")
@@ -66,7 +66,7 @@ def test_every_format_says_what_python_says(call, segments):
     assert text[0] == str(call) and " in all: " in text[-1] and len(text) == len(segments) + 2
 
 
-def test_a_file_gets_the_format_of_its_name_and_the_window_asked_for(call, tmp_path):
+def test_output_suffix_and_window_options(call, tmp_path):
     out = tmp_path / "call.srt"
     done = edge_ser("-t", call, "-o", out, "--window", 2, "--hop", 0.5)
     assert (done.returncode, done.stdout) == (0, "")
@@ -78,7 +78,7 @@ def test_a_file_gets_the_format_of_its_name_and_the_window_asked_for(call, tmp_p
     assert again.returncode == 2 and "exists already" in again.stderr
 
 
-def test_a_plot_is_drawn_beside_the_answer(call, tmp_path):
+def test_plot_is_drawn_in_addition(call, tmp_path):
     pytest.importorskip("matplotlib")
     picture = tmp_path / "call.png"
     done = edge_ser(call, "--plot", picture)
@@ -91,13 +91,13 @@ def test_a_plot_is_drawn_beside_the_answer(call, tmp_path):
     assert picture.read_bytes() == content
 
 
-def test_standard_input_is_a_recording_too(call, segments):
+def test_stdin_is_accepted(call, segments):
     done = edge_ser("-t", "--format", "jsonl", "-", input=call.read_bytes(), text=False)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["label"] for row in rows] == [s.label for s in segments]
 
 
-def test_a_bad_recording_does_not_stop_the_others(call, segments, tmp_path):
+def test_unreadable_recording_does_not_stop_others(call, segments, tmp_path):
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"no audio")
     done = edge_ser("-t", "--format", "json", bad, call, tmp_path / "missing.wav")
@@ -107,7 +107,7 @@ def test_a_bad_recording_does_not_stop_the_others(call, segments, tmp_path):
     assert len(done.stderr.splitlines()) == 2
 
 
-def test_a_recording_that_breaks_off_is_marked(call, tmp_path):
+def test_truncated_recording_is_incomplete(call, tmp_path):
     cut = tmp_path / "cut.wav"
     cut.write_bytes(call.read_bytes()[: call.stat().st_size // 2])
     done = edge_ser("-t", "--format", "json", call, cut)
@@ -119,27 +119,27 @@ def test_a_recording_that_breaks_off_is_marked(call, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments, said",
+    "arguments, message",
     [
-        (["--format", "srt"], "--format srt needs --timeline"),
-        (["--hop", "1"], "--window and --hop are of --timeline"),
+        (["--format", "srt"], "--format srt requires --timeline"),
+        (["--hop", "1"], "--window and --hop require --timeline"),
         (["-t", "--window", "0"], "window=0.0 must be from 0.5 to 60 seconds"),
-        (["-t", "--hop", "5"], "hop=5.0 must be from 0.05 to the window's 3 seconds"),
-        (["-t", "--jobs", "2"], "one recording after the other"),
-        (["--plot", "a.gif"], "wanted a name that ends in"),
-        (["-t", "--format", "vtt", "CALL"], "is of one recording, and 2 are given"),
-        (["--plot", "PLOT", "CALL"], "draws one recording, and 2 are given"),
+        (["-t", "--hop", "5"], "hop=5.0 must be from 0.05 seconds to the window of 3 seconds"),
+        (["-t", "--jobs", "2"], "one recording at a time"),
+        (["--plot", "a.gif"], "expected a name that ends in"),
+        (["-t", "--format", "vtt", "CALL"], "--format vtt supports one recording, got 2"),
+        (["--plot", "PLOT", "CALL"], "--plot supports one recording, got 2"),
     ],
     ids=str,
 )
-def test_what_does_not_go_together_is_a_wrong_command_line(call, tmp_path, arguments, said):
+def test_invalid_combinations_are_status_2(call, tmp_path, arguments, message):
     places = {"CALL": call, "PLOT": tmp_path / "a.png"}
     done = edge_ser(*(places.get(a, a) for a in arguments), call)
     assert (done.returncode, done.stdout) == (2, "")
-    assert said in done.stderr and len(done.stderr.splitlines()) == 1
+    assert message in done.stderr and len(done.stderr.splitlines()) == 1
 
 
-def test_a_good_old_file_is_not_given_for_nothing(call, tmp_path):
+def test_existing_file_survives_total_failure(call, tmp_path):
     out, bad = tmp_path / "old.csv", tmp_path / "bad.wav"
     out.write_text("of great value")
     bad.write_bytes(b"no audio")

@@ -1,4 +1,4 @@
-"""Timelines as text, line by line."""
+"""Writers of timelines."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from edge_runtime.cli.prediction_output import Format
+from edge_runtime.cli.output import OutputFormat
 from edge_runtime.cli.terminal import wrap_hanging
-from edge_runtime.cli.timeline_output import Timelines
+from edge_runtime.cli.timeline_output import timeline_writer
 from edge_runtime.inference.prediction import NO_SPEECH
 from edge_runtime.streaming.segments import Segment
 
@@ -21,18 +21,18 @@ PAUSE = Segment(3663.0, 3664.75, NO_SPEECH, 0.5, {"happy": 0.5, "sad": 0.5})
 class Terminal(io.StringIO):
     def __init__(self, encoding="utf-8"):
         super().__init__()
-        self.name_of_encoding = encoding
+        self.encoding_name = encoding
 
     @property
     def encoding(self):
-        return self.name_of_encoding
+        return self.encoding_name
 
     def isatty(self):
         return True
 
 
-def written(file, format=Format.text, names=("a.wav",)):
-    out = Timelines(format, file, LABELS)
+def written(file, format=OutputFormat.text, names=("a.wav",)):
+    out = timeline_writer(format, file, LABELS)
     for name in names:
         out.begin(name)
         out.add(SAD)
@@ -42,7 +42,7 @@ def written(file, format=Format.text, names=("a.wav",)):
     return file.getvalue()
 
 
-def test_text_has_a_line_a_segment_and_the_shares_of_the_time(monkeypatch):
+def test_text_has_segments_and_shares(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     lines = written(Terminal()).splitlines()
     assert lines[0] == "a.wav"
@@ -51,7 +51,7 @@ def test_text_has_a_line_a_segment_and_the_shares_of_the_time(monkeypatch):
     assert lines[3] == "     0:03.5 in all: sad 50%, no speech 50%"
 
 
-def test_a_terminal_has_colours_by_label_and_ascii_where_it_holds_no_more(monkeypatch):
+def test_terminal_has_colours_and_ascii_fallback(monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     text = written(Terminal("ascii"))
@@ -61,15 +61,15 @@ def test_a_terminal_has_colours_by_label_and_ascii_where_it_holds_no_more(monkey
 
 
 @pytest.mark.parametrize("names", [(), ("a.wav",), ("a.wav", "ü.wav")], ids=str)
-def test_a_list_is_json_for_any_number_of_recordings(names):
-    found = json.loads(written(Terminal(), Format.json, names))
-    assert [row["file"] for row in found] == list(names)
-    ascii_only = written(Terminal("latin-1"), Format.json, names)
-    assert ascii_only.isascii() and json.loads(ascii_only) == found
+def test_json_for_any_number_of_recordings(names):
+    rows = json.loads(written(Terminal(), OutputFormat.json, names))
+    assert [row["file"] for row in rows] == list(names)
+    ascii_only = written(Terminal("latin-1"), OutputFormat.json, names)
+    assert ascii_only.isascii() and json.loads(ascii_only) == rows
 
 
 @pytest.mark.parametrize("width", [30, 44, 60, 61, 200])
-def test_lines_end_where_the_terminal_does(monkeypatch, width):
+def test_lines_fit_the_terminal(monkeypatch, width):
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", str(width))
     lines = written(Terminal()).splitlines()
@@ -78,7 +78,7 @@ def test_lines_end_where_the_terminal_does(monkeypatch, width):
     assert " ".join(" ".join(lines[3:]).split()) == "0:03.5 in all: sad 50%, no speech 50%"
 
 
-def test_what_hangs_is_indented_and_whole_for_programs(monkeypatch):
+def test_wrap_hanging_indents_on_terminals_only(monkeypatch):
     monkeypatch.setenv("COLUMNS", "20")
     text = "name    some words that are many\nfile    /a/path/that-is-never-broken.wav"
     assert wrap_hanging(text, 8, io.StringIO()) == text
@@ -91,7 +91,9 @@ def test_what_hangs_is_indented_and_whole_for_programs(monkeypatch):
     ]
 
 
-def test_a_list_on_a_terminal_is_json_whose_parts_end_their_lines():
-    text = written(Terminal(), Format.json, ("a.wav", "b.wav"))
-    assert json.loads(text) == json.loads(written(io.StringIO(), Format.json, ("a.wav", "b.wav")))
+def test_json_parts_end_lines_on_terminal():
+    text = written(Terminal(), OutputFormat.json, ("a.wav", "b.wav"))
+    assert json.loads(text) == json.loads(
+        written(io.StringIO(), OutputFormat.json, ("a.wav", "b.wav"))
+    )
     assert text.startswith("[\n") and "\n, {\n" in text and text.endswith("}\n]\n")

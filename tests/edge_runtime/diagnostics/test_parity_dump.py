@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import platform
 import subprocess
-import sys
 
 import numpy as np
 import pytest
-from support.paths import ROOT, VOICES
+from support.command import edge_ser
+from support.paths import VOICES
 
 from edge_runtime import AudioError, EdgeSerError, EmotionModel
 from edge_runtime.diagnostics.parity_dump import DeviceOutputs
@@ -18,13 +18,7 @@ CLIPS = sorted(VOICES.glob("*/*.wav"))
 
 
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "edge_runtime.diagnostics.parity_dump", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=120,
-    )
+    return edge_ser("parity-dump", *arguments)
 
 
 def test_the_file_holds_what_classify_answers(tmp_path):
@@ -39,7 +33,7 @@ def test_the_file_holds_what_classify_answers(tmp_path):
     ):
         answer = model.classify(clip)
         np.testing.assert_allclose(probabilities, list(answer.probabilities.values()), atol=1e-5)
-        heard = network_of(model).run(network_of(model).new_silence_gate().whole(features))
+        heard = network_of(model).run(network_of(model).new_silence_gate().filter_clip(features))
         np.testing.assert_allclose(logits, heard.logits, atol=1e-5)
 
 
@@ -54,10 +48,10 @@ def test_a_file_that_is_there_is_kept(tmp_path):
 
 def test_errors_name_the_file(tmp_path):
     with pytest.raises(AudioError, match="gone.wav: no such file"):
-        DeviceOutputs.of(EmotionModel.load(), [tmp_path / "gone.wav"])
+        DeviceOutputs.compute(EmotionModel.load(), [tmp_path / "gone.wav"])
     (tmp_path / "other.npz").write_text("no archive")
     for name in ("gone.npz", "other.npz"):
         with pytest.raises(EdgeSerError, match=f"{name}: cannot be read .*parity_dump"):
             DeviceOutputs.load(tmp_path / name)
     failed = command(CLIPS[0], "--out", tmp_path / "no" / "measured.npz")
-    assert failed.returncode == 1 and len(failed.stderr.splitlines()) == 1
+    assert failed.returncode == 2 and len(failed.stderr.splitlines()) == 1

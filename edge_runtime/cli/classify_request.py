@@ -1,0 +1,217 @@
+"""A validated request of `edge-ser classify`, parsed from the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..audio.limits import AudioLimits, audio_limits
+from ..audio.pcm import PcmFormat
+from ..errors import ConfigError
+from .output import SINGLE_RECORDING_FORMATS, OutputFormat, format_of
+from .terminal import is_terminal
+
+if TYPE_CHECKING:
+    from ..audio.read import AudioSource
+
+STDIN = "-"  # a file of that name is ./-
+
+# stdout by another name: opened as a file, it would truncate the target of a redirection.
+STDOUT = (Path("-"), Path("/dev/stdout"), Path("/dev/fd/1"))
+
+# Defaults of the timeline, in seconds.
+WINDOW, HOP = 3.0, 1.0
+
+
+# The requests are named tuples: dataclasses take ten times as long to create at start-up.
+
+
+class AudioInputs(NamedTuple):
+    """The recordings to read.
+
+    Attributes:
+        paths: Files, folders, patterns, or `STDIN`.
+        channel: Channel to use, counted from 1. None: the mean of all.
+        limits: Maximum duration and size of a file.
+        stdin_limits: The same for stdin, which is held in memory.
+        raw: Format of raw PCM on stdin. None: stdin holds an audio file.
+    """
+
+    paths: list[str]
+    channel: int | None
+    limits: AudioLimits
+    stdin_limits: AudioLimits
+    raw: PcmFormat | None
+
+    def read_stdin(self) -> AudioSource:
+        """Read stdin to its end."""
+        from ..audio.stdin import read_all_stdin
+
+        return read_all_stdin(self.raw, self.stdin_limits, self.channel)
+
+
+class OutputTarget(NamedTuple):
+    """Where and how to write the results.
+
+    Attributes:
+        path: The file. None: stdout.
+        format: Format of the results.
+        force: Replace an existing file.
+    """
+
+    path: Path | None
+    format: OutputFormat
+    force: bool
+
+
+class TimelineOptions(NamedTuple):
+    """Options of `--timeline`.
+
+    Attributes:
+        window: Seconds that the network gets at once.
+        hop: Seconds from one window to the next.
+        plot: Picture to draw, or None.
+    """
+
+    window: float
+    hop: float
+    plot: Path | None
+
+
+class ClassifyRequest(NamedTuple):
+    """A request of `edge-ser classify`.
+
+    Attributes:
+        inputs: The recordings to read.
+        output: Where and how to write the results.
+        timeline: Options of `--timeline`. None: one result per file.
+        threshold: Confidence below which the label is "uncertain". None: that of the model.
+        jobs: Number of processes. 0: one per core.
+        show_progress: Show a progress bar on stderr.
+    """
+
+    inputs: AudioInputs
+    output: OutputTarget
+    timeline: TimelineOptions | None
+    threshold: float | None
+    jobs: int
+    show_progress: bool
+
+
+def parse_inputs(
+    paths: list[str],
+    channel: int | None,
+    raw: PcmFormat | None,
+    limits: tuple[float | None, str | None],
+    is_timeline: bool,
+) -> AudioInputs:
+    """Validate the options of the inputs.
+
+    Args:
+        paths: The arguments.
+        channel: `--channel`.
+        raw: `--rate`, `--channels` and `--encoding`.
+        limits: `--max-duration` and `--max-size`.
+        is_timeline: True for `--timeline` and `--plot`, whose default limits are larger.
+
+    Raises:
+        ConfigError: If stdin cannot be read, or an option is out of range.
+    """
+    if paths.count(STDIN) > 1:
+        raise ConfigError("- is given twice; stdin can be read only once")
+    if STDIN in paths and is_terminal(sys.stdin):
+        raise ConfigError("- reads stdin, which is a terminal; pipe audio into it")
+    if raw is not None and STDIN not in paths:
+        raise ConfigError("--rate applies to raw PCM on stdin; pass - as a PATH")
+    duration, size = limits
+    return AudioInputs(
+        paths,
+        channel,
+        audio_limits(duration, size, is_timeline),
+        audio_limits(duration, size or "1G", is_timeline),
+        raw,
+    )
+
+
+def parse_output(
+    output: Path | None, format: OutputFormat | None, force: bool, plot: Path | None
+) -> OutputTarget:
+    """Validate `--output`, `--format` and `--force`.
+
+    Raises:
+        ConfigError: If a file cannot be created, or exists and `--force` is missing.
+    """
+    if output in STDOUT:
+        output = None
+    target = OutputTarget(output, format_of(output, format), force)
+    if force and output is None and plot is None:
+        raise ConfigError("--force requires --output or --plot")
+    if output is not None and plot is not None and output.resolve() == plot.resolve():
+        raise ConfigError(f"--output and --plot must be different files, got {output} for both")
+    for path in (plot, output):
+        if path is not None:
+            from ..files import check_free
+
+            check_free(path, force)
+    return target
+
+
+def parse_timeline(
+    is_timeline: bool, window: float | None, hop: float | None, plot: Path | None
+) -> TimelineOptions | None:
+    """Validate `--window`, `--hop` and `--plot`.
+
+    Returns:
+        The options, or None without `--timeline` and `--plot`.
+
+    Raises:
+        ConfigError: If an option is out of range, or requires `--timeline`.
+        EdgeSerError: If a plot is requested and matplotlib is missing.
+    """
+    if not is_timeline:
+        if window is not None or hop is not None:
+            raise ConfigError("--window and --hop require --timeline")
+        return None
+    from ..streaming.timeline import check_window
+
+    window = WINDOW if window is None else window
+    hop = min(HOP, window) if hop is None else hop
+    check_window(window, hop)
+    if plot is not None:
+        from .plot import check_plot
+
+        check_plot(plot)
+    return TimelineOptions(window, hop, plot)
+
+
+def check_request(request: ClassifyRequest) -> None:
+    """Raise ConfigError if options cannot be combined, or an input would be overwritten."""
+    format = request.output.format
+    if request.timeline is None and format in SINGLE_RECORDING_FORMATS:
+        raise ConfigError(f"--format {format.value} requires --timeline")
+    if request.timeline is not None and request.jobs != 1:
+        raise ConfigError(
+            f"--jobs {request.jobs} cannot be combined with --timeline or --plot, which process "
+            "one recording at a time"
+        )
+    plot = request.timeline and request.timeline.plot
+    _check_not_input(request.inputs.paths, {"--output": request.output.path, "--plot": plot})
+
+
+def _check_not_input(paths: list[str], outputs: dict[str, Path | None]) -> None:
+    from ..audio.paths import expand
+
+    existing = {
+        option: path for option, path in outputs.items() if path is not None and path.is_file()
+    }
+    for name in expand(paths) if existing else ():
+        for option, path in existing.items():
+            with contextlib.suppress(OSError):  # reported when the input is read
+                if isinstance(name, str) and os.path.samefile(name, path):
+                    raise ConfigError(
+                        f"{option} {path}: is also an input ({name}) and would be overwritten; "
+                        "choose another name"
+                    )

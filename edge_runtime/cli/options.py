@@ -1,0 +1,148 @@
+"""Command-line options that several commands share, each defined once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..audio.pcm import Encoding
+from .output import OutputFormat
+
+if TYPE_CHECKING:
+    from ..inference.profile import SpeakerProfile
+    from ..model import EmotionModel
+
+
+def complete_profile(incomplete: str) -> list[str]:
+    """Return the names of stored profiles that begin with `incomplete`, for shell completion."""
+    from ..inference.profile import profile_folder
+
+    names = sorted(path.stem for path in profile_folder().glob("*.json"))
+    return [name for name in names if name.startswith(incomplete)]
+
+
+# The network and the decision.
+
+ModelOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--model",
+        metavar="FILE",
+        readable=False,
+        help="An .onnx model [default: the bundled model].",
+    ),
+]
+ProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        autocompletion=complete_profile,
+        help="Profile of the speaker, made by `edge-ser profile create`.",
+    ),
+]
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option(
+        "--threshold",
+        metavar="P",
+        min=0.0,
+        max=1.0,
+        help='Return "uncertain" below this confidence [default: stored in the model].',
+    ),
+]
+
+# The audio.
+
+DeviceOption = Annotated[
+    str | None,
+    typer.Option("--device", metavar="N|NAME", help="Input device: index, or part of its name."),
+]
+ChannelOption = Annotated[
+    int | None,
+    typer.Option(
+        "--channel",
+        metavar="N",
+        min=1,
+        help="Use only this channel, counted from 1 (left) [default: mean of all].",
+    ),
+]
+MaxDurationOption = Annotated[
+    float | None,
+    typer.Option(
+        "--max-duration",
+        metavar="SECONDS",
+        help="Reject longer recordings [default: 1800; 86400 with --timeline].",
+    ),
+]
+MaxSizeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--max-size",
+        metavar="SIZE",
+        help="Reject larger files, such as 500M or 2G [default: 1G; 32G with --timeline].",
+    ),
+]
+
+# Raw PCM on standard input; `audio.stdin.stdin_format` combines the three.
+
+RateOption = Annotated[
+    int | None, typer.Option("--rate", metavar="HZ", help="Sample rate of raw PCM on stdin.")
+]
+ChannelsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--channels",
+        metavar="N",
+        min=1,
+        help="Interleaved channels of raw PCM on stdin [default: 1].",
+    ),
+]
+EncodingOption = Annotated[
+    Encoding | None,
+    typer.Option("--encoding", help="Sample format of raw PCM on stdin [default: s16le]."),
+]
+
+# The output.
+
+FormatOption = Annotated[
+    OutputFormat | None,
+    typer.Option("--format", help="Format of the results [default: suffix of --output, or text]."),
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="File to write to [default: stdout]."),
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Hide the progress bar; errors are still printed.")
+]
+
+
+def load_model_and_profile(
+    model: Path | None, profile: str | None
+) -> tuple[EmotionModel, SpeakerProfile | None]:
+    """Load a model and the profile of a speaker, and check that they fit.
+
+    Args:
+        model: An .onnx file. Default: the bundled model.
+        profile: Name or path of a profile, or None.
+
+    Raises:
+        ConfigError: If there is no such profile, or it belongs to another model.
+        ModelError: If the model cannot be loaded.
+    """
+    from ..model import EmotionModel
+
+    if profile is None:
+        return EmotionModel.load(model), None
+    from ..inference.network import network_of
+    from ..inference.profile import SpeakerProfile, profile_path
+
+    speaker = SpeakerProfile.load(profile_path(profile))
+    loaded = EmotionModel.load(model)
+    speaker.bias_for(network_of(loaded))  # fails once, not for every file
+    return loaded, speaker
