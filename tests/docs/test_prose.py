@@ -27,7 +27,7 @@ HABITS = re.compile(
     r"hears?|heard|tells?|told|says|said|knows?|knew|thinks?|thought|teach(?:es)?|taught|"
     r"judges?(?! people)|judged|wanted|asked for|takes? in|lets? go|gets? used to|makes? of|"
     r"choose who|nobody|somebody|anybody|whoever|that which|lest|beside|by itself|of ones own|"
-    r"(?:is|are) none|no more than|nothing but|not for every file"
+    r"(?-i:(?<!there )(?:is|are) none)|no more than|nothing but|not for every file"
     r")\b",
     re.IGNORECASE,
 )
@@ -170,6 +170,7 @@ def test_habits_are_found(text):
     "text",
     [
         "Silence that ends an utterance.",
+        "Return the length; None if there is none. A value is None or text.",
         "Run it.\n\nArgs:\n    last: Whether it has ended.\n\nReturns:\n    Whether it ran.",
         'Follow Hinton 2015, "What the network told us about nothing".',
         "Return `heard`.\n\nExample:\n    >>> print('told')\n    told",
