@@ -1,10 +1,11 @@
-"""Δ and ΔΔ features: how the coefficients change over time."""
+"""Delta features: the local derivatives of coefficients over time."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ..errors import AudioError, ConfigError
+from ..validation import check_integer
 
 _MODES = ("interp", "nearest", "mirror", "constant", "wrap")
 
@@ -12,27 +13,38 @@ _MODES = ("interp", "nearest", "mirror", "constant", "wrap")
 def delta(
     features: np.ndarray, width: int = 9, order: int = 1, *, mode: str = "interp"
 ) -> np.ndarray:
-    """The local derivative of features over time: `librosa.feature.delta`, time first.
+    """Compute delta features: `librosa.feature.delta`, with time first.
 
     Args:
-        features: float `(n_frames, n_features)`.
-        width: frames that a Savitzky-Golay filter looks at, an odd number of 3 or more.
-        order: 1 for Δ, 2 for ΔΔ; it is also the order of the polynomial, so less than `width`.
-        mode: what is beyond the ends, as in `scipy.signal.savgol_filter`; "interp" fits the first
-            and the last `width` frames, so there must be that many.
-    Returns the same shape and float type.
+        features: Float `(n_frames, n_features)`.
+        width: Frames that the Savitzky-Golay filter covers, an odd number of 3 or more.
+        order: 1 for delta, 2 for delta-delta. It is also the order of the polynomial, and must be
+            less than `width`.
+        mode: Extension beyond the ends, as for `scipy.signal.savgol_filter`. "interp" fits a
+            polynomial to the first and last `width` frames, and requires that many.
+
+    Returns:
+        Derivatives of the same shape and float type.
+
+    Raises:
+        AudioError: If `features` have another shape or type, or too few frames.
+        ConfigError: If another argument is out of range.
+
+    Example:
+        >>> delta(np.arange(12.0).reshape(12, 1), width=3)[5]
+        array([1.])
     """
-    if not isinstance(width, int) or width < 3 or width % 2 != 1:
-        raise ConfigError(f"width={width!r} must be an odd whole number of 3 or more")
-    if not isinstance(order, int) or not 0 < order < width:
-        raise ConfigError(f"order={order!r} must be a whole number from 1 to width-1={width - 1}")
+    check_integer("width", width, 3)
+    if width % 2 != 1:
+        raise ConfigError(f"width={width!r} must be odd")
+    check_integer("order", order, 1, width - 1)
     if mode not in _MODES:
         raise ConfigError(f"mode={mode!r} must be one of {', '.join(_MODES)}")
     features = np.asarray(features)
     if features.ndim != 2 or not np.issubdtype(features.dtype, np.floating):
         raise AudioError(
-            f"features are {features.dtype} of shape {features.shape}; "
-            "wanted floating-point (n_frames, n_features)"
+            f"features are {features.dtype} of shape {features.shape}; expected floating-point "
+            "(n_frames, n_features)"
         )
     if mode == "interp" and width > len(features):
         raise AudioError(
@@ -41,4 +53,5 @@ def delta(
         )
     from scipy.signal import savgol_filter
 
-    return savgol_filter(features, width, polyorder=order, deriv=order, axis=0, mode=mode)
+    derivatives = savgol_filter(features, width, polyorder=order, deriv=order, axis=0, mode=mode)
+    return np.asarray(derivatives)

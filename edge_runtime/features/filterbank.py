@@ -1,7 +1,6 @@
-"""The constant arrays of the front end: windows, mel filters, DCT and lifter matrices.
+"""The constant arrays of the front end: mel filters, DCT and lifter matrices.
 
-Everything here is computed once per configuration, in float64, with numpy alone: scipy costs
-about 0.2 s and 30 MB at import, so only windows outside the cosine family load it.
+They are computed once per configuration, in float64.
 """
 
 from __future__ import annotations
@@ -10,86 +9,51 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import ConfigError
-from ..messages import brief_repr, shorten_error
 from .config import MfccConfig
+from .windows import window_values
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-# Coefficients a_k of w(phase) = sum_k a_k cos(k phase), phase from -pi to pi, under every name
-# that scipy.signal.get_window gives them.
-_COSINE_WINDOWS = {
-    ("hann", "han"): (0.5, 0.5),
-    ("hamming", "hamm", "ham"): (0.54, 1.0 - 0.54),
-    ("blackman", "black", "blk"): (0.42, 0.5, 0.08),
-    ("boxcar", "box", "ones", "rect", "rectangular"): (1.0,),
-}
-_COSINE_BY_NAME = {name: a for names, a in _COSINE_WINDOWS.items() for name in names}
-
-# Slaney's scale: 200/3 Hz per mel up to 1 kHz, from there 27 mels to a factor of 6.4. 1 kHz is
-# 14.999999999999998 mel in librosa, and a filter's edge may lie on a bin only by that.
+# Slaney's scale: 200/3 Hz per mel up to 1 kHz, then 27 mels per factor of 6.4. In librosa 1 kHz is
+# 14.999999999999998 mel, and that last bit can decide on which side of a bin the edge of a filter
+# lies.
 _HZ_PER_MEL = 200.0 / 3
 _LOG_MEL = 1000.0 / _HZ_PER_MEL
 _LOG_STEP = np.log(6.4) / 27.0
 
-# Blocks that the mel matrix is cut into, so that less of its zeros is multiplied.
+# The mel matrix is split into this many blocks, to multiply fewer of its zeros.
 N_BAND_BLOCKS = 4
 
 
-def window(name: str | tuple | float, length: int, *, symmetric: bool = False) -> np.ndarray:
-    """A window of `length > 0` samples, as `scipy.signal.get_window(name, length)` gives it.
-
-    Returns float64 `(length,)`. Periodic ("DFT-even") unless `symmetric`, which gives the
-    convention of `numpy.hamming` and its like.
-    Raises ConfigError for a window that scipy does not know.
-    """
-    if name in _COSINE_BY_NAME:
-        if length == 1:
-            return np.ones(1)
-        # The phases of scipy.signal.windows.general_cosine, so that every sample is the same to
-        # the last bit: under power < 1 even that can be seen.
-        phase = np.linspace(-np.pi, np.pi, length if symmetric else length + 1)[:length]
-        weights = np.zeros(length)
-        for k, a in enumerate(_COSINE_BY_NAME[name]):
-            weights += a * np.cos(k * phase)
-        return weights
-    import scipy.signal
-
-    try:
-        with np.errstate(all="ignore"):
-            weights = scipy.signal.get_window(name, length, fftbins=not symmetric)
-        weights = np.asarray(weights, float)
-    except Exception as error:  # scipy raises many kinds for parameters that make no window
-        raise ConfigError(
-            f"window={brief_repr(name)} is not a window of scipy.signal: {shorten_error(error)}"
-        ) from error
-    if not np.isfinite(weights).all():
-        raise ConfigError(
-            f"window={brief_repr(name)} is not finite everywhere: its parameters are none"
-        )
-    return weights
-
-
 def hz_to_mel(frequencies: ArrayLike, *, htk: bool = False) -> np.ndarray:
-    """Hz to mel: Slaney's Auditory Toolbox scale (linear below 1 kHz) or HTK's formula.
+    """Convert Hz to mel, as `librosa.hz_to_mel` does.
 
-    Follows librosa.hz_to_mel; https://engineering.purdue.edu/~malcolm/interval/1998-010/
+    https://engineering.purdue.edu/~malcolm/interval/1998-010/
+
+    Args:
+        frequencies: Frequencies in Hz, of any shape.
+        htk: Use HTK's formula instead of the scale of Slaney's Auditory Toolbox, which is linear
+            below 1 kHz.
+
+    Returns:
+        Mels, float64 of the same shape.
     """
     f = np.asarray(frequencies, dtype=float)
     if htk:
-        return 2595.0 * np.log10(1.0 + f / 700.0)
+        return np.asarray(2595.0 * np.log10(1.0 + f / 700.0))
     linear = f / _HZ_PER_MEL
     logarithmic = _LOG_MEL + np.log(np.maximum(f, 1e-10) / 1000.0) / _LOG_STEP
-    return np.where(f >= 1000.0, logarithmic, linear)
+    return np.asarray(np.where(f >= 1000.0, logarithmic, linear))
 
 
 def mel_to_hz(mels: ArrayLike, *, htk: bool = False) -> np.ndarray:
-    """The inverse of `hz_to_mel`."""
+    """Convert mel to Hz: the inverse of `hz_to_mel`."""
     m = np.asarray(mels, dtype=float)
     if htk:
-        return 700.0 * (10.0 ** (m / 2595.0) - 1.0)
-    return np.where(m >= _LOG_MEL, 1000.0 * np.exp(_LOG_STEP * (m - _LOG_MEL)), m * _HZ_PER_MEL)
+        return np.asarray(700.0 * (10.0 ** (m / 2595.0) - 1.0))
+    logarithmic = 1000.0 * np.exp(_LOG_STEP * (m - _LOG_MEL))
+    return np.asarray(np.where(m >= _LOG_MEL, logarithmic, m * _HZ_PER_MEL))
 
 
 def mel_filters(
@@ -102,10 +66,20 @@ def mel_filters(
     htk: bool = False,
     norm: str | float | None = "slaney",
 ) -> np.ndarray:
-    """Triangular mel filters, float64 `(n_mels, n_fft // 2 + 1)`: `librosa.filters.mel`.
+    """Compute triangular mel filters, as `librosa.filters.mel` does.
 
-    `norm` is "slaney" (every filter has the same area per Hz), None (peaks of 1), or the order p
-    of an l_p norm that every filter is scaled to, as in `librosa.util.normalize`.
+    Args:
+        sample_rate: Rate of the samples in Hz.
+        n_fft: Length of the FFT in samples.
+        n_mels: Number of filters.
+        fmin: Lowest frequency in Hz.
+        fmax: Highest frequency in Hz. Default: half the sample rate.
+        htk: Use HTK's mel formula.
+        norm: "slaney" (all filters have the same area per Hz), None (peaks of 1), or the order p
+            of an l_p norm to which every filter is scaled, as by `librosa.util.normalize`.
+
+    Returns:
+        The filters, float64 `(n_mels, n_fft // 2 + 1)`.
     """
     fmax = sample_rate / 2 if fmax is None else fmax
     bins = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
@@ -116,12 +90,12 @@ def mel_filters(
     ramps = edges[:, None] - bins
     rising = -ramps[:-2] / width[:-1, None]
     falling = ramps[2:] / width[1:, None]
-    filters = np.maximum(0, np.minimum(rising, falling))
+    filters: np.ndarray = np.maximum(0, np.minimum(rising, falling))
     if norm == "slaney":
         filters *= (2.0 / (edges[2:] - edges[:-2]))[:, None]
     elif norm is not None:
-        # librosa keeps the filters in float32 from here on: which rows count as too small to be
-        # scaled (below the smallest normal number) depends on that.
+        # librosa keeps the filters in float32 from here on. That determines which rows are too
+        # small to be scaled: those below the smallest normal number.
         length = _row_norms(filters, float(norm))
         length[length < np.finfo(np.float32).tiny] = 1.0
         filters /= length[:, None]
@@ -129,37 +103,56 @@ def mel_filters(
 
 
 def _row_norms(rows: np.ndarray, order: float) -> np.ndarray:
-    """The l_p norm of every row; p = 0 counts the entries above zero, as librosa does."""
+    """Return the l_p norm of every row; p = 0 counts the entries above zero, as librosa does."""
     if order == np.inf:
-        return rows.max(axis=1)
+        return np.asarray(rows.max(axis=1))
     if order == -np.inf:
-        return rows.min(axis=1)
+        return np.asarray(rows.min(axis=1))
     if order == 0:
-        return (rows > 0).sum(axis=1).astype(float)
-    return (rows**order).sum(axis=1) ** (1.0 / order)
+        return np.asarray((rows > 0).sum(axis=1).astype(float))
+    return np.asarray((rows**order).sum(axis=1) ** (1.0 / order))
 
 
 def python_speech_features_filters(
     sample_rate: float, n_fft: int, n_mels: int, fmin: float, fmax: float
 ) -> np.ndarray:
-    """The filters of `python_speech_features.get_filterbanks`, float64 `(n_mels, n_fft//2 + 1)`.
+    """Compute the filters of `python_speech_features.get_filterbanks`.
 
     HTK mel, edges rounded down to whole FFT bins, peaks of 1.
+
+    Args:
+        sample_rate: Rate of the samples in Hz.
+        n_fft: Length of the FFT in samples.
+        n_mels: Number of filters.
+        fmin: Lowest frequency in Hz.
+        fmax: Highest frequency in Hz.
+
+    Returns:
+        The filters, float64 `(n_mels, n_fft // 2 + 1)`.
     """
     mels = np.linspace(hz_to_mel(fmin, htk=True), hz_to_mel(fmax, htk=True), n_mels + 2)
-    edge = np.floor((n_fft + 1) * mel_to_hz(mels, htk=True) / sample_rate).astype(int)
+    edges = np.floor((n_fft + 1) * mel_to_hz(mels, htk=True) / sample_rate).astype(int)
     filters = np.zeros((n_mels, n_fft // 2 + 1))
     for j in range(n_mels):
-        left, peak, right = edge[j : j + 3]
+        left, peak, right = edges[j : j + 3]
         filters[j, left:peak] = (np.arange(left, peak) - left) / max(peak - left, 1)
         filters[j, peak:right] = (right - np.arange(peak, right)) / max(right - peak, 1)
     return filters
 
 
 def dct_matrix(n_in: int, n_out: int, dct_type: int = 2, norm: str | None = "ortho") -> np.ndarray:
-    """The matrix D, float64 `(n_in, n_out)`, for which `x @ D` is `scipy.fft.dct(x)[..., :n_out]`.
+    """Compute the matrix D for which `x @ D` is `scipy.fft.dct(x)[..., :n_out]`.
 
-    https://docs.scipy.org/doc/scipy/reference/generated/scipy.fft.dct.html gives the formulas.
+    Formulas: https://docs.scipy.org/doc/scipy/reference/generated/scipy.fft.dct.html
+
+    Args:
+        n_in: Length of x.
+        n_out: Number of coefficients.
+        dct_type: 1, 2 or 3.
+        norm: "ortho" or None.
+
+    Returns:
+        The matrix, float64 `(n_in, n_out)`.
     """
     n = np.arange(n_in)[:, None]
     k = np.arange(n_out)
@@ -185,29 +178,32 @@ def dct_matrix(n_in: int, n_out: int, dct_type: int = 2, norm: str | None = "ort
 
 
 def lifter_weights(n_mfcc: int, lifter: float, *, first: int) -> np.ndarray:
-    """`1 + lifter/2 sin(pi n / lifter)` for n = first, first + 1, …; ones where `lifter` is 0.
+    """Return `1 + lifter/2 sin(pi n / lifter)` for n = first, first + 1, …; ones for lifter 0.
 
     librosa counts from 1, python_speech_features (and HTK) from 0.
     """
     if lifter == 0:
         return np.ones(n_mfcc)
     n = np.arange(first, first + n_mfcc)
-    return 1.0 + (lifter / 2.0) * np.sin(np.pi * n / lifter)
+    return np.asarray(1.0 + (lifter / 2.0) * np.sin(np.pi * n / lifter))
 
 
-def window_of(config: MfccConfig) -> np.ndarray:
-    """What a frame is multiplied with, scale included, `(min(frame_length, n_fft),)`."""
+def frame_window(config: MfccConfig) -> np.ndarray:
+    """Return the window of a frame times the scale, float64 `(min(frame_length, n_fft),)`."""
     length = config.win_length or config.n_fft
     psf = config.convention == "python_speech_features"
-    weights = window(config.window, length, symmetric=psf) * config.scale
-    if psf:  # numpy.fft.rfft(frames, n_fft) drops what is beyond n_fft
-        return weights[: config.n_fft]
+    values = window_values(config.window, length, symmetric=psf) * config.scale
+    if psf:  # numpy.fft.rfft(frames, n_fft) drops samples beyond n_fft
+        return np.asarray(values[: config.n_fft])
     left = (config.n_fft - length) // 2
-    return np.pad(weights, (left, config.n_fft - length - left))
+    return np.pad(values, (left, config.n_fft - length - left))
 
 
-def bands_of(config: MfccConfig) -> np.ndarray:
-    """The mel matrix `(n_bins, n_bands)`; the frame's energy is one more band where c0 is that."""
+def band_matrix(config: MfccConfig) -> np.ndarray:
+    """Return the mel matrix, float64 `(n_bins, n_bands)`.
+
+    If c0 is the energy of the frame, that is one more band after `n_mels`.
+    """
     if config.convention == "librosa":
         return mel_filters(
             config.sample_rate,
@@ -227,11 +223,14 @@ def bands_of(config: MfccConfig) -> np.ndarray:
     )
     if config.energy:
         bands = np.vstack([bands, np.ones(bands.shape[1])])
-    return bands.T / config.n_fft  # the periodogram's 1/NFFT
+    return np.asarray(bands.T / config.n_fft)  # the 1/NFFT of a periodogram
 
 
-def cepstra_of(config: MfccConfig) -> np.ndarray:
-    """From log bands to coefficients in one product, `(n_bands, n_mfcc)`."""
+def cepstral_matrix(config: MfccConfig) -> np.ndarray:
+    """Return the matrix from log bands to coefficients, float64 `(n_bands, n_mfcc)`.
+
+    It combines the DCT, the lifter and, under librosa's convention, the factor 10 of the decibel.
+    """
     psf = config.convention == "python_speech_features"
     matrix = dct_matrix(
         config.n_mels, config.n_mfcc, config.dct_type, config.dct_norm
@@ -240,11 +239,18 @@ def cepstra_of(config: MfccConfig) -> np.ndarray:
         matrix = np.vstack([matrix, np.zeros(config.n_mfcc)])
         matrix[:, 0] = 0
         matrix[-1, 0] = 1
-    return matrix if psf else 10.0 * matrix
+    return np.asarray(matrix if psf else 10.0 * matrix)
 
 
 def band_blocks(bands: np.ndarray) -> list[tuple[slice, slice, np.ndarray]]:
-    """The mel matrix as blocks of neighbouring bands, each with the bins that they cover."""
+    """Split a mel matrix into blocks of neighbouring bands.
+
+    Args:
+        bands: The matrix `(n_bins, n_bands)`.
+
+    Returns:
+        For each block the bins that it covers, its bands, and its weights `(bins, bands)`.
+    """
     n_bands = bands.shape[1]
     n_blocks = min(n_bands, N_BAND_BLOCKS)
     edges = [k * n_bands // n_blocks for k in range(n_blocks + 1)]

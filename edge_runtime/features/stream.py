@@ -1,4 +1,4 @@
-"""Features of audio that arrives in pieces: the same frames as those of the whole clip."""
+"""MFCC of audio that arrives in chunks: the same frames as for the whole clip."""
 
 from __future__ import annotations
 
@@ -9,27 +9,36 @@ from ..errors import ConfigError
 from .config import MfccConfig
 from .mfcc import Mfcc
 
-# The bound on what chunking changes. The arithmetic of a frame is the same, but a matrix product
-# of another size adds up in another order, and where that decides between float32 and float64 a
-# frame changes by as much as float32 is off.
+# Bound on the difference due to chunking. The arithmetic of a frame is the same, but a matrix
+# product of another size sums in another order. If that decides between float32 and float64, a
+# frame changes by the error of float32.
 CHUNKED_EQUALS_WHOLE = 1e-3
 
 
 class MfccStream:
-    """MFCC frames from samples pushed in chunks of any size.
+    """MFCC frames of samples that are pushed in chunks of any size.
 
-    The frames of all pushes and of the flush, one after the other, are those of `Mfcc(config)` on
-    the whole clip, within `CHUNKED_EQUALS_WHOLE`. What is held does not grow with the stream.
+    The frames of all pushes and of the flush, concatenated, are those of `Mfcc(config)` on the
+    whole clip, within `CHUNKED_EQUALS_WHOLE`. Memory does not grow with the stream.
 
     Args:
-        config: the front end, or an `Mfcc` to share. `top_db` clamps against the loudest frame of
-            the whole clip, which a stream has not heard yet: ConfigError unless it is None.
-        sample_rate: the rate in Hz of what is pushed (None: the configuration's); other rates are
-            resampled on the way, to the very samples that `resample` gives for the whole clip.
+        config: The settings of the front end, or an `Mfcc` to share. Default: `MfccConfig()`.
+        sample_rate: Rate of the chunks in Hz. Default: that of the configuration. Other rates are
+            resampled, to exactly the samples of `resample` for the whole clip.
 
-    >>> stream = MfccStream(MfccConfig())
-    >>> [len(stream.push(np.zeros(160, np.float32))) for _ in range(5)], len(stream.flush())
-    ([0, 0, 0, 3, 1], 2)
+    Attributes:
+        config: The settings of the front end.
+        sample_rate: Rate of the chunks in Hz.
+        n_frames: Frames that were returned since the clip began.
+
+    Raises:
+        ConfigError: If `sample_rate` is not supported, or `top_db` is set: it clamps against the
+            loudest frame of the whole clip, which a stream does not have.
+
+    Example:
+        >>> stream = MfccStream(MfccConfig())
+        >>> [len(stream.push(np.zeros(160, np.float32))) for _ in range(5)], len(stream.flush())
+        ([0, 0, 0, 3, 1], 2)
     """
 
     def __init__(
@@ -46,59 +55,68 @@ class MfccStream:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything: the next push begins a new clip."""
-        self.n_frames = 0  # given out since the clip began
-        self._heard = 0  # samples, after resampling
+        """Discard all state: the next push begins a new clip."""
+        self.n_frames = 0
+        self._n_samples = 0  # after resampling
         self._first = 0  # index of the first sample that is held, or will be
         self._held = np.empty(0, np.float32)
         self._resampler = StreamResampler(self.sample_rate, self.config.sample_rate)
 
     def push(self, samples: np.ndarray) -> np.ndarray:
-        """The frames that `samples (n,)` complete, float32 `(n_frames, n_mfcc)`; n may be 0.
+        """Add samples.
 
-        Raises AudioError for samples that `Mfcc` refuses; the stream is then as it was before.
+        Args:
+            samples: Mono float samples `(n_samples,)`, in [-1, 1].
+
+        Returns:
+            The frames that they complete, float32 `(n_frames, n_mfcc)`; n_frames may be 0.
+
+        Raises:
+            AudioError: If the samples are not valid; the state is then unchanged.
         """
         samples = self._mfcc.check_samples(samples)
         return self._advance(self._resampler.push(samples))
 
     def flush(self) -> np.ndarray:
-        """The frames that the end of the clip completes; afterwards the stream begins a new clip.
+        """End the clip; the next push begins a new one.
 
-        A clip shorter than one frame has none here where `Mfcc` refuses it.
+        Returns:
+            The frames that the end of the clip completes, float32 `(n_frames, n_mfcc)`. Empty for
+            a clip that is shorter than one frame and that `Mfcc` refuses.
         """
         last = self._resampler.push(np.empty(0, np.float32), last=True)
-        frames = [self._advance(last), self._end()]
+        frames = [self._advance(last), self._last_frames()]
         self.reset()
         return np.concatenate(frames)
 
     def _advance(self, samples: np.ndarray) -> np.ndarray:
         framing = self._mfcc.framing
-        skipped = max(0, self._first - self._heard)  # lie between two frames, where hop > n_fft
-        self._heard += len(samples)
+        skipped = max(0, self._first - self._n_samples)  # between two frames, if hop > n_fft
+        self._n_samples += len(samples)
         self._held = np.concatenate([self._held, samples[skipped:]])
-        complete = framing.n_complete(self._heard)
-        new = complete - self.n_frames
-        if new <= 0 or complete <= framing.first_body_frame:
+        n_complete = framing.n_complete(self._n_samples)
+        n_new = n_complete - self.n_frames
+        if n_new <= 0 or n_complete <= framing.first_body_frame:
             return np.empty((0, self.config.n_mfcc), np.float32)
-        out = np.empty((new, self.config.n_mfcc), np.float32)
-        self._mfcc.cepstra(self._pieces(new), out)
-        self.n_frames = complete
-        self._let_go()
+        out = np.empty((n_new, self.config.n_mfcc), np.float32)
+        self._mfcc.cepstra(self._pieces(n_new), out)
+        self.n_frames = n_complete
+        self._drop_used()
         return out
 
-    def _pieces(self, new: int) -> list[tuple[np.ndarray, int]]:
-        """The held samples as `Framing.pieces` would give them for the next `new` frames."""
+    def _pieces(self, n_new: int) -> list[tuple[np.ndarray, int]]:
+        """Return the held samples as `Framing.pieces` would, for the next `n_new` frames."""
         framing = self._mfcc.framing
         if framing.psf:
             start = self.n_frames * framing.hop - self._first
-            return [(framing.emphasized(self._held, start, new), new)]
-        head = framing.first_body_frame if self.n_frames == 0 else 0
-        start = (self.n_frames + head) * framing.hop - framing.pad - self._first
-        body = (self._held[start:], new - head)
-        return [(framing.head(self._held), head), body] if head else [body]
+            return [(framing.emphasized(self._held, start, n_new), n_new)]
+        n_head = framing.first_body_frame if self.n_frames == 0 else 0
+        start = (self.n_frames + n_head) * framing.hop - framing.pad - self._first
+        body = (self._held[start:], n_new - n_head)
+        return [(framing.head(self._held), n_head), body] if n_head else [body]
 
-    def _let_go(self) -> None:
-        """Drop the samples that no frame to come needs."""
+    def _drop_used(self) -> None:
+        """Drop the samples that no later frame needs."""
         framing = self._mfcc.framing
         needed = self.n_frames * framing.hop - framing.pad
         if framing.psf:
@@ -106,22 +124,20 @@ class MfccStream:
         self._held = self._held[needed - self._first :].copy()
         self._first = needed
 
-    def _end(self) -> np.ndarray:
+    def _last_frames(self) -> np.ndarray:
         framing = self._mfcc.framing
-        if self._heard == 0 or (not framing.psf and not framing.pad):
+        if self._n_samples == 0 or (not framing.psf and not framing.pad):
             return np.empty((0, self.config.n_mfcc), np.float32)
         if self.n_frames == 0 and not framing.psf:
-            out = self._mfcc(self._held)  # so short that its two ends overlap
-        else:
-            out = np.empty(
-                (framing.n_frames(self._heard) - self.n_frames, self.config.n_mfcc), np.float32
-            )
-            if len(out):
-                self._mfcc.cepstra(self._last_pieces(len(out)), out)
+            return self._mfcc(self._held)  # so short that the paddings of its ends overlap
+        n_new = framing.n_frames(self._n_samples) - self.n_frames
+        out = np.empty((n_new, self.config.n_mfcc), np.float32)
+        if n_new:
+            self._mfcc.cepstra(self._last_pieces(n_new), out)
         return out
 
-    def _last_pieces(self, new: int) -> list[tuple[np.ndarray, int]]:
+    def _last_pieces(self, n_new: int) -> list[tuple[np.ndarray, int]]:
         framing = self._mfcc.framing
         if framing.psf:
-            return self._pieces(new)
-        return [(framing.padded(self._held, 0, framing.pad), new)]
+            return self._pieces(n_new)
+        return [(framing.padded(self._held, 0, framing.pad), n_new)]

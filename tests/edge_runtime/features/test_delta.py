@@ -1,4 +1,4 @@
-"""Δ features against librosa."""
+"""Delta features against librosa."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ librosa = pytest.importorskip("librosa")
 def test_equals_librosa(order, width, mode):
     features = np.random.default_rng(0).standard_normal((40, 13)).astype(np.float32)
     expected = librosa.feature.delta(features.T, width=width, order=order, mode=mode).T
-    found = delta(features, width, order, mode=mode)
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, expected)
+    derivatives = delta(features, width, order, mode=mode)
+    assert derivatives.dtype == np.float32
+    np.testing.assert_array_equal(derivatives, expected)
 
 
 @pytest.mark.parametrize(
@@ -29,13 +29,16 @@ def test_equals_librosa(order, width, mode):
         ({"mode": "x"}, ConfigError),
         ({"width": 51}, AudioError),
     ],
+    ids=["even width", "order 0", "unknown mode", "too few frames"],
 )
 def test_refuses_what_librosa_refuses(arguments, error):
     with pytest.raises(error):
         delta(np.zeros((40, 13), np.float32), **arguments)
 
 
-@pytest.mark.parametrize("features", [np.zeros(40, np.float32), np.zeros((40, 13), int)])
-def test_what_are_no_features_is_refused(features):
-    with pytest.raises(AudioError, match=r"wanted floating-point \(n_frames, n_features\)"):
+@pytest.mark.parametrize(
+    "features", [np.zeros(40, np.float32), np.zeros((40, 13), int)], ids=["1-d", "int"]
+)
+def test_invalid_features_are_refused(features):
+    with pytest.raises(AudioError, match=r"expected floating-point \(n_frames, n_features\)"):
         delta(features)

@@ -1,4 +1,4 @@
-"""The front end against librosa and python_speech_features."""
+"""The front_end end against librosa and python_speech_features."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from support.config_ids import config_id
 from support.librosa_reference import librosa_log_mel, librosa_mel, librosa_mfcc
 
 from edge_runtime import AudioError, Mfcc, MfccConfig, MfccStream, mfcc
+from edge_runtime.features import band_energies
 from edge_runtime.features.config import PAD_MODES
 from edge_runtime.features.framing import Framing
 
 librosa = pytest.importorskip("librosa")
 python_speech_features = pytest.importorskip("python_speech_features")
 
-# What is promised on speech and noise, in units of the coefficients.
+# Promised on speech and noise, in units of the coefficients.
 PARITY = 1e-3
 
 CONFIGS = {
@@ -45,18 +47,18 @@ CONFIGS = {
 def test_equals_librosa_on_speech_and_noise(speech, config):
     for samples in speech:
         expected = librosa_mfcc(samples, config)
-        found = Mfcc(config)(samples)
-        assert found.dtype == np.float32
-        np.testing.assert_allclose(found, expected, rtol=0, atol=PARITY)
+        coefficients = Mfcc(config)(samples)
+        assert coefficients.dtype == np.float32
+        np.testing.assert_allclose(coefficients, expected, rtol=0, atol=PARITY)
 
 
-def test_equals_the_one_call_that_users_know(speech):
+def test_equals_plain_librosa_call(speech):
     for samples in speech:
         expected = librosa.feature.mfcc(
             y=samples, sr=16_000, n_mfcc=13, n_fft=512, hop_length=160, n_mels=40
         )
-        found = mfcc(samples, MfccConfig(top_db=80.0))
-        np.testing.assert_allclose(found, expected.T, rtol=0, atol=PARITY)
+        coefficients = mfcc(samples, MfccConfig(top_db=80.0))
+        np.testing.assert_allclose(coefficients, expected.T, rtol=0, atol=PARITY)
 
 
 @pytest.mark.parametrize(
@@ -67,10 +69,10 @@ def test_equals_the_one_call_that_users_know(speech):
         MfccConfig(dct_norm=None, dct_type=1),
         MfccConfig(dct_norm=None, dct_type=3, lifter=30.0, n_mels=128),
     ],
-    ids=str,
+    ids=config_id,
 )
-def test_enlarged_coefficients_are_as_exact_as_librosas_own(speech, config):
-    """Lifters and unnormalised DCTs enlarge what float32 rounds; librosa's error is the measure."""
+def test_amplified_coefficients_are_as_exact_as_librosa(speech, config):
+    """Lifters and unnormalised DCTs amplify rounding; librosa's error is the bound."""
     for samples in speech:
         exact = librosa_mfcc(samples.astype(np.float64), config)
         own = np.abs(librosa_mfcc(samples, config) - exact).max()
@@ -80,114 +82,115 @@ def test_enlarged_coefficients_are_as_exact_as_librosas_own(speech, config):
 @pytest.mark.parametrize(
     "config",
     [
-        # An edge of a filter that lies on a bin but for the last bit of the mel scale.
+        # The edge of a filter lies on a bin, up to the last bit of the mel scale.
         MfccConfig(n_fft=256, fmin=2000.0, fmax=4000.0, n_mels=64, norm=2.0),
         MfccConfig(n_fft=400, n_mels=26, fmin=20.0, fmax=3400.0, norm=0.0),
-        # Bins that hold nothing but the last bits of the window.
+        # Bins that contain only the last bits of the window.
         MfccConfig(power=0.5),
     ],
-    ids=str,
+    ids=config_id,
 )
-def test_what_hangs_on_the_last_bit(config):
+def test_results_that_depend_on_the_last_bit(config):
     for samples in (np.ones(8000, np.float32), signal("noise", 8000, 16_000, 1.0, 0)):
         exact = librosa_mfcc(samples.astype(np.float64), config)
         np.testing.assert_allclose(mfcc(samples, config), exact, rtol=0, atol=PARITY)
 
 
-def test_stages_equal_librosas(speech):
+def test_stages_equal_librosa(speech):
     config = MfccConfig(n_mels=64, top_db=60.0, amin=1e-8)
-    front = Mfcc(config)
+    front_end = Mfcc(config)
     for samples in speech:
         np.testing.assert_allclose(
-            front.mel_spectrogram(samples), librosa_mel(samples, config), rtol=1e-4, atol=1e-7
+            front_end.mel_spectrogram(samples), librosa_mel(samples, config), rtol=1e-4, atol=1e-7
         )
         np.testing.assert_allclose(
-            front.log_mel_spectrogram(samples), librosa_log_mel(samples, config), atol=PARITY
+            front_end.log_mel_spectrogram(samples), librosa_log_mel(samples, config), atol=PARITY
         )
 
 
-def test_stages_equal_those_of_python_speech_features(speech):
+def test_stages_equal_python_speech_features(speech):
     config = MfccConfig.python_speech_features()
-    front, samples = Mfcc(config), speech[0]
+    front_end, samples = Mfcc(config), speech[0]
     bands, _ = python_speech_features.fbank(samples)
-    np.testing.assert_allclose(front.mel_spectrogram(samples), bands, rtol=1e-5)
+    np.testing.assert_allclose(front_end.mel_spectrogram(samples), bands, rtol=1e-5)
     expected = python_speech_features.logfbank(samples)
-    np.testing.assert_allclose(front.log_mel_spectrogram(samples), expected, atol=1e-4)
+    np.testing.assert_allclose(front_end.log_mel_spectrogram(samples), expected, atol=1e-4)
 
 
-def refined(config: MfccConfig, samples: np.ndarray, monkeypatch) -> float:
-    """The share of the frames that are computed in float64 because float32 is not enough."""
-    front, rows = Mfcc(config), []
-    energies = front._energies
+def refined_share(config: MfccConfig, samples: np.ndarray, monkeypatch) -> float:
+    """Return the share of the frames that are recomputed in float64."""
+    front_end, rows = Mfcc(config), []
+    energies = front_end._band_energies._energies
 
     def spy(windowed, mel, rfft):
         if mel.dtype == np.float64:
             rows.append(len(mel))
         return energies(windowed, mel, rfft)
 
-    monkeypatch.setattr(front, "_energies", spy)
-    n_frames = len(front(samples))
+    monkeypatch.setattr(front_end._band_energies, "_energies", spy)
+    n_frames = len(front_end(samples))
     return sum(rows) / n_frames
 
 
 @pytest.mark.parametrize("power", [1.0, 2.0, 3.0])
-def test_float64_is_for_the_frames_that_need_it(voice_clips, monkeypatch, power):
+def test_only_imprecise_frames_are_refined(voice_clips, monkeypatch, power):
     config = MfccConfig(power=power, amin=1e-20)
-    assert refined(config, signal("noise", 16_000, 16_000, 1.0, 0), monkeypatch) == 0
-    assert 0.9 < refined(config, signal("sine", 16_000, 16_000, 1.0, 0), monkeypatch) <= 1
-    assert refined(MfccConfig(power=power), np.zeros(16_000, np.float32), monkeypatch) == 0
+    assert refined_share(config, signal("noise", 16_000, 16_000, 1.0, 0), monkeypatch) == 0
+    assert 0.9 < refined_share(config, signal("sine", 16_000, 16_000, 1.0, 0), monkeypatch) <= 1
+    assert refined_share(MfccConfig(power=power), np.zeros(16_000, np.float32), monkeypatch) == 0
     clip = voice_clips[0] + signal("noise", len(voice_clips[0]), 16_000, 0.01, 0)
-    assert refined(config, clip.astype(np.float32), monkeypatch) < 0.1
+    assert refined_share(config, clip.astype(np.float32), monkeypatch) < 0.1
 
 
 @pytest.mark.parametrize("power", [1.0, 2.0, 3.0])
-def test_where_float32_ends_is_a_matter_of_levels_whatever_the_power(monkeypatch, power):
+def test_refinement_depends_on_levels_only(monkeypatch, power):
     config, shares = MfccConfig(power=power, amin=1e-20), {}
     for db in (-60, -52, -44):  # of noise beneath a sine
         noise = signal("noise", 16_000, 16_000, 5 * 10 ** (db / 20), 1)
         samples = signal("sine", 16_000, 16_000, 1.0, 0) + noise
-        shares[db] = refined(config, samples, monkeypatch)
+        shares[db] = refined_share(config, samples, monkeypatch)
     assert shares[-60] > 0.9 and 0.1 < shares[-52] < 0.55 and shares[-44] == 0
 
 
 @pytest.mark.parametrize(("power", "db"), [(1.0, -65), (2.0, -55), (3.0, -45)])
-def test_what_comes_out_as_amin_is_not_computed_again(monkeypatch, power, db):
-    """The level, of a sine's rounding errors, is 10 dB higher where each bin weighs more."""
+def test_frames_at_amin_are_not_refined(monkeypatch, power, db):
+    """The level of a sine's rounding errors is 10 dB higher where each bin weighs more."""
     samples = signal("sine", 16_000, 16_000, 1.0, 0)
     below, above = (
-        refined(MfccConfig(power=power, amin=10 ** (power * level / 20)), samples, monkeypatch)
+        refined_share(
+            MfccConfig(power=power, amin=10 ** (power * level / 20)), samples, monkeypatch
+        )
         for level in (db - 5, db + 5)
     )
     assert below > 0.9 and above == 0
 
 
-def test_empty_bands_warn_of_nothing_and_hide_no_weak_ones(monkeypatch):
+def test_empty_bands_neither_warn_nor_hide_weak_bands(monkeypatch):
     config = MfccConfig(n_fft=256, n_mels=128, amin=1e-20)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        front = Mfcc(config)
-    assert (front.mel_spectrogram(signal("noise", 4000, 16_000, 1.0, 0)) == 0).any(axis=1).all()
-    assert refined(config, signal("sine", 16_000, 16_000, 1.0, 0), monkeypatch) > 0.9
+        front_end = Mfcc(config)
+    assert (front_end.mel_spectrogram(signal("noise", 4000, 16_000, 1.0, 0)) == 0).any(axis=1).all()
+    assert refined_share(config, signal("sine", 16_000, 16_000, 1.0, 0), monkeypatch) > 0.9
 
 
-def test_scipy_is_loaded_when_whole_clips_are_many(monkeypatch):
-    module = sys.modules["edge_runtime.features.mfcc"]
+def test_scipy_is_loaded_after_many_whole_clips(monkeypatch):
     monkeypatch.delitem(sys.modules, "scipy.fft", raising=False)
-    monkeypatch.setattr(module, "_frames_done", 0)
+    monkeypatch.setattr(band_energies, "_n_frames_done", 0)
     mfcc(np.zeros(8_000, np.float32))
     mfcc(np.zeros(8_000, np.float32))
-    assert module._frames_done == 2 * 51
-    MfccStream().push(np.zeros(16_000, np.float32))  # a device that listens
-    assert module._frames_done == 2 * 51
-    monkeypatch.setattr(module, "_frames_done", module.FRAMES_WORTH_SCIPY)
-    assert module._rfft() is np.fft.rfft
-    monkeypatch.setattr(module, "_frames_done", module.FRAMES_WORTH_SCIPY + 1)
-    found = module._rfft()
+    assert band_energies._n_frames_done == 2 * 51
+    MfccStream().push(np.zeros(16_000, np.float32))  # streams do not count
+    assert band_energies._n_frames_done == 2 * 51
+    monkeypatch.setattr(band_energies, "_n_frames_done", band_energies.FRAMES_WORTH_SCIPY)
+    assert band_energies._rfft() is np.fft.rfft
+    monkeypatch.setattr(band_energies, "_n_frames_done", band_energies.FRAMES_WORTH_SCIPY + 1)
+    rfft = band_energies._rfft()
     import scipy.fft
 
-    assert found is scipy.fft.rfft
-    monkeypatch.setattr(module, "_frames_done", 0)
-    assert module._rfft() is scipy.fft.rfft  # once it is there
+    assert rfft is scipy.fft.rfft
+    monkeypatch.setattr(band_energies, "_n_frames_done", 0)
+    assert band_energies._rfft() is scipy.fft.rfft  # once it is loaded
 
 
 def signal(kind: str, n: int, rate: int, scale: float, seed: int) -> np.ndarray:
@@ -257,23 +260,23 @@ def test_any_configuration_equals_librosa(config, kind, n, scale, dtype, seed):
         return
     exact = librosa_mfcc(samples.astype(np.float64), config)
     own = np.abs(librosa_mfcc(samples.astype(np.float32), config) - exact).max()
-    found = mfcc(samples, config)
-    assert found.shape == exact.shape
-    error = np.abs(found - exact).max()
-    # Where the coefficients are large, float32 cannot hold them better than this.
+    coefficients = mfcc(samples, config)
+    assert coefficients.shape == exact.shape
+    error = np.abs(coefficients - exact).max()
+    # The rounding of large coefficients to float32.
     rounding = np.finfo(np.float32).eps * np.abs(exact).max()
     assert error <= max(PARITY, own, rounding), f"{error} against librosa's own {own}"
 
 
 @pytest.mark.parametrize("frequency", [250.0, 1000.0, 3333.0, 7001.5])
-def test_the_empty_bands_of_a_sine_are_as_exact_as_librosas(frequency):
+def test_weak_bands_of_a_sine_are_as_exact_as_librosa(frequency):
     samples = np.sin(2 * np.pi * frequency * np.arange(16_000) / 16_000)
     exact = librosa_mfcc(samples, MfccConfig())
     own = np.abs(librosa_mfcc(samples.astype(np.float32), MfccConfig()) - exact).max()
     for dtype in (np.float32, np.float64):
         error = np.abs(mfcc(samples.astype(dtype)) - exact).max()
-        # Where the rounding of the samples themselves decides, both have that error, and the
-        # rounding of the result makes one or the other a thousandth larger.
+        # If the rounding of the samples dominates, both have that error, up to the rounding of the
+        # result.
         assert error <= max(1.01 * own, PARITY / 4)
 
 
@@ -307,7 +310,7 @@ def test_python_speech_features_windows_are_symmetric(speech):
     np.testing.assert_allclose(mfcc(speech[0], config), expected, rtol=0, atol=1e-4)
 
 
-def test_scale_stands_for_int16_samples(speech):
+def test_scale_equals_int16_samples(speech):
     pcm = np.round(speech[0] * 32767).astype(np.int16)
     config = MfccConfig.python_speech_features(scale=32768)
     expected = python_speech_features.mfcc(pcm)
@@ -323,57 +326,58 @@ def test_scale_stands_for_int16_samples(speech):
         (np.full(800, np.nan, np.float32), "not finite"),
         (np.r_[np.zeros(2_000_000), np.inf], "not finite"),
     ],
+    ids=["empty", "stereo", "int16", "nan", "infinity at the end"],
 )
 def test_refuses_what_librosa_refuses(samples, message):
     with pytest.raises(AudioError, match=message):
         mfcc(samples)
 
 
-def test_a_front_end_prints_its_settings():
+def test_repr_has_the_settings():
     assert repr(Mfcc(MfccConfig(n_mels=23))) == f"Mfcc({MfccConfig(n_mels=23)})"
 
 
-def test_frame_times_are_the_middles_of_the_frames():
+def test_frame_times_are_frame_centres():
     np.testing.assert_allclose(Framing(MfccConfig()).frame_times(3), [0.0, 0.01, 0.02])
     np.testing.assert_allclose(Framing(MfccConfig(center=False)).frame_times(2), [0.016, 0.026])
 
 
 def test_memory_stays_within_a_small_multiple_of_the_output():
     samples = np.random.default_rng(0).standard_normal(16_000 * 600).astype(np.float32)
-    front = Mfcc(MfccConfig())
-    front(samples[:16_000])
+    front_end = Mfcc(MfccConfig())
+    front_end(samples[:16_000])
     tracemalloc.start()
-    out = front(samples)
+    out = front_end(samples)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2 * out.nbytes + (4 << 20)
 
 
-def test_one_object_serves_many_threads(speech):
-    front = Mfcc(MfccConfig())
-    expected = [front(samples) for samples in speech]
-    wrong: list[int] = []
+def test_threads_share_an_object(speech):
+    front_end = Mfcc(MfccConfig())
+    expected = [front_end(samples) for samples in speech]
+    mismatches: list[int] = []
 
     def work() -> None:
         for _ in range(5):
             for k, samples in enumerate(speech):
-                if not np.array_equal(front(samples), expected[k]):
-                    wrong.append(k)
+                if not np.array_equal(front_end(samples), expected[k]):
+                    mismatches.append(k)
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not wrong
+    assert not mismatches
 
 
 @pytest.mark.parametrize("amin", [1.0, 1.5, 3.0])
-def test_a_floor_above_the_reference_is_subtracted_as_librosa_does(amin):
+def test_amin_above_the_reference_is_subtracted(amin):
     samples = 100 * np.random.default_rng(0).standard_normal(4000).astype(np.float32)
     samples[2000:] *= 1e-4
-    front = Mfcc(MfccConfig(amin=amin))
-    mel = front.mel_spectrogram(samples)
+    front_end = Mfcc(MfccConfig(amin=amin))
+    mel = front_end.mel_spectrogram(samples)
     expected = librosa.power_to_db(mel, amin=amin, top_db=None)
     assert abs(expected.min()) < 1e-5 and expected.max() > 1
-    np.testing.assert_allclose(front.log_mel_spectrogram(samples), expected, atol=1e-3)
+    np.testing.assert_allclose(front_end.log_mel_spectrogram(samples), expected, atol=1e-3)

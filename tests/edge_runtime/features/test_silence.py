@@ -1,4 +1,4 @@
-"""Which frames are silent, whole and in pieces."""
+"""Silent frames, in whole clips and in chunks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.config_ids import config_id
 
 from edge_runtime import ConfigError, Mfcc, MfccConfig, mfcc
 from edge_runtime.features.silence import SilenceConfig, SilenceGate, level_weights
@@ -14,7 +15,7 @@ MFCC = MfccConfig(hop_length=320)
 
 
 def kept_by_definition(levels, range_db=40.0, floor=-80.0, margin=5, decay=0.02):
-    """The rule, frame by frame."""
+    """Return the decision by its definition, frame by frame."""
     n = len(levels)
     loud = []
     for t in range(n):
@@ -34,12 +35,14 @@ def frames_of(levels):
     levels=st.lists(st.integers(-120, 0), min_size=1, max_size=120),
     chunks=st.lists(st.integers(0, 30), min_size=1).filter(any),
 )
-def test_any_pieces_keep_what_the_rule_says(levels, chunks):
-    levels = [level + 0.37 for level in levels]  # away from the limits of the comparisons
+def test_chunks_keep_the_frames_of_the_definition(levels, chunks):
+    levels = [level + 0.37 for level in levels]  # away from ties
     frames = frames_of(levels)
     expected = frames[kept_by_definition(levels)]
     gate = SilenceGate(SilenceConfig(), MFCC)
-    np.testing.assert_array_equal(gate.whole(frames), expected if len(expected) else frames[:1])
+    np.testing.assert_array_equal(
+        gate.filter_clip(frames), expected if len(expected) else frames[:1]
+    )
     out, start, k = [], 0, 0
     while start < len(frames):
         size = chunks[k % len(chunks)]
@@ -49,15 +52,15 @@ def test_any_pieces_keep_what_the_rule_says(levels, chunks):
     np.testing.assert_array_equal(np.concatenate(out), expected)
 
 
-def test_silence_around_speech_is_dropped_and_speech_is_not(voice_clips):
+def test_silence_around_speech_is_dropped(voice_clips):
     clip = voice_clips[0]
     gate = SilenceGate(SilenceConfig(), MFCC)
-    alone = gate.whole(mfcc(clip, MFCC))
-    surrounded = gate.whole(mfcc(np.pad(clip, 32_000), MFCC))
+    alone = gate.filter_clip(mfcc(clip, MFCC))
+    surrounded = gate.filter_clip(mfcc(np.pad(clip, 32_000), MFCC))
     assert len(alone) > 0.7 * len(mfcc(clip, MFCC))
     assert len(surrounded) <= len(alone) + 12
     silence = mfcc(np.zeros(16_000, np.float32), MFCC)
-    np.testing.assert_array_equal(gate.whole(silence), silence[:1])
+    np.testing.assert_array_equal(gate.filter_clip(silence), silence[:1])
     assert len(gate.push(silence, last=True)) == 0
 
 
@@ -67,39 +70,43 @@ def test_silence_around_speech_is_dropped_and_speech_is_not(voice_clips):
     chunks=st.lists(st.integers(0, 60), min_size=1).filter(any),
     convention=st.sampled_from([MFCC, MfccConfig.python_speech_features()]),
 )
-def test_relative_levels_do_not_know_the_gain_nor_the_pieces(voice_clips, gain, chunks, convention):
+def test_relative_levels_depend_on_neither_gain_nor_chunks(voice_clips, gain, chunks, convention):
     config = SilenceConfig(relative=True, floor_db=-200)
-    noise = np.random.default_rng(0).standard_normal(16_000) * 0.01  # no band at its floor
-    clip, front = voice_clips[1][:16_000] + noise, Mfcc(convention)
+    noise = (
+        np.random.default_rng(0).standard_normal(16_000) * 0.01
+    )  # keeps all bands above their floor
+    clip, front_end = voice_clips[1][:16_000] + noise, Mfcc(convention)
     gate = SilenceGate(config, convention)
-    expected = gate.whole(front(clip))
-    louder = front(clip * 10 ** (gain / 20))
-    np.testing.assert_allclose(gate.whole(louder), expected, atol=2e-3)
+    expected = gate.filter_clip(front_end(clip))
+    louder = front_end(clip * 10 ** (gain / 20))
+    np.testing.assert_allclose(gate.filter_clip(louder), expected, atol=2e-3)
     out, start, k = [], 0, 0
     while start < len(louder):
         out.append(gate.push(louder[start : start + chunks[k % len(chunks)]]))
         start, k = start + chunks[k % len(chunks)], k + 1
     out.append(gate.push(louder[:0], last=True))
-    np.testing.assert_allclose(np.concatenate(out), gate.whole(louder), atol=1e-5)
+    np.testing.assert_allclose(np.concatenate(out), gate.filter_clip(louder), atol=1e-5)
 
 
-def test_levels_are_relative_to_the_loudest_up_to_a_margin_ahead():
+def test_levels_are_relative_to_the_loudest_frame():
     levels = [-30.0] * 20 + [-20.0] + [-30.0] * 20
     gate = SilenceGate(SilenceConfig(relative=True), MFCC)
-    found = gate.whole(frames_of(levels)) @ level_weights(MFCC)
+    levels_after = gate.filter_clip(frames_of(levels)) @ level_weights(MFCC)
     expected = np.array(levels) + 20.0 + 0.02 * (np.arange(41) - 20)
-    np.testing.assert_allclose(found[15:], expected[15:], atol=1e-3)  # they know of the loud one
-    np.testing.assert_allclose(found[:15], 0.0, atol=0.02 * gate.margin + 1e-3)
+    np.testing.assert_allclose(
+        levels_after[15:], expected[15:], atol=1e-3
+    )  # within reach of the loud frame
+    np.testing.assert_allclose(levels_after[:15], 0.0, atol=0.02 * gate.margin + 1e-3)
 
 
-def test_what_is_held_does_not_grow():
+def test_memory_does_not_grow():
     gate = SilenceGate(SilenceConfig(), MFCC)
     for _ in range(300):
         gate.push(frames_of([-95.0] * 50))
     assert len(gate._held) <= 3 * gate.margin
 
 
-def test_a_bang_does_not_silence_the_rest_of_the_day():
+def test_peak_level_decays():
     gate = SilenceGate(SilenceConfig(), MFCC)
     gate.push(frames_of([0.0] * 5))
     later = [gate.push(frames_of([-50.0] * 50)) for _ in range(60)]
@@ -107,20 +114,20 @@ def test_a_bang_does_not_silence_the_rest_of_the_day():
 
 
 @pytest.mark.parametrize(
-    "config", [MFCC, MfccConfig(dct_norm=None), MfccConfig(lifter=22.0, n_mels=20)], ids=str
+    "config", [MFCC, MfccConfig(dct_norm=None), MfccConfig(lifter=22.0, n_mels=20)], ids=config_id
 )
-def test_the_level_is_the_mean_of_the_bands(speech, config):
-    from edge_runtime import Mfcc
-
-    extractor = Mfcc(config)
-    bands = extractor.log_mel_spectrogram(speech[0]).mean(axis=1)
-    levels = extractor(speech[0]) @ SilenceGate(SilenceConfig(), config).to_level
+def test_level_is_the_mean_of_the_bands(speech, config):
+    front_end = Mfcc(config)
+    bands = front_end.log_mel_spectrogram(speech[0]).mean(axis=1)
+    levels = front_end(speech[0]) @ SilenceGate(SilenceConfig(), config).to_level
     np.testing.assert_allclose(levels, bands, atol=0.01)
 
 
-@pytest.mark.parametrize("wrong", [{"range_db": -1}, {"margin": float("nan")}, {"decay": True}])
-def test_wrong_settings_are_refused(wrong):
-    with pytest.raises(ConfigError, match=next(iter(wrong))):
-        SilenceConfig(**wrong)
-    with pytest.raises(ConfigError, match="wanted an object"):
-        SilenceConfig.from_dict(wrong)
+@pytest.mark.parametrize(
+    "settings_dict", [{"range_db": -1}, {"margin": float("nan")}, {"decay": True}], ids=str
+)
+def test_invalid_settings_are_refused(settings_dict):
+    with pytest.raises(ConfigError, match=next(iter(settings_dict))):
+        SilenceConfig(**settings_dict)
+    with pytest.raises(ConfigError, match="silence settings: missing key"):
+        SilenceConfig.from_dict(settings_dict)

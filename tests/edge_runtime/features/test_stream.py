@@ -1,4 +1,4 @@
-"""Frames of a stream against the frames of the whole clip."""
+"""The frames of a stream against those of the whole clip."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.config_ids import config_id
 
 from edge_runtime import AudioError, ConfigError, Mfcc, MfccConfig, MfccStream, mfcc
 from edge_runtime.audio.resample import resample
@@ -14,7 +15,7 @@ from edge_runtime.features.stream import CHUNKED_EQUALS_WHOLE
 
 
 def run(stream: MfccStream, samples: np.ndarray, chunks: list[int]) -> np.ndarray:
-    """All frames of `samples`, pushed in chunks of the sizes `chunks`, over and over."""
+    """Return all frames of `samples`, pushed in chunks of the sizes `chunks`, cyclically."""
     out, start, k = [], 0, 0
     while start < len(samples):
         size = chunks[k % len(chunks)]
@@ -36,7 +37,7 @@ CONFIGS = [
 ]
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=str)
+@pytest.mark.parametrize("config", CONFIGS, ids=config_id)
 @pytest.mark.parametrize("chunks", [[1], [7, 0, 997], [160], [10**6]], ids=str)
 def test_chunked_equals_whole_clip(speech, config, chunks):
     for samples in (speech[0], speech[-1]):
@@ -58,18 +59,18 @@ def test_chunked_equals_whole_clip(speech, config, chunks):
     mode=st.sampled_from(PAD_MODES),
     center=st.booleans(),
 )
-def test_any_chunking_of_any_length_equals_whole_clip(n, chunks, n_fft, hop, mode, center):
+def test_any_chunks_of_any_clip_equal_whole_clip(n, chunks, n_fft, hop, mode, center):
     config = MfccConfig(
         n_fft=n_fft, hop_length=hop, pad_mode=mode, center=center, n_mels=16, n_mfcc=8
     )
     samples = np.random.default_rng(n).standard_normal(n).astype(np.float32) * 0.1
-    found = run(MfccStream(config), samples, chunks)
+    frames = run(MfccStream(config), samples, chunks)
     try:
         expected = mfcc(samples, config)
     except AudioError:
-        assert len(found) == 0
+        assert len(frames) == 0
         return
-    np.testing.assert_allclose(found, expected, rtol=0, atol=CHUNKED_EQUALS_WHOLE)
+    np.testing.assert_allclose(frames, expected, rtol=0, atol=CHUNKED_EQUALS_WHOLE)
 
 
 @pytest.mark.parametrize("rate", [8000, 22_050, 44_100, 48_000])
@@ -77,11 +78,11 @@ def test_any_chunking_of_any_length_equals_whole_clip(n, chunks, n_fft, hop, mod
 def test_resampled_chunks_equal_the_resampled_clip(rate, chunk):
     samples = np.random.default_rng(0).standard_normal(2 * rate).astype(np.float32) * 0.1
     expected = mfcc(resample(samples, rate, 16_000))
-    found = run(MfccStream(sample_rate=rate), samples, [chunk])
-    np.testing.assert_allclose(found, expected, rtol=0, atol=CHUNKED_EQUALS_WHOLE / 10)
+    frames = run(MfccStream(sample_rate=rate), samples, [chunk])
+    np.testing.assert_allclose(frames, expected, rtol=0, atol=CHUNKED_EQUALS_WHOLE / 10)
 
 
-def test_a_flushed_or_reset_stream_begins_anew(speech):
+def test_flush_and_reset_begin_a_new_clip(speech):
     stream = MfccStream()
     first = run(stream, speech[0], [500])
     stream.push(speech[-1][:5000])
@@ -90,13 +91,13 @@ def test_a_flushed_or_reset_stream_begins_anew(speech):
     np.testing.assert_array_equal(run(stream, speech[0], [500]), first)
 
 
-def test_counts_its_frames(speech):
+def test_frames_are_counted(speech):
     stream = MfccStream()
-    given_out = sum(len(stream.push(speech[0][k : k + 160])) for k in range(0, 8000, 160))
-    assert stream.n_frames == given_out > 0
+    n_frames = sum(len(stream.push(speech[0][k : k + 160])) for k in range(0, 8000, 160))
+    assert stream.n_frames == n_frames > 0
 
 
-def test_what_is_held_does_not_grow():
+def test_memory_does_not_grow():
     stream = MfccStream(sample_rate=48_000)
     chunk = np.zeros(48_000, np.float32)
     held = set()
@@ -107,22 +108,22 @@ def test_what_is_held_does_not_grow():
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])
-def test_next_to_nothing_is_a_clip_too(n):
+def test_tiny_clips_equal_whole_clip(n):
     samples = np.full(n, 0.1, np.float32)
     expected = mfcc(samples) if n else np.empty((0, 13), np.float32)
     np.testing.assert_array_equal(run(MfccStream(), samples, [1]), expected)
 
 
-@pytest.mark.parametrize("config", [MfccConfig(), MfccConfig(center=False)], ids=str)
-def test_frames_are_float32_however_few(config):
+@pytest.mark.parametrize("config", [MfccConfig(), MfccConfig(center=False)], ids=config_id)
+def test_empty_results_are_float32(config):
     stream = MfccStream(config)
     samples = np.zeros(1000, np.float32)
     pushed = [stream.push(samples[:0]), stream.push(samples), stream.flush(), stream.flush()]
-    assert [frames.dtype for frames in pushed] == [np.float32] * 4
-    assert [frames.shape[1] for frames in pushed] == [13] * 4
+    assert [chunk.dtype for chunk in pushed] == [np.float32] * 4
+    assert [chunk.shape[1] for chunk in pushed] == [13] * 4
 
 
-def test_a_frame_for_every_sample_keeps_the_one_before_it():
+def test_hop_of_one_sample_with_pre_emphasis():
     config = MfccConfig.python_speech_features(winstep=1 / 16_000)
     samples = np.random.default_rng(0).standard_normal(600).astype(np.float32)
     np.testing.assert_allclose(
@@ -135,18 +136,18 @@ def test_top_db_cannot_be_streamed():
         MfccStream(MfccConfig(top_db=80.0))
 
 
-def test_a_refused_chunk_leaves_the_stream_as_it_was(speech):
+def test_refused_chunk_leaves_the_state_unchanged(speech):
     stream = MfccStream(Mfcc(MfccConfig()))
     head = stream.push(speech[0][:4000])
-    for wrong in (np.array([np.nan], np.float32), np.zeros((2, 2), np.float32)):
+    for invalid in (np.array([np.nan], np.float32), np.zeros((2, 2), np.float32)):
         with pytest.raises(AudioError):
-            stream.push(wrong)
+            stream.push(invalid)
     rest = run(stream, speech[0][4000:], [1000])
     np.testing.assert_allclose(
         np.concatenate([head, rest]), mfcc(speech[0]), atol=CHUNKED_EQUALS_WHOLE / 10
     )
 
 
-def test_an_unheard_of_rate_is_refused():
+def test_unsupported_rate_is_refused():
     with pytest.raises(ConfigError, match="sample_rate=3 must be from 1000 to 768000 Hz"):
         MfccStream(sample_rate=3)
