@@ -1,4 +1,4 @@
-"""How fast edge-ser is on the machine where this runs."""
+"""Speed and memory of edge-ser on this machine."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..errors import ConfigError
 from ..inference.network import network_of
+from ..validation import check_integer, check_number
 from ..workers import usable_cores
 from . import system_info
 from .process_cost import ProcessCost, process_costs
 
-# numpy is imported in the functions: measure() says first how many threads it may use.
+# numpy is imported in the functions: `measure` limits its threads first.
 if TYPE_CHECKING:
     import numpy as np
 
     from ..model import EmotionModel
 
-PROCESSES = 5  # whole processes of each kind at most; each takes seconds on a small board
-STREAMS = 0.1  # of the runs: a stream takes ten times as long as a clip
+MAX_PROCESS_RUNS = 5  # of each command; a process takes seconds on a small board
+STREAM_RUNS_SHARE = 0.1  # of the runs, because a stream takes ten times as long as a clip
+MIN_SECONDS, MAX_SECONDS = 0.1, 600  # of the synthetic voice
 
-# Of a matrix product in numpy; the network's threads are those of EmotionModel.load().
+# Variables that limit the threads of matrix products in numpy. `EmotionModel.load` limits those of
+# the network.
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -41,7 +43,12 @@ THREAD_VARIABLES = (
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of many runs: half of them, or 19 of 20, took no longer."""
+    """Duration of many runs in seconds.
+
+    Attributes:
+        p50: Median.
+        p95: 95th percentile.
+    """
 
     p50: float
     p95: float
@@ -49,7 +56,29 @@ class Timing:
 
 @dataclass(frozen=True)
 class Measurements:
-    """What `measure` found; times are in seconds."""
+    """The results of `measure`; durations are in seconds.
+
+    Attributes:
+        edge_ser: Version of edge-ser.
+        board: Name of the single-board computer; None on other machines.
+        processor: Name of the processor.
+        cores: Cores that this process may use.
+        system: Operating system and pointer size.
+        versions: Versions of Python and of the packages that compute; None if missing.
+        model: Name of the model.
+        model_bytes: Size of its file.
+        clip: Name of the clip.
+        clip_seconds: Duration of the clip.
+        runs: Number of runs.
+        classify_process: Cost of `edge-ser classify CLIP`, from start to exit.
+        help_process: Cost of `edge-ser --help`.
+        load: Loading of the model, with onnxruntime imported already.
+        mfcc: MFCC of the clip.
+        network: The network on the frames of the clip that are not silent.
+        classify: Classification of samples: MFCC, network and the steps between.
+        stream_10ms: The whole clip as a stream in chunks of 10 ms, median.
+        stream_100ms: The same in chunks of 100 ms.
+    """
 
     edge_ser: str
     board: str | None
@@ -62,27 +91,27 @@ class Measurements:
     clip: str
     clip_seconds: float
     runs: int
-    classify_process: ProcessCost  # `edge-ser classify CLIP`, from start to exit
+    classify_process: ProcessCost
     help_process: ProcessCost
-    load: float  # of the model, in a process that has onnxruntime loaded
-    mfcc: Timing  # of the clip
-    network: Timing  # on the frames of the clip that are not silent
-    classify: Timing  # both and what is between them, from samples
-    stream_10ms: float  # of the whole clip pushed in chunks of that length, median
+    load: float
+    mfcc: Timing
+    network: Timing
+    classify: Timing
+    stream_10ms: float
     stream_100ms: float
 
     @property
     def real_time_factor(self) -> float:
-        """Seconds of computing for a second of audio."""
+        """Seconds of computation per second of audio."""
         return self.classify.p50 / self.clip_seconds
 
     @property
     def clips_per_second(self) -> float:
-        """From samples, on one core."""
+        """Clips classified per second on one core, from samples."""
         return 1 / self.classify.p50
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, with what follows from it, as JSON holds it."""
+        """Return all values and the ratios derived from them, as JSON values."""
         return {
             **asdict(self),
             "real_time_factor": self.real_time_factor,
@@ -101,42 +130,48 @@ def measure(
     runs: int = 200,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Measurements:
-    """Measure edge-ser on this machine, on one thread; about ten seconds on a laptop.
+    """Measure edge-ser on this machine, on one thread; takes about ten seconds on a laptop.
+
+    If numpy is imported already, its matrix products keep their number of threads.
 
     Args:
-        model: an .onnx file (None: the bundled one).
-        clip: an audio file (None: a synthesised sound like a voice).
-        seconds: how long the synthesised one is, 0.1 to 600.
-        runs: how often the clip is classified, 1 or more.
-        progress: is told what is being measured.
-    Raises EdgeSerError where the model or the clip cannot be used. Where numpy is imported
-    already, its products of matrices keep the threads they have.
+        model: An .onnx file. Default: the bundled model.
+        clip: An audio file. Default: a synthetic voice.
+        seconds: Duration of the synthetic voice, 0.1 to 600.
+        runs: Number of classifications of the clip, 1 or more.
+        progress: Called with a description of each measurement before it starts.
+
+    Returns:
+        The results.
+
+    Raises:
+        ConfigError: If `seconds` or `runs` is out of range.
+        EdgeSerError: If the model or the clip cannot be used.
     """
-    if not 0.1 <= seconds <= 600:
-        raise ConfigError(f"seconds={seconds!r} must be from 0.1 to 600")
-    if runs < 1:
-        raise ConfigError(f"runs={runs!r} must be 1 or more")
+    check_number("seconds", seconds, MIN_SECONDS, MAX_SECONDS)
+    check_integer("runs", runs, 1)
     with _one_thread():
         from ..audio.read import read_audio
         from ..model import EmotionModel
         from .synthetic_voice import synthetic_voice
 
-        EmotionModel.load(model)  # loads onnxruntime, and fails before anything is measured
+        EmotionModel.load(model)  # imports onnxruntime; errors are raised before any measurement
         started = time.perf_counter()
         loaded = EmotionModel.load(model)
         load = time.perf_counter() - started
         rate = loaded.sample_rate
         samples = synthetic_voice(seconds, rate) if clip is None else read_audio(clip, rate)
         progress(f"classifying {len(samples) / rate:.1f} s of audio {runs} times")
-        parts = _parts(loaded, samples, runs)
+        parts = _part_timings(loaded, samples, runs)
         progress("streams")
+        stream_runs = max(1, int(runs * STREAM_RUNS_SHARE))
         streams = [
-            _median_of_streams(loaded, samples, round(rate * length), max(1, int(runs * STREAMS)))
-            for length in (0.01, 0.1)
+            _stream_median(loaded, samples, round(rate * seconds_per_chunk), stream_runs)
+            for seconds_per_chunk in (0.01, 0.1)
         ]
-    rounds = min(PROCESSES, runs)
-    progress(f"whole processes, {rounds} of each kind")
-    processes = _processes(model, clip, samples, rate, rounds)
+    rounds = min(MAX_PROCESS_RUNS, runs)
+    progress(f"whole processes, {rounds} of each command")
+    processes = _process_costs(model, clip, samples, rate, rounds)
     return Measurements(
         edge_ser=__version__,
         board=system_info.board(),
@@ -149,7 +184,7 @@ def measure(
         },
         model=loaded.card.name,
         model_bytes=network_of(loaded).path.stat().st_size,
-        clip="synthesised voice" if clip is None else Path(clip).name,
+        clip="synthetic voice" if clip is None else Path(clip).name,
         clip_seconds=len(samples) / rate,
         runs=runs,
         classify_process=processes["classify"],
@@ -168,10 +203,18 @@ def timings(
     rounds: int,
     shuffled: Callable[[list[str]], list[str]] = list,
 ) -> dict[str, list[float]]:
-    """Seconds of each candidate in `rounds` rounds of all, in an order that `segment_shuffle` gives.
+    """Time several functions in alternation.
 
-    A call that is not timed precedes each that is: what is measured is work that goes on, not the
-    state in which the candidate before has left the caches.
+    Every timed call follows an untimed call of the same function, so that the result does not
+    depend on the caches that the previous candidate left.
+
+    Args:
+        candidates: Functions by name.
+        rounds: Number of timed calls of each.
+        shuffled: Returns the names in the order of the next round.
+
+    Returns:
+        Durations in seconds by name, one per round.
     """
     times: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(rounds):
@@ -184,51 +227,51 @@ def timings(
 
 
 def as_markdown(m: Measurements) -> str:
-    """A table to show to others."""
+    """Return the results as a Markdown table."""
     rows = [
         ("processor", f"{m.processor}, {m.cores} core{'s' if m.cores > 1 else ''}"),
         ("system", m.system),
         ("versions", ", ".join(f"{k} {v or 'missing'}" for k, v in m.versions.items())),
         ("model", f"{m.model}, {m.model_bytes:,} bytes"),
         ("clip", f"{m.clip}, {m.clip_seconds:.1f} s"),
-        ("`edge-ser classify`, the whole process", _process(m.classify_process)),
-        ("`edge-ser --help`, the whole process", _process(m.help_process)),
+        ("`edge-ser classify`, whole process", _cost_text(m.classify_process)),
+        ("`edge-ser --help`, whole process", _cost_text(m.help_process)),
         ("loading the model", f"{1000 * m.load:.1f} ms"),
-        ("MFCC of the clip", _timing(m.mfcc)),
-        ("network", _timing(m.network)),
-        ("both, from samples", _timing(m.classify)),
+        ("MFCC of the clip", _timing_text(m.mfcc)),
+        ("network", _timing_text(m.network)),
+        ("classification, from samples", _timing_text(m.classify)),
         (
             "real-time factor",
-            f"{m.real_time_factor:.2g} ({1 / m.real_time_factor:,.0f} hours of audio an hour)",
+            f"{m.real_time_factor:.2g} ({1 / m.real_time_factor:,.0f} hours of audio per hour)",
         ),
-        ("throughput", f"{m.clips_per_second:,.0f} clips a second"),
-        ("live in chunks of 10 ms", _share(m.stream_10ms, m.clip_seconds)),
-        ("live in chunks of 100 ms", _share(m.stream_100ms, m.clip_seconds)),
+        ("throughput", f"{m.clips_per_second:,.0f} clips per second"),
+        ("stream in chunks of 10 ms", _share_text(m.stream_10ms, m.clip_seconds)),
+        ("stream in chunks of 100 ms", _share_text(m.stream_100ms, m.clip_seconds)),
     ]
     head = [f"| edge-ser {m.edge_ser} | {m.board or m.processor} |", "|---|---|"]
     return "\n".join([*head, *(f"| {name} | {value} |" for name, value in rows)])
 
 
-def _process(cost: ProcessCost) -> str:
+def _cost_text(cost: ProcessCost) -> str:
     memory = (
-        "peak memory not told by this system"
+        "peak memory not reported by this system"
         if cost.peak_mib is None
         else f"peak {cost.peak_mib:.0f} MiB"
     )
     return f"{cost.seconds:.2f} s, {memory}"
 
 
-def _timing(timing: Timing) -> str:
+def _timing_text(timing: Timing) -> str:
     return f"{1000 * timing.p50:.2f} ms (95 % within {1000 * timing.p95:.2f} ms)"
 
 
-def _share(seconds: float, of: float) -> str:
-    return f"{100 * seconds / of:.1f} % of one core"
+def _share_text(seconds: float, clip_seconds: float) -> str:
+    return f"{100 * seconds / clip_seconds:.1f} % of one core"
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Libraries that are loaded meanwhile compute on one thread."""
+    """Limit libraries that are imported in the block to one thread."""
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     try:
@@ -241,26 +284,28 @@ def _one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _parts(model: EmotionModel, samples: np.ndarray, runs: int) -> dict[str, Timing]:
+def _part_timings(model: EmotionModel, samples: np.ndarray, runs: int) -> dict[str, Timing]:
+    """Time the parts of a classification."""
     import numpy as np
 
-    frames = network_of(model).speech_frames(samples)
-    found = timings(
+    network = network_of(model)
+    frames = network.speech_frames(samples)
+    times = timings(
         {
-            "mfcc": lambda: network_of(model).front_end(samples),
-            "network": lambda: network_of(model).run(frames),
+            "mfcc": lambda: network.front_end(samples),
+            "network": lambda: network.run(frames),
             "classify": lambda: model.classify(samples),
         },
         runs,
     )
     return {
         name: Timing(*map(float, np.percentile(seconds, [50, 95])))
-        for name, seconds in found.items()
+        for name, seconds in times.items()
     }
 
 
-def _median_of_streams(model: EmotionModel, samples: np.ndarray, length: int, runs: int) -> float:
-    """Seconds for the whole clip, pushed in chunks of `length` samples."""
+def _stream_median(model: EmotionModel, samples: np.ndarray, length: int, runs: int) -> float:
+    """Return the median seconds for the whole clip, pushed in chunks of `length` samples."""
     import numpy as np
 
     def run() -> None:
@@ -272,13 +317,14 @@ def _median_of_streams(model: EmotionModel, samples: np.ndarray, length: int, ru
     return float(np.median(timings({"stream": run}, runs)["stream"]))
 
 
-def _processes(
+def _process_costs(
     model: str | os.PathLike[str] | None,
     clip: str | os.PathLike[str] | None,
     samples: np.ndarray,
     rate: int,
     rounds: int,
 ) -> dict[str, ProcessCost]:
+    """Measure whole processes of `edge-ser`."""
     program = [sys.executable, "-m", "edge_runtime"]
     options = [] if model is None else ["--model", str(model)]
     with tempfile.TemporaryDirectory() as folder:

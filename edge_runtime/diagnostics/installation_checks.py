@@ -1,12 +1,12 @@
-"""Whether this installation works: machine, packages, model, microphone, as findings."""
+"""Checks of the installation: machine, packages, model and microphone, as findings."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 import os
 import platform
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,35 +21,40 @@ from .finding import Finding, Severity
 if TYPE_CHECKING:
     from ..model import EmotionModel
 
-# What the wheel depends on, with the name of the module and what does not work without it.
+# Requirements of the wheel: name of the module, and the features that depend on it.
 PACKAGES = {
-    "numpy": ("numpy", "everything"),
-    "onnxruntime": ("onnxruntime", "every model"),
+    "numpy": ("numpy", "all features"),
+    "onnxruntime": ("onnxruntime", "all models"),
     "soundfile": ("soundfile", "reading audio files"),
-    "soxr": ("soxr", "audio at another rate than the model's"),
+    "soxr": ("soxr", "audio at a rate other than the model's"),
     "scipy": ("scipy", "some windows, and hours of audio at once"),
     "typer": ("typer", "the command line"),
+    "packaging": ("packaging", "`edge-ser doctor`"),
+    "platformdirs": ("platformdirs", "the folder of speaker profiles"),
 }
 MICROPHONE = "sounddevice>=0.4.6"  # the extra `mic`
+NO_LIVE_AUDIO = "Files can be classified, but not live audio."
 
-# A stream and the whole clip differ by rounding alone, less than 1e-5 on every machine tried.
-SAME_ANSWER = 1e-3
+# A stream and the whole clip differ only by rounding, below 1e-5 on all machines tested.
+MAX_DIFFERENCE = 1e-3
+
+MAX_ERROR_LENGTH = 300  # characters
 
 
 def check_machine() -> Iterator[Finding]:
-    """Python, system, processor and cores."""
+    """Yield findings about edge-ser, Python, the system and the processor."""
     yield Finding("edge-ser", Severity.ok, f"{__version__} ({Path(__file__).parent.parent})")
     implementation = platform.python_implementation()
-    found = f"{platform.python_version()} ({implementation}), {system_info.bits()}-bit"
+    version = f"{platform.python_version()} ({implementation}), {system_info.bits()}-bit"
     if system_info.bits() == 64:
-        yield Finding("python", Severity.ok, found)
+        yield Finding("python", Severity.ok, version)
     else:
         yield Finding(
             "python",
             Severity.note,
-            found,
-            "onnxruntime publishes no wheels for most 32-bit systems.",
-            "On a Raspberry Pi 3, 4, 5 or Zero 2 install the 64-bit system.",
+            version,
+            "onnxruntime has no wheels for most 32-bit systems.",
+            "On a Raspberry Pi 3, 4, 5 or Zero 2, install the 64-bit operating system.",
         )
     yield Finding("system", Severity.ok, system_info.system())
     board = system_info.board()
@@ -58,22 +63,28 @@ def check_machine() -> Iterator[Finding]:
     yield Finding(
         "cores",
         Severity.ok,
-        f"{os.cpu_count()}, of which {usable_cores()} may be used; the model takes 1",
+        f"{os.cpu_count()}, {usable_cores()} of them available; the model uses 1",
     )
 
 
 def check_packages() -> Iterator[Finding]:
-    """The packages that edge-ser needs: there, new enough, and able to be imported."""
-    wanted = _requirements()
-    for package, (module, needed_for) in PACKAGES.items():
-        yield _check_package(package, module, needed_for, wanted.get(package, ""))
+    """Yield a finding about each required package: installed, importable, supported version."""
+    specifiers = required_versions()
+    for package, (module, feature) in PACKAGES.items():
+        yield _check_package(package, module, feature, specifiers.get(package, ""))
 
 
 def check_model(
     path: str | os.PathLike[str] | None = None,
 ) -> tuple[EmotionModel | None, list[Finding]]:
-    """The model in `path` (None: the bundled one), None unless it loads and answers sensibly, and
-    what was found."""
+    """Load a model and test it with a synthetic voice.
+
+    Args:
+        path: An .onnx file. Default: the bundled model.
+
+    Returns:
+        The model, or None if it does not load or fails the test, and the findings.
+    """
     try:
         from ..model import BUNDLED_MODEL, EmotionModel
         from .model_info import describe
@@ -82,22 +93,27 @@ def check_model(
         about = describe(model)
         _self_test(model, bundled=network_of(model).path == BUNDLED_MODEL)
     except (EdgeSerError, ImportError, OSError) as error:
-        advice = "Install what is missing: `edge-ser doctor` without a clip lists it."
+        advice = "Install the missing packages; `edge-ser doctor` without a clip lists them."
         if isinstance(error, EdgeSerError):
-            advice = "Take another file, or install edge-ser again if it is the bundled one."
-        said = " ".join(str(error).split())
+            advice = "Use another file; if it is the bundled model, reinstall edge-ser."
         return None, [
-            Finding("model", Severity.warning, said, "No clip can be classified.", advice)
+            Finding(
+                "model", Severity.warning, _one_line(error), "Clips cannot be classified.", advice
+            )
         ]
     return model, [
         Finding("model", Severity.ok, f"{about['name']}, {', '.join(about['labels'])}"),
         Finding("file", Severity.ok, f"{about['file']}, {about['bytes']:,} bytes"),
-        Finding("self-test", Severity.ok, "passed: a sound like a voice, whole and in pieces"),
+        Finding(
+            "self-test",
+            Severity.ok,
+            "passed with a synthetic voice, as a whole clip and as a stream",
+        ),
     ]
 
 
 def check_microphone() -> Iterator[Finding]:
-    """Whether there is something to record with: sounddevice, and the inputs that it finds."""
+    """Yield findings about sounddevice and each input device."""
     version = system_info.installed("sounddevice")
     if version is None:
         yield Finding(
@@ -112,112 +128,133 @@ def check_microphone() -> Iterator[Finding]:
         devices = list(sounddevice.query_devices())
         default = sounddevice.default.device[0]
     except Exception as error:  # PortAudio's errors have a class of their own
-        said = " ".join(str(error).split())
         yield Finding(
             "microphone",
             Severity.warning,
-            f"sounddevice {version} cannot be used: {said}",
-            "Files can be classified, live audio cannot.",
+            f"sounddevice {version} cannot be used: {_one_line(error)}",
+            NO_LIVE_AUDIO,
             "On Debian, Ubuntu and Raspberry Pi OS: sudo apt install libportaudio2",
         )
         return
-    inputs = [(k, each) for k, each in enumerate(devices) if each["max_input_channels"] > 0]
+    inputs = [(k, device) for k, device in enumerate(devices) if device["max_input_channels"] > 0]
     if not inputs:
         yield Finding(
             "microphone",
             Severity.note,
-            f"none found (sounddevice {version})",
-            "Files can be classified, live audio cannot.",
-            "Plug one in. Under Linux `arecord -l` lists what the system sees, and the user must "
-            "be in the group audio.",
+            f"not found (sounddevice {version})",
+            NO_LIVE_AUDIO,
+            "Connect a microphone. On Linux, `arecord -l` lists the devices, and the user must be "
+            "in the group audio.",
         )
-    for number, each in inputs:
+    for number, device in inputs:
         yield Finding(
             "microphone",
             Severity.ok,
-            f"{number}: {each['name']}, {each['default_samplerate']:g} Hz, "
-            f"{each['max_input_channels']} channels{', the default' if number == default else ''}",
+            f"{number}: {device['name']}, {device['default_samplerate']:g} Hz, "
+            f"{device['max_input_channels']} channels{', default' if number == default else ''}",
         )
 
 
-def _check_package(package: str, module: str, needed_for: str, wanted: str) -> Finding:
+def required_versions() -> dict[str, str]:
+    """Return the version specifiers of the installed edge-ser by package.
+
+    Requirements of extras and of other platforms are left out. Without an installed edge-ser, as in
+    a checkout, or without the package `packaging`, the result is empty.
+    """
+    try:
+        from packaging.requirements import InvalidRequirement, Requirement
+
+        lines = importlib.metadata.requires("edge-ser") or []
+    except (ImportError, importlib.metadata.PackageNotFoundError):
+        return {}
+    specifiers: dict[str, str] = {}
+    for line in lines:
+        with contextlib.suppress(InvalidRequirement):
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                specifiers[requirement.name] = str(requirement.specifier)
+    return specifiers
+
+
+def is_supported(version: str, specifier: str) -> bool:
+    """Return True if a version satisfies a specifier; pre-releases count as versions.
+
+    Example:
+        >>> is_supported("0.28.1", ">=0.20,<0.29"), is_supported("1.9", ">=1.18")
+        (True, False)
+    """
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        parsed = Version(version)
+    except InvalidVersion:  # such as a local build of a distribution: it cannot be compared
+        return True
+    return SpecifierSet(specifier).contains(parsed, prereleases=True)
+
+
+def _check_package(package: str, module: str, feature: str, specifier: str) -> Finding:
     version = system_info.installed(package)
-    install = f"pip install '{package}{wanted}'"
+    install = f"pip install '{package}{specifier}'"
+    meaning = f"Required for {feature}."
     if version is None:
-        return Finding(
-            package, Severity.warning, "is missing", f"It is needed for {needed_for}.", install
-        )
+        return Finding(package, Severity.warning, "not installed", meaning, install)
     try:
         imported = importlib.import_module(module)
-    except Exception as error:  # a library that does not fit the system fails in many ways
-        said = " ".join(str(error).split())[:300] or type(error).__name__
+    except Exception as error:  # a library that does not match the system fails in many ways
+        reason = _one_line(error)[:MAX_ERROR_LENGTH] or type(error).__name__
         return Finding(
             package,
             Severity.warning,
-            f"{version}, cannot be imported: {said}",
-            f"It is needed for {needed_for}.",
-            f"pip install --force-reinstall '{package}{wanted}'",
+            f"{version}, cannot be imported: {reason}",
+            meaning,
+            f"pip install --force-reinstall '{package}{specifier}'",
         )
     found = version
     if package == "soundfile":
         found += f" with libsndfile {imported.__libsndfile_version__}"
-    if not within(version, wanted):
+    if specifier and not is_supported(version, specifier):
         return Finding(
             package,
             Severity.note,
-            f"{found}; wanted {wanted}",
+            f"{found}; expected {specifier}",
             "edge-ser is not tested with this version.",
             install,
         )
     return Finding(package, Severity.ok, found)
 
 
-def _requirements() -> dict[str, str]:
-    """The versions that the installed edge-ser asks for; nothing in a checkout."""
-    try:
-        lines = importlib.metadata.requires("edge-ser") or []
-    except importlib.metadata.PackageNotFoundError:
-        return {}
-    pairs = (re.fullmatch(r"([\w-]+)\s*([<>=!~.,\d]*)", line) for line in lines)  # no extras
-    return {pair[1]: pair[2] for pair in pairs if pair}
-
-
-def within(version: str, wanted: str) -> bool:
-    """Whether a version is in a range of `>=` and `<`; other conditions are not looked at.
-
-    >>> within("0.28.1", ">=0.20,<0.29"), within("1.9", ">=1.18"), within("2.0", "")
-    (True, False, True)
-    """
-
-    def number(text: str) -> tuple[int, ...]:
-        return tuple(int(part) for part in re.findall(r"\d+", text)[:3])
-
-    for sign, limit in re.findall(r"(>=|<)([\d.]+)", wanted):
-        if (number(version) < number(limit)) == (sign == ">="):
-            return False
-    return True
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _self_test(model: EmotionModel, bundled: bool) -> None:
-    """ModelError unless a sound like a voice gets a sound answer, and the same in pieces."""
+    """Classify a synthetic voice as a whole clip and as a stream.
+
+    Args:
+        model: The model.
+        bundled: Require that the voice is classified as speech. Other models may reject a
+            synthetic voice.
+
+    Raises:
+        ModelError: If the predictions are invalid or differ.
+    """
     from ..inference.prediction import NO_SPEECH
     from .synthetic_voice import synthetic_voice
 
-    sound = synthetic_voice(2.0, model.sample_rate)
-    whole = model.classify(sound, threshold=0.0)
-    # Models of other makers may take the sound for what they like.
+    path = network_of(model).path
+    voice = synthetic_voice(2.0, model.sample_rate)
+    whole = model.classify(voice, threshold=0.0)
     if bundled and whole.label == NO_SPEECH:
-        raise ModelError(f"{network_of(model).path}: takes a sound like a voice for none: {whole}")
-    if abs(sum(whole.probabilities.values()) - 1) > SAME_ANSWER:
-        raise ModelError(
-            f"{network_of(model).path}: probabilities do not sum to 1: {whole.probabilities}"
-        )
+        raise ModelError(f"{path}: a synthetic voice is classified as no speech: {whole}")
+    if abs(sum(whole.probabilities.values()) - 1) > MAX_DIFFERENCE:
+        raise ModelError(f"{path}: probabilities do not sum to 1: {whole.probabilities}")
     stream = model.stream(threshold=0.0)
-    for start in range(0, len(sound), 1000):
-        stream.push(sound[start : start + 1000])
-    pieces = stream.flush()[-1].prediction.probabilities
-    difference = max(abs(pieces[name] - value) for name, value in whole.probabilities.items())
-    if difference > SAME_ANSWER:
+    for start in range(0, len(voice), 1000):
+        stream.push(voice[start : start + 1000])
+    chunked = stream.flush()[-1].prediction.probabilities
+    difference = max(abs(chunked[name] - value) for name, value in whole.probabilities.items())
+    if difference > MAX_DIFFERENCE:
         raise ModelError(
-            f"{network_of(model).path}: a stream ends {difference:.2g} from the whole clip"
+            f"{path}: probabilities of a stream differ by {difference:.2g} from the whole clip"
         )

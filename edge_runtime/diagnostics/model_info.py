@@ -1,25 +1,29 @@
-"""What a model file says about itself, for people and for programs."""
+"""Description of a model file, as a dictionary and as text."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..inference.network import network_of
-from ..model import EmotionModel
+from ..inference.network import HasNetwork, Network, network_of
 
-INDENT = 14  # columns of the names in `as_text`
+INDENT = 14  # width of the names in `as_text`, in characters
 
 
-def describe(model: EmotionModel) -> dict[str, Any]:
-    """The card of a model with its file's size and its inputs and outputs, as JSON holds them."""
-    card = model.card
+def describe(model: HasNetwork | Network) -> dict[str, Any]:
+    """Return the model card with the file's size, inputs and outputs, as JSON values.
+
+    Args:
+        model: The model.
+    """
+    network = network_of(model)
+    card = network.card
     return {
-        "file": str(network_of(model).path),
-        "bytes": network_of(model).path.stat().st_size,
+        "file": str(network.path),
+        "bytes": network.path.stat().st_size,
         "name": card.name,
         "labels": list(card.labels),
-        "inputs": network_of(model).inputs(),
-        "outputs": network_of(model).outputs(),
+        "inputs": network.inputs(),
+        "outputs": network.outputs(),
         "mfcc_config": card.mfcc_config.to_dict(),
         "silence": card.silence and card.silence.to_dict(),
         "normalisation": card.normalisation,
@@ -38,7 +42,7 @@ def describe(model: EmotionModel) -> dict[str, Any]:
 
 
 def as_text(about: dict[str, Any]) -> str:
-    """The same for people."""
+    """Return the result of `describe` as text, one property per line."""
     mfcc = about["mfcc_config"]
     period = 1000 * mfcc["hop_length"] / mfcc["sample_rate"]
     lines = [
@@ -50,12 +54,12 @@ def as_text(about: dict[str, Any]) -> str:
         f"network       {about['parameters']:,} parameters; {about['quantization']}",
         f"inputs        {_shapes(about['inputs'])}",
         f"outputs       {_shapes(about['outputs'])}",
-        f"uncertain     below a confidence of {about['uncertain_below']:.2f}",
-        f"no speech     below a probability of speech of {about['speech_above']:.2f}, or "
+        f"uncertain     confidence below {about['uncertain_below']:.2f}",
+        f"no speech     probability of speech below {about['speech_above']:.2f}, or level below "
         f"{about['speech_above_dbfs']:g} dBFS",
-        f"calibration   temperature {about['temperature']:.2f}; logits of a known voice "
-        f"{about['profile_gain']:.2f} times as large",
-        f"recordings    {_corpora(about['corpora'])}; test clips included",
+        f"calibration   temperature {about['temperature']:.2f}; a speaker profile amplifies logits "
+        f"up to {about['profile_gain']:.2f} times",
+        f"corpora       {_corpora(about['corpora'])}; test clips included",
         *(f"{name:{INDENT}}{text}" for name, text in _scores(about["scores"])),
         f"licence       {about['licence']}",
     ]
@@ -85,12 +89,12 @@ def _silence(silence: dict[str, Any] | None) -> str:
 
 
 def _scores(scores: dict[str, Any]) -> list[tuple[str, str]]:
-    """Names and values; what is in the file may be anything."""
+    """Return names and values of the scores; the file is untrusted and may contain any values."""
     test = scores.get("test")
     if not isinstance(test, dict) or not _is_share(test.get("uar")):
         return [("scores", "not recorded")]
     split, ece = scores.get("split", "unknown split"), scores.get("test_ece")
-    found = [
+    lines = [
         (
             "scores",
             f"UAR {100 * test['uar']:.1f} % on {test.get('clips')} test clips ({split})"
@@ -100,15 +104,15 @@ def _scores(scores: dict[str, Any]) -> list[tuple[str, str]]:
     recall = test.get("recall")
     if isinstance(recall, dict) and all(map(_is_share, recall.values())):
         shares = ", ".join(f"{label} {100 * share:.0f} %" for label, share in recall.items())
-        found.append(("  recall", shares))
+        lines.append(("  recall", shares))
     for name, key in (("  by corpus", "test_by_corpus"), ("  by speaker", "test_by_group")):
         parts = scores.get(key)
         if isinstance(parts, dict) and all(
             isinstance(part, dict) and _is_share(part.get("uar")) for part in parts.values()
         ):
-            uars = (f"{part} {100 * its['uar']:.1f} %" for part, its in parts.items())
-            found.append((name, "UAR " + ", ".join(uars)))
-    return found
+            uars = (f"{part} {100 * values['uar']:.1f} %" for part, values in parts.items())
+            lines.append((name, "UAR " + ", ".join(uars)))
+    return lines
 
 
 def _is_share(value: Any) -> bool:

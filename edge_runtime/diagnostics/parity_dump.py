@@ -1,14 +1,13 @@
-"""`python -m edge_runtime.diagnostics.parity_dump`: store the outputs for clips on this machine.
+"""Outputs of one machine for a set of clips, stored for comparison with another machine.
 
-`python -m export device` compares it with what another machine makes of the same clips.
+`edge-ser parity-dump` writes the file on the device, and `python -m export device` compares it with
+the outputs for the same clips on this machine.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,42 +17,65 @@ import numpy as np
 from ..audio.read import read_audio
 from ..errors import EdgeSerError
 from ..files import atomic_replace, sha256
-from ..inference.network import network_of
+from ..inference.network import HasNetwork, Network, network_of
 from ..messages import system_reason
-from ..model import EmotionModel
 
 
 @dataclass(frozen=True)
 class DeviceOutputs:
-    """What one machine makes of clips."""
+    """Features, logits and probabilities that one machine computes for a set of clips.
 
-    machine: str  # as `uname -m` calls it
-    model: str  # SHA-256 of the model file
-    clips: tuple[str, ...]  # SHA-256 of each file: a clip is known by that, whatever its name
-    features: tuple[np.ndarray, ...]  # float32 (n_frames, n_mfcc) each, silence included
-    logits: np.ndarray  # float32 (n_clips, n_labels)
-    probabilities: np.ndarray  # float32 (n_clips, n_labels)
+    Attributes:
+        machine: Machine type, as in `uname -m`.
+        model: SHA-256 of the model file.
+        clips: SHA-256 of each clip; identifies clips independent of their names.
+        features: MFCC of each clip with its silent frames, float32 `(n_frames, n_mfcc)`.
+        logits: Float32 `(n_clips, n_labels)`.
+        probabilities: Float32 `(n_clips, n_labels)`.
+    """
+
+    machine: str
+    model: str
+    clips: tuple[str, ...]
+    features: tuple[np.ndarray, ...]
+    logits: np.ndarray
+    probabilities: np.ndarray
 
     @classmethod
-    def of(cls, model: EmotionModel, files: Iterable[str | os.PathLike[str]]) -> DeviceOutputs:
-        """Raises AudioError for a file that cannot be used."""
-        clips, features, heard = [], [], []
+    def compute(
+        cls, model: HasNetwork | Network, files: Iterable[str | os.PathLike[str]]
+    ) -> DeviceOutputs:
+        """Compute the outputs for audio files on this machine.
+
+        Args:
+            model: The model.
+            files: Paths of the clips.
+
+        Raises:
+            AudioError: If a file cannot be read.
+        """
+        network = network_of(model)
+        clips, features, outputs = [], [], []
         for file in map(Path, files):
-            samples = read_audio(file, model.sample_rate)
+            samples = read_audio(file, network.sample_rate)
             clips.append(sha256(file))
-            features.append(network_of(model).front_end(samples))
-            heard.append(network_of(model).run(network_of(model).speech_frames(samples)))
+            features.append(network.front_end(samples))
+            outputs.append(network.run(network.speech_frames(samples)))
         return cls(
-            platform.machine(),
-            sha256(network_of(model).path),
-            tuple(clips),
-            tuple(features),
-            np.stack([each.logits for each in heard]),
-            np.stack([each.probabilities for each in heard]),
+            machine=platform.machine(),
+            model=sha256(network.path),
+            clips=tuple(clips),
+            features=tuple(features),
+            logits=np.stack([output.logits for output in outputs]),
+            probabilities=np.stack([output.probabilities for output in outputs]),
         )
 
     def save(self, path: Path) -> None:
-        """As an .npz file."""
+        """Write an .npz file.
+
+        Raises:
+            EdgeSerError: If the file cannot be written.
+        """
         with atomic_replace(path) as temporary, temporary.open("wb") as file:
             np.savez_compressed(
                 file,
@@ -68,46 +90,24 @@ class DeviceOutputs:
 
     @classmethod
     def load(cls, path: Path) -> DeviceOutputs:
-        """Raises EdgeSerError if the file is missing or holds something else."""
+        """Read a file that `save` wrote.
+
+        Raises:
+            EdgeSerError: If the file is missing or has other content.
+        """
         try:
             with np.load(path, allow_pickle=False) as stored:
                 ends = np.cumsum(stored["n_frames"])[:-1]
                 return cls(
-                    str(stored["machine"]),
-                    str(stored["model"]),
-                    tuple(map(str, stored["clips"])),
-                    tuple(np.split(stored["features"], ends)),
-                    stored["logits"],
-                    stored["probabilities"],
+                    machine=str(stored["machine"]),
+                    model=str(stored["model"]),
+                    clips=tuple(map(str, stored["clips"])),
+                    features=tuple(np.split(stored["features"], ends)),
+                    logits=stored["logits"],
+                    probabilities=stored["probabilities"],
                 )
-        except Exception as error:  # zipfile, numpy and the system each have their own
+        except Exception as error:  # zipfile, numpy and the system raise different classes
             raise EdgeSerError(
-                f"{path}: cannot be read ({system_reason(error)}); wanted what "
-                "`python -m edge_runtime.diagnostics.parity_dump` writes"
+                f"{path}: cannot be read ({system_reason(error)}); expected a file that `edge-ser "
+                "parity-dump` wrote"
             ) from error
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m edge_runtime.diagnostics.parity_dump",
-        description="Store features, logits and probabilities of clips, to be compared with those "
-        "of another machine.",
-    )
-    parser.add_argument("clips", nargs="+", type=Path, metavar="CLIP")
-    parser.add_argument("--out", type=Path, required=True, help="the .npz file to write")
-    parser.add_argument("--model", type=Path, help="an .onnx model [default: the bundled one]")
-    parser.add_argument("--force", action="store_true", help="replace a file that is there")
-    options = parser.parse_args()
-    if options.out.exists() and not options.force:
-        parser.error(f"{options.out}: exists already; give --force to replace it")
-    try:
-        DeviceOutputs.of(EmotionModel.load(options.model), options.clips).save(options.out)
-    except EdgeSerError as error:
-        sys.exit(f"edge-ser: {error}")
-    except OSError as error:
-        sys.exit(f"edge-ser: {options.out}: cannot be written: {system_reason(error)}")
-    print(f"{options.out}: {len(options.clips)} clips on {platform.machine()}")
-
-
-if __name__ == "__main__":
-    main()

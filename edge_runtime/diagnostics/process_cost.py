@@ -1,7 +1,7 @@
-"""What whole processes cost: seconds from start to exit, and peak memory.
+"""Cost of whole processes: seconds from start to exit, and peak memory.
 
-On Linux the peak memory of a process begins with that of the one that started it, so that
-`process_costs` starts them from a process of its own, this module run as a program.
+On Linux a process inherits the peak memory of its parent. `process_costs` therefore starts the
+processes from a small process, which runs this module as a program.
 """
 
 from __future__ import annotations
@@ -20,16 +20,25 @@ from ..errors import EdgeSerError
 
 @dataclass(frozen=True)
 class ProcessCost:
-    """Medians of several runs."""
+    """Cost of a process, the median of several runs.
+
+    Attributes:
+        seconds: Seconds from start to exit.
+        peak_mib: Maximum resident set size in MiB; None if the system does not report it.
+    """
 
     seconds: float
-    peak_mib: float | None  # maximum resident set; None where the system does not tell
+    peak_mib: float | None
 
 
 def process_cost(command: list[str]) -> ProcessCost:
-    """The cost of one run of a process that must succeed. The caller should be small."""
+    """Run a command once and measure its cost; the calling process should be small.
+
+    Raises:
+        EdgeSerError: If the exit status is not 0.
+    """
     started = time.perf_counter()
-    # Its errors are read at the end: the few lines of one that fails fit into the pipe.
+    # stderr is read at the end: the few lines of a failing command fit into the pipe.
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
@@ -39,23 +48,34 @@ def process_cost(command: list[str]) -> ProcessCost:
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
-        unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+        unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, KiB elsewhere
         peak = usage.ru_maxrss * unit / 2**20
     else:
         process.wait()
         seconds = time.perf_counter() - started
     with process.stderr:
-        said = process.stderr.read().decode(errors="replace").strip()
+        output = process.stderr.read().decode(errors="replace")
     if process.returncode != 0:
-        last = said.splitlines()[-1] if said else "said nothing"
-        raise EdgeSerError(f"{' '.join(command)}: exit status {process.returncode}: {last}")
+        reason = _last_line(output)
+        raise EdgeSerError(f"{' '.join(command)}: exit status {process.returncode}: {reason}")
     return ProcessCost(seconds, peak)
 
 
 def process_costs(commands: dict[str, list[str]], rounds: int) -> dict[str, ProcessCost]:
-    """Medians of `rounds` alternating runs of each, after one that fills the disk cache."""
+    """Measure the cost of several commands in alternation.
+
+    Args:
+        commands: Command lines by name.
+        rounds: Runs of each command, after one run that fills the disk cache.
+
+    Returns:
+        The median cost by name.
+
+    Raises:
+        EdgeSerError: If a command cannot be started or its exit status is not 0.
+    """
     job = json.dumps({"commands": commands, "rounds": rounds})
-    # This very package, wherever it was imported from.
+    # Import the same package, wherever it is.
     paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     result = subprocess.run(
         [sys.executable, "-m", __name__, job],
@@ -64,8 +84,13 @@ def process_costs(commands: dict[str, list[str]], rounds: int) -> dict[str, Proc
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
     )
     if result.returncode != 0:
-        raise EdgeSerError((result.stderr.strip().splitlines() or ["said nothing"])[-1])
+        raise EdgeSerError(_last_line(result.stderr))
     return {name: ProcessCost(*values) for name, values in json.loads(result.stdout).items()}
+
+
+def _last_line(output: str) -> str:
+    lines = output.strip().splitlines()
+    return lines[-1] if lines else "no error message"
 
 
 def _main() -> None:

@@ -1,4 +1,4 @@
-"""What machine this is: its processor, its cores, its system, the versions of what is installed."""
+"""Properties of this machine: processor, board, operating system, installed packages."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import struct
 import subprocess
 from pathlib import Path
 
-# What an ARM processor under Linux says of itself instead of a name: the part numbers of ARM's
-# own cores, https://github.com/util-linux/util-linux/blob/master/sys-utils/lscpu-arm.c
+# On ARM, Linux reports part numbers instead of names. These are the cores designed by ARM:
+# https://github.com/util-linux/util-linux/blob/master/sys-utils/lscpu-arm.c
 ARM_PARTS = {
     0xB76: "ARM1176",
     0xC07: "Cortex-A7",
@@ -33,11 +33,11 @@ ARM_PARTS = {
     0xD49: "Neoverse-N2",
     0xD4F: "Neoverse-V2",
 }
-ARM_LTD = 0x41  # "CPU implementer"; others number their parts on their own
+ARM_LTD = 0x41  # "CPU implementer"; others have part numbers of their own
 
 
 def processor() -> str:
-    """The name of the processor, as far as the system tells."""
+    """Return the name of the processor, or "unknown" if the system does not report it."""
     try:
         name = processor_of(Path("/proc/cpuinfo").read_text(errors="replace"))
     except OSError:
@@ -51,12 +51,13 @@ def processor() -> str:
 
 
 def processor_of(cpuinfo: str) -> str:
-    """The name in the text of Linux's /proc/cpuinfo, "" if there is none.
+    r"""Return the name of the processor in the text of Linux's /proc/cpuinfo, or "".
 
-    >>> processor_of("processor : 0\\nCPU implementer : 0x41\\nCPU part : 0xd08\\n")
-    'Cortex-A72'
+    Example:
+        >>> processor_of("processor : 0\nCPU implementer : 0x41\nCPU part : 0xd08\n")
+        'Cortex-A72'
     """
-    # The last core comes first: where a chip has two kinds, the larger have the higher numbers.
+    # From the last core on: on a chip with two kinds of cores, the larger have higher numbers.
     pairs = [line.partition(":") for line in reversed(cpuinfo.splitlines())]
     values: dict[str, str] = {}
     for key, _, value in pairs:
@@ -70,7 +71,9 @@ def processor_of(cpuinfo: str) -> str:
 
 
 def board() -> str | None:
-    """The name of a single-board computer such as "Raspberry Pi 4 Model B Rev 1.4", if it is one.
+    """Return the name of a single-board computer, or None on other machines.
+
+    An example is "Raspberry Pi 4 Model B Rev 1.4".
 
     https://docs.kernel.org/devicetree/usage-model.html
     """
@@ -81,17 +84,17 @@ def board() -> str | None:
 
 
 def bits() -> int:
-    """Of this Python: 32 or 64, whatever the processor could do."""
+    """Return 32 or 64, the pointer size of this Python."""
     return 8 * struct.calcsize("P")
 
 
 def system() -> str:
-    """Name and version of the operating system, and the kind of machine."""
+    """Return name and version of the operating system, and the machine type."""
     return f"{platform.system()} {platform.release()} {platform.machine()}"
 
 
 def installed(package: str) -> str | None:
-    """The version of an installed distribution, None if it is missing."""
+    """Return the version of an installed distribution, or None if it is missing."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

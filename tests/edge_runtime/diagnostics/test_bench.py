@@ -1,4 +1,4 @@
-"""The measurements of `edge-ser bench`: what is measured, not how fast this machine is."""
+"""The measurements of `edge-ser bench`, independent of the speed of this machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edge_runtime.diagnostics.synthetic_voice import synthetic_voice
 from edge_runtime.diagnostics.system_info import processor, processor_of
 from edge_runtime.inference.prediction import NO_SPEECH
 
-# Of a Raspberry Pi 5 under a 64-bit kernel, of a laptop, of a chip with two kinds of cores.
+# /proc/cpuinfo of a Raspberry Pi 5 (64-bit kernel), a laptop, a chip with two kinds of cores.
 PI = """processor\t: 0
 BogoMIPS\t: 108.00
 CPU implementer\t: 0x41
@@ -43,12 +43,12 @@ BIG_LITTLE = "\n\n".join(f"CPU implementer : 0x41\nCPU part : 0xd0{k}" for k in 
         ("CPU implementer : 0x61\nCPU part : 0x022\n", ""),
     ],
 )
-def test_the_processor_has_a_name(cpuinfo, name):
+def test_processor_name(cpuinfo, name):
     assert processor_of(cpuinfo) == name
     assert processor()
 
 
-def test_a_process_costs_what_it_sleeps_and_holds():
+def test_process_cost_covers_time_and_memory():
     costs = process_costs(
         {
             "sleeps": [sys.executable, "-c", "import time; time.sleep(0.3)"],
@@ -59,11 +59,11 @@ def test_a_process_costs_what_it_sleeps_and_holds():
     assert 0.3 <= costs["sleeps"].seconds < 3
     if hasattr(os, "wait4"):
         assert 100 <= costs["holds"].peak_mib < 200
-        # This process holds PyTorch; the peak of another is not that of this one.
+        # This process has imported PyTorch; its peak must not count for the other.
         assert costs["sleeps"].peak_mib < 60
 
 
-def test_a_process_that_fails_is_an_error_with_its_last_line():
+def test_failing_process_is_an_error_with_its_last_line():
     with pytest.raises(EdgeSerError, match="exit status 3: the reason"):
         process_costs(
             {
@@ -77,13 +77,13 @@ def test_a_process_that_fails_is_an_error_with_its_last_line():
         )
 
 
-def test_timings_are_of_every_candidate_in_every_round():
-    found = timings({"slow": lambda: time.sleep(0.01), "fast": lambda: None}, 3)
-    assert [len(seconds) for seconds in found.values()] == [3, 3]
-    assert min(found["slow"]) >= 0.009 > max(found["fast"])
+def test_timings_cover_every_candidate_in_every_round():
+    times = timings({"slow": lambda: time.sleep(0.01), "fast": lambda: None}, 3)
+    assert [len(seconds) for seconds in times.values()] == [3, 3]
+    assert min(times["slow"]) >= 0.009 > max(times["fast"])
 
 
-def test_the_voice_is_heard_as_one_and_is_always_the_same():
+def test_synthetic_voice_is_speech_and_reproducible():
     model = EmotionModel.load()
     for seconds in (1.0, 3.0, 5.0):
         voice = synthetic_voice(seconds)
@@ -93,26 +93,28 @@ def test_the_voice_is_heard_as_one_and_is_always_the_same():
     np.testing.assert_array_equal(voice, synthetic_voice(5.0))
 
 
-def test_the_parts_add_up():
+def test_parts_add_up():
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    said: list[str] = []
-    found = measure(seconds=1.0, runs=3, progress=said.append)
+    messages: list[str] = []
+    result = measure(seconds=1.0, runs=3, progress=messages.append)
     assert {name: os.environ.get(name) for name in THREAD_VARIABLES} == before
-    assert len(said) == 3
-    assert found.clip_seconds == 1.0
-    # Half of the runs of the whole take longer than the parts at their best.
-    assert found.classify.p95 >= found.mfcc.p50 and found.classify.p95 >= found.network.p50
-    assert found.classify.p50 <= found.classify.p95
-    assert found.classify_process.seconds > found.help_process.seconds > 0
-    assert found.clips_per_second * found.real_time_factor == pytest.approx(1)  # of a second each
-    values = json.loads(json.dumps(found.to_dict()))
-    assert values["core_share_10ms"] == pytest.approx(found.stream_10ms)
-    table = as_markdown(found).splitlines()
+    assert len(messages) == 3
+    assert result.clip_seconds == 1.0
+    # Most runs of the whole take longer than half of the runs of a part.
+    assert result.classify.p95 >= result.mfcc.p50 and result.classify.p95 >= result.network.p50
+    assert result.classify.p50 <= result.classify.p95
+    assert result.classify_process.seconds > result.help_process.seconds > 0
+    assert result.clips_per_second * result.real_time_factor == pytest.approx(
+        1
+    )  # for a clip of one second
+    values = json.loads(json.dumps(result.to_dict()))
+    assert values["core_share_10ms"] == pytest.approx(result.stream_10ms)
+    table = as_markdown(result).splitlines()
     assert len({line.count("|") for line in table}) == 1
     assert table[1] == "|---|---|"
 
 
-def test_what_cannot_be_measured_is_refused(tmp_path):
+def test_invalid_arguments_are_rejected(tmp_path):
     with pytest.raises(ConfigError, match="runs=0"):
         measure(runs=0)
     with pytest.raises(ConfigError, match="seconds=0"):
@@ -121,11 +123,11 @@ def test_what_cannot_be_measured_is_refused(tmp_path):
         measure(tmp_path / "no.onnx")
 
 
-def test_the_command_measures_a_clip_of_ones_own():
+def test_command_measures_a_given_clip():
     clip = VOICES / "sad" / "speaker01-1.wav"
     result = edge_ser("bench", "--clip", clip, "--runs", 1, "--json")
     assert result.returncode == 0
-    assert result.stderr == ""  # nobody watches
+    assert result.stderr == ""  # no progress, because stderr is not a terminal
     values = json.loads(result.stdout)
     assert values["clip"] == clip.name and values["runs"] == 1
     assert edge_ser("bench", "--clip", "missing.wav").returncode == 1

@@ -1,17 +1,18 @@
-"""What is missing or does not fit is found and named, with the command that mends it."""
+"""Checks of the installation: each problem is reported with the command that solves it."""
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
 import types
 
 import pytest
+from packaging.requirements import Requirement
 from support.paths import ROOT
 from support.tiny_model import write_tiny_model
 
-from edge_runtime import EmotionModel, EmotionStream
-from edge_runtime.diagnostics import installation_checks as installation
-from edge_runtime.diagnostics import system_info as machine
+from edge_runtime import EmotionStream
+from edge_runtime.diagnostics import installation_checks, system_info
 from edge_runtime.diagnostics.finding import Severity
 from edge_runtime.diagnostics.installation_checks import (
     MICROPHONE,
@@ -20,8 +21,10 @@ from edge_runtime.diagnostics.installation_checks import (
     check_microphone,
     check_model,
     check_packages,
-    within,
+    is_supported,
+    required_versions,
 )
+from edge_runtime.inference.network import Network
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -29,43 +32,51 @@ else:
     tomllib = pytest.importorskip("tomli")
 
 
-def test_what_is_looked_at_is_what_the_wheel_depends_on():
+def test_packages_are_the_dependencies_of_the_wheel():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    names = {line.partition(">")[0] for line in project["dependencies"]}
-    assert set(PACKAGES) == names
+    assert set(PACKAGES) == {Requirement(line).name for line in project["dependencies"]}
     assert project["optional-dependencies"]["mic"] == [MICROPHONE]
 
 
-def test_a_complete_installation_is_fine():
+def test_complete_installation_is_ok():
     findings = [*check_machine(), *check_packages()]
     assert {finding.severity for finding in findings} == {Severity.ok}
 
 
-def test_a_missing_package_is_named_with_its_command(monkeypatch):
-    monkeypatch.setattr(machine, "installed", lambda name: None)
+def test_missing_package_is_reported_with_its_command(monkeypatch):
+    monkeypatch.setattr(system_info, "installed", lambda name: None)
     for finding in check_packages():
         assert finding.severity is Severity.warning
-        assert finding.found == "is missing"
+        assert finding.found == "not installed"
         assert finding.advice.startswith(f"pip install '{finding.name}")
 
 
-def test_a_package_that_cannot_be_imported_says_why(monkeypatch):
+def test_packages_are_checked_without_packaging(monkeypatch):
+    for module in ("packaging", "packaging.requirements"):
+        monkeypatch.setitem(sys.modules, module, None)
+    findings = {finding.name: finding for finding in check_packages()}
+    assert findings["packaging"].severity is Severity.warning
+    assert findings["numpy"].severity is Severity.ok
+
+
+def test_package_that_cannot_be_imported_is_reported_with_the_reason(monkeypatch):
     monkeypatch.setitem(sys.modules, "soxr", None)
-    finding = next(each for each in check_packages() if each.name == "soxr")
+    finding = next(finding for finding in check_packages() if finding.name == "soxr")
     assert finding.severity is Severity.warning
     assert "cannot be imported: import of soxr halted" in finding.found
 
 
-def test_another_version_than_wanted_is_a_note(monkeypatch):
-    monkeypatch.setattr(installation, "_requirements", lambda: {"typer": ">=0.20,<0.21"})
-    monkeypatch.setattr(machine, "installed", lambda name: "0.28.0")
-    finding = next(each for each in check_packages() if each.name == "typer")
+def test_unsupported_version_is_a_note(monkeypatch):
+    specifiers = {"typer": ">=0.20,<0.21"}
+    monkeypatch.setattr(installation_checks, "required_versions", lambda: specifiers)
+    monkeypatch.setattr(system_info, "installed", lambda name: "0.28.0")
+    finding = next(finding for finding in check_packages() if finding.name == "typer")
     assert finding.severity is Severity.note
-    assert "0.28.0; wanted >=0.20,<0.21" in finding.found
+    assert "0.28.0; expected >=0.20,<0.21" in finding.found
 
 
 @pytest.mark.parametrize(
-    ("version", "wanted", "holds"),
+    ("version", "specifier", "supported"),
     [
         ("1.26.4", ">=1.26", True),
         ("1.26", ">=1.26", True),
@@ -74,20 +85,34 @@ def test_another_version_than_wanted_is_a_note(monkeypatch):
         ("0.28.9", ">=0.20,<0.29", True),
         ("2.0rc1", ">=1", True),
         ("1.10", ">=1.9", True),
+        ("2.0", "", True),
+        ("unknown", ">=1", True),
     ],
 )
-def test_versions_compare_as_numbers(version, wanted, holds):
-    assert within(version, wanted) is holds
+def test_versions_are_compared_as_versions(version, specifier, supported):
+    assert is_supported(version, specifier) is supported
 
 
-def test_the_models_of_the_tests_pass_the_self_test(tmp_path):
+def test_required_versions_exclude_extras_and_other_platforms(monkeypatch):
+    lines = [
+        "numpy>=1.26",
+        "onnxruntime>=1.18; platform_machine != 'armv6l'",
+        "pywin32>=1; sys_platform == 'no system'",
+        "torch>=2.5; extra == 'train'",
+        "not a requirement!",
+    ]
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: lines)
+    assert required_versions() == {"numpy": ">=1.26", "onnxruntime": ">=1.18"}
+
+
+def test_valid_models_pass_the_self_test(tmp_path):
     for path in (None, write_tiny_model(tmp_path / "tiny.onnx")):
         model, findings = check_model(path)
         assert model is not None
         assert {finding.severity for finding in findings} == {Severity.ok}
 
 
-def test_a_model_that_does_not_load_says_why(tmp_path):
+def test_model_that_does_not_load_is_reported_with_the_reason(tmp_path):
     model, findings = check_model(tmp_path / "no.onnx")
     assert model is None
     assert findings[0].severity is Severity.warning
@@ -95,29 +120,29 @@ def test_a_model_that_does_not_load_says_why(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("answers", "words"),
+    ("factors", "message"),
     [
-        ({"speech": 0.0}, "takes a sound like a voice for none"),
-        ({"probabilities": 0.4}, "do not sum to 1"),
+        ({"speech": 0.0}, "a synthetic voice is classified as no speech"),
+        ({"probabilities": 0.4}, "probabilities do not sum to 1"),
     ],
 )
-def test_a_model_that_computes_nonsense_does_not_pass(monkeypatch, answers, words):
-    right = EmotionModel.run
+def test_model_with_wrong_outputs_fails_the_self_test(monkeypatch, factors, message):
+    original = Network.run
 
-    def wrong(self, *arguments):
-        heard = right(self, *arguments)
-        changes = {k: getattr(heard, k) * factor for k, factor in answers.items()}
-        return heard._replace(**changes)
+    def run(self, *arguments):
+        output = original(self, *arguments)
+        changes = {name: getattr(output, name) * factor for name, factor in factors.items()}
+        return output._replace(**changes)
 
-    monkeypatch.setattr(EmotionModel, "run", wrong)
+    monkeypatch.setattr(Network, "run", run)
     model, findings = check_model()
     assert model is None
-    assert words in findings[0].found
+    assert message in findings[0].found
 
 
-def test_a_stream_that_ends_elsewhere_does_not_pass(monkeypatch):
-    right = EmotionStream.push
-    monkeypatch.setattr(EmotionStream, "push", lambda self, samples: right(self, samples[::-1]))
+def test_stream_that_differs_from_the_clip_fails_the_self_test(monkeypatch):
+    push = EmotionStream.push
+    monkeypatch.setattr(EmotionStream, "push", lambda self, samples: push(self, samples[::-1]))
     model, findings = check_model()
     assert model is None and "from the whole clip" in findings[0].found
 
@@ -144,24 +169,24 @@ USB = {"name": "USB PnP", "max_input_channels": 1, "default_samplerate": 44100.0
 
 
 @pytest.mark.parametrize(
-    ("devices", "severity", "words"),
+    ("devices", "severity", "text"),
     [
-        ([SPEAKER, USB], Severity.ok, "1: USB PnP, 44100 Hz, 1 channels, the default"),
-        ([SPEAKER], Severity.note, "none found"),
-        ([], Severity.note, "none found"),
+        ([SPEAKER, USB], Severity.ok, "1: USB PnP, 44100 Hz, 1 channels, default"),
+        ([SPEAKER], Severity.note, "not found"),
+        ([], Severity.note, "not found"),
         (_PortAudioError("Error querying device -1"), Severity.warning, "Error querying device -1"),
     ],
 )
-def test_microphones(monkeypatch, devices, severity, words):
+def test_input_devices_are_listed(monkeypatch, devices, severity, text):
     monkeypatch.setitem(sys.modules, "sounddevice", sounddevice(devices))
-    monkeypatch.setattr(machine, "installed", lambda name: "0.5.0")
+    monkeypatch.setattr(system_info, "installed", lambda name: "0.5.0")
     (finding,) = check_microphone()
     assert finding.severity is severity
-    assert words in finding.found
+    assert text in finding.found
 
 
-def test_without_sounddevice_the_command_is_told(monkeypatch):
-    monkeypatch.setattr(machine, "installed", lambda name: None)
+def test_without_sounddevice_the_command_is_given(monkeypatch):
+    monkeypatch.setattr(system_info, "installed", lambda name: None)
     (finding,) = check_microphone()
     assert finding.severity is Severity.ok
     assert "pip install 'sounddevice>=0.4.6'" in finding.found

@@ -1,4 +1,4 @@
-"""Every finding, with signals that have the fault and with the same signals without it."""
+"""Checks of recordings: each problem is found in a signal that has it, and only there."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def model():
 
 
 @pytest.fixture
-def look(tmp_path, model):
+def examine_samples(tmp_path, model):
     """Examine samples as a file."""
 
-    def examined(samples: np.ndarray, rate: int = RATE, **how) -> Examination:
-        soundfile.write(tmp_path / "clip.wav", samples, rate, **how)
+    def examined(samples: np.ndarray, rate: int = RATE, **options) -> Examination:
+        soundfile.write(tmp_path / "clip.wav", samples, rate, **options)
         return examine(tmp_path / "clip.wav", model)
 
     return examined
 
 
 def severities(examination: Examination) -> dict[str, str]:
-    """What is not ok."""
+    """Return the severities other than ok by name."""
     return {
         finding.name: finding.severity.value
         for finding in examination.findings
@@ -52,7 +52,7 @@ def severities(examination: Examination) -> dict[str, str]:
 
 
 def band(samples: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Nothing but what is between two frequencies."""
+    """Remove all frequencies outside a band."""
     spectrum = np.fft.rfft(samples)
     frequencies = np.fft.rfftfreq(len(samples), 1 / RATE)
     spectrum[(frequencies < low) | (frequencies > high)] = 0
@@ -60,7 +60,7 @@ def band(samples: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def noisy(decibels: float) -> np.ndarray:
-    """The voice with white noise so far below it."""
+    """Return the voice with white noise at a signal-to-noise ratio."""
     noise = VOICE_RMS * 10 ** (-decibels / 20) * RNG.standard_normal(len(VOICE))
     return 0.5 * (VOICE + noise)
 
@@ -69,14 +69,14 @@ def stereo(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.stack([left, right], axis=1)
 
 
-def test_nothing_is_wrong_with_a_good_recording(look):
-    examination = look(VOICE)
+def test_good_recording_has_no_problems(examine_samples):
+    examination = examine_samples(VOICE)
     assert severities(examination) == {}
     assert verdict(examination.findings) == "fine"
-    assert severities(look(stereo(VOICE, VOICE))) == {}
+    assert severities(examine_samples(stereo(VOICE, VOICE))) == {}
 
 
-FAULTS = {
+PROBLEMS = {
     "clipped": (np.clip(8 * VOICE, -1, 1), "clipping", "warning"),
     "a little clipped": (
         np.clip(VOICE / np.quantile(np.abs(VOICE), 0.996), -1, 1),
@@ -84,8 +84,8 @@ FAULTS = {
         "note",
     ),
     "clipped, then turned down": (0.3 * np.clip(8 * VOICE, -1, 1), "clipping", "warning"),
-    "a constant": (0.5 * VOICE + 0.5 * VOICE_RMS, "cepstral_offset", "warning"),
-    "a small constant": (VOICE + 0.05 * VOICE_RMS, "cepstral_offset", "note"),
+    "a constant": (0.5 * VOICE + 0.5 * VOICE_RMS, "offset", "warning"),
+    "a small constant": (VOICE + 0.05 * VOICE_RMS, "offset", "note"),
     "much noise": (noisy(5), "noise", "warning"),
     "some noise": (noisy(14), "noise", "note"),
     "quiet": (VOICE * 10 ** (-35 / 20), "level", "note"),
@@ -107,47 +107,47 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize(("samples", "name", "severity"), FAULTS.values(), ids=FAULTS)
-def test_a_fault_is_found(look, samples, name, severity):
-    examination = look(samples)
-    found = {finding.name: finding for finding in examination.findings}[name]
-    assert found.severity.value == severity
-    assert found.meaning and found.advice
-    # What follows from a fault may be found too, another fault may not.
-    follows = {"answer", "level"} if severity == "warning" else {"answer"}
+@pytest.mark.parametrize(("samples", "name", "severity"), PROBLEMS.values(), ids=PROBLEMS)
+def test_problem_is_found(examine_samples, samples, name, severity):
+    examination = examine_samples(samples)
+    finding = {finding.name: finding for finding in examination.findings}[name]
+    assert finding.severity.value == severity
+    assert finding.meaning and finding.advice
+    # Consequences of the problem may be found too, but no other problem.
+    consequences = {"answer", "level"} if severity == "warning" else {"answer"}
     if name in ("level", "length"):
-        follows |= {"length", "noise"}
-    assert set(severities(examination)) <= {name} | follows
+        consequences |= {"length", "noise"}
+    assert set(severities(examination)) <= {name} | consequences
 
 
-def test_eight_bits_are_a_note(look):
-    assert severities(look(VOICE, subtype="PCM_U8"))["format"] == "note"
+def test_eight_bits_are_a_note(examine_samples):
+    assert severities(examine_samples(VOICE, subtype="PCM_U8"))["format"] == "note"
 
 
 @pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
-def test_the_rate_of_a_file_changes_no_finding(look, rate):
+def test_findings_do_not_depend_on_the_sample_rate(examine_samples, rate):
     import soxr
 
-    assert severities(look(soxr.resample(VOICE, RATE, rate), rate)) == {}
+    assert severities(examine_samples(soxr.resample(VOICE, RATE, rate), rate)) == {}
     telephone = soxr.resample(band(VOICE, 300, 3400), RATE, rate)
-    assert severities(look(telephone, rate)).get("bandwidth") == "warning"
+    assert severities(examine_samples(telephone, rate)).get("bandwidth") == "warning"
 
 
 @pytest.mark.parametrize("decibels", [30, 20, 10, 5, 0])
-def test_the_noise_estimate_is_near_the_truth(tmp_path, decibels):
+def test_noise_estimate_is_close(tmp_path, decibels):
     """The quietest twentieth of the noise is 1 to 2 dB below its mean."""
     soundfile.write(tmp_path / "clip.wav", noisy(decibels), RATE)
     assert measure_recording(tmp_path / "clip.wav").snr_db == pytest.approx(decibels - 0.5, abs=2.5)
 
 
 @pytest.mark.parametrize("share", [0.03, 0.1, 0.3])
-def test_the_clipped_share_is_the_share_of_flat_samples(share):
+def test_clipped_share_equals_share_of_flat_samples(share):
     limit = float(np.quantile(np.abs(VOICE), 1 - share))
     assert clipped_share(np.clip(VOICE / limit, -1, 1)) == pytest.approx(share, rel=0.3)
     assert clipped_share(VOICE / np.abs(VOICE).max()) == 0
 
 
-def test_a_level_is_relative_to_a_full_square_wave(tmp_path):
+def test_levels_are_relative_to_a_full_scale_square_wave(tmp_path):
     square = np.where(np.arange(RATE) // 40 % 2, 0.5, -0.5)
     soundfile.write(tmp_path / "clip.wav", square, RATE)
     measured = measure_recording(tmp_path / "clip.wav")
@@ -156,7 +156,7 @@ def test_a_level_is_relative_to_a_full_square_wave(tmp_path):
     assert measured.silence == 0 and measured.seconds == 1.0
 
 
-def test_silence_is_what_the_models_gate_drops(tmp_path, model):
+def test_silence_is_that_of_the_model(tmp_path, model):
     samples = np.concatenate([np.zeros(2 * RATE, np.float32), VOICE])
     soundfile.write(tmp_path / "clip.wav", samples, RATE, subtype="FLOAT")
     kept = len(network_of(model).speech_frames(samples))
@@ -165,9 +165,9 @@ def test_silence_is_what_the_models_gate_drops(tmp_path, model):
     )
 
 
-def test_of_a_long_file_the_beginning_is_measured(tmp_path):
+def test_long_file_is_measured_at_its_beginning(tmp_path):
     samples = np.zeros(int((MEASURED_SECONDS + 5) * 8000), np.float32)
-    samples[-8000:] = 0.5  # behind it
+    samples[-8000:] = 0.5  # after the measured beginning
     soundfile.write(tmp_path / "long.wav", samples, 8000)
     measured = measure_recording(tmp_path / "long.wav")
     assert measured.seconds == MEASURED_SECONDS + 5
@@ -175,22 +175,22 @@ def test_of_a_long_file_the_beginning_is_measured(tmp_path):
     assert measured.peak_dbfs is None
 
 
-def test_one_sample_and_one_millisecond_are_examined(look):
+def test_one_sample_and_one_millisecond_are_examined(examine_samples):
     for n in (1, 16):
-        assert severities(look(np.full(n, 0.1)))["length"] == "warning"
+        assert severities(examine_samples(np.full(n, 0.1)))["length"] == "warning"
 
 
-def test_samples_beyond_full_scale_are_clipped(look):
-    assert severities(look(8 * VOICE, subtype="FLOAT"))["clipping"] == "warning"
+def test_samples_beyond_full_scale_are_clipped(examine_samples):
+    assert severities(examine_samples(8 * VOICE, subtype="FLOAT"))["clipping"] == "warning"
 
 
-def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
+def test_unreadable_file_is_an_error(tmp_path):
     (tmp_path / "bad.wav").write_bytes(b"no audio")
     with pytest.raises(AudioError, match="bad.wav"):
         examine(tmp_path / "bad.wav")
 
 
-def test_the_command_looks_at_the_installation():
+def test_command_checks_the_installation():
     result = edge_ser("doctor")
     assert result.returncode == 0, result.stderr
     for name in ("machine", "numpy", "onnxruntime", "libsndfile", "self-test", "microphone"):
@@ -198,16 +198,14 @@ def test_the_command_looks_at_the_installation():
     assert result.stdout.splitlines()[-1].startswith("verdict: ")
 
 
-def test_the_command_looks_at_clips_and_names_what_cannot_be_read(tmp_path):
+def test_command_checks_clips_and_reports_unreadable_ones(tmp_path):
     soundfile.write(tmp_path / "loud.wav", np.clip(8 * VOICE, -1, 1), RATE)
     missing = tmp_path / "missing.wav"
     result = edge_ser("doctor", tmp_path / "loud.wav", missing)
     assert result.returncode == 1
     assert len(result.stderr.splitlines()) == 1 and str(missing) in result.stderr
     assert "! clipping" in result.stdout
-    assert result.stdout.splitlines()[-1] == (
-        "verdict: 1 unreadable; 1 thing to look at (1 warning)"
-    )
+    assert result.stdout.splitlines()[-1] == ("verdict: 1 unreadable; 1 problem (1 warning)")
     about = json.loads(edge_ser("doctor", "--json", tmp_path / "loud.wav", missing).stdout)
     loud, bad = about["clips"]
     assert loud["file"] == str(tmp_path / "loud.wav") and loud["recording"]["clipped"] > 0.01
@@ -215,7 +213,7 @@ def test_the_command_looks_at_clips_and_names_what_cannot_be_read(tmp_path):
     assert str(missing) in bad["error"]
 
 
-def test_the_command_looks_into_folders(tmp_path):
+def test_command_searches_folders(tmp_path):
     for name in ("calls/a.wav", "calls/b.wav", "empty/notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         soundfile.write(tmp_path / name, VOICE, RATE, format="WAV")
@@ -227,19 +225,19 @@ def test_the_command_looks_into_folders(tmp_path):
     assert result.returncode == 1 and "holds no audio files" in clips[2]["error"]
 
 
-def test_warnings_alone_are_status_0(tmp_path):
+def test_warnings_give_status_0(tmp_path):
     soundfile.write(tmp_path / "loud.wav", np.clip(8 * VOICE, -1, 1), RATE)
     assert edge_ser("doctor", tmp_path / "loud.wav").returncode == 0
 
 
-def test_silence_is_json_without_infinities(tmp_path):
+def test_silence_gives_valid_json(tmp_path):
     soundfile.write(tmp_path / "silence.wav", np.zeros((RATE, 2)), RATE)
     text = edge_ser("doctor", "--json", tmp_path / "silence.wav").stdout
     about = json.loads(text, parse_constant=lambda name: pytest.fail(name))
     assert about["clips"][0]["recording"]["peak_dbfs"] is None
 
 
-def test_a_model_that_does_not_load_is_status_1_and_clips_are_looked_at(tmp_path):
+def test_invalid_model_gives_status_1_and_clips_are_checked(tmp_path):
     (tmp_path / "bad.onnx").write_text("no model")
     clip = VOICES / "sad" / "speaker01-1.wav"
     result = edge_ser("doctor", "--model", tmp_path / "bad.onnx", clip)
@@ -250,16 +248,16 @@ def test_a_model_that_does_not_load_is_status_1_and_clips_are_looked_at(tmp_path
     assert result.returncode == 0 and "answer" in result.stdout
 
 
-def test_every_severity_counts_but_ok():
+def test_verdict_counts_notes_and_warnings():
     findings = [
         Finding("a", Severity.note, ""),
         Finding("b", Severity.ok, ""),
         Finding("c", Severity.warning, ""),
     ]
-    assert verdict(findings) == "2 things to look at (1 warning, 1 note)"
+    assert verdict(findings) == "2 problems (1 warning, 1 note)"
 
 
-def test_a_full_disk_is_not_the_clips_fault(tmp_path):
+def test_full_disk_is_not_reported_as_a_problem_of_the_clip(tmp_path):
     clip = tmp_path / "a.wav"
     soundfile.write(clip, np.full(RATE, 0.1), RATE)
     with open("/dev/full", "w") as full:
