@@ -1,4 +1,4 @@
-"""The recordings that a model is measured by."""
+"""Random subsets of recordings to measure a model on."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from train.data.clip import Clip
 from train.data.corpora import scan
 
 
-def drawn(
+def sample_clips(
     folders: list[Path], labels: Collection[str], count: int, rng: random.Random
 ) -> list[Clip]:
-    """Up to `count` of the recordings in the folders that have one of the labels."""
-    found = [clip for clip in scan(folders) if clip.label in labels]
-    return rng.sample(found, min(count, len(found)))
+    """Return up to `count` random clips of the folders that have one of the labels."""
+    clips = [clip for clip in scan(folders) if clip.label in labels]
+    return rng.sample(clips, min(count, len(clips)))

@@ -1,4 +1,4 @@
-"""What a device hears in a day, and what that costs it: audio without end, memory, state."""
+"""Endless audio for long runs, and the memory, state and time that processing it takes."""
 
 from __future__ import annotations
 
@@ -15,40 +15,42 @@ import numpy as np
 
 from edge_runtime import EmotionModel, read_audio
 from edge_runtime.features.mfcc import Mfcc
+from edge_runtime.inference.network import Network, network_of
 
 VOICES = Path(__file__).resolve().parent.parent / "tests" / "data" / "voices"
 LOOP_SECONDS = 120
 
 
 def lenient_model() -> EmotionModel:
-    """The bundled one, made to take synthesised voices for speech."""
+    """Return the bundled model without its speech detection, which rejects synthesised voices."""
     model = EmotionModel.load()
-    model.card = dataclasses.replace(model.card, speech_above=0.0)
+    network = network_of(model)
+    network.card = dataclasses.replace(network.card, speech_above=0.0)
     return model
 
 
 def programme(rate: int) -> np.ndarray:
-    """Two minutes of voices, silences, noises and what else a microphone gives, float32 `(n,)`."""
+    """Return two minutes of voices, silence and disturbances, float32 `(n_samples,)`."""
     rng = np.random.default_rng(0)
     silence = np.zeros(rate, np.float32)
     voices = [read_audio(file, rate) for file in sorted(VOICES.glob("*/*.wav"))]
     n = 5 * rate
-    others = [
-        0.03 * rng.standard_normal(n),
-        1e-40 * rng.standard_normal(n),  # noise; denormal numbers
-        3e-4 * rng.standard_normal(n),
-        np.full(n, 0.3),  # faint; an offset
+    disturbances = [
+        0.03 * rng.standard_normal(n),  # noise
+        1e-40 * rng.standard_normal(n),  # denormal numbers
+        3e-4 * rng.standard_normal(n),  # faint noise
+        np.full(n, 0.3),  # DC offset
         (np.arange(n) % rate == 0) * 0.9,  # clicks
     ]
-    # The loudest comes first: what is silence beside it is so in the first round as in all others.
+    # The loudest part comes first: the silence threshold then is the same in every round.
     loudest = np.clip(20 * voices[0], -1, 1)
-    parts = [part for sound in (loudest, *voices, *others) for part in (sound, silence)]
+    parts = [part for sound in (loudest, *voices, *disturbances) for part in (sound, silence)]
     loop = np.concatenate(parts).astype(np.float32)[: LOOP_SECONDS * rate]
     return np.concatenate([loop, np.zeros(LOOP_SECONDS * rate - len(loop), np.float32)])
 
 
 def steady(kind: str, rate: int) -> np.ndarray:
-    """Two minutes of "zeros" or of "denormals"."""
+    """Return two minutes of "zeros" or "denormals", float32 `(n_samples,)`."""
     noise = np.random.default_rng(1).standard_normal(LOOP_SECONDS * rate)
     return (noise * {"zeros": 0.0, "denormals": 1e-40}[kind]).astype(np.float32)
 
@@ -56,74 +58,91 @@ def steady(kind: str, rate: int) -> np.ndarray:
 def chunks(
     loop: np.ndarray, rate: int, seconds: float, rng: np.random.Generator, start: float = 0.0
 ) -> Iterator[np.ndarray]:
-    """`loop` over and over from `start` on, `seconds` long, in pieces of random sizes."""
-    at, end = round(start * rate), round((start + seconds) * rate)
-    while at < end:
+    """Yield `seconds` of the repeated `loop` in chunks of random sizes, from `start` seconds on."""
+    position, end = round(start * rate), round((start + seconds) * rate)
+    while position < end:
         longest = rng.choice([10, rate // 20, rate // 2, 2 * rate], p=[0.05, 0.25, 0.6, 0.1])
-        first = at % len(loop)
-        piece = loop[first : first + min(int(rng.integers(0, longest + 1)), end - at)]
-        at += len(piece)
-        yield piece
+        first = position % len(loop)
+        chunk = loop[first : first + min(int(rng.integers(0, longest + 1)), end - position)]
+        position += len(chunk)
+        yield chunk
 
 
 def rss_kib() -> float:
-    """The resident memory of this process, from Linux's /proc."""
+    """Return the resident memory of this process in KiB, from Linux's /proc."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1024
 
 
 def slope(steps: list[float], values: list[float], warm_up: float) -> float:
-    """Of a straight line through what comes after `warm_up`, value per step."""
-    after = np.array([(x, y) for x, y in zip(steps, values) if x >= warm_up])
-    return float(np.polyfit(after[:, 0], after[:, 1], 1)[0])
+    """Return the slope of a line fitted to the values from step `warm_up` on."""
+    points = np.array([(x, y) for x, y in zip(steps, values) if x >= warm_up])
+    return float(np.polyfit(points[:, 0], points[:, 1], 1)[0])
+
+
+SHARED = (EmotionModel, Network, Mfcc, FunctionType, MethodType)
 
 
 def held_bytes(thing: Any) -> int:
-    """The memory of all arrays that an object holds on to, but for models and front ends, which
-    are shared. A view counts as what it keeps alive."""
-    seen: set[int] = set()
-    total, waiting = 0, [thing]
-    while waiting:
-        each = waiting.pop()
-        if id(each) in seen or isinstance(each, (EmotionModel, Mfcc, FunctionType, MethodType)):
+    """Return the memory of all arrays that an object references, without models and front ends.
+
+    A view counts as the array that it keeps alive.
+    """
+    visited: set[int] = set()
+    total, pending = 0, [thing]
+    while pending:
+        value = pending.pop()
+        if id(value) in visited or isinstance(value, SHARED):
             continue
-        seen.add(id(each))
-        if isinstance(each, np.ndarray):
-            if isinstance(each.base, np.ndarray):
-                waiting.append(each.base)
+        visited.add(id(value))
+        if isinstance(value, np.ndarray):
+            if isinstance(value.base, np.ndarray):
+                pending.append(value.base)
             else:
-                total += each.nbytes
-        elif isinstance(each, dict):
-            waiting += each.values()
-        elif isinstance(each, (list, tuple, deque, set)):
-            waiting += each
-        elif hasattr(each, "__dict__"):
-            waiting += vars(each).values()
+                total += value.nbytes
+        elif isinstance(value, dict):
+            pending += value.values()
+        elif isinstance(value, (list, tuple, deque, set)):
+            pending += value
+        elif hasattr(value, "__dict__"):
+            pending += vars(value).values()
     return total
 
 
 class Watch:
-    """Time, memory and state of something that runs for simulated hours."""
+    """Record time, memory and state of a stream over simulated hours.
+
+    Args:
+        thing: The stream.
+
+    Attributes:
+        cpu: CPU seconds between two calls of `record`.
+        steps: The step of each record.
+        rss: Resident memory at each record, in KiB.
+        state: The largest state so far, in bytes.
+    """
 
     def __init__(self, thing: Any) -> None:
         self._thing = thing
         self._start = time.process_time()
-        self.cpu: list[float] = []  # seconds between two calls of `look`
+        self.cpu: list[float] = []
         self.steps: list[float] = []
         self.rss: list[float] = []
-        self.state = 0  # bytes, the most there was
+        self.state = 0
 
-    def look(self, step: float) -> None:
+    def record(self, step: float) -> None:
+        """Record time and memory since the last record."""
         now = time.process_time()
         self.cpu.append(now - self._start)
         self._start = now
         self.steps.append(step)
         self.rss.append(rss_kib())
-        self.look_at_state()
+        self.measure_state()
 
-    def look_at_state(self) -> None:
+    def measure_state(self) -> None:
+        """Update the size of the largest state."""
         self.state = max(self.state, held_bytes(self._thing))
 
     def slope(self, warm_up: float) -> float:
-        """KiB of memory per step."""
+        """Return the growth of memory after `warm_up` steps, in KiB per step."""
         return slope(self.steps, self.rss, warm_up)

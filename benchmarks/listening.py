@@ -1,54 +1,57 @@
-"""`python -m benchmarks.listening --speech FOLDER --noise FOLDER`: what does `listen` not hear?
+"""Utterance detection in noise: `python -m benchmarks.listening --speech FOLDER --noise FOLDER`.
 
-Clips follow one another, 2 s apart and equally loud, while a noise goes on: each kind of noise, and
-white noise, at several ratios and alone. A row per noise: how many of the clips are found, and what
-the noise by itself is taken for.
+Clips follow one another, 2 s apart and equally loud, in continuous noise: each kind of noise, and
+white noise, at several ratios and alone. One row per noise: how many clips `listen` finds, and how
+many utterances with an emotion it reports in the noise alone.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
 from collections import defaultdict
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 
 from edge_runtime import EmotionModel, read_audio
 from edge_runtime.inference.prediction import NO_SPEECH
-from edge_runtime.streaming.listener import Listener, ListenEvent
+from edge_runtime.streaming.listen_events import ListenEvent
+from edge_runtime.streaming.listener import Listener
 from train.data.folders import audio_files
-from train.files import write_text
 
-from .clips import drawn
-from .command import command
+from .clips import sample_clips
+from .report import Model, Out, command, publish, table
 
 RATE = 16_000
-LEVEL = 0.05  # RMS of every clip; noise is so many dB below
-GAP = 2 * RATE  # samples
-LEAD = 6 * RATE  # what goes on for 5 s is the background
-RATIOS = (20, 10, 5)  # dB
-MIN_SHARE = 0.3  # of a clip, to say that it was found: speech has gaps, and clips have silence
+SPEECH_RMS = 0.05  # of every clip
+GAP_SAMPLES = 2 * RATE
+LEAD_SAMPLES = 6 * RATE  # the listener adapts to noise that lasts 5 s
+RATIOS = (20, 10, 5)  # signal-to-noise, dB
+ALONE_RATIO = 10  # level of the noise alone, dB below the speech
+MIN_COVERAGE = 0.3  # of a clip that counts as found: speech has gaps, and clips have silence
 
-Interval = tuple[int, int]  # of samples
-
-
-def as_loud(samples: np.ndarray) -> np.ndarray:
-    return samples * (LEVEL / max(float(np.sqrt((samples**2).mean())), 1e-9))
+Interval = tuple[int, int]  # samples
 
 
-def one_after_the_other(clips: list[np.ndarray]) -> tuple[np.ndarray, list[Interval]]:
-    """A recording of clips `(n,)` between gaps of silence, and where each of them is."""
-    pieces, places, end = [np.zeros(LEAD, np.float32)], [], LEAD
+def normalise(samples: np.ndarray) -> np.ndarray:
+    """Scale samples to SPEECH_RMS."""
+    return samples * (SPEECH_RMS / max(float(np.sqrt((samples**2).mean())), 1e-9))
+
+
+def concatenate(clips: list[np.ndarray]) -> tuple[np.ndarray, list[Interval]]:
+    """Return one recording of the clips between gaps of silence, and the interval of each clip."""
+    pieces, intervals, end = [np.zeros(LEAD_SAMPLES, np.float32)], [], LEAD_SAMPLES
     for clip in clips:
-        places.append((end, end + len(clip)))
-        pieces += [as_loud(clip).astype(np.float32), np.zeros(GAP, np.float32)]
-        end += len(clip) + GAP
-    return np.concatenate(pieces), places
+        intervals.append((end, end + len(clip)))
+        pieces += [normalise(clip).astype(np.float32), np.zeros(GAP_SAMPLES, np.float32)]
+        end += len(clip) + GAP_SAMPLES
+    return np.concatenate(pieces), intervals
 
 
 def utterances(model: EmotionModel, samples: np.ndarray) -> list[ListenEvent]:
-    """What ended as speech."""
+    """Return the utterances of a recording that are speech."""
     listener = Listener(model, RATE)
     events = listener.push(np.clip(samples, -1, 1).astype(np.float32)) + listener.flush()
     return [
@@ -58,65 +61,66 @@ def utterances(model: EmotionModel, samples: np.ndarray) -> list[ListenEvent]:
     ]
 
 
-def found(events: list[ListenEvent], places: list[Interval]) -> int:
-    """How many of the places the utterances cover by `LEAST_SHARE` or more."""
+def count_found(events: list[ListenEvent], intervals: list[Interval]) -> int:
+    """Count the intervals that utterances cover by MIN_COVERAGE or more."""
     n_found = 0
-    for begin, end in places:
-        heard = sum(
+    for begin, end in intervals:
+        covered = sum(
             max(0.0, min(end, event.end * RATE) - max(begin, event.start * RATE))
             for event in events
         )
-        n_found += heard >= MIN_SHARE * (end - begin)
+        n_found += covered >= MIN_COVERAGE * (end - begin)
     return n_found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--speech", type=Path, action="append", required=True)
-    parser.add_argument("--noise", type=Path, action="append", required=True)
-    parser.add_argument("--model", type=Path, help="an .onnx model [default: the bundled one]")
-    parser.add_argument("--clips", type=int, default=60, help="speech clips, drawn at random")
-    parser.add_argument("--out", type=Path, default=Path("reports/listening.md"))
-    options = parser.parse_args()
-    model = EmotionModel.load(options.model)
-
-    clips = drawn(options.speech, model.labels, options.clips, random.Random(0))
-    speech, places = one_after_the_other([read_audio(clip.path) for clip in clips])
-
+def read_noises(folders: list[Path], n_samples: int) -> dict[str, np.ndarray]:
+    """Return each kind of noise, and white noise, normalised and repeated to `n_samples`."""
     recordings: dict[str, list[np.ndarray]] = defaultdict(list)
-    for folder in options.noise:
+    for folder in folders:
         for file in audio_files(folder):
             samples = read_audio(file)
             if samples.any():
-                recordings[file.parent.name].append(as_loud(samples))
+                recordings[file.parent.name].append(normalise(samples))
     noises = {kind: np.concatenate(pieces) for kind, pieces in sorted(recordings.items())}
-    noises["white noise"] = as_loud(np.random.default_rng(0).standard_normal(len(speech)))
+    noises["white noise"] = normalise(np.random.default_rng(0).standard_normal(n_samples))
+    return {kind: np.resize(noise, n_samples) for kind, noise in noises.items()}
+
+
+def main(
+    speech: Annotated[list[Path], typer.Option(help="Folder of labelled speech; repeatable.")],
+    noise: Annotated[list[Path], typer.Option(help="Folder of noise recordings; repeatable.")],
+    model: Model = None,
+    clips: Annotated[int, typer.Option(help="Speech clips, drawn at random.")] = 60,
+    out: Out = None,
+) -> None:
+    """Report how many utterances `listen` finds in noise."""
+    emotion_model = EmotionModel.load(model)
+    sample = sample_clips(speech, emotion_model.labels, clips, random.Random(0))
+    recording, intervals = concatenate([read_audio(clip.path) for clip in sample])
+
+    def found(samples: np.ndarray) -> int:
+        return count_found(utterances(emotion_model, samples), intervals)
 
     rows = []
-    for kind, noise in noises.items():
-        noise = np.resize(noise, len(speech))
-        alone = len(utterances(model, noise * 10 ** (-10 / 20)))
-        counts = [
-            found(utterances(model, speech + noise * 10 ** (-ratio / 20)), places)
-            for ratio in RATIOS
-        ]
-        rows.append(f"| {kind} | {' | '.join(map(str, counts))} | {alone} |")
-        print(rows[-1], flush=True)
-    lines = "\n".join(rows)
-    table = f"""# What is heard in noise
+    for kind, samples in read_noises(noise, len(recording)).items():
+        alone = len(utterances(emotion_model, samples * 10 ** (-ALONE_RATIO / 20)))
+        counts = [found(recording + samples * 10 ** (-ratio / 20)) for ratio in RATIOS]
+        rows.append([kind, *map(str, counts), str(alone)])
+    header = ["noise", *(f"found at {ratio} dB" for ratio in RATIOS), "utterances in noise alone"]
+    publish(
+        f"""# Utterances found in noise
 
-{command()} with {model.card.name}: {len(clips)} clips in {len(speech) / RATE / 60:.1f} minutes, \
-{GAP / RATE:g} s apart, each as loud as the others, while a noise goes on. A clip is found \
-where utterances cover {100 * MIN_SHARE:.0f} % of it. Without noise \
-{found(utterances(model, speech), places)} of {len(clips)} are found.
+{command()} with {emotion_model.card.name}: {len(sample)} clips of equal level in \
+{len(recording) / RATE / 60:.1f} minutes, {GAP_SAMPLES / RATE:g} s apart, in continuous noise at a \
+signal-to-noise ratio. A clip is found if utterances cover {100 * MIN_COVERAGE:.0f} % of it. \
+Without noise, {found(recording)} of {len(sample)} are found. The last column counts utterances \
+with an emotion in the noise alone.
 
-| noise | found at 20 dB | at 10 dB | at 5 dB | alone: utterances with an emotion |
-|---|---:|---:|---:|---:|
-{lines}
-"""
-    print(table)
-    write_text(options.out, table)
+{table(header, rows)}
+""",
+        out,
+    )
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.mfcc`: the front end beside librosa and others, as a Markdown table.
+"""Speed of the MFCC front end next to librosa and others: `python -m benchmarks.mfcc`.
 
-One thread, one process, the same 13 MFCC of 40 bands from frames of 512 samples every 160 (26
-bands of 400 samples in python_speech_features and kaldi, whose conventions differ), alternating
-warm runs, medians. The largest difference is that from librosa, on the same clip.
+One thread, one process, alternating warm runs, medians. All compute 13 MFCC of 40 bands from frames
+of 512 samples every 160; python_speech_features and kaldi-native-fbank use 26 bands and 400
+samples, after their own conventions.
 """
 
 from __future__ import annotations
@@ -10,29 +10,32 @@ from __future__ import annotations
 import benchmarks.one_thread  # noqa: F401
 
 # isort: split
-import argparse
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import kaldi_native_fbank
 import librosa
 import numpy as np
 import python_speech_features
 import scipy.fft
+import typer
 
 from edge_runtime import Mfcc, MfccConfig, MfccStream, read_audio
 from edge_runtime.diagnostics.system_info import processor
 from train.data.demo_corpus import PROSODIES, SAMPLE_RATE, synthesise, voices
 
 from .alternate import medians
-from .command import command
+from .report import Out, command, publish, table
 
 CONFIG = MfccConfig()
+FFT_ONLY = "FFT only (scipy)"
+KALDI = "kaldi-native-fbank"
 
 
 def speech(seconds: float, data: Path | None) -> np.ndarray:
-    """Recordings from `data` one after the other, or synthesised voices, `(n,)` at 16 kHz."""
+    """Return recordings of `data`, or synthesised voices, one after the other, `(n,)` at 16 kHz."""
     rng = np.random.default_rng(0)
     parts: list[np.ndarray] = []
     files = iter(
@@ -49,7 +52,8 @@ def speech(seconds: float, data: Path | None) -> np.ndarray:
 
 
 def candidates(samples: np.ndarray) -> dict[str, Callable[[], np.ndarray]]:
-    ours = Mfcc(CONFIG)
+    """Return a function per library that computes the MFCC of `samples`."""
+    mfcc = Mfcc(CONFIG)
     padded = np.pad(samples, CONFIG.n_fft // 2)
     frames = np.ascontiguousarray(
         np.lib.stride_tricks.sliding_window_view(padded, CONFIG.n_fft)[:: CONFIG.hop_length]
@@ -65,8 +69,8 @@ def candidates(samples: np.ndarray) -> dict[str, Callable[[], np.ndarray]]:
         return np.stack([online.get_frame(k) for k in range(online.num_frames_ready)])
 
     return {
-        "the FFT alone (scipy)": lambda: scipy.fft.rfft(frames),
-        "edge-ser": lambda: ours(samples),
+        FFT_ONLY: lambda: scipy.fft.rfft(frames),
+        "edge-ser": lambda: mfcc(samples),
         "librosa": lambda: (
             librosa.feature.mfcc(
                 y=samples,
@@ -78,12 +82,12 @@ def candidates(samples: np.ndarray) -> dict[str, Callable[[], np.ndarray]]:
             ).T
         ),
         "python_speech_features": lambda: python_speech_features.mfcc(samples, SAMPLE_RATE),
-        "kaldi-native-fbank": kaldi,
+        KALDI: kaldi,
     }
 
 
-def difference(samples: np.ndarray) -> float:
-    """The largest difference of a coefficient from librosa's, without its clamp in both."""
+def max_difference(samples: np.ndarray) -> float:
+    """Return the largest difference of a coefficient from librosa's, both without `top_db`."""
     mel = librosa.feature.melspectrogram(
         y=samples,
         sr=SAMPLE_RATE,
@@ -96,7 +100,7 @@ def difference(samples: np.ndarray) -> float:
 
 
 def peak_mib(run: Callable[[], np.ndarray]) -> float:
-    """The most that numpy and Python held during a call, beyond what was held before, in MiB."""
+    """Return the peak memory of numpy and Python during a call, in MiB."""
     tracemalloc.start()
     run()
     peak = tracemalloc.get_traced_memory()[1]
@@ -104,54 +108,66 @@ def peak_mib(run: Callable[[], np.ndarray]) -> float:
     return peak / 2**20
 
 
-def push_row(rounds: int, data: Path | None) -> str:
+def push_microseconds(rounds: int, data: Path | None) -> float:
+    """Return the time of one 10 ms push to an `MfccStream`, in µs."""
     stream = MfccStream(CONFIG)
     samples = speech(3, data)
     hop = CONFIG.hop_length
-    state = {"at": 0}
+    position = 0
 
     def push() -> np.ndarray:
-        at = state["at"]
-        state["at"] = (at + hop) % (len(samples) - hop)
-        return stream.push(samples[at : at + hop])
+        nonlocal position
+        start = position
+        position = (start + hop) % (len(samples) - hop)
+        return stream.push(samples[start : start + hop])
 
-    micros = 1e6 * medians({"push": push}, rounds)["push"]
-    return f"A push of 10 ms to `MfccStream`, which gives one frame: {micros:.0f} µs."
+    return 1e6 * medians({"push": push}, rounds)["push"]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, help="recordings to use instead of synthesised voices")
-    parser.add_argument("--out", type=Path, default=Path("reports/mfcc-speed.md"))
-    parser.add_argument("--rounds", type=int, default=200)
-    options = parser.parse_args()
-    lines = [
-        "# Speed of the MFCC front end",
-        "",
-        f"{command()} on {processor()}, one thread, medians of alternating warm "
-        f"runs; {'recordings' if options.data else 'synthesised voices'}.",
-        "",
-        "| clip | | ms | times the FFT | edge-ser is faster by | largest Δ to librosa | peak MiB |",
-        "|---|---|---:|---:|---:|---:|---:|",
-    ]
+def main(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of recordings [default: synthesised voices].")
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="Alternating runs.")] = 200,
+    out: Out = None,
+) -> None:
+    """Report the speed, memory and difference from librosa of MFCC implementations."""
+    rows = []
     for seconds in (3, 60):
-        samples = speech(seconds, options.data)
+        samples = speech(seconds, data)
         runs = candidates(samples)
-        found = medians(runs, options.rounds if seconds == 3 else max(5, options.rounds // 10))
-        for name, each in found.items():
-            delta = f"{difference(samples):.1g}" if name == "edge-ser" else ""
-            # kaldi-native-fbank allocates outside Python, where this cannot look.
-            memory = "" if name == "kaldi-native-fbank" else f"{peak_mib(runs[name]):.1f}"
-            lines.append(
-                f"| {seconds} s | {name} | {1000 * each:.2f} "
-                f"| {each / found['the FFT alone (scipy)']:.2f} "
-                f"| {each / found['edge-ser']:.1f} | {delta} | {memory} |"
+        times = medians(runs, rounds if seconds == 3 else max(5, rounds // 10))
+        for name, time in times.items():
+            rows.append(
+                [
+                    f"{seconds} s",
+                    name,
+                    f"{1000 * time:.2f}",
+                    f"{time / times[FFT_ONLY]:.2f}",
+                    f"{time / times['edge-ser']:.1f}",
+                    f"{max_difference(samples):.1g}" if name == "edge-ser" else "",
+                    # kaldi-native-fbank allocates outside Python, where tracemalloc cannot look.
+                    "" if name == KALDI else f"{peak_mib(runs[name]):.1f}",
+                ]
             )
-    lines += ["", push_row(20 * options.rounds, options.data), ""]
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text("\n".join(lines), encoding="utf-8")
-    print("\n".join(lines))
+    header = [
+        *("clip", "library", "ms", "time / FFT", "time / edge-ser"),
+        *("max Δ to librosa", "peak MiB"),
+    ]
+    publish(
+        f"""# Speed of the MFCC front end
+
+{command()} on {processor()}, one thread, medians of alternating warm runs on \
+{"recordings" if data else "synthesised voices"}.
+
+{table(header, rows, "llrrrrr")}
+
+A push of 10 ms to `MfccStream`, which returns one frame, takes \
+{push_microseconds(20 * rounds, data):.0f} µs.
+""",
+        out,
+    )
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

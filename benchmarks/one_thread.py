@@ -1,8 +1,7 @@
-"""Imported before numpy, this leaves its BLAS, OpenMP, MKL and numba one thread, here and in the
-processes that begin here.
+"""Limit BLAS, OpenMP, MKL and numba to one thread; import this before numpy.
 
-Left alone, BLAS has a thread for every core that spins beside librosa's mel filters: twice the CPU
-time, no gain.
+Child processes inherit the limit. By default BLAS starts a thread per core, which spin next to
+librosa's mel filters: twice the CPU time for no gain.
 """
 
 import os

@@ -1,11 +1,11 @@
-"""`python -m benchmarks.speech_gate --speech FOLDER --noise FOLDER`: who is told "no speech"?
+"""Errors of the "no speech" decision: `python -m benchmarks.speech_gate --speech DIR --noise DIR`.
 
-The share of noise recordings that get an emotion, and of speech clips that do not, alone and with
-the noise added at several ratios. Noise that a model was trained on says little about other noise:
-`--unheard` is for such, and the table says which it was.
+Reports the share of noise recordings that get an emotion (false alarms), and of speech clips that
+get "no speech" (misses), alone and with the noise added at several ratios. Results on
+noise of the training data do not carry over to other noise; pass `--unheard` for such.
 
-reports/speech-gate-unheard-1.md and -2.md are of models that were trained with half of the kinds
-of noise and tested with the other half. The first, with the folders of the corpora:
+reports/speech-gate-unheard-1.md and -2.md are of models that were trained with half of the kinds of
+noise and tested with the other half. The first was made with, in the folder of the corpora:
 
     python -m train fit --data emodb --data ravdess --data tess --data nemo --noise noise/chainsaw
         --noise noise/dog_bark --noise noise/fire_crackling --noise noise/rain --auxiliary all
@@ -13,94 +13,98 @@ of noise and tested with the other half. The first, with the folders of the corp
         --run runs/unheard-1
     python -m export onnx --run runs/unheard-1 --name "a model of half of the noise"
 
-and then the command that the report tells.
+and then the command in the report.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 
 from edge_runtime import EmotionModel, read_audio
 from edge_runtime.inference.prediction import NO_SPEECH
 from train.data.folders import audio_files
-from train.files import write_text
 
-from .clips import drawn
-from .command import command
+from .clips import sample_clips
+from .report import Model, Out, command, publish, table
+
+RATIOS = (20, 10, 5)  # signal-to-noise, dB
 
 
-def mixed(speech: np.ndarray, noise: np.ndarray, decibels: float) -> np.ndarray:
-    """Speech with noise `decibels` below its mean power, float32, within [-1, 1]."""
+def mix(speech: np.ndarray, noise: np.ndarray, ratio: float) -> np.ndarray:
+    """Add noise to speech at a signal-to-noise ratio in dB; float32 in [-1, 1]."""
     noise = np.resize(noise, len(speech))
-    ratio = np.sqrt((speech**2).mean() / max(float((noise**2).mean()), 1e-12))
-    both = speech + noise * ratio * 10 ** (-decibels / 20)
-    return (both / max(1.0, np.abs(both).max())).astype(np.float32)
+    gain = np.sqrt((speech**2).mean() / max(float((noise**2).mean()), 1e-12))
+    mixture = speech + noise * gain * 10 ** (-ratio / 20)
+    return (mixture / max(1.0, np.abs(mixture).max())).astype(np.float32)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--speech", type=Path, action="append", required=True)
-    parser.add_argument("--noise", type=Path, action="append", required=True)
-    parser.add_argument(
-        "--unheard", action="store_true", help="the model was not trained on this noise"
-    )
-    parser.add_argument("--model", type=Path, help="an .onnx model [default: the bundled one]")
-    parser.add_argument("--clips", type=int, default=400, help="speech clips, drawn at random")
-    parser.add_argument("--out", type=Path, default=Path("reports/speech-gate.md"))
-    options = parser.parse_args()
-    model = EmotionModel.load(options.model)
+def main(
+    speech: Annotated[list[Path], typer.Option(help="Folder of labelled speech; repeatable.")],
+    noise: Annotated[list[Path], typer.Option(help="Folder of noise recordings; repeatable.")],
+    unheard: Annotated[
+        bool, typer.Option("--unheard", help="The model was not trained on this noise.")
+    ] = False,
+    model: Model = None,
+    clips: Annotated[int, typer.Option(help="Speech clips, drawn at random.")] = 400,
+    out: Out = None,
+) -> None:
+    """Report false alarms in noise and missed speech."""
+    emotion_model = EmotionModel.load(model)
     rng = random.Random(0)
 
-    def silent(samples: np.ndarray) -> bool:
-        return model.classify(samples).label == NO_SPEECH
+    def no_speech(samples: np.ndarray) -> bool:
+        return emotion_model.classify(samples).label == NO_SPEECH
 
-    files = [file for folder in options.noise for file in audio_files(folder)]
+    files = [file for folder in noise for file in audio_files(folder)]
     noises = [read_audio(file) for file in files]
-    heard: dict[str, list[bool]] = defaultdict(list)
+    alarms: dict[str, list[bool]] = defaultdict(list)
     for file, samples in zip(files, noises):
-        heard[file.parent.name].append(not silent(samples))
-    kinds = "\n".join(f"| {kind} | {len(v)} | {sum(v)} |" for kind, v in sorted(heard.items()))
-    wrong = sum(map(sum, heard.values()))
+        alarms[file.parent.name].append(not no_speech(samples))
+    n_alarms = sum(map(sum, alarms.values()))
 
-    clips = drawn(options.speech, model.labels, options.clips, rng)
-    lost: dict[str, Counter[str]] = defaultdict(Counter)
-    for clip in clips:
+    sample = sample_clips(speech, emotion_model.labels, clips, rng)
+    missed: dict[str, Counter[str]] = defaultdict(Counter)
+    for clip in sample:
         samples = read_audio(clip.path)
-        noise = rng.choice(noises)
-        lost["alone"][clip.corpus] += silent(samples)
-        for ratio in (20, 10, 5):
-            lost[f"in noise, {ratio} dB"][clip.corpus] += silent(mixed(samples, noise, ratio))
-    rows = "\n".join(
-        f"| {name} | {len(clips)} | {100 * counts.total() / len(clips):.1f} "
-        f"| {', '.join(f'{corpus} {count}' for corpus, count in sorted(counts.items()) if count)} |"
-        for name, counts in lost.items()
+        background = rng.choice(noises)
+        missed["alone"][clip.corpus] += no_speech(samples)
+        for ratio in RATIOS:
+            missed[f"SNR {ratio} dB"][clip.corpus] += no_speech(mix(samples, background, ratio))
+
+    kinds = ([kind, str(len(v)), str(sum(v))] for kind, v in sorted(alarms.items()))
+    rows = (
+        [
+            name,
+            str(len(sample)),
+            f"{100 * sum(counts.values()) / len(sample):.1f}",
+            ", ".join(f"{corpus} {count}" for corpus, count in sorted(counts.items()) if count),
+        ]
+        for name, counts in missed.items()
     )
-    trained = "other recordings" if options.unheard else "these recordings"
-    table = f"""# No speech
+    training_noise = "other noise recordings" if unheard else "these noise recordings"
+    publish(
+        f"""# Speech detection errors
 
-{command()} with {model.card.name}, which was trained on {trained} \
-of noise, on synthesised noise, and on some of these speakers.
+{command()} with {emotion_model.card.name}. The model was trained on {training_noise}, on \
+synthesised noise and on some of these speakers.
 
-{wrong} of {len(noises)} noise recordings ({100 * wrong / len(noises):.1f} %) get an emotion:
+{n_alarms} of {len(noises)} noise recordings ({100 * n_alarms / len(noises):.1f} %) get an emotion:
 
-| noise | recordings | with an emotion |
-|---|---:|---:|
-{kinds}
+{table(["noise", "recordings", "with an emotion"], kinds)}
 
-Speech that is told to be none:
+Speech classified as "no speech":
 
-| speech | clips | lost % | of which |
-|---|---:|---:|---|
-{rows}
-"""
-    print(table)
-    write_text(options.out, table)
+{table(["speech", "clips", "missed %", "missed clips by corpus"], rows, "lrrl")}
+""",
+        out,
+    )
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -1,38 +1,39 @@
-"""`python -m benchmarks.throughput --data FOLDER`: warm clips per second, as a Markdown table.
+"""Clips per second of warm processes: `python -m benchmarks.throughput --data FOLDER`.
 
-Each candidate is a process that has loaded its model and classified all clips once before. They
-take turns; a round is all clips. The processes of `--jobs 2` start anew in each round, and are
-timed from when they have become warm. Wall time is what a user waits for, CPU time is what the
-candidate works: on a machine that others use as well only the second is steady.
+Each candidate is a process that has loaded its model and classified all clips once. They take
+turns; a round is all clips. The two processes of `--jobs 2` start anew in each round and are timed
+once they are warm. Wall time is what a user waits for. CPU time is steadier on a busy machine.
 
-One thread is one thread: numpy's BLAS, OpenMP, MKL and PyTorch are all told so.
+BLAS, OpenMP, MKL and PyTorch are limited to one thread per process.
 """
 
 from __future__ import annotations
 
 import benchmarks.one_thread  # noqa: F401
-from edge_runtime.inference.network import network_of
 
 # isort: split
-import argparse
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from edge_runtime.diagnostics.system_info import processor
 
-from .command import command
+from .report import Out, command, publish, table
 
-REPORT = Path("reports/throughput.md")
-WARM_UP = 64  # answers of `--jobs 2` that are not timed
+WARM_UP_CLIPS = 64  # results of `--jobs 2` that are not timed
 
-Round = Callable[[], tuple[int, float, float]]  # clips, seconds, CPU seconds (0: not known)
+Round = Callable[[], tuple[int, float, float]]  # clips, seconds, CPU seconds (0: not measured)
 
 
 def timed(classify: Callable[[str], object], files: list[str]) -> Round:
+    """Return a round that times `classify` on all files."""
+
     def run() -> tuple[int, float, float]:
         wall, cpu = time.perf_counter(), time.process_time()
         for file in files:
@@ -43,29 +44,32 @@ def timed(classify: Callable[[str], object], files: list[str]) -> Round:
 
 
 def edge_ser(files: list[str]) -> Round:
+    """Classify in this process."""
     from edge_runtime import EmotionModel
 
     return timed(EmotionModel.load().classify, files)
 
 
 def edge_ser_jobs(files: list[str]) -> Round:
+    """Classify in two processes."""
     from edge_runtime import EmotionModel, classify_many
 
     model = EmotionModel.load()
 
     def run() -> tuple[int, float, float]:
-        warm_up = files[:WARM_UP]
-        answers = classify_many(model, warm_up + 2 * files, jobs=2)
+        warm_up = files[:WARM_UP_CLIPS]
+        results = classify_many(model, warm_up + 2 * files, jobs=2)
         for _ in warm_up:
-            next(answers)
+            next(results)
         wall = time.perf_counter()
-        count = sum(1 for _ in answers)
+        count = sum(1 for _ in results)
         return count, time.perf_counter() - wall, 0.0
 
     return run
 
 
 def librosa_torch(files: list[str]) -> Round:
+    """Classify with the baseline."""
     import torch
 
     from .librosa_torch import Network, classify
@@ -77,37 +81,42 @@ def librosa_torch(files: list[str]) -> Round:
 
 
 def fft_and_network(files: list[str]) -> Round:
-    """What nothing can be saved of: the Fourier transforms of the frames, and onnxruntime."""
+    """Compute only the lower bound: the Fourier transforms of the frames, and onnxruntime."""
     import numpy as np
 
-    from edge_runtime import EmotionModel, read_audio
+    from edge_runtime import EmotionModel
+    from edge_runtime.inference.network import network_of
 
-    model = EmotionModel.load()
-    config = model.card.mfcc_config
-    heard = {}
+    network = network_of(EmotionModel.load())
+    config = network.card.mfcc_config
+    inputs = {}
     for file in files:
-        samples = np.pad(read_audio(file, config.sample_rate), config.n_fft // 2)
-        windows = np.lib.stride_tricks.sliding_window_view(samples, config.n_fft)
-        heard[file] = windows[:: config.hop_length].copy(), network_of(model).speech_frames(file)
+        samples = network.read_samples(file)
+        padded = np.pad(samples, config.n_fft // 2)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, config.n_fft)
+        inputs[file] = windows[:: config.hop_length].copy(), network.speech_frames(samples)
 
     def work(file: str) -> None:
-        windows, frames = heard[file]
+        windows, frames = inputs[file]
         np.fft.rfft(windows)
-        network_of(model).run(frames)
+        network.run(frames)
 
     return timed(work, files)
 
 
+BASELINE = "librosa + PyTorch, 1 thread"
+ONE_THREAD = "edge-ser, 1 thread"
+TWO_JOBS = "edge-ser, --jobs 2"
 CANDIDATES = {
-    "librosa + PyTorch, 1 thread": librosa_torch,
-    "edge-ser, 1 thread": edge_ser,
-    "FFT and onnxruntime alone": fft_and_network,
-    "edge-ser, --jobs 2": edge_ser_jobs,
+    BASELINE: librosa_torch,
+    ONE_THREAD: edge_ser,
+    "FFT and onnxruntime only": fft_and_network,
+    TWO_JOBS: edge_ser_jobs,
 }
 
 
 def serve(candidate: str, folder: str, count: int) -> None:
-    """Do a round for every line on stdin, and print clips per second and per CPU second."""
+    """Run a round for every line of stdin; print clips per second and per CPU second."""
     files = sorted(map(str, Path(folder).rglob("*.wav")))
     files = files[:: max(1, len(files) // count)][:count]
     run = CANDIDATES[candidate](files)
@@ -118,69 +127,69 @@ def serve(candidate: str, folder: str, count: int) -> None:
         print(clips / wall, clips / cpu if cpu else 0.0, flush=True)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", required=True, help="a folder of WAV files")
-    parser.add_argument("--clips", type=int, default=100, help="in a round, spread over all")
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--out", type=Path, default=REPORT)
-    parser.add_argument("--serve", choices=CANDIDATES, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.serve:
-        serve(options.serve, options.data, options.clips)
-        return
-    itself = [
-        sys.executable,
-        "-m",
-        "benchmarks.throughput",
-        "--data",
-        options.data,
-        "--clips",
-        str(options.clips),
-        "--serve",
-    ]
+def measure(data: str, clips: int, rounds: int) -> tuple[int, dict[str, list[tuple[float, ...]]]]:
+    """Return the number of clips, and clips per second and per CPU second in each round."""
+    module = [sys.executable, "-m", "benchmarks.throughput"]
     processes = {
         name: subprocess.Popen(
-            [*itself, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [*module, "--data", data, "--clips", str(clips), "--serve", name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for name in CANDIDATES
     }
     n_clips = [int(process.stdout.readline()) for process in processes.values()][0]  # type: ignore
-    found: dict[str, list[tuple[float, ...]]] = {name: [] for name in processes}
-    for _ in range(options.rounds):
+    rates: dict[str, list[tuple[float, ...]]] = {name: [] for name in processes}
+    for _ in range(rounds):
         for name, process in processes.items():
             process.stdin.write("\n")  # type: ignore[union-attr]
             process.stdin.flush()  # type: ignore[union-attr]
-            rates = process.stdout.readline().split()  # type: ignore[union-attr]
-            found[name].append(tuple(map(float, rates)))
+            line = process.stdout.readline().split()  # type: ignore[union-attr]
+            rates[name].append(tuple(map(float, line)))
     for process in processes.values():
         process.communicate()
-    slow = found["librosa + PyTorch, 1 thread"]
-    lines = [
-        "# Clips per second of a process that is warm",
-        "",
-        f"{command()} on {processor()}: {n_clips} clips, medians of "
-        f"{options.rounds} alternating rounds; the factors are medians over the rounds. All "
-        "libraries are held to one thread a process.",
-        "",
-        "| | clips per second | faster by | clips per CPU second | by |",
-        "|---|---:|---:|---:|---:|",
-    ]
-    for name, rates in found.items():
+    return n_clips, rates
+
+
+def main(
+    data: Annotated[str, typer.Option(help="Folder of WAV files.")],
+    clips: Annotated[int, typer.Option(help="Clips per round, spread over the folder.")] = 100,
+    rounds: Annotated[int, typer.Option(help="Alternating rounds.")] = 11,
+    out: Out = None,
+    candidate: Annotated[str, typer.Option("--serve", hidden=True)] = "",
+) -> None:
+    """Report clips per second of warm processes next to librosa + PyTorch."""
+    if candidate:
+        serve(candidate, data, clips)
+        return
+    n_clips, rates = measure(data, clips, rounds)
+    rows = []
+    for name, measured in rates.items():
         cells = []
         for k in (0, 1):
-            factor = statistics.median(a[k] / b[k] for a, b in zip(rates, slow))
-            rate = statistics.median(rate[k] for rate in rates)
-            cells.append(f"{rate:.0f} | {factor:.1f}" if rate else " | ")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    gain = statistics.median(
-        b[0] / a[0] for a, b in zip(found["edge-ser, 1 thread"], found["edge-ser, --jobs 2"])
+            factor = statistics.median(a[k] / b[k] for a, b in zip(measured, rates[BASELINE]))
+            rate = statistics.median(values[k] for values in measured)
+            cells += [f"{rate:.0f}", f"{factor:.1f}"] if rate else ["", ""]
+        rows.append([name, *cells])
+    speedup = statistics.median(b[0] / a[0] for a, b in zip(rates[ONE_THREAD], rates[TWO_JOBS]))
+    header = [
+        *("process", "clips per second", "times faster"),
+        *("clips per CPU second", "times faster"),
+    ]
+    publish(
+        f"""# Throughput of warm processes
+
+{command()} on {processor()}: {n_clips} clips, medians of {rounds} alternating rounds, one thread \
+per process. Factors are medians over the rounds.
+
+{table(header, rows)}
+
+`--jobs 2` is {speedup:.2f} times as fast as one thread.
+""",
+        out,
     )
-    lines += ["", f"`--jobs 2` is {gain:.2f} times as fast as one thread.", ""]
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text("\n".join(lines), encoding="utf-8")
-    print("\n".join(lines))
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -1,8 +1,10 @@
-"""Audio for the tests: real speech where the corpora are at hand, synthesised voices elsewhere."""
+"""Shared fixtures: real speech if the corpora are installed, otherwise synthesised voices."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +16,8 @@ from support.training import TRAINING_MFCC
 from edge_runtime import read_audio
 from train.data.demo_corpus import PROSODIES, synthesise, voices, write_corpus
 
-# The same draws in every run, so that a failure belongs to a change; HYPOTHESIS_PROFILE=search
-# draws others each time (`make fuzz`), and =slow waits for an emulator (`make arm64`).
+# "same" draws the same examples in every run, so that a failure belongs to a change. Others are set
+# by HYPOTHESIS_PROFILE: "search" draws new examples (`make fuzz`), "slow" is for emulators.
 settings.register_profile("same", derandomize=True)
 settings.register_profile(
     "slow", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -25,17 +27,45 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 try:
     import torch
-except ModuleNotFoundError:  # on a device, where the tests of edge_runtime run without it
+except ModuleNotFoundError:  # on devices, where only the tests of edge_runtime run
     pass
 else:
     torch.set_num_threads(1)  # as in training; two threads are slower for so small a network
 
 
 def pytest_terminal_summary(terminalreporter, exitstatus, config) -> None:
-    """pytest-randomly tells its seed in the header, which -q leaves out."""
+    """Print the random seed, which pytest-randomly prints in the header that -q omits."""
     seed = config.getoption("randomly_seed", None)
     if exitstatus and seed is not None:
-        terminalreporter.write_line(f"in this order again: --randomly-seed={seed}")
+        terminalreporter.write_line(f"repeat this order with --randomly-seed={seed}")
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Return a function that makes a folder once, shared by all processes of pytest-xdist.
+
+    `once(name, make)` calls `make(folder)` in the first process that needs it; others wait.
+    """
+    base = tmp_path_factory.getbasetemp()
+    parallel = "PYTEST_XDIST_WORKER" in os.environ
+    if parallel:
+        base = base.parent
+
+    def once(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = base / name, base / f"{name}.done"
+        with _lock(base / f"{name}.lock") if parallel else nullcontext():
+            if not done.exists():
+                make(folder)
+                done.touch()
+        return folder
+
+    return once
+
+
+def _lock(path: Path) -> AbstractContextManager[object]:
+    from filelock import FileLock  # not installed on devices
+
+    return FileLock(path)
 
 
 @pytest.fixture(scope="session")
@@ -47,39 +77,47 @@ def voice_clips() -> list[np.ndarray]:
 
 @pytest.fixture(scope="session")
 def speech(voice_clips: list[np.ndarray]) -> list[np.ndarray]:
-    """Clips at 16 kHz: from every corpus that is there, else synthesised."""
+    """Clips at 16 kHz from every installed corpus, otherwise synthesised."""
     patterns = ("emodb/*/*.wav", "ravdess/*/*.flac", "tess/*.flac", "nemo/*.flac", "noise/*/*.flac")
     files: list[Path] = []
     for pattern in patterns:
-        found = sorted(CORPORA.glob(pattern))
-        files += found[:: max(1, len(found) // 6)][:6]
+        corpus = sorted(CORPORA.glob(pattern))
+        files += corpus[:: max(1, len(corpus) // 6)][:6]
     return [read_audio(file) for file in files] or voice_clips
 
 
 @pytest.fixture(scope="session")
-def demo_corpus(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("demo") / "corpus"
-    assert write_corpus(folder, speakers=5, clips=3, seed=0) == 60
-    return folder
+def demo_corpus(once) -> Path:
+    """A demo corpus of five speakers with three clips of each label; read-only."""
+
+    def write(folder: Path) -> None:
+        assert write_corpus(folder, speakers=5, clips=3, seed=0) == 60
+
+    return once("demo-corpus", write)
 
 
 @pytest.fixture(scope="session")
-def three_speakers(demo_corpus: Path, tmp_path_factory) -> Path:
-    """A manifest of three of its five speakers: a protocol of them takes less."""
+def three_speakers(demo_corpus: Path, once) -> Path:
+    """A manifest of three speakers of the demo corpus, for protocols."""
     header, *rows = (demo_corpus / "manifest.csv").read_text().splitlines()
-    some = [f"{demo_corpus}/{row}" for row in rows if row.split(",")[2] <= "speaker03"]
-    manifest = tmp_path_factory.mktemp("three") / "manifest.csv"
-    manifest.write_text("\n".join([header, *some]) + "\n")
-    return manifest
+    rows = [f"{demo_corpus}/{row}" for row in rows if row.split(",")[2] <= "speaker03"]
+
+    def write(folder: Path) -> None:
+        folder.mkdir()
+        (folder / "manifest.csv").write_text("\n".join([header, *rows]) + "\n")
+
+    return once("three-speakers", write) / "manifest.csv"
 
 
 @pytest.fixture(scope="session")
-def feature_cache(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+def feature_cache(once) -> Path:
+    """A feature cache shared by all tests."""
+    return once("feature-cache", lambda folder: folder.mkdir())
 
 
 @pytest.fixture(scope="session")
 def dataset(demo_corpus, feature_cache):
+    """The features of the demo corpus."""
     from train.data.corpora import scan
     from train.data.features import load_dataset
 
@@ -88,6 +126,7 @@ def dataset(demo_corpus, feature_cache):
 
 @pytest.fixture(scope="session")
 def split(dataset):
+    """A speaker-independent split of the demo corpus."""
     from train.data.splits import make_split
 
     return make_split(dataset.clips)

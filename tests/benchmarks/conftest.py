@@ -1,4 +1,4 @@
-"""These tests need PyTorch, which a device does not have."""
+"""Skip these tests where PyTorch is not installed."""
 
 import importlib.util
 

@@ -1,6 +1,6 @@
-"""Minutes that stand for months: memory, state and answers of what runs on and on.
+"""Memory, state and results of streams and models over minutes.
 
-The whole of it, a day and ten thousand clips, is `python -m benchmarks.long_run`.
+`python -m benchmarks.long_run` runs a day of audio and ten thousand clips.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import scipy.fft  # noqa: F401  # so that it does not take over from numpy's within a test
+import scipy.fft  # noqa: F401  # else it would replace numpy's within a test
 
 from benchmarks.endurance import (
     LOOP_SECONDS,
@@ -30,10 +30,10 @@ from edge_runtime.streaming.timeline import TimelineStream
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
-# Leaks of a chunk, a frame or an event would exceed them many times: five minutes of samples
-# are 18,750 KiB, of frames 760 KiB, of events of a stream 500 KiB.
-STATE_KIB = 200
-GROWTH_KIB = 600
+# A leak of chunks, frames or events exceeds these many times: five minutes of samples are 18,750
+# KiB, of frames 760 KiB, of events of a stream 500 KiB.
+MAX_STATE_KIB = 200
+MAX_GROWTH_KIB = 600
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +47,16 @@ def loop():
 
 
 def growth_kib(run: Callable[[], None]) -> float:
-    """By how much memory grows while something runs. A leak grows every time, while what other
-    tests left behind, or a module that is loaded, does so once."""
+    """Return how much memory grows while `run` runs, at best of three times.
+
+    A leak grows every time; loading a module, or what other tests leave, grows only once.
+    """
     for _ in range(3):
         gc.collect()
         before = rss_kib()
         run()
         growth = rss_kib() - before
-        if growth < GROWTH_KIB:
+        if growth < MAX_GROWTH_KIB:
             break
     return growth
 
@@ -69,31 +71,31 @@ KINDS = {
 
 @linux
 @pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
-def test_memory_and_state_of_a_stream_do_not_grow(model, loop, make):
+def test_memory_and_state_of_streams_do_not_grow(model, loop, make):
     stream, rng = make(model), np.random.default_rng(0)
-    for piece in chunks(loop, 16_000, 150, rng):  # the allocators find what they need
+    for piece in chunks(loop, 16_000, 150, rng):  # warms up the allocators
         stream.push(piece)
 
-    def hear() -> None:
+    def push() -> None:
         for piece in chunks(loop, 16_000, 300, rng):
             stream.push(piece)
-            assert held_bytes(stream) < 1024 * STATE_KIB
+            assert held_bytes(stream) < 1024 * MAX_STATE_KIB
 
-    assert growth_kib(hear) < GROWTH_KIB
+    assert growth_kib(push) < MAX_GROWTH_KIB
 
 
 @linux
-def test_a_large_first_chunk_is_let_go(model, loop):
+def test_large_first_chunk_is_released(model, loop):
     for make in KINDS.values():
         stream = make(model)
         stream.push(loop)
         stream.push(loop[:3200])
-        assert held_bytes(stream) < 1024 * STATE_KIB
+        assert held_bytes(stream) < 1024 * MAX_STATE_KIB
 
 
 @linux
-def test_memory_does_not_grow_with_the_lengths_that_clips_have(model):
-    """onnxruntime can keep a plan of its memory for every length that it has met."""
+def test_memory_does_not_grow_with_clips_of_many_lengths(model):
+    """onnxruntime can keep a memory plan for every length."""
     frames = np.zeros((2400, 13), np.float32)
     network_of(model).run(frames)
     first = iter((1, 801, 1601))
@@ -103,11 +105,11 @@ def test_memory_does_not_grow_with_the_lengths_that_clips_have(model):
         for length in range(start, start + 800):
             network_of(model).run(frames[:length])
 
-    assert growth_kib(run) < GROWTH_KIB
+    assert growth_kib(run) < MAX_GROWTH_KIB
 
 
 @linux
-def test_clips_leave_nothing_behind(model, loop):
+def test_clips_do_not_grow_memory_or_change_results(model, loop):
     rng = np.random.default_rng(0)
     probes = [loop[start : start + 48_000] for start in range(0, 480_000, 48_000)]
     first = [model.classify(probe) for probe in probes]
@@ -119,63 +121,65 @@ def test_clips_leave_nothing_behind(model, loop):
             model.classify(loop[start : start + length])
 
     classify(100)
-    assert growth_kib(lambda: classify(300)) < GROWTH_KIB
+    assert growth_kib(lambda: classify(300)) < MAX_GROWTH_KIB
     assert [model.classify(probe) for probe in probes] == first
 
 
 @pytest.mark.parametrize("kind", ["TimelineStream", "Listener"])
-def test_later_it_hears_what_a_fresh_one_hears(model, loop, kind):
-    """Counters, levels and a resampler's phase after ten minutes."""
+def test_long_stream_equals_a_new_one(model, loop, kind):
+    """Counters, levels and the phase of the resampler are right after ten minutes."""
     rate, late = 44_100, 600.0
     rng, loop = np.random.default_rng(0), programme(rate)
     steps: list = []
 
-    def moments(start: float, seconds: float) -> list:
+    def results(start: float, seconds: float) -> list:
         steps.clear()
         if kind == "Listener":
             stream = Listener(model, rate)
             for piece in chunks(loop, rate, seconds, rng, start):
                 steps.extend(event for event in stream.push(piece) if event.kind == "end")
         else:
-            stream = TimelineStream(model, rate, watch=steps.append)
+            stream = TimelineStream(model, rate, on_step=steps.append)
             for piece in chunks(loop, rate, seconds, rng, start):
                 stream.push(piece)
         return list(steps)
 
-    def answers(found: list, shift: float, since: float) -> list:
+    def after(since: float, segments: list, shift: float) -> list:
         return [
             (
                 s.start + shift,
                 s.end + shift,
                 *(getattr(s, "prediction", s).probabilities[k] for k in model.labels),
             )
-            for s in found
+            for s in segments
             if s.start + shift > since
         ]
 
-    long = answers(moments(0.0, late), 0.0, late - LOOP_SECONDS)
-    start = late - 3 * LOOP_SECONDS
-    fresh = answers(moments(start, late - start), start, late - LOOP_SECONDS)
-    assert len(long) == len(fresh) >= 8
-    np.testing.assert_allclose(long, fresh, atol=1e-4)
+    since, start = late - LOOP_SECONDS, late - 3 * LOOP_SECONDS
+    long = after(since, results(0.0, late), 0.0)
+    new = after(since, results(start, late - start), start)
+    assert len(long) == len(new) >= 8
+    np.testing.assert_allclose(long, new, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["zeros", "denormals"])
-def test_silence_after_speech_costs_no_more_than_speech(model, loop, kind):
-    """Numbers below 1e-38 take some processors a hundred times as long."""
+# Intel processors take five times as long for the FFT of denormal numbers, those of AMD do not.
+@pytest.mark.timing
+@pytest.mark.parametrize(("kind", "factor"), [("zeros", 3), ("denormals", 10)])
+def test_silence_after_speech_is_not_slower_than_speech(model, loop, kind, factor):
+    """Some processors take a hundred times as long for numbers below 1e-38."""
     import time
 
     stream, rng, seconds = model.stream(), np.random.default_rng(0), {}
     for sound in (loop, steady(kind, 16_000)):
-        began = time.process_time()
+        started = time.process_time()
         for piece in chunks(sound, 16_000, LOOP_SECONDS, rng):
             stream.push(piece)
-        seconds[len(seconds)] = time.process_time() - began
-    assert seconds[1] < 3 * seconds[0]
+        seconds[len(seconds)] = time.process_time() - started
+    assert seconds[1] < factor * seconds[0]
 
 
-def test_eight_threads_give_the_answers_of_one(loop):
-    """To the last bit: classifying, and each with a stream of its own."""
+def test_eight_threads_equal_one(loop):
+    """Bit-identical: `classify`, and one stream per thread."""
     model = EmotionModel.load()
     probes = [loop[start : start + 32_000] for start in range(0, 320_000, 32_000)]
 
@@ -184,18 +188,18 @@ def test_eight_threads_give_the_answers_of_one(loop):
         return model.classify(probe), events + stream.flush(), list(model.timeline(probe))
 
     single = [answers(probe, model.stream()) for probe in probes]
-    found: dict[int, list] = {}
+    by_thread: dict[int, list] = {}
 
     def work(seed: int) -> None:
         stream = model.stream()
         order = np.random.default_rng(seed).permutation(len(probes))
-        found[seed] = [(k, answers(probes[k], stream)) for k in order]
+        by_thread[seed] = [(k, answers(probes[k], stream)) for k in order]
 
     threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 8
-    for each in found.values():
-        assert all(answer == single[k] for k, answer in each)
+    assert len(by_thread) == 8
+    for results in by_thread.values():
+        assert all(answer == single[k] for k, answer in results)

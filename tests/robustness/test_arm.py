@@ -1,4 +1,4 @@
-"""What is said on machines that edge-ser cannot run on, and where onnxruntime is missing."""
+"""Errors on unsupported machines, and where onnxruntime is missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.paths import ROOT
 from edge_runtime import EmotionModel, ModelError
 from edge_runtime.platform_support import NO_32_BIT_ARM, is_32_bit_arm
 
-MACHINES = [  # what `uname -m` says, bytes of a pointer, whether that is 32-bit ARM
+MACHINES = [  # `uname -m`, bytes of a pointer, 32-bit ARM?
     ("armv6l", 4, True),
     ("armv7l", 4, True),
     ("armv8l", 4, True),
@@ -28,30 +28,31 @@ MACHINES = [  # what `uname -m` says, bytes of a pointer, whether that is 32-bit
 
 
 def pretend(monkeypatch, machine: str, pointer: int) -> None:
+    """Make Python report another machine."""
     monkeypatch.setattr(platform, "machine", lambda: machine)
     monkeypatch.setattr(struct, "calcsize", lambda kind: pointer)
 
 
 @pytest.mark.parametrize("machine, pointer, refused", MACHINES)
-def test_knows_32_bit_arm(monkeypatch, machine, pointer, refused):
+def test_is_32_bit_arm(monkeypatch, machine, pointer, refused):
     pretend(monkeypatch, machine, pointer)
     assert is_32_bit_arm() is refused
 
 
-def test_loading_a_model_on_32_bit_arm_says_what_to_install(monkeypatch):
+def test_loading_on_32_bit_arm_advises_a_64_bit_system(monkeypatch):
     pretend(monkeypatch, "armv7l", 4)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ModelError, match="does not exist for 32-bit ARM.* 64-bit Raspberry Pi OS"):
         EmotionModel.load()
 
 
-def test_a_missing_onnxruntime_is_told_with_the_command_that_installs_it(monkeypatch):
+def test_missing_onnxruntime_names_the_pip_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ModelError, match="not installed; run `pip install onnxruntime`"):
         EmotionModel.load()
 
 
-def test_an_onnxruntime_that_cannot_be_imported_is_told_with_its_reason(monkeypatch, tmp_path):
+def test_broken_onnxruntime_gives_the_reason(monkeypatch, tmp_path):
     (tmp_path / "onnxruntime.py").write_text("raise ImportError('libfoo.so: not\\nfound')")
     monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
@@ -59,8 +60,8 @@ def test_an_onnxruntime_that_cannot_be_imported_is_told_with_its_reason(monkeypa
         EmotionModel.load()
 
 
-@pytest.mark.parametrize("command", [["classify", "clip.wav"], ["info"]])
-def test_the_command_line_says_it_in_one_line(command):
+@pytest.mark.parametrize("command", [["classify", "clip.wav"], ["info"]], ids=["classify", "info"])
+def test_command_reports_missing_onnxruntime_on_one_line(command):
     code = (
         "import sys; sys.modules['onnxruntime'] = None; "
         f"sys.argv = ['edge-ser', *{command!r}]; from edge_runtime.cli.app import main; main()"
@@ -74,7 +75,7 @@ def test_the_command_line_says_it_in_one_line(command):
 
 
 @pytest.mark.parametrize(
-    "machine, wanted",
+    "machine, required",
     [
         ("armv6l", False),
         ("armv7l", False),
@@ -85,17 +86,17 @@ def test_the_command_line_says_it_in_one_line(command):
         ("arm64", True),
     ],
 )
-def test_onnxruntime_is_asked_for_where_it_exists(machine, wanted):
+def test_onnxruntime_is_required_where_it_exists(machine, required):
     text = (ROOT / "pyproject.toml").read_text()
-    found = re.search(r'"(onnxruntime>=[^"]*)"', text)
-    assert found is not None
-    marker = Requirement(found[1]).marker
-    assert marker is not None and marker.evaluate({"platform_machine": machine}) is wanted
+    match = re.search(r'"(onnxruntime>=[^"]*)"', text)
+    assert match is not None
+    marker = Requirement(match[1]).marker
+    assert marker is not None and marker.evaluate({"platform_machine": machine}) is required
 
 
 @pytest.mark.skipif(not (ROOT / "setup.py").exists(), reason="needs a checkout")
 @pytest.mark.parametrize("machine, pointer, refused", [MACHINES[1], MACHINES[3], MACHINES[4]])
-def test_installing_from_a_checkout_is_refused_on_32_bit_arm(machine, pointer, refused):
+def test_checkout_refuses_to_install_on_32_bit_arm(machine, pointer, refused):
     pytest.importorskip("setuptools")
     code = (
         "import platform, runpy, struct, sys, setuptools; "
@@ -113,9 +114,9 @@ def test_installing_from_a_checkout_is_refused_on_32_bit_arm(machine, pointer, r
 
 @pytest.mark.skipif(not (ROOT / "deploy").exists(), reason="needs a checkout")
 @pytest.mark.parametrize(
-    "user, said", [("1000", "needs root"), ("0", "debootstrap is missing: apt-get install")]
+    "user, message", [("1000", "needs root"), ("0", "debootstrap is missing: apt-get install")]
 )
-def test_make_arm64_says_in_a_sentence_what_is_missing(tmp_path, user, said):
+def test_make_arm64_names_what_is_missing(tmp_path, user, message):
     for name, script in {"id": f"echo {user}", "dirname": f"echo {ROOT}/deploy"}.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / name).chmod(0o755)
@@ -127,4 +128,4 @@ def test_make_arm64_says_in_a_sentence_what_is_missing(tmp_path, user, said):
         timeout=60,
     )
     assert result.returncode == 1 and not result.stdout
-    assert len(result.stderr.splitlines()) == 1 and said in result.stderr
+    assert len(result.stderr.splitlines()) == 1 and message in result.stderr

@@ -1,4 +1,4 @@
-"""Hostile files end in an answer or in an AudioError, by every way in and within bounds."""
+"""Hostile files end in a result or an AudioError by every entry point, within bounds."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ from edge_runtime import (
 )
 from edge_runtime.audio import decode as module
 from edge_runtime.audio.decode import AudioFile
-from edge_runtime.audio.limits import limits_of, parse_size
+from edge_runtime.audio.limits import audio_limits, parse_size
 
-MAX_MEMORY = 250 << 10  # KiB; numpy, onnxruntime and the model take 80 MiB of it
+MAX_MEMORY = 250 << 10  # KiB, of which numpy, onnxruntime and the model take 80 MiB
 
 
 def classify(*arguments):
-    """Exit status, standard output and error, without a new process."""
+    """Run `classify` in this process; return exit status, standard output and error."""
     return run("classify", *map(str, arguments))
 
 
 def edge_ser(*arguments, **options):
+    """Run `classify` in a separate process."""
     return subprocess.run(
         [sys.executable, "-m", "edge_runtime", "classify", *map(str, arguments)],
         capture_output=True,
@@ -46,25 +47,26 @@ def edge_ser(*arguments, **options):
     )
 
 
-def test_every_hostile_file_is_an_answer_or_the_error_that_is_meant(tmp_path):
-    """In a process with 3 GiB of address space and 20 s for each: tests/hostile/outcome.py."""
+def test_every_hostile_file_gives_its_expected_result(tmp_path):
+    """Each file gets 3 GiB of address space and 20 s: support.hostile.outcome."""
     files = list(hostile.files())
     assert len({name for name, _, _ in files}) == len(files) > 700
     paths = []
     for number, (name, content, _) in enumerate(files):
         paths.append(tmp_path / f"{number}{os.path.splitext(name)[1]}")
         paths[-1].write_bytes(content)
-    wrong = {}
+    unexpected = {}
     for (name, _, expected), result in zip(files, try_all(paths)):
-        fits = expected in result.said if expected != hostile.READ else result.said == "read"
-        if result.said.startswith("FAILED") or not fits:
-            wrong[name] = result.said
-    assert not wrong
+        message = result.message
+        fits = expected in message if expected != hostile.READ else message == "read"
+        if message.startswith("FAILED") or not fits:
+            unexpected[name] = message
+    assert not unexpected
     assert result.peak < MAX_MEMORY or EMULATED
 
 
-def test_files_cut_at_every_byte_and_with_any_field_wrong(tmp_path):
-    """All of them with `make fuzz`; here those of a WAV and some of the others."""
+def test_truncated_and_corrupted_files_never_fail(tmp_path):
+    """All cuts of WAV and AIFF and a sample of the rest; `make fuzz` tries all."""
 
     def paths():
         for number, (name, content) in enumerate(hostile.sweeps()):
@@ -75,22 +77,22 @@ def test_files_cut_at_every_byte_and_with_any_field_wrong(tmp_path):
 
     seen = collections.Counter()
     for result in try_all(paths(), command=False):
-        assert not result.said.startswith("FAILED"), result
-        seen["cut" in result.path.name and result.path.suffix, result.said == "read"] += 1
+        assert not result.message.startswith("FAILED"), result
+        seen["cut" in result.path.name and result.path.suffix, result.message == "read"] += 1
         result.path.unlink()
     assert seen[".wav", False] == 44 + 200 and not seen[".wav", True]
     assert seen[".aiff", False] >= 54 + 200 and not seen[".aiff", True]
     assert seen[False, True] > 50 and seen[False, False] > 50
 
 
-def test_fuzzed_files(tmp_path):
-    """`make fuzz` goes on from there."""
+def test_fuzzed_files_are_read_or_refused(tmp_path):
+    """`make fuzz` tries a million."""
     seen = fuzz.fuzz(fuzz.inputs(0, 0, 200), folder=tmp_path, keep=None)
     assert not seen["FAILED"] and seen["read"] > 20 and seen["refused"] > 20
 
 
-def test_the_fuzzer_notices_a_crash_and_goes_on(tmp_path, monkeypatch):
-    """Its child is replaced by one that dies of the second input."""
+def test_fuzzer_reports_a_crash_and_continues(tmp_path, monkeypatch):
+    """The child process is replaced by one that dies on its second input."""
     child = (
         "import json, os, sys\nfor k, line in enumerate(sys.stdin):\n"
         "    os._exit(7) if k else print(json.dumps(['x', 'read', 1]), flush=True)"
@@ -106,7 +108,7 @@ def test_the_fuzzer_notices_a_crash_and_goes_on(tmp_path, monkeypatch):
     assert len(list((tmp_path / "found").iterdir())) == 2
 
 
-def test_what_is_no_regular_file_is_refused_by_every_way_in(tmp_path):
+def test_special_files_are_refused(tmp_path):
     fifo, link = tmp_path / "fifo.wav", tmp_path / "link.wav"
     os.mkfifo(fifo)
     link.symlink_to(link)
@@ -119,15 +121,15 @@ def test_what_is_no_regular_file_is_refused_by_every_way_in(tmp_path):
     assert (status, out) == (1, "") and error.count("\n") == 3
 
 
-def test_a_pipe_that_takes_the_place_of_a_file_keeps_nobody_waiting(tmp_path, monkeypatch):
+def test_file_swapped_for_a_fifo_does_not_block(tmp_path, monkeypatch):
     fifo = tmp_path / "fifo.wav"
     os.mkfifo(fifo)
-    monkeypatch.setattr(module, "check_file", lambda path: None)
+    monkeypatch.setattr(module, "check_regular_file", lambda path: None)
     with pytest.raises(AudioError, match="is not a regular file"):
         read_audio(fifo)
 
 
-def test_an_unreadable_file_is_refused(tmp_path):
+def test_unreadable_file_is_refused(tmp_path):
     path = tmp_path / "secret.wav"
     path.write_bytes(hostile.wav())
     path.chmod(0)
@@ -142,7 +144,7 @@ def test_an_unreadable_file_is_refused(tmp_path):
             os.seteuid(0)
 
 
-def test_a_file_that_shrinks_while_it_is_read_is_truncated(tmp_path):
+def test_file_that_shrinks_while_being_read_is_truncated(tmp_path):
     path = tmp_path / "shrinks.wav"
     path.write_bytes(hostile.wav(bytes(4 * module.BLOCK_SAMPLES)))
     pieces = iter(AudioFile(path))
@@ -152,7 +154,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_truncated(tmp_path):
         list(pieces)
 
 
-def test_a_file_that_vanishes_and_changes_is_read_or_refused(tmp_path):
+def test_file_replaced_while_being_read_is_read_or_refused(tmp_path):
     path, other, stop = tmp_path / "here.wav", tmp_path / "other.wav", threading.Event()
 
     def change():
@@ -177,9 +179,9 @@ def test_a_file_that_vanishes_and_changes_is_read_or_refused(tmp_path):
     assert set(seen) <= {1600, "refused"} and seen["refused"]
 
 
-# Eleven hours that take no room on the disk.
 @pytest.fixture
 def night(tmp_path):
+    """Eleven hours at 8 kHz in a sparse file."""
     path = tmp_path / "night.wav"
     size = 11 * 3600 * 8000 * 2
     path.write_bytes(hostile.wav(b"", rate=8000, size=size))
@@ -187,7 +189,7 @@ def night(tmp_path):
     return path
 
 
-def test_a_long_recording_is_refused_with_what_to_do(night):
+def test_long_recording_is_refused_with_advice(night):
     with pytest.raises(AudioError, match=r"longer than 1800 s.*--max-duration.*--timeline"):
         read_audio(night)
     with pytest.raises(AudioError, match=r"larger than 500 MiB.*--max-size"):
@@ -200,16 +202,16 @@ def test_a_long_recording_is_refused_with_what_to_do(night):
     assert (status, out) == (1, "") and "max_duration=60" in error
 
 
-def test_a_night_is_heard_piece_by_piece(night):
+def test_long_recording_is_read_in_blocks(night):
     file = AudioFile(night)
     assert file.n_samples == 11 * 3600 * 8000
     pieces = iter(file)
     assert [len(next(pieces)) for _ in range(3)] == [module.BLOCK_SAMPLES] * 3
-    segments = EmotionModel.load().timeline(night)  # is not refused
+    segments = EmotionModel.load().timeline(night)  # no error
     assert hasattr(segments, "__next__")
 
 
-def test_limits_can_be_set(tmp_path):
+def test_limits_are_configurable(tmp_path):
     path = tmp_path / "clip.wav"
     path.write_bytes(hostile.wav(bytes(2 * 20_000)))
     assert len(read_audio(path, limits=AudioLimits(max_duration=1.25))) == 20_000
@@ -220,14 +222,14 @@ def test_limits_can_be_set(tmp_path):
     assert classify("--max-size", "40044", "--max-duration", "2", path)[0] == 0
     status, _, error = classify("--max-size", "39K", path)
     assert status == 1 and "is larger than 39 KiB" in error
-    for wrong in (["--max-size", "much"], ["--max-size", "0"], ["--max-duration", "-1"]):
-        assert classify(*wrong, path)[0] == 2
-    for longest in (0, -1, math.nan, "60"):
+    for invalid in (["--max-size", "much"], ["--max-size", "0"], ["--max-duration", "-1"]):
+        assert classify(*invalid, path)[0] == 2
+    for max_duration in (0, -1, math.nan, "60"):
         with pytest.raises(ConfigError, match="max_duration="):
-            AudioLimits(max_duration=longest)
+            AudioLimits(max_duration=max_duration)
 
 
-def test_sizes_are_read_as_they_are_written():
+def test_parse_size():
     assert [parse_size(text) for text in ("5", "2k", "1.5 M", "3GiB", "inf")] == [
         5,
         2048,
@@ -235,12 +237,14 @@ def test_sizes_are_read_as_they_are_written():
         3 * 2**30,
         math.inf,
     ]
-    assert limits_of(None, None, False) == AudioLimits()
-    assert limits_of(5.0, "1M", True) == AudioLimits(5.0, 2.0**20)
+    assert audio_limits(None, None, False) == AudioLimits()
+    assert audio_limits(5.0, "1M", True) == AudioLimits(5.0, 2.0**20)
 
 
-@pytest.mark.parametrize("options", [[], ["--timeline"], ["--rate", "16000"]])
-def test_standard_input_without_an_end_is_not_read_for_ever(options):
+@pytest.mark.parametrize(
+    "options", [[], ["--timeline"], ["--rate", "16000"]], ids=["clip", "timeline", "raw"]
+)
+def test_endless_standard_input_is_limited(options):
     with open("/dev/zero", "rb") as endless:
         done = edge_ser("-", *options, "--max-size", "10M", "--max-duration", "3600", stdin=endless)
     assert done.returncode == 1 and b"is larger than 10 MiB" in done.stderr
@@ -250,7 +254,7 @@ def test_standard_input_without_an_end_is_not_read_for_ever(options):
 
 
 @pytest.mark.parametrize("name", ["wav", "rifx", "aiff", "rf64", "w64", "flac", "ogg", "mp3"])
-def test_what_was_heard_of_a_cut_off_recording_is_not_lost(tmp_path, name, voice_clips):
+def test_truncated_recording_keeps_its_segments(tmp_path, name, voice_clips):
     format, subtype, endian = hostile.GOOD[name]
     voice = np.tile(voice_clips[0], 1 + 160_000 // len(voice_clips[0]))[:160_000]
     whole, cut = tmp_path / f"whole.{name}", tmp_path / f"cut.{name}"
@@ -267,14 +271,14 @@ def test_what_was_heard_of_a_cut_off_recording_is_not_lost(tmp_path, name, voice
     assert len(out.splitlines()) == len(segments)
 
 
-def test_nothing_is_written_of_a_recording_that_cannot_be_read_at_all(tmp_path):
+def test_unreadable_recording_prints_nothing(tmp_path):
     path = tmp_path / "nan.wav"
     path.write_bytes(hostile.encode(np.array([np.nan] * 100), "WAV", "FLOAT"))
     status, out, error = classify("--timeline", path)
     assert (status, out) == (1, "") and "not finite" in error
 
 
-def test_a_size_of_zero_is_an_open_end_and_an_empty_clip_is_refused(tmp_path):
+def test_data_size_zero_is_open_ended_and_empty_clip_is_refused(tmp_path):
     path = tmp_path / "streamed.wav"
     for size in (0, 0x8000_0000, 0xFFFF_FFFF):
         path.write_bytes(hostile.wav(size=size, riff=0))
@@ -289,13 +293,14 @@ def test_a_size_of_zero_is_an_open_end_and_an_empty_clip_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "advice"),
     [
         (ModuleNotFoundError("No such module", name="soundfile"), "pip install soundfile"),
         (OSError("cannot load library 'libsndfile.so'"), "apt-get install libsndfile1"),
     ],
+    ids=["soundfile", "libsndfile"],
 )
-def test_a_missing_libsndfile_says_what_to_do(tmp_path, monkeypatch, error, said):
+def test_missing_libsndfile_names_the_package(tmp_path, monkeypatch, error, advice):
     class Finder:
         def find_spec(self, name, path=None, target=None):
             if name == "soundfile":
@@ -305,5 +310,5 @@ def test_a_missing_libsndfile_says_what_to_do(tmp_path, monkeypatch, error, said
     path.write_bytes(hostile.wav(bits=8))  # 16 bits are read without it
     monkeypatch.delitem(sys.modules, "soundfile")
     monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
-    with pytest.raises(EdgeSerError, match=said):
+    with pytest.raises(EdgeSerError, match=advice):
         read_audio(path)

@@ -1,4 +1,4 @@
-"""A kill or a full disk at any moment: what was complete stays, and a resumed run is the same."""
+"""Kills and full disks: complete files survive, and a resumed run equals an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from support.training import TRAINING_MFCC, fit_one  # noqa: E402
 from edge_runtime import EdgeSerError  # noqa: E402
 from train.files import BusyError, folder_lock, save_torch, write_text  # noqa: E402
 from train.fit import ResumeError  # noqa: E402
-from train.loop import FitConfig  # noqa: E402
+from train.fit_config import FitConfig  # noqa: E402
 from train.model_selection import Candidate  # noqa: E402
-from train.network import EmotionLSTM, NetworkConfig  # noqa: E402
+from train.network import EmotionLSTM  # noqa: E402
+from train.network_config import NetworkConfig  # noqa: E402
 from train.pipeline import train_run  # noqa: E402
 from train.recipes import DEFAULT_RECIPE  # noqa: E402
 from train.run_folder import RunError, begin, load_checkpoint, run_folder, save_checkpoint  # noqa: E402
@@ -53,11 +54,12 @@ def train(corpus: Path, cache: Path, run: Path, resume: bool = False, recipe=TIN
 
 
 def command(*arguments: object) -> list[str]:
+    """Return the command line of `python -m`."""
     return [sys.executable, "-m", *map(str, arguments)]
 
 
 def contents(folder: Path) -> dict[str, object]:
-    """What a run found, without what the clock said."""
+    """Return the results of a run, without times."""
     weights = load_checkpoint(folder)[0].state_dict()
     rows = [row.split(",") for row in (folder / "metrics.csv").read_text().splitlines()]
     seconds = rows[0].index("seconds")
@@ -71,38 +73,24 @@ def contents(folder: Path) -> dict[str, object]:
     }
 
 
-@pytest.fixture(scope="module")
-def whole(demo_corpus, feature_cache, tmp_path_factory) -> Path:
-    return train(demo_corpus, feature_cache, tmp_path_factory.mktemp("runs") / "001")
+@pytest.fixture(scope="session")
+def whole(demo_corpus, feature_cache, once) -> Path:
+    """An uninterrupted run."""
+    return once("runs", lambda folder: train(demo_corpus, feature_cache, folder / "001")) / "001"
 
 
 # ------------------------------------------------------------------ killed
 
 
-def test_a_killed_training_resumed_equals_an_uninterrupted_one(
+def test_killed_run_resumed_equals_an_uninterrupted_one(
     demo_corpus, feature_cache, whole, tmp_path
 ):
     run = tmp_path / "001"
     process = subprocess.Popen(
         command(
-            "train",
-            "fit",
-            "--data",
-            demo_corpus / "manifest.csv",
-            "--run",
-            run,
-            "--cache",
-            feature_cache,
-            "--epochs",
-            3,
-            "--set",
-            "hidden_size=8",
-            "--set",
-            "fc_size=8",
-            "--set",
-            "input_size=8",
-            "--set",
-            "speech=false",
+            *("train", "fit", "--data", demo_corpus / "manifest.csv", "--run", run),
+            *("--cache", feature_cache, "--epochs", 3, "--set", "speech=false"),
+            *("--set", "hidden_size=8", "--set", "fc_size=8", "--set", "input_size=8"),
         ),
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
@@ -123,32 +111,13 @@ def test_a_killed_training_resumed_equals_an_uninterrupted_one(
     assert not list(run.glob(".*"))
 
 
-def test_a_protocol_that_is_told_to_end_leaves_nothing_running(
-    demo_corpus, feature_cache, tmp_path
-):
+def test_terminated_protocol_ends_its_processes(three_speakers, feature_cache, tmp_path):
     runs = tmp_path / "runs"
     process = subprocess.Popen(
         command(
-            "evaluate",
-            "protocol",
-            "--data",
-            demo_corpus / "manifest.csv",
-            "--protocol",
-            "loso",
-            "--report",
-            tmp_path / "r",
-            "--runs",
-            runs,
-            "--cache",
-            feature_cache,
-            "--epochs",
-            500,
-            "--jobs",
-            2,
-            "--inner",
-            2,
-            "--set",
-            "speech=false",
+            *("evaluate", "protocol", "--data", three_speakers, "--protocol", "loso"),
+            *("--report", tmp_path / "r", "--runs", runs, "--cache", feature_cache),
+            *("--epochs", 500, "--jobs", 2, "--inner", 2, "--set", "speech=false"),
         ),
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
@@ -160,14 +129,14 @@ def test_a_protocol_that_is_told_to_end_leaves_nothing_running(
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=20)
-    assert process.returncode == 128 + signal.SIGTERM and said == ""
+    _, error = process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGTERM and error == ""
     for folder in [runs, *(path.parent for path in runs.glob("*/*state.pt"))]:
-        with folder_lock(folder):  # nobody writes to it any more
+        with folder_lock(folder):  # raises BusyError while a process writes to it
             pass
 
 
-def test_a_run_that_was_killed_before_its_first_epoch_is_the_one_that_is_resumed(tmp_path):
+def test_run_killed_before_its_first_epoch_is_resumed(tmp_path):
     for name in ("001", "002"):
         (tmp_path / name).mkdir()
         begin(tmp_path / name, {"settings.json": {"fit": name}}, resume=False)
@@ -181,7 +150,7 @@ def test_a_run_that_was_killed_before_its_first_epoch_is_the_one_that_is_resumed
     assert run_folder(None, tmp_path, resume=False) == tmp_path / "003"
 
 
-def test_a_folder_may_be_written_in_another_way_when_a_run_is_resumed(dataset, split, tmp_path):
+def test_run_is_resumed_with_moved_recordings(dataset, split, tmp_path):
     state, config = tmp_path / "state.pt", FitConfig(epochs=1)
     clips = sorted(split.train + split.val)
     small = NetworkConfig(hidden_size=8, fc_size=8)
@@ -194,7 +163,7 @@ def test_a_folder_may_be_written_in_another_way_when_a_run_is_resumed(dataset, s
     )
     before = state.read_bytes()
     fit_one(moved, clips, [split.val], small, config, state_file=state, resume=True)
-    assert state.read_bytes() == before  # nothing was trained again
+    assert state.read_bytes() == before  # no training
     about["split.json"]["test"]["clips"] = ["/elsewhere/1.wav"]
     begin(tmp_path, about, resume=True)
     about["split.json"]["test"]["clips"] = ["/elsewhere/2.wav"]
@@ -202,7 +171,7 @@ def test_a_folder_may_be_written_in_another_way_when_a_run_is_resumed(dataset, s
         begin(tmp_path, about, resume=True)
 
 
-def test_other_labels_are_another_run(dataset, split, tmp_path):
+def test_run_is_not_resumed_with_other_labels(dataset, split, tmp_path):
     state, config = tmp_path / "state.pt", FitConfig(epochs=1)
     clips = sorted(split.train + split.val)
     small = NetworkConfig(hidden_size=8, fc_size=8)
@@ -216,7 +185,7 @@ def test_other_labels_are_another_run(dataset, split, tmp_path):
         fit_one(other, clips, [split.val], small, config, state_file=state, resume=True)
 
 
-def test_a_taught_network_is_not_resumed_with_other_teachers(dataset, split, tmp_path):
+def test_distillation_is_not_resumed_with_other_teachers(dataset, split, tmp_path):
     state, config = tmp_path / "state.pt", FitConfig(epochs=2)
     clips = sorted(split.train + split.val)
     small = NetworkConfig(hidden_size=8, fc_size=8)
@@ -233,7 +202,7 @@ def test_a_taught_network_is_not_resumed_with_other_teachers(dataset, split, tmp
         fit_one(dataset, clips, folds[:1], small, config, state_file=state, resume=True)
 
 
-def test_other_features_are_another_run(dataset, split, tmp_path):
+def test_run_is_not_resumed_with_other_features(dataset, split, tmp_path):
     state, config = tmp_path / "state.pt", FitConfig(epochs=1)
     clips = sorted(split.train + split.val)
     small = NetworkConfig(hidden_size=8, fc_size=8)
@@ -248,7 +217,7 @@ def test_other_features_are_another_run(dataset, split, tmp_path):
         frames[0, 0] = before
 
 
-def test_a_damaged_state_or_checkpoint_is_one_clear_line(whole, tmp_path):
+def test_damaged_checkpoint_is_reported_on_one_line(whole, tmp_path):
     network = EmotionLSTM(NetworkConfig(hidden_size=8))
     save_checkpoint(tmp_path, network, TRAINING_MFCC, None, ["a", "b"])
     with pytest.raises(RunError, match="lacks temperature, licence"):
@@ -261,7 +230,7 @@ def test_a_damaged_state_or_checkpoint_is_one_clear_line(whole, tmp_path):
         assert "\n" not in str(caught.value)
 
 
-def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
+def test_temporary_files_of_a_killed_process_are_removed(tmp_path):
     (tmp_path / ".999.tmp").touch()
     (tmp_path / ".mine.tmp").touch()
     with folder_lock(tmp_path), pytest.raises(BusyError), folder_lock(tmp_path):
@@ -286,10 +255,10 @@ FILES = [
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_disk_that_fills_up_costs_no_complete_file(
+def test_full_disk_keeps_complete_files(
     name, demo_corpus, feature_cache, whole, tmp_path, monkeypatch
 ):
-    """The disk is full from the moment on when this file is put in its place."""
+    """The disk is full from the moment on when this file would be put in its place."""
     run, real, full = tmp_path / "001", os.fsync, []
 
     def fsync(descriptor: int) -> None:
@@ -306,7 +275,7 @@ def test_a_disk_that_fills_up_costs_no_complete_file(
         return written.parent == run and name not in done and before <= done | {"split.json"}
 
     if not Path("/proc/self/fd").exists():
-        pytest.skip("needs /proc to know what is written")
+        pytest.skip("needs /proc to find the name of a written file")
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fsync)
         with pytest.raises(EdgeSerError, match="cannot be written: No space left on device"):
@@ -319,22 +288,12 @@ def test_a_disk_that_fills_up_costs_no_complete_file(
     assert contents(run) == contents(whole)
 
 
-def test_a_limit_of_the_file_size_is_an_error_of_one_line(demo_corpus, tmp_path):
+def test_file_size_limit_is_reported_on_one_line(three_speakers, tmp_path):
     resource = pytest.importorskip("resource")
     done = subprocess.run(
         command(
-            "train",
-            "fit",
-            "--data",
-            demo_corpus / "manifest.csv",
-            "--run",
-            tmp_path / "run",
-            "--cache",
-            tmp_path / "cache",
-            "--epochs",
-            1,
-            "--set",
-            "speech=false",
+            *("train", "fit", "--data", three_speakers, "--run", tmp_path / "run"),
+            *("--cache", tmp_path / "cache", "--epochs", 1, "--set", "speech=false"),
         ),
         cwd=ROOT,
         capture_output=True,
@@ -350,7 +309,7 @@ def test_a_limit_of_the_file_size_is_an_error_of_one_line(demo_corpus, tmp_path)
             assert len(stored["frames"])
 
 
-def test_a_full_disk_is_what_torch_and_text_report(tmp_path):
+def test_full_disk_is_reported_for_text_and_checkpoints(tmp_path):
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
     (tmp_path / f".{os.getpid()}.tmp").symlink_to("/dev/full")
@@ -366,6 +325,7 @@ def test_a_full_disk_is_what_torch_and_text_report(tmp_path):
 
 
 def exported(folder: Path) -> dict[str, bytes]:
+    """Return the files of a complete export."""
     return {
         path.name: path.read_bytes()
         for path in folder.iterdir()
@@ -373,7 +333,7 @@ def exported(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_an_export_that_fails_leaves_the_earlier_one_as_it_was(whole, feature_cache, monkeypatch):
+def test_failed_export_keeps_the_previous_one(whole, feature_cache, monkeypatch):
     from export import pipeline as session
 
     def export() -> bool:
@@ -390,18 +350,20 @@ def test_an_export_that_fails_leaves_the_earlier_one_as_it_was(whole, feature_ca
     def killed(*_) -> None:
         raise KeyboardInterrupt
 
-    for name in ("export_int8", "export_waveform", "write_parity", "_put_in_place"):
+    for name in ("export_int8", "export_waveform", "compare_files", "_move_files"):
         with monkeypatch.context() as patch:
             patch.setattr(session, name, killed)
             with pytest.raises(KeyboardInterrupt):
                 export()
         assert exported(whole) == before and not (whole / ".export").exists()
 
-    (whole / ".export").mkdir()  # of an export that was killed
+    (whole / ".export").mkdir()  # left by a killed export
     (whole / ".export" / "model.fp32.onnx").write_bytes(b"half")
     other = EmotionLSTM(network.config).eval()
-    real = session._links
-    monkeypatch.setattr(session, "_links", lambda _, *rest: real(other, *rest))
+    real = session.compare_files
+    monkeypatch.setattr(
+        session, "compare_files", lambda model, _, dataset: real(model, other, dataset)
+    )
     assert not export()
     assert exported(whole) == before
     failed = json.loads((whole / "parity.failed.json").read_text())
@@ -412,14 +374,14 @@ def test_an_export_that_fails_leaves_the_earlier_one_as_it_was(whole, feature_ca
 # ------------------------------------------------------------------ protocols
 
 
-def test_a_protocol_does_not_begin_again_over_what_is_there(demo_corpus, feature_cache, tmp_path):
-    from evaluate.protocols import evaluate
+def test_protocol_requires_resume_over_existing_runs(demo_corpus, feature_cache, tmp_path):
+    from evaluate.protocols import run_protocol
 
     fold = tmp_path / "runs" / "fold-02-seed-0"
     fold.mkdir(parents=True)
     (fold / "choice-1.state.pt").touch()
-    with pytest.raises(RunError, match="holds trainings already; give --resume"):
-        evaluate(
+    with pytest.raises(RunError, match="already contains trainings; use --resume"):
+        run_protocol(
             [demo_corpus / "manifest.csv"],
             "loso",
             tmp_path / "report",
@@ -439,33 +401,32 @@ def test_a_protocol_does_not_begin_again_over_what_is_there(demo_corpus, feature
     assert (fold / "choice-1.state.pt").exists() and not list(tmp_path.glob("report*"))
 
 
-def test_folds_of_other_settings_or_recordings_are_not_trained_over(dataset, tmp_path):
-    from evaluate import protocols as evaluate
+def test_folds_with_other_settings_or_recordings_are_kept(dataset, tmp_path):
+    from evaluate.protocols import run_tasks
+    from evaluate.scores import VARIANTS
+    from evaluate.tasks import RESULT_KEYS, protocol_tasks
 
-    tasks = list(evaluate._tasks([Candidate("tiny", TINY, dataset)], "loso", 3, range(1), tmp_path))
+    tasks = list(protocol_tasks([Candidate("tiny", TINY, dataset)], "loso", 3, range(1), tmp_path))
     kept = tmp_path / "fold-02-seed-0"
     kept.mkdir()
     (kept / "settings.json").write_text(json.dumps(tasks[1].settings))
-    rows = [0] * len(tasks[1].test)
-    whole = {
-        **dict.fromkeys(evaluate.RESULT_KEYS, rows),
-        "logits": dict.fromkeys(evaluate.VARIANTS, rows),
-    }
+    rows = [0] * len(tasks[1].fold.test)
+    whole = {**dict.fromkeys(RESULT_KEYS, rows), "logits": dict.fromkeys(VARIANTS, rows)}
     result = json.dumps(whole)
     lacking = json.dumps({key: value for key, value in whole.items() if key != "speakers"})
     shorter = json.dumps(whole | {"logits": whole["logits"] | {"int8": rows[1:]}})
     for damaged in ("", "{}", lacking, shorter, json.dumps(whole | {"logits": None})):
         (kept / "result.json").write_text(damaged)
-        assert not evaluate._done(tasks[1])
+        assert not tasks[1].is_done()
     (kept / "result.json").write_text(result)
-    assert evaluate._done(tasks[1]) and not evaluate._done(tasks[0])
+    assert tasks[1].is_done() and not tasks[0].is_done()
     relabelled = list(dataset.clips)
     relabelled[0], relabelled[-1] = (
         replace(relabelled[k], label=relabelled[j].label) for k, j in ((0, -1), (-1, 0))
     )
     assert relabelled != dataset.clips
     others = [Candidate("tiny", TINY, replace(dataset, clips=relabelled))]
-    tasks = list(evaluate._tasks(others, "loso", 3, range(1), tmp_path))
-    with pytest.raises(RunError, match="fold-02-seed-0: holds a training of other settings"):
-        evaluate._results(tasks, others, tmp_path, 1, True, "cpu")
+    tasks = list(protocol_tasks(others, "loso", 3, range(1), tmp_path))
+    with pytest.raises(RunError, match="fold-02-seed-0: was trained with different settings"):
+        run_tasks(tasks, others, tmp_path, 1, True, "cpu")
     assert (kept / "result.json").read_text() == result

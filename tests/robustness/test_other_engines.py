@@ -1,4 +1,4 @@
-"""The bundled waveform graph outside Python: native onnxruntime and WebAssembly, under node."""
+"""The bundled waveform graph in Node.js: native onnxruntime and WebAssembly."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed"),
     pytest.mark.skipif(
         not (EXAMPLE / "node_modules").exists(),
-        reason="its packages are not installed: `make node` does it",
+        reason="packages are not installed; run `make node`",
     ),
 ]
 
 
 @pytest.mark.parametrize("engine", ["node", "web"])
-def test_another_engine_gives_the_same_probabilities(engine, tmp_path, speech):
+def test_probabilities_equal_those_of_python(engine, tmp_path, speech):
     files = []
     for k, clip in enumerate(speech[::5]):
         files.append(tmp_path / f"{k}.wav")
@@ -44,6 +44,6 @@ def test_another_engine_gives_the_same_probabilities(engine, tmp_path, speech):
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answer["file"] for answer in answers] == list(map(str, files))
     for file, answer in zip(files, answers):
-        heard = network_of(model).run(network_of(model).speech_frames(file))
-        assert answer["probabilities"] == pytest.approx(heard.probabilities.tolist(), abs=1e-4)
-        assert answer["speech"] == pytest.approx(heard.speech, abs=1e-4)
+        output = network_of(model).run(network_of(model).speech_frames(file))
+        assert answer["probabilities"] == pytest.approx(output.probabilities.tolist(), abs=1e-4)
+        assert answer["speech"] == pytest.approx(output.speech, abs=1e-4)

@@ -1,1 +1,1 @@
-"""What the tests share: small models, hostile files, references, ways to start the commands."""
+"""Helpers shared by the tests: small models, hostile files, references and command runners."""

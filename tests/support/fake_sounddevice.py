@@ -1,4 +1,4 @@
-"""Parts of a sounddevice that plays what a test wants."""
+"""A fake `sounddevice` whose input streams replay a script."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 
 
 class FakePortAudioError(Exception):
-    pass
+    """Stands in for `sounddevice.PortAudioError`."""
 
 
 class FakeStream:
-    """Gives what the test wants to the callback as soon as it is started."""
+    """An input stream that passes its script to the callback when it is started."""
 
     script: list[tuple[np.ndarray, bool]] = []
     opened: list[FakeStream] = []
@@ -29,7 +29,7 @@ class FakeStream:
             buffer = samples.copy()
             status = types.SimpleNamespace(input_overflow=overflow)
             self.callback(buffer, len(buffer), None, status)
-            buffer[:] = 9  # PortAudio uses it again
+            buffer[:] = 9  # PortAudio reuses the buffer
 
     def close(self):
         self.closed = True

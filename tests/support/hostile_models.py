@@ -1,7 +1,8 @@
-"""Models that nobody should run, and damage by chance; the latter in a process of its own, because
-what is looked for is that onnxruntime ends it.
+"""Malicious and randomly damaged model files.
 
-    python tests/hostile_models.py MODEL --seed 1 --count 5000 [--unsealed]
+Random damage is tried in a separate process, because a crash of onnxruntime would end it:
+
+    PYTHONPATH=tests python -m support.hostile_models MODEL --seed 1 --count 5000 [--unsealed]
 """
 
 from __future__ import annotations
@@ -15,13 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent)]
-from edge_runtime import EmotionModel, ModelError  # noqa: E402
-from edge_runtime.inference.checksum import SEAL_LENGTH, sealed  # noqa: E402
+from edge_runtime import EmotionModel, ModelError
+from edge_runtime.inference.checksum import CHECKSUM_LENGTH, add_checksum
 
 
 def changed(path: Path, change: Callable) -> Path:
-    """The tiny model in `path`, changed: `change(model)` is given onnx's."""
+    """Write the tiny model to `path` after `change(model)` has edited the ONNX model."""
     import onnx
 
     from support.tiny_model import write_tiny_model
@@ -33,26 +33,28 @@ def changed(path: Path, change: Callable) -> Path:
 
 
 def with_nodes(*nodes: tuple, constants: dict | None = None, last: str = "big") -> Callable:
-    """A change: nodes `(operator, inputs, outputs, attributes)`, of whose output `last` the maximum
-    is heeded, so that nothing takes them out."""
+    """Return a change that adds nodes `(operator, inputs, outputs, attributes)`.
+
+    The maximum of their output `last` feeds the logits, so that no optimiser removes them.
+    """
     from onnx import helper, numpy_helper
 
     def change(model: object) -> None:
         graph = model.graph  # type: ignore[attr-defined]
         gemm = next(node for node in graph.node if node.op_type == "Gemm")
         gemm.output[0] = "small"
-        after = [node for node in graph.node if node.op_type == "Softmax"]
-        graph.node.remove(after[0])
+        softmax = next(node for node in graph.node if node.op_type == "Softmax")
+        graph.node.remove(softmax)
         for operator, inputs, outputs, *attributes in nodes:
             graph.node.append(helper.make_node(operator, inputs, outputs, **dict(*attributes)))
         for operator, inputs, outputs in (
-            ("ReduceMax", [last], ["most"]),
-            ("Mul", ["most", "zero"], ["nothing"]),
+            ("ReduceMax", [last], ["maximum"]),
+            ("Mul", ["maximum", "zero"], ["nothing"]),
             ("Add", ["small", "nothing"], ["logits"]),
         ):
             extra = {"keepdims": 0} if operator == "ReduceMax" else {}
             graph.node.append(helper.make_node(operator, inputs, outputs, **extra))
-        graph.node.extend(after)
+        graph.node.append(softmax)
         for name, value in (constants or {}).items():
             graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
 
@@ -60,25 +62,22 @@ def with_nodes(*nodes: tuple, constants: dict | None = None, last: str = "big") 
 
 
 def external(location: str) -> Callable:
-    """A change: the weights are in another file."""
+    """Return a change that moves the weights to another file."""
 
     def change(model: object) -> None:
-        (weights,) = (
-            t
-            for t in model.graph.initializer
-            if t.name == "weights"  # type: ignore[attr-defined]
-        )
+        initializers = model.graph.initializer  # type: ignore[attr-defined]
+        (weights,) = (tensor for tensor in initializers if tensor.name == "weights")
         size = len(weights.raw_data)
         weights.ClearField("raw_data")
         weights.data_location = 1
-        for key, value in (("location", location), ("cepstral_offset", "0"), ("length", str(size))):
+        for key, value in (("location", location), ("offset", "0"), ("length", str(size))):
             weights.external_data.add(key=key, value=value)
 
     return change
 
 
 def damaged(content: bytes, rng: random.Random) -> bytes:
-    """Some bits flipped, or bytes taken out, put in or repeated."""
+    """Flip random bits, or replace, remove or repeat random bytes."""
     out = bytearray(content)
     kind = rng.randrange(6)
     for _ in range(rng.choice((1, 1, 1, 2, 8))):
@@ -96,7 +95,11 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
 
 
 def try_damage(content: bytes, seed: int, count: int) -> tuple[int, int]:
-    """How many of `count` damaged files are refused and how many answer; nothing else happens."""
+    """Return how many of `count` damaged files are refused, and how many give a prediction.
+
+    Raises:
+        AssertionError: If an error or a prediction is malformed.
+    """
     rng = random.Random(seed)
     voice = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
     refused = answered = 0
@@ -106,20 +109,20 @@ def try_damage(content: bytes, seed: int, count: int) -> tuple[int, int]:
             path.write_bytes(damaged(content, rng))
             print(f"\r{number}", end="", file=sys.stderr, flush=True)
             try:
-                answer = EmotionModel.load(path).classify(voice)
+                prediction = EmotionModel.load(path).classify(voice)
             except ModelError as error:
                 assert str(path) in str(error) and "\n" not in str(error), error
                 refused += 1
             else:
-                assert abs(sum(answer.probabilities.values()) - 1) < 1e-2, answer
+                assert abs(sum(prediction.probabilities.values()) - 1) < 1e-2, prediction
                 answered += 1
     return refused, answered
 
 
-def unsealed(content: bytes) -> bytes:
-    """A model without its checksum, so that onnxruntime gets to see the damage."""
-    without = content[:-SEAL_LENGTH]
-    return without if sealed(without) == content else content
+def without_checksum(content: bytes) -> bytes:
+    """Return a model without its checksum, so that damage reaches onnxruntime."""
+    without = content[:-CHECKSUM_LENGTH]
+    return without if add_checksum(without) == content else content
 
 
 if __name__ == "__main__":
@@ -130,4 +133,8 @@ if __name__ == "__main__":
     parser.add_argument("--unsealed", action="store_true")
     options = parser.parse_args()
     whole = options.model.read_bytes()
-    print(*try_damage(unsealed(whole) if options.unsealed else whole, options.seed, options.count))
+    print(
+        *try_damage(
+            without_checksum(whole) if options.unsealed else whole, options.seed, options.count
+        )
+    )

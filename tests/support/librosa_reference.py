@@ -1,4 +1,4 @@
-"""What librosa computes with the settings of a `MfccConfig`."""
+"""librosa's features for the settings of an `MfccConfig`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 
 from edge_runtime import MfccConfig
 
-librosa = pytest.importorskip("librosa")  # a device does not have it
+librosa = pytest.importorskip("librosa")  # not installed on devices
 
 
 def librosa_mel(samples: np.ndarray, config: MfccConfig) -> np.ndarray:
-    """`librosa.feature.melspectrogram`, time first."""
+    """Return `librosa.feature.melspectrogram`, shape `(n_frames, n_mels)`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # short clips, empty filters
         return librosa.feature.melspectrogram(
@@ -36,12 +36,12 @@ def librosa_mel(samples: np.ndarray, config: MfccConfig) -> np.ndarray:
 
 
 def librosa_log_mel(samples: np.ndarray, config: MfccConfig) -> np.ndarray:
-    """`librosa.power_to_db` of it."""
+    """Return `librosa.power_to_db` of the mel spectrogram, shape `(n_frames, n_mels)`."""
     return librosa.power_to_db(librosa_mel(samples, config), amin=config.amin, top_db=config.top_db)
 
 
 def librosa_mfcc(samples: np.ndarray, config: MfccConfig) -> np.ndarray:
-    """`librosa.feature.mfcc` of that, time first."""
+    """Return `librosa.feature.mfcc` of the log-mel spectrogram, shape `(n_frames, n_mfcc)`."""
     return librosa.feature.mfcc(
         S=librosa_log_mel(samples, config).T,
         n_mfcc=config.n_mfcc,

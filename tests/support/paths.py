@@ -1,4 +1,4 @@
-"""Where the checkout and the corpora are."""
+"""Folders of the checkout and of the corpora."""
 
 from __future__ import annotations
 

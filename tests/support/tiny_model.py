@@ -1,4 +1,4 @@
-"""Small ONNX models made in memory, so that tests of the runtime need no trained one."""
+"""Small hand-made ONNX models, so that tests of the runtime need no trained one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from edge_runtime import MfccConfig
 from edge_runtime.inference.card import METADATA_KEY, ModelCard
 
-onnx = pytest.importorskip("onnx")  # a device does not have it
+onnx = pytest.importorskip("onnx")  # not installed on devices
 TensorProto, helper, numpy_helper = onnx.TensorProto, onnx.helper, onnx.numpy_helper
 
 CARD = ModelCard(
@@ -38,7 +38,7 @@ CARD = ModelCard(
 def write_tiny_model(
     path: Path, card: ModelCard | str | None = CARD, *, inputs: str = "mfcc", width: int = 13
 ) -> Path:
-    """A linear classifier of the mean frame: "high" if c0 exceeds -200, whatever the rest."""
+    """Write a linear classifier of the mean frame: "high" if c0 exceeds -200, else "low"."""
     weights = np.zeros((width, 2), np.float32)
     weights[0] = [-0.01, 0.01]
     value = helper.make_tensor_value_info
@@ -52,7 +52,7 @@ def write_tiny_model(
         "one": np.float32(1),
     }
     graph = helper.make_graph(
-        [  # the state is the sum of the frames and, last, their number
+        [  # the state holds the sum of the frames and, last, their number
             node("Split", ["state", "split"], ["sum", "count"], axis=1),
             node("ReduceSum", [inputs, "axes"], ["more"], keepdims=0),
             node("Add", ["sum", "more"], ["new_sum"]),
@@ -94,4 +94,5 @@ def write_tiny_model(
 
 
 def card_with(**changes: object) -> ModelCard:
+    """Return the card of the tiny model with some fields replaced."""
     return dataclasses.replace(CARD, **changes)

@@ -1,4 +1,4 @@
-"""Settings of short trainings."""
+"""Settings and helpers for short trainings."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from edge_runtime import MfccConfig
 from train.augment import Augment
 
 TRAINING_MFCC = MfccConfig(hop_length=320)
-PLAIN = Augment(cepstral_offset=0.0, speed=0.0, vtlp=0.0, mixstyle=0.0)  # clips as they are
+PLAIN = Augment(cepstral_offset=0.0, speed=0.0, vtlp=0.0, mixstyle=0.0)  # no augmentation
 
 
 def fit_one(data, clips, folds, network, config, **options):
-    """`fit_best` with one candidate."""
+    """Run `fit_best` with a single candidate and return its fit."""
     from train.model_selection import Candidate, fit_best
     from train.recipes import Recipe
 

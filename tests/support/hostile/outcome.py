@@ -1,7 +1,7 @@
-"""What becomes of one file, by every way in: the same answer or the same refusal, and nothing else.
+"""Try one file by every entry point: all must give the same result or the same refusal.
 
-As a program it tries files in a process of its own, which may crash, hang or fill its memory:
-`python -m support.hostile.outcome FOLDER`, with the names on standard input.
+As a program it tries files in a separate process, which may crash, hang or fill its memory:
+`python -m support.hostile.outcome` reads `[path, command]` as JSON lines from standard input.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,30 +33,26 @@ from edge_runtime import (
 from edge_runtime.audio.pcm import PcmReader
 from edge_runtime.cli import app as cli
 
-EMULATED = os.environ.get("HYPOTHESIS_PROFILE") == "slow"  # as `make arm64` says
-SECONDS = 600 if EMULATED else 20  # for one file, on a machine that is busy with others
+EMULATED = os.environ.get("HYPOTHESIS_PROFILE") == "slow"  # set by `make arm64`
+TIMEOUT_SECONDS = 600 if EMULATED else 20  # per file, generous for a busy machine
 LIMITS = AudioLimits(max_duration=60.0, max_size=64 << 20)
-MEMORY = 3 << 30  # bytes of address space
+MAX_ADDRESS_SPACE = 3 << 30  # bytes
 
 
 @functools.lru_cache(maxsize=1)
 def model() -> EmotionModel:
+    """Return the bundled model, loaded once."""
     return EmotionModel.load()
 
 
 @functools.lru_cache(maxsize=1)
-def parser() -> Any:
-    """What typer builds anew at each call of the command, in 50 ms."""
-    return typer.main.get_command(cli.app)
-
-
-@functools.lru_cache(maxsize=1)
-def front() -> MfccStream:
+def front_end() -> MfccStream:
+    """Return one stream, which every file reuses."""
     return MfccStream(MfccConfig())
 
 
 def read(path: Path) -> np.ndarray | str:
-    """The samples, or the message of the AudioError; anything else is raised."""
+    """Return the samples, or the message of the AudioError; other exceptions propagate."""
     try:
         samples = read_audio(path, limits=LIMITS)
     except AudioError as error:
@@ -66,44 +64,49 @@ def read(path: Path) -> np.ndarray | str:
 
 
 def outcome(path: Path, command: bool = True) -> str:
-    """ "read", or the message of the AudioError; AssertionError if the ways in do not agree.
+    """Return "read", or the message of the AudioError.
 
-    `command`: on the command line too.
+    Args:
+        path: The file.
+        command: Try the command line as well.
+
+    Raises:
+        AssertionError: If the entry points disagree.
     """
     samples = read(path)
-    said = samples if isinstance(samples, str) else "read"
+    message = samples if isinstance(samples, str) else "read"
     if isinstance(samples, np.ndarray):
-        _features(samples)
+        _check_features(samples)
         prediction = model().classify(path, limits=LIMITS)
         assert isinstance(prediction, Prediction)
         assert abs(sum(prediction.probabilities.values()) - 1) < 1e-4
-    _timeline(path, said)
-    _pipe(path)
+    _check_timeline(path, message)
+    _check_pipe(path)
     if command:
-        _command_line(path, said)
-    return said
+        _check_command_line(path, message)
+    return message
 
 
-def _features(samples: np.ndarray) -> None:
-    stream = front()
+def _check_features(samples: np.ndarray) -> None:
+    stream = front_end()
     frames = [*(stream.push(piece) for piece in np.array_split(samples, 3)), stream.flush()]
     assert np.isfinite(np.concatenate(frames)).all()
 
 
-def _timeline(path: Path, said: str) -> None:
-    """Segments from 0 on without a gap, and at the end the error that `read_audio` raises."""
-    end, failed = 0.0, ""
+def _check_timeline(path: Path, message: str) -> None:
+    """Check for contiguous segments from 0 on, and at the end the error of `read_audio`."""
+    end, failure = 0.0, ""
     try:
         for segment in model().timeline(path, limits=LIMITS):
             assert segment.start == end < segment.end
             end = segment.end
     except AudioError as error:
-        failed = str(error)
-    assert (failed or "read") == said or "is too short" in said, (failed, said)
+        failure = str(error)
+    assert (failure or "read") == message or "is too short" in message, (failure, message)
 
 
-def _pipe(path: Path) -> None:
-    """What `listen` hears of the same bytes."""
+def _check_pipe(path: Path) -> None:
+    """Check the samples that `listen` gets from the same bytes on standard input."""
     reader = PcmReader()
     try:
         with path.open("rb") as file:
@@ -114,20 +117,14 @@ def _pipe(path: Path) -> None:
         assert str(error).startswith("standard input: ")
 
 
-def _command_line(path: Path, said: str) -> None:
-    """`edge-ser classify`: status 0 and an answer, or 1 and what was said, in one line."""
+def _check_command_line(path: Path, message: str) -> None:
+    """Check that `classify` exits with 0 and a result, or with 1 and the message on one line."""
     status, out, error = run(
-        "classify",
-        "--quiet",
-        "--format",
-        "jsonl",
-        "--max-duration",
-        str(LIMITS.longest),
-        "--max-size",
-        str(LIMITS.largest),
+        *("classify", "--quiet", "--format", "jsonl"),
+        *("--max-duration", str(LIMITS.max_duration), "--max-size", str(LIMITS.max_size)),
         str(path),
     )
-    if said == "read":
+    if message == "read":
         assert (status, error) == (0, ""), (status, error)
         assert json.loads(out)["file"] == str(path)
     else:
@@ -135,42 +132,65 @@ def _command_line(path: Path, said: str) -> None:
         assert error.startswith("edge-ser: ") and error.count("\n") == 1, error
 
 
-def run(*arguments: str) -> tuple[int, str, str]:
-    """Exit status, standard output and error of the command line, in this process; what is built
-    at the first call, model and parser, is kept."""
-    command, loaded, wanted, load = parser(), model(), cli._asked_for, EmotionModel.load
-    streams = sys.argv, sys.stdout, sys.stderr
-    cli._asked_for = lambda arguments: command  # type: ignore
+@contextmanager
+def _one_model_and_parser() -> Iterator[None]:
+    """Keep the model and the parsers, which the command would build anew for every call."""
+    loaded, load, get_command = model(), EmotionModel.load, typer.main.get_command
+
+    def cached_command(app: typer.Typer) -> Any:
+        key = tuple(str(entry.callback) for entry in app.registered_commands)
+        if key not in _PARSERS:
+            _PARSERS[key] = get_command(app)
+        return _PARSERS[key]
+
     EmotionModel.load = lambda path=None: loaded  # type: ignore
+    typer.main.get_command = cached_command
+    try:
+        yield
+    finally:
+        EmotionModel.load = load  # type: ignore
+        typer.main.get_command = get_command
+
+
+_PARSERS: dict[tuple[str, ...], Any] = {}
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    """Run the command line in this process.
+
+    Returns:
+        Exit status, standard output and standard error.
+    """
+    streams = sys.argv, sys.stdout, sys.stderr
     out, error = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
     sys.argv, sys.stdout, sys.stderr = ["edge-ser", *arguments], out, error
     try:
-        cli.main()
+        with _one_model_and_parser():
+            cli.main()
         status = 0
     except SystemExit as exit:
         status = exit.code if isinstance(exit.code, int) else 0
     finally:
-        cli._asked_for, EmotionModel.load = wanted, load  # type: ignore
         sys.argv, sys.stdout, sys.stderr = streams
         for stream in (out, error):
             stream.flush()
     return status, *(s.buffer.getvalue().decode() for s in (out, error))  # type: ignore
 
 
-def limit() -> None:
-    """No more memory for this process than MEMORY."""
+def limit_memory() -> None:
+    """Limit the address space of this process to MAX_ADDRESS_SPACE."""
     import resource
 
-    model()  # first: onnxruntime reserves what it never uses
+    model()  # first, because onnxruntime reserves address space that it never uses
     if not EMULATED:  # the emulator's own memory counts
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_ADDRESS_SPACE, MAX_ADDRESS_SPACE))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def peak() -> int:
-    """KiB that this process has held at most; 0 where the system does not tell.
+def peak_kib() -> int:
+    """Return the peak resident set of this process in KiB, 0 where it is not available.
 
-    What getrusage says includes the process that started this one.
+    `getrusage` would include the process that started this one.
     """
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
@@ -178,17 +198,17 @@ def peak() -> int:
 
 
 def main() -> None:
-    """Tell of each name on standard input, one JSON list a line, what became of the file."""
-    limit()
+    """Print `[path, message, peak KiB]` as a JSON line for each line of standard input."""
+    limit_memory()
     for line in sys.stdin:
         name, command = json.loads(line)
-        signal.setitimer(signal.ITIMER_REAL, SECONDS)  # its default is to end the process
+        signal.setitimer(signal.ITIMER_REAL, TIMEOUT_SECONDS)  # SIGALRM ends the process
         try:
-            said = outcome(Path(name), command)
+            message = outcome(Path(name), command)
         except Exception as error:
-            said = f"FAILED {type(error).__name__}: {error}"
+            message = f"FAILED {type(error).__name__}: {error}"
         signal.setitimer(signal.ITIMER_REAL, 0)
-        print(json.dumps([name, said, peak()]), flush=True)
+        print(json.dumps([name, message, peak_kib()]), flush=True)
 
 
 if __name__ == "__main__":

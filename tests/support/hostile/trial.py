@@ -1,4 +1,4 @@
-"""Trying files in a process of their own, and telling which of them ended it."""
+"""Try files in a separate process, and report those that end it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ TESTS = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Result:
-    """`said`: "read", the message of the AudioError, or "FAILED ..." """
+    """The outcome of one file."""
 
     path: Path
-    said: str
-    peak: int  # KiB that the process has held at most so far
+    message: str  # "read", the message of the AudioError, or "FAILED ..."
+    peak: int  # KiB, of the process so far
 
 
 def try_all(paths: Iterable[Path], command: bool = True) -> Iterator[Result]:
-    """What becomes of each of `paths`, as `outcome` has it; `paths` may make each file at once."""
+    """Yield the outcome of each file; `paths` may create a file lazily."""
     child = None
     try:
         for path in paths:
@@ -40,7 +40,7 @@ def try_all(paths: Iterable[Path], command: bool = True) -> Iterator[Result]:
                 yield Result(path, *json.loads(line)[1:])
             else:
                 child.kill()
-                yield Result(path, f"FAILED the process ended with {child.wait()}", 0)
+                yield Result(path, f"FAILED: the process ended with {child.wait()}", 0)
                 child = None
     finally:
         if child is not None:
@@ -56,5 +56,5 @@ def _start() -> subprocess.Popen[str]:
         text=True,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # libmpg123 talks
+        stderr=subprocess.DEVNULL,  # libmpg123 prints there
     )
