@@ -229,7 +229,7 @@ class Network:
         """
         frames = self.front_end(samples)
         gate = self.new_silence_gate()
-        return frames if gate is None else gate.whole(frames)
+        return frames if gate is None else gate.filter_clip(frames)
 
     def read_samples(
         self,

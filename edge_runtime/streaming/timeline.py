@@ -15,7 +15,7 @@ import numpy as np
 
 from ..audio.level import BlockPowers, to_dbfs
 from ..errors import AudioError, ConfigError
-from ..features.silence import dilated
+from ..features.silence import dilate
 from ..inference.network import HasNetwork, Network, network_of
 from ..inference.prediction import NO_SPEECH, UNCERTAIN, Prediction
 from ..inference.profile import SpeakerProfile
@@ -218,7 +218,7 @@ class TimelineStream:
         if self._gate is None or not len(kept):
             return kept
         levels = self._frames[window] @ self._gate.to_level
-        is_sound: np.ndarray = kept & dilated(levels > levels.max() - RANGE_DB, self._gate.margin)
+        is_sound: np.ndarray = kept & dilate(levels > levels.max() - RANGE_DB, self._gate.margin)
         return is_sound
 
     def _classify_window(self, frames: np.ndarray) -> Prediction | None:

@@ -68,7 +68,7 @@ def predict_at_once(model, frames, event, bias=None):
     network = network_of(model)
     first = round(event.start * 50) + (1 if event.start else 0)
     utterance = frames[first : round(event.end * 50) + 1]
-    output = network.run(network.new_silence_gate().whole(utterance))
+    output = network.run(network.new_silence_gate().filter_clip(utterance))
     return network.decide(output, -20.0, model.card.uncertain_below, bias)
 
 

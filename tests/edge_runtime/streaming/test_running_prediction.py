@@ -35,7 +35,7 @@ def test_chunked_equals_all_frames_at_once(network, voice_clips, chunks, with_bi
     if not len(frames):
         assert prediction is None
         return
-    kept = network.new_silence_gate().whole(frames)
+    kept = network.new_silence_gate().filter_clip(frames)
     output = network.run(kept)
     expected = network.decide(output, 0.0, 0.0, bias).probabilities
     assert list(prediction.probabilities.values()) == pytest.approx(
