@@ -1,6 +1,12 @@
 """Speech emotion recognition for small devices: MFCC in numpy, an LSTM on onnxruntime.
 
-Names are imported at their first use, so that `edge-ser --help` need not wait for numpy.
+Names are imported at their first use (PEP 562), so that `edge-ser --help` does not load numpy.
+
+Example:
+    >>> from edge_runtime import EmotionModel
+    >>> model = EmotionModel.load()
+    >>> model.classify("samples/sad/1013_ITH_SAD_XX.wav").label in {*model.labels, "uncertain"}
+    True
 """
 
 from __future__ import annotations
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
     from .features.mfcc import Mfcc as Mfcc
     from .features.mfcc import mfcc as mfcc
     from .features.stream import MfccStream as MfccStream
+    from .inference.card import ModelCard as ModelCard
     from .inference.prediction import Prediction as Prediction
     from .inference.profile import SpeakerProfile as SpeakerProfile
     from .model import EmotionModel as EmotionModel
@@ -36,14 +43,14 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# onnxruntime's packages for Linux, from 1.29 on, keep a log of the models that are loaded in the
-# user's cache and send it to their maker. It looks at this when it is imported.
+# From 1.29 on, onnxruntime's packages for Linux log the models that are loaded in the user's cache
+# and send the log to their vendor. onnxruntime reads this variable when it is imported.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 _MODULE_OF = {
-    "BatchResult": "batch",
     "AudioError": "errors",
     "AudioLimits": "audio.limits",
+    "BatchResult": "batch",
     "ConfigError": "errors",
     "EdgeSerError": "errors",
     "EmotionModel": "model",
@@ -54,6 +61,7 @@ _MODULE_OF = {
     "Mfcc": "features.mfcc",
     "MfccConfig": "features.config",
     "MfccStream": "features.stream",
+    "ModelCard": "inference.card",
     "ModelError": "errors",
     "Prediction": "inference.prediction",
     "Segment": "streaming.segments",

@@ -1,19 +1,19 @@
-"""The entry point of `edge-ser`: what a process is spared that lives for a fraction of a second,
-and quiet from the first moment on when it is interrupted."""
+"""Entry point: start-up optimisations for a short-lived process, and clean Ctrl-C handling."""
 
 import gc
 import os
 import sys
 
-# More than are made until a clip is answered: until then next to nothing of them is garbage, and
-# looking for it takes a tenth of the time.
+# More objects than are created before a clip is classified. Hardly any of them are garbage, and
+# collecting takes a tenth of the time.
 OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 
 def main() -> None:
+    """Run the command line and exit with its status."""
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
-    # numpy's BLAS else starts a thread for every other core, each of which spins for a while,
-    # and our matrices are too small for them.
+    # By default numpy's BLAS starts a thread for every other core, each of which spins for a
+    # while. The matrices are too small for them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         from .cli.app import main
@@ -24,17 +24,17 @@ def main() -> None:
 
         _flush()
         Interruption.leave()
-    except SystemExit as left:
-        if left.code is not None and not isinstance(left.code, int):
+    except SystemExit as exit:
+        if exit.code is not None and not isinstance(exit.code, int):
             raise
-        _leave(left.code or 0)
+        _leave(exit.code or 0)
     _leave(0)
 
 
 def _leave(status: int) -> None:
-    """End the process without taking it apart, which takes longer than to classify a clip.
+    """Exit without tearing down the interpreter, which takes longer than classifying a clip.
 
-    Whatever had to be closed has been: `cli.main` has returned.
+    All files are closed: `cli.app.main` has returned.
     """
     _flush()
     os._exit(status)

@@ -1,4 +1,4 @@
-"""Many inputs, one answer each: in order, in several processes, and none stops the others."""
+"""Process many inputs in order, in several processes; an error stops no other input."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from .audio.paths import expand
 from .errors import AudioError, ConfigError, EdgeSerError
 from .inference.network import network_of
-from .workers import Workers, attempt
+from .workers import Workers, attempt, usable_cores
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -26,22 +26,27 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Inputs for each job that are begun before the oldest has been answered: enough that a long
-# recording does not leave the others idle, and no more is held for a million files.
+# Inputs per job that are started before the oldest one has its result. A long recording then does
+# not leave the other jobs idle, and memory stays bounded for a million files.
 QUEUED_PER_JOB = 32
 
-# A process is given as many inputs at a time as it answers within this, since every exchange with
-# it costs a tenth of a short clip.
+# A process gets as many inputs at once as it processes in this time: every exchange with it costs
+# a tenth of a short clip.
 EXCHANGE_SECONDS = 0.03
-MAX_AT_ONCE = 8
+MAX_INPUTS_PER_EXCHANGE = 8
 
 
 @dataclass(frozen=True)
 class BatchResult(Generic[T]):
-    """What came of one input."""
+    """The result of one input.
 
-    file: str  # as it was given or found; "" for a folder or a pattern that holds no file
-    result: T | EdgeSerError  # the error if it could not be used
+    Attributes:
+        file: The file as it was given or found; "" for a folder or pattern without audio files.
+        result: The result, or an EdgeSerError if the input could not be used.
+    """
+
+    file: str
+    result: T | EdgeSerError
 
 
 def classify_many(
@@ -54,127 +59,145 @@ def classify_many(
     limits: AudioLimits | None = None,
     channel: int | None = None,
 ) -> Iterator[BatchResult[Prediction]]:
-    """The emotion of each of many files, folders (searched) and patterns (`calls/**/*.wav`), or of
-    all that one of them stands for.
+    """Classify the emotion of many files.
 
     Args:
-        jobs: how many processes work at a time, each with a model of its own that is loaded from
-            `network_of(model).path`; 0 for as many as there are cores. They need a moment to start.
-        threshold, profile, limits, channel: as for `EmotionModel.classify`.
-    Answers come in the order of the inputs and as soon as they are ready; a file that cannot be
-    used is an `Answer` whose result is an EdgeSerError. Raises ConfigError for a wrong argument.
+        model: The model.
+        paths: Files, folders (searched) and patterns (`calls/**/*.wav`), or one of them.
+        jobs: Number of processes, each with its own copy of the model; 0 for one per core.
+            Starting them takes a moment.
+        threshold: Confidence in [0, 1] below which the label is "uncertain". Default: the value
+            stored in the model; 0 disables it.
+        profile: Profile of the speaker, if known.
+        limits: Maximum duration and size of a file. Default: 30 minutes and 1 GiB.
+        channel: Channel to use, counted from 1. Default: average all channels.
 
-    >>> from edge_runtime import EmotionModel, EdgeSerError
-    >>> files = ["samples/**/*.wav", "missing.wav"]
-    >>> answers = list(classify_many(EmotionModel.load(), files, jobs=2))
-    >>> [answer.file for answer in answers if not isinstance(answer.result, EdgeSerError)][:2]
-    ['samples/angry/1055_IEO_ANG_HI.wav', 'samples/happy/1079_IEO_HAP_MD.wav']
-    >>> answers[-1]
-    Answer(file='missing.wav', result=AudioError('missing.wav: no such file'))
+    Returns:
+        The results, in the order of the inputs, each as soon as it is ready. An input that cannot
+        be used has an EdgeSerError as its result.
+
+    Raises:
+        ConfigError: If an argument is out of range, or `profile` belongs to another model.
+
+    Example:
+        >>> from edge_runtime import EmotionModel, EdgeSerError
+        >>> files = ["samples/**/*.wav", "missing.wav"]
+        >>> results = list(classify_many(EmotionModel.load(), files, jobs=2))
+        >>> [item.file for item in results if not isinstance(item.result, EdgeSerError)][:2]
+        ['samples/angry/1055_IEO_ANG_HI.wav', 'samples/happy/1079_IEO_HAP_MD.wav']
+        >>> results[-1]
+        BatchResult(file='missing.wav', result=AudioError('missing.wav: no such file'))
     """
-    threshold = network_of(model).check_threshold(threshold)
+    network = network_of(model)
+    threshold = network.check_threshold(threshold)
     if profile is not None:
-        profile.bias_for(network_of(model))  # of another model: not for every file
+        profile.bias_for(network)  # reports a profile of another model once, not for every file
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
-    return answer_all(
-        functools.partial(
-            model.classify, threshold=threshold, profile=profile, limits=limits, channel=channel
-        ),
-        expand(paths),
-        jobs,
+    work = functools.partial(
+        model.classify, threshold=threshold, profile=profile, limits=limits, channel=channel
     )
+    return process_all(work, expand(paths), jobs)
 
 
-def answer_all(
+def process_all(
     work: Callable[[str], T],
     inputs: Iterable[str | AudioError],
     jobs: int = 1,
-    here: Mapping[str, Callable[[], T]] | None = None,
+    in_process: Mapping[str, Callable[[], T]] | None = None,
 ) -> Generator[BatchResult[T], None, None]:
-    """What `work` returns for each of `inputs`, or the EdgeSerError that it raised.
+    """Call a function for many inputs.
 
     Args:
-        work: what more than one job does in other processes, so that pickle must take it.
-        inputs: names, or errors that are passed on.
-        jobs: as for `classify_many`.
-        here: inputs that are answered in this process, and how.
-    ConfigError is no input's fault: it is raised, and ends everything.
+        work: The function, from a name to a result. With more than one job it runs in other
+            processes, and must support pickle.
+        inputs: Names, or errors to pass on.
+        jobs: Number of processes; 0 for one per core.
+        in_process: Inputs that are processed in this process, and their functions.
+
+    Returns:
+        The results, in the order of the inputs, each as soon as it is ready.
+
+    Raises:
+        ConfigError: If `jobs` is negative. A ConfigError of `work` ends the iteration, too: it is
+            no fault of an input.
     """
     if jobs < 0:
-        raise ConfigError(f"jobs={jobs!r} must be 0 (as many as there are cores) or more")
-    if jobs == 0:
-        from .workers import usable_cores
-
-        jobs = usable_cores()
+        raise ConfigError(f"jobs={jobs!r} must be 0 (one per core) or more")
+    jobs = jobs or usable_cores()
     if jobs == 1:
-        return _in_turn(work, inputs, here or {})
-    return _in_processes(work, inputs, jobs, here or {})
+        return _sequentially(work, inputs, in_process or {})
+    return _in_processes(work, inputs, jobs, in_process or {})
 
 
-def _in_turn(
+def _sequentially(
     work: Callable[[str], T],
     inputs: Iterable[str | AudioError],
-    here: Mapping[str, Callable[[], T]],
+    in_process: Mapping[str, Callable[[], T]],
 ) -> Generator[BatchResult[T], None, None]:
     for name in inputs:
-        yield from _answers(lambda names: [attempt(work, name) for name in names], [name], here)
+        yield from _results(
+            lambda names: [attempt(work, name) for name in names], [name], in_process
+        )
 
 
 def _in_processes(
     work: Callable[[str], T],
     inputs: Iterable[str | AudioError],
     jobs: int,
-    here: Mapping[str, Callable[[], T]],
+    in_process: Mapping[str, Callable[[], T]],
 ) -> Generator[BatchResult[T], None, None]:
-    """A thread for each process keeps it busy."""
+    """Yield the results of several processes, each of which a thread keeps busy."""
     from concurrent.futures import ThreadPoolExecutor
 
-    at_once = 1
+    inputs_per_exchange = 1
 
-    def answers(names: list[str | AudioError]) -> list[BatchResult[T]]:
-        nonlocal at_once
-        started = time.monotonic()
-        done = _answers(workers, names, here)
-        each = (time.monotonic() - started) / len(names)
-        at_once = max(1, min(MAX_AT_ONCE, 2 * len(names), int(EXCHANGE_SECONDS / (each + 1e-9))))
-        return done
+    def exchange(names: list[str | AudioError]) -> list[BatchResult[T]]:
+        nonlocal inputs_per_exchange
+        start = time.monotonic()
+        results = _results(workers, names, in_process)
+        seconds = (time.monotonic() - start) / len(names)
+        affordable = int(EXCHANGE_SECONDS / (seconds + 1e-9))
+        inputs_per_exchange = max(1, min(MAX_INPUTS_PER_EXCHANGE, 2 * len(names), affordable))
+        return results
 
     workers = Workers(work)
     pool = ThreadPoolExecutor(jobs)
-    waiting: deque[tuple[int, Future[list[BatchResult[T]]]]] = deque()
-    inputs, held = iter(inputs), 0
+    pending: deque[tuple[int, Future[list[BatchResult[T]]]]] = deque()
+    inputs, n_pending = iter(inputs), 0
+    max_pending = (QUEUED_PER_JOB - MAX_INPUTS_PER_EXCHANGE) * jobs
     try:
-        while names := list(itertools.islice(inputs, at_once)):
-            waiting.append((len(names), pool.submit(answers, names)))
-            held += len(names)
-            while waiting and (
-                held > (QUEUED_PER_JOB - MAX_AT_ONCE) * jobs or waiting[0][1].done()
-            ):
-                held -= waiting[0][0]
-                yield from waiting.popleft()[1].result()
-        while waiting:
-            yield from waiting.popleft()[1].result()
-    finally:  # also when nobody wants the rest
+        while names := list(itertools.islice(inputs, inputs_per_exchange)):
+            pending.append((len(names), pool.submit(exchange, names)))
+            n_pending += len(names)
+            while pending and (n_pending > max_pending or pending[0][1].done()):
+                n_pending -= pending[0][0]
+                yield from pending.popleft()[1].result()
+        while pending:
+            yield from pending.popleft()[1].result()
+    finally:  # also if the generator is closed early
         pool.shutdown(wait=False, cancel_futures=True)
         workers.close()
 
 
-def _answers(
+def _results(
     work: Callable[[list[str]], list[T | EdgeSerError]],
     inputs: list[str | AudioError],
-    here: Mapping[str, Callable[[], T]],
+    in_process: Mapping[str, Callable[[], T]],
 ) -> list[BatchResult[T]]:
-    """The answers to `inputs`; ConfigError if one of them is that."""
-    there = [name for name in inputs if isinstance(name, str) and name not in here]
-    results = iter(work(there) if there else [])
-    answers: list[BatchResult[T]] = []
+    """Return the results of `inputs`; raise ConfigError if one of them is that."""
+    names = [name for name in inputs if isinstance(name, str) and name not in in_process]
+    worker_results = iter(work(names) if names else [])
+    results: list[BatchResult[T]] = []
     for name in inputs:
         if isinstance(name, AudioError):
-            answers.append(BatchResult("", name))
+            results.append(BatchResult("", name))
             continue
-        result = attempt(lambda name: here[name](), name) if name in here else next(results)
+        if name in in_process:
+            result = attempt(lambda name: in_process[name](), name)
+        else:
+            result = next(worker_results)
         if isinstance(result, ConfigError):
             raise result
-        answers.append(BatchResult(name, result))
-    return answers
+        results.append(BatchResult(name, result))
+    return results

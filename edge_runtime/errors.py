@@ -1,8 +1,8 @@
-"""The errors that leave the public functions. `EdgeSerError` is the root of them all."""
+"""The exceptions of the public functions; `EdgeSerError` is the base class of all."""
 
 
 class EdgeSerError(Exception):
-    """Anything that edge-ser refuses: catch this one to catch them all."""
+    """Base class of all errors that edge-ser raises on purpose."""
 
 
 class AudioError(EdgeSerError):
@@ -10,8 +10,8 @@ class AudioError(EdgeSerError):
 
 
 class ModelError(EdgeSerError):
-    """A model file that is missing, damaged, foreign or too new."""
+    """A model file that is missing, damaged, too new, or was not exported by edge-ser."""
 
 
 class ConfigError(EdgeSerError, ValueError):
-    """An argument or a setting outside its range."""
+    """An argument or a setting that is out of range."""

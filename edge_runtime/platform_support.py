@@ -1,4 +1,7 @@
-"""What to say where edge-ser cannot run. Standard library alone, because setup.py asks it too."""
+"""Messages for platforms and installations on which edge-ser cannot run.
+
+This module uses the standard library alone, because setup.py reads it.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,20 @@ import struct
 
 NO_32_BIT_ARM = (
     "onnxruntime, which runs the network, does not exist for 32-bit ARM; "
-    "install the 64-bit Raspberry Pi OS (or another arm64 system), and edge-ser there"
+    "install edge-ser on the 64-bit Raspberry Pi OS, or another arm64 system"
 )
 
 
 def is_32_bit_arm() -> bool:
-    """By the size of a pointer as well: 32-bit Python on a 64-bit kernel calls itself aarch64."""
+    """Return True on 32-bit ARM.
+
+    The size of a pointer counts as well: 32-bit Python on a 64-bit kernel reports aarch64.
+    """
     return struct.calcsize("P") == 4 and platform.machine().lower().startswith(("arm", "aarch64"))
 
 
 def why_no_onnxruntime(error: ImportError) -> str:
-    """What is wrong and what to do after `import onnxruntime` has failed."""
+    """Explain why `import onnxruntime` failed, and what to do."""
     if is_32_bit_arm():
         return NO_32_BIT_ARM
     if isinstance(error, ModuleNotFoundError) and error.name == "onnxruntime":
@@ -29,7 +35,10 @@ def why_no_onnxruntime(error: ImportError) -> str:
 
 
 def why_no_soundfile(error: Exception) -> str:
-    """The same of `import soundfile`, which is an OSError without its library."""
+    """Explain why `import soundfile` failed, and what to do.
+
+    The error is an OSError if libsndfile is missing.
+    """
     if isinstance(error, ModuleNotFoundError) and error.name == "soundfile":
         return "soundfile is not installed; run `pip install soundfile`"
     return (

@@ -1,4 +1,7 @@
-"""JSON without what Python's reader lets through and a strange file may hold."""
+"""A strict JSON reader for untrusted text.
+
+Python's reader accepts NaN, infinities and duplicate keys, of which it keeps the last.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,30 @@ from .messages import brief_repr
 
 
 def loads(text: str | bytes) -> Any:
-    """The value of a JSON text; ValueError for NaN, infinities, keys that come twice and nesting
-    without end."""
+    """Parse a JSON text.
+
+    Raises:
+        ValueError: If the text is not JSON, contains NaN, an infinity or a duplicate key, or is
+            nested too deeply.
+
+    Example:
+        >>> loads('{"a": [1, null]}')
+        {'a': [1, None]}
+    """
     try:
-        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_object)
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
 
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"it holds {name}, which is no number")
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not supported")
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
-        count = Counter(name for name, _ in pairs)
-        raise ValueError(f"it holds the key {brief_repr(max(count, key=count.__getitem__))} twice")
+        counts = Counter(name for name, _ in pairs)
+        duplicate = max(counts, key=counts.__getitem__)
+        raise ValueError(f"duplicate key {brief_repr(duplicate)}")
     return values

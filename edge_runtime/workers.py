@@ -1,9 +1,10 @@
-"""A function in processes of its own: Python runs on one core at a time, and of the few
-milliseconds that a clip takes too many are Python's for threads to gain anything.
+"""Call a function in worker processes.
 
-A worker is this interpreter again, which is told over its standard input what to do. It needs no
-`if __name__ == "__main__"` of those who use it, Ctrl-C on the terminal does not reach it, and it
-ends when whoever started it is gone.
+Threads would gain nothing: most of the few milliseconds that a clip takes hold Python's lock.
+
+A worker is another process of this interpreter, controlled over its standard input. The program
+that uses it needs no `if __name__ == "__main__"`. Ctrl-C on the terminal does not reach a worker,
+and it exits when the process that started it is gone.
 """
 
 from __future__ import annotations
@@ -20,46 +21,62 @@ from .errors import AudioError, EdgeSerError
 
 T = TypeVar("T")
 
-_BEGIN = (
+_WORKER_CODE = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
     "from edge_runtime.workers import serve; serve()"
 )
 
+_CREATE_NEW_PROCESS_GROUP = 0x200  # of subprocess, on Windows only
+
 
 class Workers(Generic[T]):
-    """`work`, called in one process for each thread that calls this.
+    """Call a function in one process per calling thread.
 
-    `work` and what it returns must be such as pickle takes. A process that dies of an input is an
-    AudioError, and the next input gets another.
+    If a process dies, the input that killed it gets an AudioError, and the next input another
+    process.
+
+    Args:
+        work: The function, from a name to a result. Both must support pickle.
     """
 
     def __init__(self, work: Callable[[str], T]) -> None:
         self._work = pickle.dumps(work)
-        self._own = threading.local()
+        self._local = threading.local()
         self._lock = threading.Lock()
         self._closed = False
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __call__(self, names: Sequence[str]) -> list[T | EdgeSerError]:
-        """What `work` returns for each of `names`, or the EdgeSerError that it raises."""
-        process: subprocess.Popen[bytes] | None = getattr(self._own, "process", None)
+        """Call the function for each of several names, in the process of this thread.
+
+        Args:
+            names: The names.
+
+        Returns:
+            The result for each name, or the EdgeSerError that it raised.
+
+        Raises:
+            EdgeSerError: If the workers are closed.
+        """
+        process: subprocess.Popen[bytes] | None = getattr(self._local, "process", None)
         if process is None:
-            process = self._own.process = self._start()
+            process = self._local.process = self._start()
         assert process.stdin is not None and process.stdout is not None
         try:
             pickle.dump(names, process.stdin)
             process.stdin.flush()
-            return pickle.load(process.stdout)
+            results: list[T | EdgeSerError] = pickle.load(process.stdout)
+            return results
         except (OSError, EOFError, pickle.UnpicklingError):
-            self._own.process = None
+            self._local.process = None
             process.kill()
-        if len(names) > 1:  # which of them was it?
+        if len(names) > 1:  # find the one that killed it
             return [result for name in names for result in self([name])]
         status = process.wait()
-        return [AudioError(f"{names[0]}: the process that was to read it ended with {status}")]
+        return [AudioError(f"{names[0]}: the worker process died with exit status {status}")]
 
     def close(self) -> None:
-        """End all processes, whatever they do."""
+        """Kill all processes."""
         with self._lock:
             self._closed = True
             for process in self._processes:
@@ -68,18 +85,20 @@ class Workers(Generic[T]):
                 process.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # Windows' way, and that of all others, of leaving Ctrl-C to us.
-        apart: dict[str, Any] = (
-            {"creationflags": 0x200} if sys.platform == "win32" else {"start_new_session": True}
+        # Ctrl-C is delivered to the process group of the terminal; the worker gets its own.
+        options: dict[str, Any] = (
+            {"creationflags": _CREATE_NEW_PROCESS_GROUP}
+            if sys.platform == "win32"
+            else {"start_new_session": True}
         )
         with self._lock:
             if self._closed:
-                raise EdgeSerError("nobody waits for this answer")
+                raise EdgeSerError("the worker processes are closed")
             process = subprocess.Popen(
-                [sys.executable, "-c", _BEGIN],
+                [sys.executable, "-c", _WORKER_CODE],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                **apart,
+                **options,
             )
             self._processes.append(process)
         assert process.stdin is not None
@@ -89,31 +108,31 @@ class Workers(Generic[T]):
 
 
 def attempt(work: Callable[[str], T], name: str) -> T | EdgeSerError:
-    """What `work` returns for `name`, or the EdgeSerError that it raises."""
+    """Return `work(name)`, or the EdgeSerError that it raises; MemoryError becomes AudioError."""
     try:
         return work(name)
     except EdgeSerError as error:
         return error
     except MemoryError:
-        return AudioError(f"{name}: does not fit into the memory")
+        return AudioError(f"{name}: does not fit into memory")
 
 
 def serve() -> None:
-    """What a worker does: receive the function, then call it for names after names."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # nobody else's output gets among the answers
+    """Run a worker: read the function, then lists of names, and write the results."""
+    results = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # keeps the output of libraries out of the results
     try:
         work = pickle.load(sys.stdin.buffer)
         while True:
             names = pickle.load(sys.stdin.buffer)
-            pickle.dump([attempt(work, name) for name in names], answers)
-            answers.flush()
-    except (EOFError, BrokenPipeError):  # we are no longer wanted
+            pickle.dump([attempt(work, name) for name in names], results)
+            results.flush()
+    except (EOFError, BrokenPipeError):  # the parent has closed its end
         os._exit(0)
 
 
 def usable_cores() -> int:
-    """The cores that this process may run on."""
+    """Return the number of cores that this process may run on."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows

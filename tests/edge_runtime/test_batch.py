@@ -1,4 +1,4 @@
-"""Many inputs: in order, in processes, bounded, and none stops the others."""
+"""Batches: order, processes, bounded memory, independent errors."""
 
 from __future__ import annotations
 
@@ -19,138 +19,140 @@ from edge_runtime import (
     EmotionModel,
     classify_many,
 )
-from edge_runtime.batch import QUEUED_PER_JOB, answer_all
+from edge_runtime.batch import QUEUED_PER_JOB, process_all
 
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory, voice_clips):
-    """Clips of many lengths, silence and noise among them."""
+    """Clips of many lengths, with silence and noise."""
     folder = tmp_path_factory.mktemp("clips")
     rng = np.random.default_rng(0)
     parts = [voice[: rng.integers(800, len(voice))] for voice in voice_clips for _ in range(6)]
     parts += [np.zeros(5000, np.float32), rng.normal(0, 0.1, 9000).astype(np.float32)]
     for k, samples in enumerate(parts):
         soundfile.write(folder / f"{k:02}.wav", samples, 16_000)
-    (folder / "99.wav").write_bytes(b"no audio")
+    (folder / "99.wav").write_bytes(b"not audio")
     return folder
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 8])
-def test_answers_are_those_of_one_clip_after_the_other_in_order(clips, jobs):
+def test_results_equal_single_clips_in_order(clips, jobs):
     model = EmotionModel.load()
     names = [*map(str, sorted(clips.glob("*.wav"))), str(clips / "missing.wav")]
-    answers = list(classify_many(model, [clips, clips / "missing.wav"], jobs=jobs))
-    assert [answer.file for answer in answers] == names
-    for answer in answers[:-2]:
-        alone = model.classify(answer.file)
-        assert answer.result.label == alone.label
+    results = list(classify_many(model, [clips, clips / "missing.wav"], jobs=jobs))
+    assert [item.file for item in results] == names
+    for item in results[:-2]:
+        alone = model.classify(item.file)
+        assert item.result.label == alone.label
         # This process has loaded scipy, whose FFT rounds differently.
-        assert answer.result.probabilities == pytest.approx(alone.probabilities, abs=1e-5)
-    assert all(isinstance(answer.result, AudioError) for answer in answers[-2:])
+        assert item.result.probabilities == pytest.approx(alone.probabilities, abs=1e-5)
+    assert all(isinstance(item.result, AudioError) for item in results[-2:])
 
 
-def test_eight_threads_with_one_model_give_the_answers_of_one(voice_clips):
+def test_threads_share_a_model(voice_clips):
     model = EmotionModel.load()
     rng = np.random.default_rng(1)
     parts = [voice[: rng.integers(400, len(voice))] for voice in voice_clips for _ in range(10)]
     expected = [model.classify(part) for part in parts]
-    wrong: list[int] = []
+    mismatches: list[int] = []
     start = threading.Barrier(8)
 
     def classify_all(seed: int) -> None:
         start.wait()
         for k in np.random.default_rng(seed).permutation(len(parts)):
             if model.classify(parts[k]) != expected[k]:
-                wrong.append(k)
+                mismatches.append(k)
 
     threads = [threading.Thread(target=classify_all, args=(seed,)) for seed in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert wrong == []
+    assert mismatches == []
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
-def test_no_more_is_begun_than_a_window(jobs):
-    taken = 0
+def test_queue_is_bounded(jobs):
+    n_started = 0
 
     def names():
-        nonlocal taken
+        nonlocal n_started
         for k in range(100_000):
-            taken += 1
+            n_started += 1
             yield str(k)
 
-    answers = answer_all(int, names(), jobs)
+    results = process_all(int, names(), jobs)
     for k in range(2000):
-        assert next(answers) == BatchResult(str(k), k)
-        assert taken <= k + 1 + QUEUED_PER_JOB * jobs
-    answers.close()
+        assert next(results) == BatchResult(str(k), k)
+        assert n_started <= k + 1 + QUEUED_PER_JOB * jobs
+    results.close()
 
 
 def wait_for(name: str) -> str:
-    """The content of a file, once it is there."""
+    """Return a path once it exists."""
     while not os.path.exists(name):
         time.sleep(0.01)
     return name
 
 
-def test_an_answer_comes_as_soon_as_it_is_ready(tmp_path):
+def test_result_arrives_as_soon_as_ready(tmp_path):
     quick, slow = str(tmp_path), str(tmp_path / "slow")
-    answers = answer_all(wait_for, [quick, slow], 2)
-    assert next(answers).file == quick  # while the other waits
+    results = process_all(wait_for, [quick, slow], 2)
+    assert next(results).file == quick  # while the other waits
     (tmp_path / "slow").touch()
-    assert [answer.file for answer in answers] == [slow]
+    assert [item.file for item in results] == [slow]
 
 
-def raise_it(name: str) -> str:
-    """Fail in the way that the name says."""
+def raise_by_name(name: str) -> str:
+    """Fail in the way that the name states."""
     if name == "crash":
         os._exit(9)
     raise {"bad": AudioError, "config": ConfigError, "memory": MemoryError}[name](name)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_what_an_input_raises_is_its_answer_and_a_wrong_setting_ends_all(jobs):
-    answers = list(answer_all(raise_it, ["bad", AudioError("passed on"), "memory", "bad"], jobs))
-    assert [str(a.result) for a in answers] == [
+def test_errors_are_results_but_config_error_is_raised(jobs):
+    results = list(
+        process_all(raise_by_name, ["bad", AudioError("passed on"), "memory", "bad"], jobs)
+    )
+    assert [str(a.result) for a in results] == [
         "bad",
         "passed on",
-        "memory: does not fit into the memory",
+        "memory: does not fit into memory",
         "bad",
     ]
-    assert all(isinstance(answer.result, EdgeSerError) for answer in answers)
+    assert all(isinstance(item.result, EdgeSerError) for item in results)
     with pytest.raises(ConfigError):
-        list(answer_all(raise_it, ["bad", "config"], jobs))
+        list(process_all(raise_by_name, ["bad", "config"], jobs))
 
 
-def test_a_process_that_dies_of_an_input_does_not_stop_the_others():
+def test_dead_process_does_not_stop_the_others():
     names = ["crash", "bad", "bad"] * 9
-    results = [str(answer.result) for answer in answer_all(raise_it, names, 2)]
-    died = "crash: the process that was to read it ended with 9"
+    results = [str(item.result) for item in process_all(raise_by_name, names, 2)]
+    died = "crash: the worker process died with exit status 9"
     assert results == [died, "bad", "bad"] * 9
 
 
-def test_what_is_answered_here_need_not_leave_this_process():
-    answers = list(answer_all(int, ["1", "-", "3"], 2, {"-": lambda: 2}))
-    assert [answer.result for answer in answers] == [1, 2, 3]
+def test_in_process_inputs_stay_in_this_process():
+    results = list(process_all(int, ["1", "-", "3"], 2, {"-": lambda: 2}))
+    assert [item.result for item in results] == [1, 2, 3]
 
 
-def own_number(name: str) -> int:
+def process_id(name: str) -> int:
     time.sleep(0.05)
     return os.getpid()
 
 
 @pytest.mark.skipif(not os.path.exists("/proc"), reason="looks for processes in /proc")
-def test_no_process_is_left_when_nobody_wants_the_rest():
-    answers = answer_all(own_number, map(str, range(10_000)), 2)
-    numbers = {next(answers).result for _ in range(6)}
-    assert numbers and all(os.path.exists(f"/proc/{number}") for number in numbers)
-    answers.close()
-    assert not any(os.path.exists(f"/proc/{number}") for number in numbers)
+def test_closing_early_leaves_no_process():
+    results = process_all(process_id, map(str, range(10_000)), 2)
+    process_ids = {next(results).result for _ in range(6)}
+    assert process_ids and all(os.path.exists(f"/proc/{pid}") for pid in process_ids)
+    results.close()
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in process_ids)
 
 
-def test_wrong_arguments_are_told_before_any_work(tmp_path):
+def test_invalid_arguments_are_refused_before_any_work(tmp_path):
     model = EmotionModel.load(write_tiny_model(tmp_path / "tiny.onnx"))
     with pytest.raises(ConfigError, match="jobs=-1"):
         classify_many(model, [], jobs=-1)
@@ -158,8 +160,8 @@ def test_wrong_arguments_are_told_before_any_work(tmp_path):
         classify_many(model, [], threshold=2)
 
 
-def test_one_name_is_one_name_and_not_its_letters(clips):
+def test_single_path_is_accepted(clips):
     model = EmotionModel.load()
     for name in (str(clips / "00.wav"), clips / "00.wav"):
-        (answer,) = classify_many(model, name)
-        assert answer.file == str(clips / "00.wav") and answer.result.label
+        (item,) = classify_many(model, name)
+        assert item.file == str(clips / "00.wav") and item.result.label

@@ -1,4 +1,4 @@
-"""Files that grow beside the one they become."""
+"""Atomic writing of text files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge_runtime.errors import ConfigError, EdgeSerError
 from edge_runtime.files import atomic_text_writer
 
 
-def test_the_file_appears_when_it_is_complete(tmp_path):
+def test_file_appears_when_complete(tmp_path):
     path = tmp_path / "answers.csv"
     with atomic_text_writer(path) as file:
         file.write("one\n")
@@ -19,7 +19,7 @@ def test_the_file_appears_when_it_is_complete(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_after_an_error_the_part_stays_and_the_old_file_too(tmp_path):
+def test_error_keeps_partial_and_old_file(tmp_path):
     path, part = tmp_path / "answers.csv", tmp_path / "answers.csv.part"
     path.write_text("old")
     with pytest.raises(KeyboardInterrupt), atomic_text_writer(path, force=True) as file:
@@ -28,21 +28,21 @@ def test_after_an_error_the_part_stays_and_the_old_file_too(tmp_path):
     assert (path.read_text(), part.read_text()) == ("old", "one\n")
 
 
-@pytest.mark.parametrize("there", ["answers.csv", "answers.csv.part"])
-def test_nothing_is_replaced_without_force(tmp_path, there):
-    (tmp_path / there).write_text("old")
+@pytest.mark.parametrize("existing", ["answers.csv", "answers.csv.part"])
+def test_no_file_is_replaced_without_force(tmp_path, existing):
+    (tmp_path / existing).write_text("old")
     with (
-        pytest.raises(ConfigError, match=f"{there}: exists already"),
+        pytest.raises(ConfigError, match=f"{existing}: exists already"),
         atomic_text_writer(tmp_path / "answers.csv"),
     ):
         pass
-    assert (tmp_path / there).read_text() == "old"
+    assert (tmp_path / existing).read_text() == "old"
     with atomic_text_writer(tmp_path / "answers.csv", force=True) as file:
         file.write("new")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["new"]
 
 
-def test_a_link_goes_on_to_lead_to_the_file(tmp_path):
+def test_link_stays_and_its_target_is_replaced(tmp_path):
     link, target = tmp_path / "link.csv", tmp_path / "target.csv"
     link.symlink_to(target)
     with atomic_text_writer(link) as file:
@@ -50,7 +50,7 @@ def test_a_link_goes_on_to_lead_to_the_file(tmp_path):
     assert link.is_symlink() and target.read_text() == "new"
 
 
-def test_what_a_full_disk_leaves_is_told_of(tmp_path, monkeypatch):
+def test_full_disk_error_names_the_partial_file(tmp_path, monkeypatch):
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -63,9 +63,9 @@ def test_what_a_full_disk_leaves_is_told_of(tmp_path, monkeypatch):
     assert (tmp_path / "a.csv.part").read_text() == "one\n"
 
 
-def test_what_cannot_be_written_is_named(tmp_path, monkeypatch):
+def test_error_names_the_unwritable_path(tmp_path, monkeypatch):
     with (
-        pytest.raises(ConfigError, match="make it first"),
+        pytest.raises(ConfigError, match="create it first"),
         atomic_text_writer(tmp_path / "no" / "a.csv"),
     ):
         pass
@@ -73,7 +73,7 @@ def test_what_cannot_be_written_is_named(tmp_path, monkeypatch):
         pass
     monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)  # root may write anywhere
     with (
-        pytest.raises(ConfigError, match="cannot be written to"),
+        pytest.raises(ConfigError, match="is not writable"),
         atomic_text_writer(tmp_path / "a.csv"),
     ):
         pass

@@ -128,7 +128,7 @@ def test_stdin_equals_file(folder):
         (["-", "--rate", 5], "sample_rate=5 must be from"),
         (["-", "--rate", 8000, "--encoding", "mp3"], "'mp3' is not one of"),
         (["a.wav", "-o", "answers.xls"], "answers.xls: expected a name that ends in .json"),
-        (["a.wav", "-o", "no/answers.csv"], "make it first"),
+        (["a.wav", "-o", "no/answers.csv"], "create it first"),
         (["a.wav", "--force"], "--force requires --output or --plot"),
         (["a.wav", "--jobs", -1], "-1 is not in the range"),
     ],
@@ -163,7 +163,7 @@ def test_output_file_equals_stdout(folder, tmp_path):
     assert (result.returncode, result.stdout) == (0, b"")
     assert output.read_bytes() == classify(folder, "--format", "csv").stdout
     refused = classify(folder / "b.wav", "-o", output)
-    assert refused.returncode == 2 and b"give --force to replace it" in refused.stderr
+    assert refused.returncode == 2 and b"pass --force to replace it" in refused.stderr
     assert len(list(csv.reader(output.open()))) == 4
     assert classify(folder / "b.wav", "-o", output, "--force").returncode == 0
     assert len(list(csv.reader(output.open()))) == 2
