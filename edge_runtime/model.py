@@ -53,7 +53,7 @@ class EmotionModel:
             The model.
 
         Raises:
-            ConfigError: If `threads` is below 1.
+            ConfigError: If `threads` is not an integer of 1 or more.
             ModelError: If the file is missing, damaged, or was not exported by edge-ser.
 
         Example:

@@ -19,6 +19,7 @@ from ..errors import ConfigError, ModelError
 from ..features.mfcc import Mfcc
 from ..features.silence import SilenceGate
 from ..messages import shorten_error
+from ..validation import check_integer, check_number
 from .card import ModelCard
 from .known_voice import SpeakerBias
 from .onnx_session import OUTPUTS, open_model
@@ -36,13 +37,21 @@ KEPT_BYTES = 4 << 20
 
 
 class NetworkOutput(NamedTuple):
-    """The outputs of the network for all frames since the state was zero."""
+    """The outputs of the network for all frames since the state was zero.
 
-    logits: np.ndarray  # float32 (n_labels,)
-    probabilities: np.ndarray  # float32 (n_labels,), sum 1
-    speech: float  # probability of speech, 0 to 1
-    embedding: np.ndarray  # float32 (n_embedding,), the input of the last layer
-    state: np.ndarray  # float32 (state_size,), to pass with the next frames
+    Attributes:
+        logits: Float32 `(n_labels,)`.
+        probabilities: Float32 `(n_labels,)`; they sum to 1.
+        speech: Probability of speech, 0 to 1.
+        embedding: Input of the last layer, float32 `(n_embedding,)`.
+        state: State to pass with the next frames, float32 `(state_size,)`.
+    """
+
+    logits: np.ndarray
+    probabilities: np.ndarray
+    speech: float
+    embedding: np.ndarray
+    state: np.ndarray
 
 
 class Network:
@@ -51,11 +60,17 @@ class Network:
     Threads may share a network. The state of a stream is passed in and returned, so that one
     network serves any number of streams.
 
+    Args:
+        session: The onnxruntime session of the file.
+        card: The model card stored in the file.
+        path: The file.
+        fingerprint: Checksum of the file; identifies the model in profiles.
+
     Attributes:
         card: The model card stored in the file.
         path: The file.
         fingerprint: Checksum of the file; identifies the model in profiles.
-        front_end: Computes MFCC as the card describes them.
+        front_end: Computes the MFCC that the card describes.
     """
 
     def __init__(self, session: Any, card: ModelCard, path: Path, fingerprint: str) -> None:
@@ -77,18 +92,17 @@ class Network:
                 size.
 
         Raises:
-            ConfigError: If `threads` is below 1.
+            ConfigError: If `threads` is not an integer of 1 or more.
             ModelError: If the file is missing, damaged, or was not exported by edge-ser.
         """
-        if threads < 1:
-            raise ConfigError(f"threads={threads!r} must be 1 or more")
+        check_integer("threads", threads, 1)
         path = Path(path)
         session, card, fingerprint = open_model(path, threads)
         try:
             network = cls(session, card, path, fingerprint)
         except ConfigError as error:
             raise ModelError(f"{path}: invalid front end in the model card: {error}") from error
-        # Finds non-finite weights and graphs that fail at run time here, not at the first clip.
+        # Non-finite weights and graphs that fail at run time raise here, not at the first clip.
         network.run(np.zeros((card.frames_per_step, card.mfcc_config.n_mfcc), np.float32))
         return network
 
@@ -118,6 +132,9 @@ class Network:
                 but the last must pass a multiple of `card.frames_per_step` frames.
             state: `NetworkOutput.state` of the previous call. Default: a new stream.
 
+        Returns:
+            The outputs over all frames since the start of the stream.
+
         Raises:
             ModelError: If the graph fails or returns invalid outputs.
         """
@@ -132,7 +149,7 @@ class Network:
             if "smaller than requested" in cause:
                 raise ModelError(
                     f"{self.path}: not enough memory for {len(frames)} frames; process long "
-                    "recordings in pieces: `edge-ser classify --timeline`"
+                    "recordings as a timeline: `edge-ser classify --timeline`"
                 ) from error
             raise ModelError(f"{self.path}: cannot be run: {cause}") from error
         self._check(outputs)
@@ -165,14 +182,13 @@ class Network:
             )
 
     def check_threshold(self, threshold: float | None) -> float:
-        """Return `threshold`, or the card's for None.
+        """Return a threshold of the confidence, or that of the card for None.
 
         Raises:
-            ConfigError: If it is not between 0 and 1.
+            ConfigError: If it is not from 0 to 1.
         """
         threshold = self.card.uncertain_below if threshold is None else threshold
-        if not 0 <= threshold <= 1:
-            raise ConfigError(f"threshold={threshold!r} must be between 0 and 1")
+        check_number("threshold", threshold, 0, 1)
         return threshold
 
     def decide(
@@ -188,7 +204,10 @@ class Network:
             output: The output for the whole stretch of audio.
             peak_dbfs: Level of its loudest 30 ms in dBFS.
             threshold: Confidence below which the label is "uncertain", 0 to 1.
-            bias: Correction of the logits for a known speaker.
+            bias: Correction of the logits for an enrolled speaker.
+
+        Returns:
+            The prediction, with "no speech" or "uncertain" as the label where it applies.
         """
         probabilities = output.probabilities
         if bias is not None:
@@ -244,6 +263,9 @@ class Network:
             sample_rate: Rate of an array in Hz. Default: the model's.
             options: `limits` and `channel` of `read_audio`, for a file only.
 
+        Returns:
+            Mono samples, `(n_samples,)`.
+
         Raises:
             AudioError: If the audio cannot be used.
             ConfigError: If an argument does not apply to `audio`.
@@ -258,7 +280,7 @@ class Network:
 
 
 class HasNetwork(Protocol):
-    """An `EmotionModel`, as the layers below it see it."""
+    """A model that holds a network, such as `EmotionModel` of a layer above."""
 
     _network: Network
 

@@ -22,7 +22,7 @@ class RunningPrediction:
 
     Args:
         network: The network to run.
-        bias: Correction of the logits for a known speaker.
+        bias: Correction of the logits for an enrolled speaker.
 
     Attributes:
         n_frames: Frames that the network has processed.

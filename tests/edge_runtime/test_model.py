@@ -70,7 +70,7 @@ def test_confidence_below_the_threshold_is_uncertain(tmp_path, voice_clips):
     )
     assert strict.classify(voice_clips[0]).label == "uncertain"
     assert strict.classify(voice_clips[0], threshold=0.0).label in strict.labels
-    with pytest.raises(ConfigError, match="threshold=2 must be between 0 and 1"):
+    with pytest.raises(ConfigError, match="threshold=2 must be from 0 to 1"):
         strict.classify(voice_clips[0], threshold=2)
 
 
