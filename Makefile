@@ -1,4 +1,4 @@
-# Every target is a visible command in the project's own virtual environment, made when needed.
+# Every target is a visible command in the project's own virtual environment, created when needed.
 
 VENV   ?= .venv
 PYTHON ?= python3
@@ -6,42 +6,45 @@ PY     := $(VENV)/bin/python
 
 DEMO   := .cache/demo-corpus/manifest.csv
 
-# What `make train` trains on: a folder of recordings or a manifest; by default a synthesised demo.
+# The data of `make train`: a folder of recordings or a manifest [default: a synthesised demo].
 DATA   ?= $(DEMO)
 # Comma-separated labels to keep, and further options of `python -m train fit`.
 LABELS ?=
 FIT    ?=
-# The demo needs no more to show that everything works.
+# Enough for the demo.
 QUICK   = $(if $(filter $(DEMO),$(DATA)),--epochs 60)
-# What `make classify` classifies, and with which model (empty: the bundled one).
+# The input of `make classify`, and its model (empty: the bundled one).
 CLIP   ?= samples
 MODEL  ?=
 # The run that `make export` exports (empty: the newest).
 RUN    ?=
-# How many damaged files `make fuzz` tries, of which seed (empty: another one each time).
+# The number of damaged files that `make fuzz` tries, and their seed (empty: the time).
 INPUTS ?= 1000000
 SEED   ?=
+# Processes of `make test`, and options of `make pins`, such as --upgrade.
+WORKERS ?= 2
+PIN    ?=
 
-# By way of the environment: names of files may hold quotes.
+# Passed in the environment, because file names may contain quotes.
 export DATA LABELS CLIP MODEL RUN
 
-# Pinned, so that the same seed gives the same weights wherever the targets below are made.
+# Pinned, so that the same seed gives the same weights on every machine.
 TORCH  := torch==2.13.0
 PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
-# The exact versions of everything else, which `make pins` writes.
+# The exact versions of everything else, written by `make pins`.
 PINS   := --constraint constraints.txt
 
-.PHONY: setup train export classify test lint docs node bench bench-mfcc bench-training arm64 clean help \
-  fuzz coverage mutants dist pins
+.PHONY: setup train export classify test test-fast lint docs node bench bench-mfcc bench-training \
+  arm64 clean help fuzz coverage mutants dist pins
 .DEFAULT_GOAL := help
 
 help:
-	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(PY):
 	$(PYTHON) -m venv $(VENV)
 
-# Stamps record which part of the dependencies is installed, so that each is installed once.
+# Stamps record the installed parts of the dependencies.
 $(VENV)/device: $(PY) pyproject.toml constraints.txt
 	$(PIP) $(PINS) -e .
 	@touch $@
@@ -52,74 +55,79 @@ $(VENV)/docs: $(VENV)/device
 
 $(VENV)/full: $(VENV)/device
 	$(PIP) $(PINS) $(TORCH)
-	$(PIP) $(PINS) -e '.[train,export,dev]'
-	@touch $@
+	$(PIP) $(PINS) -e '.[train,export,dev,docs]'
+	@touch $@ $(VENV)/docs
 
-setup: $(VENV)/full ## everything for training, export and tests, in .venv
+setup: $(VENV)/full ## install everything for training, export, tests and docs, in .venv
 
-classify: $(VENV)/device ## the emotion of CLIP, with MODEL or the bundled model
+classify: $(VENV)/device ## classify CLIP with MODEL or the bundled model
 	$(VENV)/bin/edge-ser classify $(if $(MODEL),--model "$$MODEL") "$$CLIP"
 
-train: $(VENV)/full ## train on DATA (LABELS=a,b to choose; FIT='--resume' and other options)
+train: $(VENV)/full ## train on DATA (LABELS=a,b selects; FIT='--resume' passes options)
 	@if [ "$$DATA" = $(DEMO) ] && [ ! -e "$$DATA" ]; then \
 	  $(PY) -m train demo-corpus $(dir $(DEMO)); fi
 	$(PY) -m train fit --data "$$DATA" $(if $(LABELS),--labels "$$LABELS") $(QUICK) $(FIT)
 
-export: $(VENV)/full ## the newest run, or RUN, as ONNX files with their parity report
+export: $(VENV)/full ## export RUN, or the newest run, as ONNX with a parity report
 	$(PY) -m export onnx $(if $(RUN),--run "$$RUN")
 
-test: $(VENV)/full lint ## the linter and all tests
-	$(PY) -m pytest
+test: $(VENV)/full lint ## run the linters and all tests
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not timing"
+	$(PY) -m pytest -m timing
 
-fuzz: $(VENV)/full ## other draws than those of `make test`: the property tests, then INPUTS files
+test-fast: $(VENV)/full ## run the fast tests, within a minute
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not timing"
+
+fuzz: $(VENV)/full ## property tests with new examples, then INPUTS damaged files
 	HYPOTHESIS_PROFILE=search $(PY) -m pytest -m hypothesis
 	PYTHONPATH=tests $(PY) -m support.fuzz --sweeps --count $(INPUTS) $(if $(SEED),--seed $(SEED))
 
-dist: $(VENV)/device ## the wheel and the source distribution, in dist/
+dist: $(VENV)/device ## build the wheel and the source distribution, in dist/
 	$(PIP) $(PINS) build
 	$(PY) -m build --quiet --outdir dist .
 
-pins: ## the newest versions that work together, to constraints.txt, for this Python
-	rm -rf .cache/pins
+pins: ## write the versions of all dependencies to constraints.txt (PIN=--upgrade: newest)
 	$(PYTHON) -m venv .cache/pins
-	.cache/pins/bin/python -m pip install --quiet $(TORCH)
-	.cache/pins/bin/python -m pip install --quiet build -e '.[train,export,dev]'
-	.cache/pins/bin/python .ci/pins.py write
+	.cache/pins/bin/python -m pip install --quiet uv packaging
+	.cache/pins/bin/python .ci/pins.py write $(TORCH) $(PIN)
 
-coverage: $(VENV)/full ## all tests, and which lines and branches of edge_runtime they miss
+coverage: $(VENV)/full ## run all tests, and list the lines and branches of edge_runtime they miss
 	@mkdir -p .cache
-	$(PY) -m pytest --cov --cov-fail-under=95
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not timing" --cov --cov-report=
+	$(PY) -m pytest -m timing --cov --cov-append --cov-fail-under=95
 
-mutants: $(VENV)/full ## which changes of mfcc.py, audio.py and stream.py no test notices (hours)
+mutants: $(VENV)/full ## list changes of the front end that no test detects (hours)
 	$(PIP) mutmut==3.8.1
-	ulimit -v 6000000; EDGE_SER_CORPORA=none $(PY) -m mutmut run  # some loop and fill the memory
+	ulimit -v 6000000; EDGE_SER_CORPORA=none $(PY) -m mutmut run  # some mutants fill the memory
 	$(PY) -m mutmut results
 
-lint: $(VENV)/full ## ruff and mypy
+lint: $(VENV)/full ## check format, style, types, spelling and the layers of the packages
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
+	$(VENV)/bin/codespell
+	$(VENV)/bin/lint-imports
 
-docs: $(VENV)/docs ## the documentation, in .cache/site; fails on any warning
+docs: $(VENV)/docs ## build the documentation, in .cache/site; warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 
-node: ## the packages of examples/node, by which the tests run the model outside Python
+node: ## install the packages of examples/node, for the tests under Node.js
 	cd examples/node && npm install --ignore-scripts --no-audit --no-fund --no-package-lock --silent
 
-bench: $(VENV)/full ## whole processes beside librosa + PyTorch
+bench: $(VENV)/full ## time whole processes next to librosa + PyTorch
 	$(PY) -m benchmarks.end_to_end
 
-bench-mfcc: $(VENV)/full ## the front end beside librosa and others
+bench-mfcc: $(VENV)/full ## time the front end next to librosa and others
 	$(PY) -m benchmarks.mfcc
 
-bench-training: $(VENV)/full ## seconds per epoch on DATA beside a straightforward loop
+bench-training: $(VENV)/full ## time epochs on DATA next to a simple training loop
 	$(PY) -m benchmarks.training --data "$$DATA"
 
-arm64: ## the wheel in an emulated 64-bit ARM system: tests, sizes, the same answers? (as root)
+arm64: ## test the wheel in an emulated 64-bit ARM system (as root)
 	@deploy/arm64.sh --check
 	@$(MAKE) --no-print-directory setup
 	PY=$(PY) deploy/arm64.sh $(if $(filter file,$(origin DATA)),,$(DATA))
 
-clean: ## remove caches and build products; runs, models and .venv stay
+clean: ## remove caches and build products; keep runs, models and .venv
 	rm -rf .cache .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -35,8 +35,9 @@ up to 2 s. Memory is the slope of the resident set after a warm-up; times are CP
 {table(HEADER, rows)}
 
 - Denormal numbers: CPU time per hour of audio: {kinds}.
-- `EmotionStream` over {hours} h: probabilities differ from exact sums by {drift}. The time stamp of
-  its end is off by {stream["late"]:g} s.
+- `EmotionStream` over {hours} h: probabilities differ from exact sums by
+  {drift}.
+  The time stamp of its end is off by {stream["late"]:g} s.
 - Short streams at 8, 16, 22.05, 44.1 and 48 kHz against `classify` of the same samples: at most
   {max(sessions["worst"]):.1e} ({sessions["worst"][0]:.1e} in the first hour, \
 {sessions["worst"][-1]:.1e} in the last), {sessions["wrong"]} different labels.

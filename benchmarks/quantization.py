@@ -30,7 +30,7 @@ from export.outputs import chunked_outputs, network_outputs, torch_outputs
 from train.data.clip import Clip
 from train.data.features import load_dataset
 from train.metrics import scores
-from train.run_folder import load_checkpoint
+from train.checkpoint import load_checkpoint
 
 from .alternate import medians
 from .report import Out, command, publish, table

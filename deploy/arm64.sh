@@ -1,24 +1,25 @@
 #!/usr/bin/env bash
-# The wheel on 64-bit ARM, as on a Raspberry Pi: a Debian arm64 system in a folder, emulated, in
-# which the wheel is installed with the published aarch64 packages, tested, measured and compared
-# with this machine. Needs root, debootstrap and qemu-user-static. Repeatable at any time: the
-# system and what was downloaded are kept, everything else is made anew.
+# Test the wheel on emulated 64-bit ARM, as on a Raspberry Pi: install it with the published aarch64
+# packages in a Debian arm64 system in a folder, run the tests, measure, and compare the outputs with
+# those of this machine. Requires root, debootstrap and qemu-user-static. The system and the
+# downloads are kept; everything else is created anew.
 #
-#   deploy/arm64.sh [FOLDER...]    folders of labelled recordings to compare on [default: samples]
-#   deploy/arm64.sh --check        only whether this machine has what it takes
+#   deploy/arm64.sh [FOLDER...]    folders of labelled recordings to compare on
+#                                  [default: the synthesised voices of the tests]
+#   deploy/arm64.sh --check        check the requirements only
 #
-#   WORK=.cache/arm64              where the system, the packages and the answers are kept
-#   SUITE=bookworm                 the Debian release, that of Raspberry Pi OS
-#   CLIPS=160                      how many recordings at most, evenly spread; emulation is slow
-#   REPORT=reports/arm64.md        what is written at the end
-#   PY=.venv/bin/python            with everything installed: `make setup`
+#   WORK=.cache/arm64              folder of the system, the packages and the outputs
+#   SUITE=bookworm                 Debian release [default: that of Raspberry Pi OS]
+#   CLIPS=160                      maximum number of recordings, evenly spread; emulation is slow
+#   REPORT=reports/arm64.md        the report
+#   PY=.venv/bin/python            Python with everything installed by `make setup`
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 stop() { echo "arm64: $*" >&2; exit 1; }
 step() { echo; echo "== $* ($((SECONDS / 60)) min $((SECONDS % 60)) s)"; }
 
-[ "$(id -u)" = 0 ] || stop "needs root, to mount and to enter another system: run it with sudo"
+[ "$(id -u)" = 0 ] || stop "needs root, to mount and to chroot: run it with sudo"
 for tool in debootstrap qemu-aarch64-static update-binfmts unshare; do
   command -v "$tool" >/dev/null || stop "$tool is missing:" \
     "apt-get install debootstrap qemu-user-static binfmt-support util-linux"
@@ -31,28 +32,28 @@ CLIPS=${CLIPS:-160}
 REPORT=${REPORT:-reports/arm64.md}
 PY=${PY:-.venv/bin/python}
 ROOT="$WORK/$SUITE"
-if [ $# = 0 ]; then set -- samples; fi
-"$PY" -c 'import torch, sklearn' 2>/dev/null || stop "$PY cannot compare answers: run make setup"
+if [ $# = 0 ]; then set -- tests/data/voices; fi
+"$PY" -c 'import torch, sklearn' 2>/dev/null || stop "$PY lacks torch or scikit-learn: run make setup"
 
-# In a mount namespace of its own: whatever way this ends, the kernel undoes the mounts.
+# In a separate mount namespace: the kernel removes the mounts when this process ends.
 if [ -z "${ARM64_ALONE:-}" ]; then
   ARM64_ALONE=yes exec unshare --mount --propagation private "$0" "$@"
 fi
 
-# The kernel hands aarch64 programs to the emulator.
+# Register the emulator for aarch64 programs.
 mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
 [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || update-binfmts --enable qemu-aarch64 ||
-  stop "the kernel lets nobody register the emulator for aarch64 programs"
+  stop "the kernel does not allow registering the emulator for aarch64 programs"
 
-# Nothing of this machine's environment gets in; packages come from $WORK alone.
+# Without the environment variables of this machine; packages come from $WORK only.
 enter=(chroot "$ROOT" /usr/bin/env -i QEMU_CPU=cortex-a72 HOME=/root LANG=C.UTF-8
   PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1
   PATH=/opt/edge-ser/bin:/usr/sbin:/usr/bin:/sbin:/bin)
 
 mkdir -p "$WORK/wheels" "$WORK/debs"
 if [ ! -d "$ROOT" ]; then
-  step "a Debian $SUITE arm64 system in $ROOT: some minutes, once"
-  rm -rf "$ROOT.partial"  # of an interruption
+  step "create a Debian $SUITE arm64 system in $ROOT: some minutes, once"
+  rm -rf "$ROOT.partial"  # left by an interruption
   debootstrap --arch=arm64 --variant=minbase --include=python3-venv --cache-dir="$WORK/debs" \
     "$SUITE" "$ROOT.partial" > "$WORK/debootstrap.log" 2>&1 ||
     stop "debootstrap failed: see $WORK/debootstrap.log"
@@ -61,10 +62,10 @@ fi
 mount -t proc proc "$ROOT/proc"
 mount -t tmpfs tmpfs "$ROOT/tmp"
 mkdir -p "$ROOT/dev/pts"
-mount -t devpts -o newinstance,ptmxmode=0666 devpts "$ROOT/dev/pts"  # terminals, for the tests
+mount -t devpts -o newinstance,ptmxmode=0666 devpts "$ROOT/dev/pts"  # terminals for the tests
 ln -sf pts/ptmx "$ROOT/dev/ptmx"
-# onnxruntime reads here what the processor is, and crashes where it finds that of another family:
-# it is told of a Raspberry Pi 4, which is what the emulator plays.
+# onnxruntime reads the processor from these files, and crashes on one of another family. They
+# describe a Raspberry Pi 4, which the emulator emulates.
 mount -t tmpfs tmpfs "$ROOT/sys"
 mkdir -p "$ROOT/sys/devices/system/cpu"
 echo 0-3 | tee "$ROOT/sys/devices/system/cpu/possible" > "$ROOT/sys/devices/system/cpu/present"
@@ -75,20 +76,20 @@ for core in 0 1 2 3; do
 done > "$ROOT/sys/cpuinfo"
 mount --bind "$ROOT/sys/cpuinfo" "$ROOT/proc/cpuinfo"
 
-step "the wheel, and the published aarch64 packages that it asks for"
+step "build the wheel, and download the published aarch64 packages it requires"
 rm -f "$WORK"/wheels/edge_ser-*.whl
 "$PY" -m pip wheel --quiet --no-deps --wheel-dir "$WORK/wheels" .
 version=$("${enter[@]}" python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 platforms=()
 for glibc in 17 24 26 27 28 31 34; do platforms+=(--platform "manylinux_2_${glibc}_aarch64"); done
-# onnx makes the small models of the tests.
+# The tests create small models with onnx.
 "$PY" -m pip download --quiet --dest "$WORK/wheels" --only-binary :all: \
   --python-version "$version" "${platforms[@]}" --platform manylinux2014_aarch64 \
   "$WORK"/wheels/edge_ser-*.whl pytest hypothesis onnx
 mkdir -p "$ROOT/wheels"
 mount --bind "$WORK/wheels" "$ROOT/wheels"
 
-step "installing there"
+step "install"
 rm -rf "$ROOT/opt/edge-ser"
 "${enter[@]}" python3 -m venv /opt/edge-ser
 "${enter[@]}" sh -c 'pip install --quiet /wheels/edge_ser-*.whl'
@@ -100,18 +101,18 @@ def size(distribution):
     paths = map(Path, map(distribution.locate_file, distribution.files or []))
     return sum(path.stat().st_size for path in paths if path.is_file())
 
-found = [(size(d), d.name, d.version) for d in distributions()]
-found = sorted((each for each in found if each[1] not in ("pip", "setuptools")), reverse=True)
-for in_bytes, name, version in found:
-    print(f"| {name} | {version} | {in_bytes / 2**20:.1f} |")
-print(f"| all | | {sum(found[0] for found in found) / 2**20:.1f} |")
+packages = [(size(d), d.name, d.version) for d in distributions()]
+packages = sorted((p for p in packages if p[1] not in ("pip", "setuptools")), reverse=True)
+for n_bytes, name, version in packages:
+    print(f"| {name} | {version} | {n_bytes / 2**20:.1f} |")
+print(f"| total | | {sum(p[0] for p in packages) / 2**20:.1f} |")
 PYTHON
 )
 
-step "what a process takes there"
-# (seconds of processor time, peak MiB) of a command: medians of three runs after one that warms up.
-# Measured by a small process on this side: the peak of a process begins with that of the one that
-# started it. Processor time, because a wall clock counts what else the machine does.
+step "measure processes"
+# Print CPU seconds and peak MiB of a command: medians of three runs after a warm-up. Measured by a
+# small process outside, because the peak of a process starts at that of its parent. CPU time does
+# not depend on other programs.
 cost() {
   python3 - "$@" <<'PYTHON'
 import os, statistics, subprocess, sys
@@ -127,14 +128,14 @@ run()
 print(*map(statistics.median, zip(*(run() for _ in range(3)))))
 PYTHON
 }
-cp -r samples tests train pyproject.toml "$ROOT/tmp/"  # not edge_runtime: that is the wheel's
+cp -r samples tests train pyproject.toml "$ROOT/tmp/"  # edge_runtime comes from the wheel
 clip=tests/data/voices/sad/speaker01-1.wav
 many=$(printf "$clip %.0s" {1..101})
 costs=""
 for command in "--help" "classify $clip" "classify $many"; do
-  there=$(cost "${enter[@]}" sh -c "cd /tmp && edge-ser $command")
-  here=$(cost sh -c "$PY -m edge_runtime $command")
-  costs+="$there $here"$'\n'
+  emulated=$(cost "${enter[@]}" sh -c "cd /tmp && edge-ser $command")
+  native=$(cost sh -c "$PY -m edge_runtime $command")
+  costs+="$emulated $native"$'\n'
 done
 costs=$(python3 - "$costs" <<'PYTHON'
 import sys
@@ -143,41 +144,39 @@ names = ("`edge-ser --help`", "`edge-ser classify`, one clip", "`edge-ser classi
 rows = [list(map(float, line.split())) for line in sys.argv[1].splitlines()]
 for name, (seconds, mib, native, native_mib) in zip(names, rows):
     print(f"| {name} | {seconds:.2f} | {mib:.0f} | {native:.2f} | {native_mib:.0f} |")
-more, native = ((rows[2][k] - rows[1][k]) / 100 for k in (0, 2))
-print(f"| each further clip | {more:.3f} | | {native:.3f} | |")
+emulated, native = ((rows[2][k] - rows[1][k]) / 100 for k in (0, 2))
+print(f"| each further clip | {emulated:.3f} | | {native:.3f} | |")
 PYTHON
 )
 
-step "the same clips there and here"
+step "compare the outputs for the same clips"
 mkdir "$ROOT/tmp/clips"
 "$PY" - "$CLIPS" "$ROOT/tmp/clips" "$@" <<'PYTHON'
 import shutil, sys
 from pathlib import Path
 from edge_runtime import EmotionModel
-from train.corpora import scan
+from train.data.corpora import scan
 
 limit, folder, data = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
 clips = [clip for clip in scan(data) if clip.label in EmotionModel.load().labels]
 for k, clip in enumerate(clips[:: -(-len(clips) // limit)]):
     shutil.copy(clip.path, folder / f"{k:04}{clip.path.suffix}")
 PYTHON
-"${enter[@]}" sh -c 'cd / && python3 -m edge_runtime parity-dump --out /tmp/measured.npz /tmp/clips/*'
-cp "$ROOT/tmp/measured.npz" "$WORK/measured.npz"
+"${enter[@]}" sh -c 'cd / && python3 -m edge_runtime parity-dump --out /tmp/outputs.npz /tmp/clips/*'
+cp "$ROOT/tmp/outputs.npz" "$WORK/outputs.npz"
 rm -f "$WORK"/parity.json "$WORK"/parity.md
 data=(); for folder in "$@"; do data+=(--data "$folder"); done
 holds=yes
-"$PY" -m export device "$WORK/measured.npz" "${data[@]}" --report "$WORK/parity" || holds=no
+"$PY" -m export device "$WORK/outputs.npz" "${data[@]}" --report "$WORK/parity" || holds=no
 
-step "the tests of edge_runtime there"
-# Those that need what a device has, onnx for small models, and pytest; the others skip.
+step "run the tests of edge_runtime"
+# Tests that need more than a device has, onnx and pytest are skipped.
 "${enter[@]}" pip install --quiet pytest hypothesis onnx
 chosen="tests/edge_runtime tests/robustness"
 "${enter[@]}" sh -c "cd /tmp && HYPOTHESIS_PROFILE=slow python3 -m pytest -p no:cacheprovider \
   $chosen" | tee "$WORK/tests.log" || holds=no
 
 emulator=$(qemu-aarch64-static --version | sed -n 's/.*version \([0-9.]*\).*/\1/p')
-instructions="not available: qemu $emulator is here without plugins, which would count them"
-if qemu-aarch64-static --help | grep -q -- -plugin; then instructions="not counted"; fi
 machine=$("${enter[@]}" python3 -c \
   'import platform as p; print(f"{p.machine()}, glibc {p.libc_ver()[1]}")')
 cat > "$REPORT.tmp" <<MARKDOWN
@@ -185,29 +184,26 @@ cat > "$REPORT.tmp" <<MARKDOWN
 
 \`make arm64\`: the wheel in a Debian $SUITE arm64 system ($machine, Python $version) that
 qemu $emulator emulates on $(uname -m) as a Cortex-A72, with the published aarch64 packages.
-Seconds are of processor time; the emulator's tell nothing about a device. Its peak memory holds
-the emulator and the code that it translated as well.
+Seconds are CPU time; those of the emulator do not predict those of a device. Its peak memory
+includes the emulator and its translated code.
 
-| process | seconds, emulated | peak MiB, emulated | seconds here | peak MiB here |
+| process | seconds, emulated | peak MiB, emulated | seconds, native | peak MiB, native |
 |---|---:|---:|---:|---:|
 $costs
 
-Instructions per clip: $instructions.
-
-What \`pip install\` of the wheel brings:
+Packages that \`pip install\` of the wheel installs:
 
 | package | version | MiB on disk |
 |---|---|---:|
 $sizes
 
-The same clips there and here; differences of UAR in percentage points:
+Differences between emulated and native outputs for the same clips; UAR in percentage points:
 
 $(grep '^|' "$WORK/parity.md")
 
-Tests of \`edge_runtime\` there: $(tail -1 "$WORK/tests.log"); of
-$(echo $chosen | sed 's/tests\///g').
+Tests in the emulated system, of $(echo $chosen | sed 's/ / and /'): $(tail -1 "$WORK/tests.log").
 MARKDOWN
 mv "$REPORT.tmp" "$REPORT"
-step "done: $REPORT"
+step "wrote $REPORT"
 cat "$REPORT"
-[ "$holds" = yes ] || stop "a test failed or an answer differs: see above"
+[ "$holds" = yes ] || stop "a test failed or an output differs: see above"
