@@ -1,4 +1,4 @@
-"""`python -m evaluate`: score recipes by a protocol, or by an ablation study."""
+"""`python -m evaluate`: cross-validate recipes, run ablation studies, and render their reports."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from train.options import (
     Settings,
     SpeakerPattern,
     configured_recipes,
-    split_labels,
+    dataset_spec,
 )
 
 app = typer.Typer(
@@ -37,8 +37,14 @@ app = typer.Typer(
     help=__doc__,
 )
 
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Keep what is finished and run only the rest.")
+]
+
 
 class Protocol(str, Enum):
+    """The protocols, by their names on the command line."""
+
     loso = "loso"
     actor_folds = "actor-folds"
     leave_corpus_out = "leave-corpus-out"
@@ -47,11 +53,17 @@ class Protocol(str, Enum):
 @app.command("protocol")
 def protocol_command(
     data: Data,
-    protocol: Annotated[Protocol, typer.Option(help="Which speakers are held out together.")],
+    protocol: Annotated[
+        Protocol,
+        typer.Option(
+            help="Test sets. loso: one speaker; actor-folds: a fifth of the speakers; "
+            "leave-corpus-out: one corpus."
+        ),
+    ],
     report: Annotated[
         Path | None,
         typer.Option(
-            help="Where REPORT.json and REPORT.md go (give it no suffix) "
+            help="Path of the report without suffix; writes REPORT.json and REPORT.md "
             "[default: reports/PROTOCOL]."
         ),
     ] = None,
@@ -65,36 +77,35 @@ def protocol_command(
     epochs: Epochs = None,
     seed: Seed = 0,
     inner: Inner = 3,
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from --seed on.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, starting at --seed.")] = 1,
     jobs: Jobs = 0,
     runs: Annotated[
-        Path | None, typer.Option(help="Where the folds' run folders go [default: runs/REPORT].")
+        Path | None,
+        typer.Option(help="Folder of the run folders, one per fold [default: runs/REPORT]."),
     ] = None,
     cache: Cache = CACHE,
     device: Device = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Keep what is already done.")] = False,
+    resume: Resume = False,
 ) -> None:
-    """Score a recipe: every speaker is tested once, by networks that have never heard them, and
-    whose epoch, and recipe if several are given, others chose."""
+    """Score recipes by nested, speaker-independent cross-validation.
+
+    Every speaker is tested once. The epoch, and the recipe if several are given, are selected on
+    validation speakers.
+    """
     from train.device import pick_device
 
-    from .protocols import evaluate
+    from .protocols import run_protocol
 
     report = report or Path("reports") / protocol.value
-    evaluate(
-        data,
+    run_protocol(
+        dataset_spec(data, labels, auxiliary, speaker_pattern, noise, cache),
         protocol.value,
         report,
         recipes=configured_recipes(recipe, mfcc, settings, epochs, seed),
-        labels=split_labels(labels),
-        auxiliary=split_labels(auxiliary) or [],
-        speaker_pattern=speaker_pattern,
-        noise=noise or [],
         inner=inner,
         seeds=seeds,
         jobs=jobs,
         runs=runs or Path("runs") / report.name,
-        cache=cache,
         resume=resume,
         device=pick_device(device),
     )
@@ -104,43 +115,59 @@ def protocol_command(
 def ablation_command(
     data: Data,
     report: Annotated[
-        Path, typer.Option(help="Where REPORT.json and REPORT.md go (give it no suffix).")
+        Path,
+        typer.Option(help="Path of the report without suffix; writes REPORT.json and REPORT.md."),
     ],
     recipe: Annotated[
         Literal["default", "corpora"],
         typer.Option(
-            help="Whose choices. default: those of one corpus of many speakers, by halves of them; "
-            "corpora: those of several, by corpora that are not trained on."
+            help="Recipe to study. default: one corpus with many speakers, validated on halves of "
+            "them; corpora: several corpora, validated on those that are not trained on."
         ),
     ] = "default",
     only: Annotated[
-        list[str] | None, typer.Option(help="A variation by its name [default: all]; repeatable.")
+        list[str] | None, typer.Option(help="Name of a variant [default: all]; repeatable.")
     ] = None,
     noise: Noise = None,
-    seeds: Annotated[int, typer.Option(min=1)] = 2,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, starting at 0.")] = 2,
     jobs: Jobs = 0,
     cache: Cache = CACHE,
-    resume: Annotated[bool, typer.Option("--resume", help="Keep what is already done.")] = False,
+    resume: Resume = False,
 ) -> None:
-    """Tell what each choice of a recipe brings, on validation speakers."""
-    from .ablation import choices
+    """Measure the effect of each setting of a recipe on validation speakers."""
+    from train.dataset import DatasetSpec
 
-    choices(
-        data,
+    from .ablation import run_study
+
+    run_study(
+        DatasetSpec(tuple(data), noise=tuple(noise or ()), cache=cache),
         report,
         recipe=recipe,
         names=only or [],
         seeds=seeds,
         jobs=jobs,
-        noise=noise or [],
-        cache=cache,
         resume=resume,
     )
 
 
+@app.command("render")
+def render_command(
+    reports: Annotated[
+        list[Path],
+        typer.Argument(metavar="REPORT.json...", help="Reports of protocols and ablation studies."),
+    ],
+) -> None:
+    """Render the Markdown pages of reports again from their JSON files."""
+    from .render import render
+
+    for report in reports:
+        render(report)
+
+
 def main() -> None:
+    """Run the command line."""
     run(app, "evaluate")
 
 
-if __name__ == "__main__":  # not in the workers that evaluate starts
+if __name__ == "__main__":  # guards against the worker processes, which import this module
     main()

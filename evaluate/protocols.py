@@ -1,15 +1,14 @@
-"""Protocols: every speaker is scored by networks that have never met them.
+"""Speaker-independent evaluation by nested cross-validation.
 
-Nested: of the speakers that are not tested, some at a time are left out of trainings that choose
-the epoch and the temperature; the network that is scored is then trained on all of them. Nothing of
-it is chosen on the test speakers. What ships is scored: each fold's network is exported, and the
-answers of the int8 model stand beside those of PyTorch.
+In each fold, the epoch and the temperature are selected on validation speakers, in turn. The final
+network is then trained on all speakers but the test speakers, on whom nothing is selected. The
+exported int8 model is scored next to the PyTorch network, because it is what devices run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,81 +16,68 @@ import numpy as np
 import torch
 
 from edge_runtime.inference.network import Network
-from train.data.clip import DatasetError
+from edge_runtime.messages import printable
+from train.candidates import Candidate, open_candidates, settings_of
+from train.checkpoint import load_checkpoint
 from train.data.features import Dataset
 from train.data.splits import SPEAKER_INDEPENDENT
-from train.data.folds import actor_folds, corpus_folds, inner_folds, leave_corpus_out, leave_one_speaker_out
-from train.dataset import corpora_of, left_out_of, say
+from train.dataset import DatasetSpec, corpus_summaries, left_out_summary
 from train.files import folder_lock, report_path, with_extra_suffix, write_json, write_text
-from train.model_selection import (
-    Candidate,
-    dataset_fingerprint,
-    fit_best,
-    open_candidates,
-    settings_of,
-)
+from train.metrics import scores
+from train.model_selection import fit_best
+from train.network import EmotionLSTM
 from train.predict import predict
 from train.process_pool import map_in_processes
 from train.recipes import Recipe
-from train.run_folder import SETTINGS, SPLIT, STATE, RunError, as_json, load_checkpoint, read_json
-from train.run_report import Parts, write_run
+from train.run_folder import SETTINGS, SPLIT, STATE, RunError, read_json, remove_states
+from train.run_report import Partition, write_run
 
 from .report import check_replaceable, write_report
-from .scores import FOLD_KEYS, VARIANTS, summarize
+from .scores import summarize
+from .tasks import RESULT, Task, missing_label_notes, protocol_tasks, splits_of
 
-PROTOCOLS = {
-    "loso": leave_one_speaker_out,
-    "actor-folds": actor_folds,
-    "leave-corpus-out": leave_corpus_out,
-}
-RESULT = "result.json"
-ROWS = ("targets", "speakers", "corpora")  # one for each test clip
-RESULT_KEYS = {"logits", *ROWS, *FOLD_KEYS}  # in every result, among others
+_LOGGER = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Task:
-    """One training of a protocol."""
-
-    fold: int
-    seed: int
-    train: list[int]
-    inner: list[list[int]]  # of those, who are left out in turn to choose the epoch
-    test: list[int]
-    settings: dict[str, Any]
-    folder: Path
-
-
-def evaluate(
-    data: list[Path],
+def run_protocol(
+    spec: DatasetSpec,
     protocol: str,
     report: Path,
     *,
     recipes: Mapping[str, Recipe],
-    labels: list[str] | None,
-    auxiliary: list[str],
-    speaker_pattern: str | None,
-    noise: list[Path],
     inner: int,
     seeds: int,
     jobs: int,
     runs: Path,
-    cache: Path,
     resume: bool,
     device: str,
 ) -> dict[str, Any]:
-    """Run a protocol and write `report`.json, `report`.md, its split and its pictures.
+    """Run a protocol and write its report: `report`.json, .md, splits and figures.
 
-    Every training leaves a run folder below `runs`; `resume` keeps those that are finished and
-    goes on with the one that is not. `inner` sets of speakers choose the epoch of each, and the
-    recipe, where there are several `recipes`, by their names; `jobs` trainings run at a time, one
-    thread each.
+    Args:
+        spec: The recordings.
+        protocol: A key of `tasks.PROTOCOLS`.
+        report: The report, without suffix.
+        recipes: Recipes by name. If there are several, each fold selects one.
+        inner: Number of validation folds, which select the epoch and the recipe.
+        seeds: Number of seeds, from that of the recipes on.
+        jobs: Trainings at a time, one thread each; 0: one per core.
+        runs: Folder of the run folders, one for each training.
+        resume: Keep finished trainings in `runs`, and resume those that were interrupted.
+        device: Torch device.
+
+    Returns:
+        The report; see `scores.summarize`.
+
+    Raises:
+        DatasetError: If the recordings cannot be used with the protocol.
+        RunError: If other results would be overwritten.
     """
     report = report_path(report)
-    candidates = open_candidates(recipes, data, labels, auxiliary, speaker_pattern, cache, noise)
+    candidates = open_candidates(recipes, spec)
     dataset = candidates[0].data
-    first = candidates[0].recipe.fit.seed
-    wanted = range(first, first + seeds)
+    first_seed = candidates[0].recipe.fit.seed
+    seed_range = range(first_seed, first_seed + seeds)
     about = {
         "protocol": protocol,
         "labels": dataset.labels,
@@ -99,159 +85,94 @@ def evaluate(
         **settings_of(candidates),
         "seeds": seeds,
         "inner": inner,
-        "corpora": corpora_of(dataset),
+        "corpora": corpus_summaries(dataset),
     }
-    check_replaceable(report, about, wanted)
-    tasks = list(_tasks(candidates, protocol, inner, wanted, runs))
-    notes = [*dataset.notes, *_notes(dataset, tasks)]
+    check_replaceable(report, about, seed_range)
+    tasks = list(protocol_tasks(candidates, protocol, inner, seed_range, runs))
+    notes = [*dataset.notes, *missing_label_notes(dataset, tasks)]
     for note in notes:
-        say(f"Note: {note}")
+        _LOGGER.info("%s", printable(f"Note: {note}"))
     with folder_lock(runs):
-        results = _results(tasks, candidates, runs, jobs, resume, device)
+        results = run_tasks(tasks, candidates, runs, jobs, resume, device)
+    left_out = left_out_summary(dataset)
     about |= {
         "notes": notes,
-        "left_out": left_out_of(dataset),
+        "left_out": left_out,
         "unreadable": dataset.unreadable,
         "duplicates": dataset.duplicates,
     }
     summary = summarize(about, results)
-    write_report(summary, report, _splits_json(dataset, tasks))
-    print(f"UAR {100 * summary['int8']['uar']:.1f}% (int8): {with_extra_suffix(report, '.md')}")
-    if left_out_of(dataset):
-        print(f"Left out: {left_out_of(dataset)}; the report names them")
+    write_report(summary, report, splits_of(dataset, tasks))
+    _LOGGER.info(
+        "UAR %.1f%% (int8): %s", 100 * summary["int8"]["uar"], with_extra_suffix(report, ".md")
+    )
+    if left_out:
+        _LOGGER.info("Left out: %s; see %s", left_out, with_extra_suffix(report, ".json"))
     return summary
 
 
-def _results(
+def run_tasks(
     tasks: list[Task], candidates: list[Candidate], runs: Path, jobs: int, resume: bool, device: str
 ) -> list[dict[str, Any]]:
-    """What all tasks found, those that were finished before included."""
+    """Run the trainings that are not finished and return the results of all of them.
+
+    Raises:
+        RunError: If `runs` contains trainings and `resume` is False, or contains other trainings.
+    """
     if not resume and any(
         (task.folder / RESULT).exists() or any(task.folder.glob(f"*{STATE}")) for task in tasks
     ):
         raise RunError(
-            f"{runs}: holds trainings already; give --resume to keep them and go on, "
-            "or another --runs"
+            f"{runs}: already contains trainings; use --resume to continue, or another --runs"
         )
-    others = [task for task in tasks if (task.folder / SETTINGS).exists() and not _begun(task)]
+    others = [task for task in tasks if (task.folder / SETTINGS).exists() and not task.is_started()]
     if others:
         raise RunError(
-            f"{others[0].folder}: holds a training of other settings or recordings, as "
-            f"{len(others)} of {len(tasks)} folders do; give those of that time, or another --runs"
+            f"{others[0].folder}: was trained with different settings or recordings "
+            f"({len(others)} of {len(tasks)} folders); use the original ones, or another --runs"
         )
-    waiting = [task for task in tasks if not _done(task)]
-    for result in map_in_processes(_run, waiting, jobs, _share, (candidates, device)):
+    pending = [task for task in tasks if not task.is_done()]
+    for result in map_in_processes(_run_task, pending, jobs, _share, (candidates, device)):
         recipe = f"{result['recipe']}, " if len(candidates) > 1 else ""
-        print(
-            f"Fold {result['fold'] + 1}, seed {result['seed']}: {recipe}epoch "
-            f"{result['best_epoch']}, "
-            f"validation UAR {100 * result['val_uar']:.1f}%, test UAR "
-            f"{100 * result['uar']['int8']:.1f}%",
-            flush=True,
+        _LOGGER.info(
+            "Fold %d, seed %d: %sepoch %d, validation UAR %.1f%%, test UAR %.1f%%",
+            result["fold"] + 1,
+            result["seed"],
+            recipe,
+            result["best_epoch"],
+            100 * result["val_uar"],
+            100 * result["uar"]["int8"],
         )
     return [read_json(task.folder / RESULT) for task in tasks]
 
 
-def _tasks(
-    candidates: list[Candidate], protocol: str, inner: int, seeds: range, runs: Path
-) -> Iterator[Task]:
-    dataset = candidates[0].data
-    for seed in seeds:
-        recipes = settings_of([candidate.seeded(seed) for candidate in candidates])
-        for k, test in enumerate(PROTOCOLS[protocol](dataset.clips)):
-            if not dataset.answerable(test):
-                continue  # speakers of auxiliary labels alone
-            train = sorted(set(range(len(dataset.clips))) - set(test))
-            folds = _inner(dataset, protocol, train, inner, seed * 1000 + k)
-            if not folds:
-                raise DatasetError(
-                    f"fold {k + 1}: {', '.join(_speakers(dataset, test))} being tested, no "
-                    "speakers are left who could choose the epoch besides those trained on; more "
-                    "speakers are needed"
-                )
-            settings = {
-                **recipes,
-                "labels": dataset.classes,
-                "inner": inner,
-                "test": _names(dataset, test),
-                **dataset_fingerprint(candidates, [*train, *test]),
-            }
-            folder = runs / f"fold-{k + 1:02d}-seed-{seed}"
-            yield Task(k, seed, train, folds, dataset.answerable(test), settings, folder)
-
-
-def _inner(
-    dataset: Dataset, protocol: str, train: list[int], n_folds: int, seed: int
-) -> list[list[int]]:
-    """Who chooses the epoch: speakers, or where another corpus is asked for, other corpora."""
-    if protocol == "leave-corpus-out":
-        inside = [dataset.clips[i] for i in train]
-        corpora = [[train[i] for i in fold] for fold in corpus_folds(inside)]
-        if len(corpora) > 1:
-            return [corpus for corpus in corpora if dataset.answerable(corpus)]
-    return inner_folds(dataset.clips, train, n_folds, seed, dataset.labels)
-
-
-def _notes(dataset: Dataset, tasks: list[Task]) -> list[str]:
-    """Labels that some test speakers have and nobody else: no network can answer them."""
-    alone: dict[str, list[str]] = {}
-    for task in tasks:
-        trained = {dataset.clips[i].label for i in task.train}
-        for label in sorted({dataset.clips[i].label for i in task.test} - trained):
-            where = ", ".join(_speakers(dataset, task.test))
-            if where not in alone.setdefault(label, []):
-                alone[label].append(where)
-    return [
-        f"{label!r} is in no training clip when {'; '.join(folds)} is tested, and counts as wrong "
-        "there: more speakers of it are needed"
-        for label, folds in sorted(alone.items())
-    ]
-
-
-def _begun(task: Task) -> bool:
-    """Whether its folder is of this very training: folds of another recipe would be mixed into
-    this one's score."""
-    return read_json(task.folder / SETTINGS) == as_json(task.settings)
-
-
-def _done(task: Task) -> bool:
-    result = read_json(task.folder / RESULT)
-    if not (_begun(task) and isinstance(result, dict) and result.keys() >= RESULT_KEYS):
-        return False
-    try:
-        rows = [*(result[name] for name in ROWS), *(result["logits"][name] for name in VARIANTS)]
-        return all(len(each) == len(task.test) for each in rows)
-    except (KeyError, TypeError):  # damaged: trained again
-        return False
-
-
-_shared: dict[str, Any] = {}  # in a worker: what all of its tasks need
+_shared: dict[str, Any] = {}  # in a worker process: arguments that all of its tasks share
 
 
 def _share(candidates: list[Candidate], device: str) -> None:
     _shared.update(candidates=candidates, device=device)
 
 
-def _run(task: Task) -> dict[str, Any]:
-    """Train one fold in its run folder and score it."""
+def _run_task(task: Task) -> dict[str, Any]:
+    """Train and score one fold in its run folder."""
     with folder_lock(task.folder):
         return _train(task, _shared["candidates"], _shared["device"])
 
 
 def _train(task: Task, candidates: list[Candidate], device: str) -> dict[str, Any]:
+    from export.card import make_card
     from export.graph import export_fp32, export_int8
-    from export.pipeline import make_card
 
-    folder = task.folder
+    folder, fold = task.folder, task.fold
     (folder / RESULT).unlink(missing_ok=True)
     write_json(folder / SETTINGS, task.settings)
-    parts = Parts(SPEAKER_INDEPENDENT, (), task.train, task.inner, task.test)
+    parts = Partition(SPEAKER_INDEPENDENT, (), fold.train, fold.validation_folds, fold.test)
     write_json(folder / SPLIT, parts.to_json(candidates[0].data))
     lines: list[str] = []
     chosen = fit_best(
         [candidate.seeded(task.seed) for candidate in candidates],
-        task.train,
-        task.inner,
+        fold.train,
+        fold.validation_folds,
         device=device,
         state_file=folder / STATE,
         resume=True,
@@ -264,10 +185,8 @@ def _train(task: Task, candidates: list[Candidate], device: str) -> dict[str, An
     fp32, int8 = folder / "model.fp32.onnx", folder / "model.int8.onnx"
     export_fp32(result.network, make_card(result.network, stored, "fold", "none"), fp32)
     export_int8(fp32, make_card(result.network, stored, "fold", "int8"), int8)
-    model = Network.load(int8)
-    answers = _answers(dataset, task, result.network, model)
     entry = {
-        "fold": task.fold,
+        "fold": fold.number,
         "seed": task.seed,
         "recipe": chosen.candidate.name,
         "val_uar_by_recipe": chosen.val_uar,
@@ -280,27 +199,28 @@ def _train(task: Task, candidates: list[Candidate], device: str) -> dict[str, An
         "threshold": report["calibration"]["threshold"],
         "trained_by": f"torch {torch.__version__} on {device}",
         "bytes": int8.stat().st_size,
-        **answers,
+        **_test_results(dataset, task, result.network, Network.load(int8)),
     }
     write_json(folder / RESULT, entry)
+    remove_states(folder)
     return entry
 
 
-def _answers(
-    dataset: Dataset, task: Task, network: torch.nn.Module, model: Network
+def _test_results(
+    dataset: Dataset, task: Task, network: EmotionLSTM, model: Network
 ) -> dict[str, Any]:
-    """Logits of the test clips by PyTorch, by the int8 model, and by it with speaker profiles."""
-    from train.enrolment import logits_adapting, logits_with_profiles
-    from train.metrics import scores
+    """Return targets, logits and UAR of the test clips for every variant of the model."""
+    from train.enrolment import logits_with_adaptation, logits_with_profiles
 
-    clips = [dataset.clips[i] for i in task.test]
+    test = task.fold.test
+    clips = [dataset.clips[i] for i in test]
     targets = np.array([dataset.labels.index(clip.label) for clip in clips])
-    int8 = np.stack([model.run(dataset.frames[i]).logits for i in task.test])
+    int8 = np.stack([model.run(dataset.frames[i]).logits for i in test])
     logits = {
-        "fp32": predict(network, dataset.frames, task.test)[:, :-1],
+        "fp32": predict(network, dataset.frames, test)[:, :-1],
         "int8": int8,
-        "profile": logits_with_profiles(model, dataset, task.test, int8, task.seed),
-        "adapting": logits_adapting(model, dataset, task.test, int8, task.seed),
+        "profile": logits_with_profiles(model, dataset, test, int8, task.seed),
+        "adapting": logits_with_adaptation(model, dataset, test, int8, task.seed),
     }
     return {
         "clips": [clip.path.name for clip in clips],
@@ -313,24 +233,3 @@ def _answers(
             for name, values in logits.items()
         },
     }
-
-
-def _splits_json(dataset: Dataset, tasks: list[Task]) -> list[dict[str, Any]]:
-    return [
-        {
-            "fold": task.fold + 1,
-            "seed": task.seed,
-            "train": _speakers(dataset, task.train),
-            "choose the epoch in turn": [_speakers(dataset, fold) for fold in task.inner],
-            "test": _speakers(dataset, task.test),
-        }
-        for task in tasks
-    ]
-
-
-def _speakers(dataset: Dataset, indices: list[int]) -> list[str]:
-    return sorted({str(dataset.clips[i].speaker) for i in indices})
-
-
-def _names(dataset: Dataset, indices: list[int]) -> list[str]:
-    return [dataset.clips[i].path.name for i in indices]

@@ -1,4 +1,4 @@
-"""The scores of a protocol: of all its folds and seeds, with what they may be off by."""
+"""Scores of a protocol over all its folds and seeds, with their uncertainty."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from train.calibration import coverage_curve, reliability
 from train.data.naming_schemes import speaker_group
 from train.metrics import scores
 
+# Variants of the model that each fold scores, with their names in the report.
 VARIANTS = {
-    "int8": "int8, what ships",
+    "int8": "int8 (deployed)",
     "fp32": "PyTorch",
-    "profile": "int8, a minute of profile",
-    "adapting": "int8, adapting to a voice as it speaks",
+    "profile": "int8, speaker profile of one minute",
+    "adapting": "int8, online speaker adaptation",
 }
-OF_VOICES = ("profile", "adapting")  # those that know something of the voice
+SPEAKER_VARIANTS = ("profile", "adapting")  # those that use other clips of the speaker
 N_BOOTSTRAP = 2000
-# What a report tells of each training.
+# Results of a training that the report contains.
 FOLD_KEYS = (
     "fold",
     "seed",
@@ -40,11 +41,18 @@ FOLD_KEYS = (
 
 
 def summarize(about: dict[str, Any], results: list[dict[str, Any]]) -> dict[str, Any]:
-    """The scores of all trainings of a protocol; `results` are those of its folds and seeds.
+    """Compute the scores of a protocol.
 
-    Each seed and each tested corpus is scored by itself, and the scores are averaged: a corpus
-    counts as much as another, however many clips it has, and answers that are too sure in one place
-    do not make up for others that are too modest.
+    Each seed and each test corpus is scored separately, and the scores are averaged. Every corpus
+    has the same weight whatever its size, and overconfidence in one does not cancel
+    underconfidence in another.
+
+    Args:
+        about: The settings of the protocol; part of the report.
+        results: Results of its trainings, one for each fold and seed.
+
+    Returns:
+        The report, as JSON stores it.
     """
     summary = {**about, "clips": sum(len(r["targets"]) for r in results) // about["seeds"]}
     for variant in VARIANTS:
@@ -59,16 +67,29 @@ def summarize(about: dict[str, Any], results: list[dict[str, Any]]) -> dict[str,
 
 @dataclass(frozen=True)
 class ScoredClips:
-    """The answers to test clips, of which each has a row."""
+    """Predictions for test clips.
+
+    Attributes:
+        targets: Class indices, int `(n_clips,)`.
+        speakers: Speakers `(n_clips,)`.
+        corpora: Corpora `(n_clips,)`.
+        probabilities: Probabilities `(n_clips, n_labels)`.
+    """
 
     targets: np.ndarray
     speakers: np.ndarray
     corpora: np.ndarray
-    probabilities: np.ndarray  # (n_clips, n_labels)
+    probabilities: np.ndarray
 
     @classmethod
     def of(cls, folds: list[dict[str, Any]], variant: str, scaled: bool = True) -> ScoredClips:
-        """Those of a variant of the model in some folds, by its temperature where `scaled`."""
+        """Return the predictions of a model variant in some folds.
+
+        Args:
+            folds: Results of trainings.
+            variant: A key of `VARIANTS`.
+            scaled: Divide the logits by the temperature of each fold.
+        """
 
         def column(name: str) -> np.ndarray:
             return np.concatenate([fold[name] for fold in folds])
@@ -85,16 +106,18 @@ class ScoredClips:
         )
 
     def by(self, values: np.ndarray) -> dict[str, ScoredClips]:
-        """A part for each value that the rows have."""
+        """Group the clips by `values (n_clips,)`."""
         return {
             str(value): ScoredClips(*(getattr(self, f.name)[values == value] for f in fields(self)))
             for value in np.unique(values)
         }
 
     def scores(self, labels: list[str]) -> dict[str, Any]:
+        """Return UAR, accuracy, recalls and confusion matrix; see `train.metrics.scores`."""
         return scores(self.targets, self.probabilities.argmax(axis=1), labels)
 
     def ece(self) -> float:
+        """Return the expected calibration error."""
         return float(reliability(self.probabilities, self.targets)["ece"])
 
 
@@ -102,55 +125,55 @@ def _by_seed(results: list[dict[str, Any]], variant: str, scaled: bool = True) -
     folds: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for result in results:
         folds[result["seed"]].append(result)
-    return [ScoredClips.of(those, variant, scaled) for those in folds.values()]
+    return [ScoredClips.of(same_seed, variant, scaled) for same_seed in folds.values()]
 
 
 def _scores(results: list[dict[str, Any]], variant: str, labels: list[str]) -> dict[str, Any]:
-    """Means over seeds of means over corpora, and what belongs to them."""
+    """Return means over seeds of means over corpora, with their uncertainty."""
     by_corpus: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    # The confusions of each speaker of each corpus, an array for each seed.
-    speakers: dict[str, dict[str, list[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
+    # Confusion matrices of each speaker of each corpus, one for each seed.
+    confusions: dict[str, dict[str, list[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
     for seed in _by_seed(results, variant):
-        for corpus, answers in seed.by(seed.corpora).items():
-            by_corpus[corpus].append(answers.scores(labels) | {"ece": answers.ece()})
-            for speaker, theirs in answers.by(answers.speakers).items():
-                counts = theirs.scores(labels)["confusion"]
-                speakers[corpus][speaker].append(np.array(counts))
-    counts = {  # (speakers, C, C) of each corpus, the mean over the seeds
-        corpus: np.stack([np.mean(each, axis=0) for each in theirs.values()])
-        for corpus, theirs in speakers.items()
+        for corpus, clips in seed.by(seed.corpora).items():
+            by_corpus[corpus].append(clips.scores(labels) | {"ece": clips.ece()})
+            for speaker, speaker_clips in clips.by(clips.speakers).items():
+                confusion = speaker_clips.scores(labels)["confusion"]
+                confusions[corpus][speaker].append(np.array(confusion))
+    counts = {  # (n_speakers, n_labels, n_labels) of each corpus, averaged over the seeds
+        corpus: np.stack([np.mean(by_seed, axis=0) for by_seed in speakers.values()])
+        for corpus, speakers in confusions.items()
     }
-    names = [speaker for theirs in speakers.values() for speaker in theirs]
+    names = [speaker for speakers in confusions.values() for speaker in speakers]
     groups = np.array([speaker_group(speaker) for speaker in names])
-    of_all = np.concatenate(list(counts.values()))
-    speaker_uars = [_uar(c) for c in of_all]
-    # Who never says some labels of their corpus has a UAR of the others, or of a single one.
-    wholly = [_uar(c) for theirs in counts.values() for c in theirs[_says_all(theirs)]]
+    all_counts = np.concatenate(list(counts.values()))
+    speaker_uars = [_uar(confusion) for confusion in all_counts]
+    # Skip speakers without all labels of their corpus: their UAR averages over fewer classes.
+    complete = [_uar(c) for of_corpus in counts.values() for c in of_corpus[_has_all(of_corpus)]]
     uars = np.mean([[row["uar"] for row in rows] for rows in by_corpus.values()], axis=0)
-    recalls = np.stack([_recalls(c.sum(axis=0)) for c in counts.values()])
-    low, high = _bootstrap(list(counts.values()))
+    recalls = np.stack([_recalls(of_corpus.sum(axis=0)) for of_corpus in counts.values()])
+    low, high = _bootstrap_interval(list(counts.values()))
 
     def mean(rows: list[dict[str, Any]], name: str) -> float:
         return float(np.mean([row[name] for row in rows]))
 
-    def over_corpora(name: str) -> float:
+    def mean_over_corpora(name: str) -> float:
         return float(np.mean([mean(rows, name) for rows in by_corpus.values()]))
 
     return {
         "uar": float(uars.mean()),
         "uar_by_seed": uars.tolist(),
         "uar_std_over_seeds": float(np.std(uars, ddof=1)) if len(uars) > 1 else None,
-        "uar_std_over_speakers": float(np.std(wholly, ddof=1)) if len(wholly) > 1 else None,
+        "uar_std_over_speakers": float(np.std(complete, ddof=1)) if len(complete) > 1 else None,
         "uar_interval": [low, high],
-        "accuracy": over_corpora("accuracy"),
-        "ece": over_corpora("ece"),
+        "accuracy": mean_over_corpora("accuracy"),
+        "ece": mean_over_corpora("ece"),
         "by_corpus": {
             corpus: {name: mean(rows, name) for name in ("uar", "accuracy", "ece")}
             for corpus, rows in by_corpus.items()
         },
         "uar_by_speaker": dict(zip(names, speaker_uars)),
         "uar_by_group": {
-            str(group): _uar(of_all[groups == group].sum(axis=0)) for group in np.unique(groups)
+            str(group): _uar(all_counts[groups == group].sum(axis=0)) for group in np.unique(groups)
         },
         "recall": {
             label: float(np.nanmean(column))
@@ -163,47 +186,54 @@ def _scores(results: list[dict[str, Any]], variant: str, labels: list[str]) -> d
     }
 
 
-def _says_all(counts: np.ndarray) -> np.ndarray:
-    """Which of the speakers of `counts (speakers, C, C)` say all labels that any of them says."""
-    says = counts.sum(axis=2) > 0
-    return says[:, says.any(axis=0)].all(axis=1)
+def _has_all(counts: np.ndarray) -> np.ndarray:
+    """Return which speakers of `counts (n_speakers, C, C)` have clips of all labels that occur."""
+    present = counts.sum(axis=2) > 0
+    complete: np.ndarray = present[:, present.any(axis=0)].all(axis=1)
+    return complete
 
 
 def _recalls(confusion: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
-        return np.diagonal(confusion, axis1=-2, axis2=-1) / confusion.sum(axis=-1)
+        recalls: np.ndarray = np.diagonal(confusion, axis1=-2, axis2=-1) / confusion.sum(axis=-1)
+    return recalls
 
 
 def _uar(confusion: np.ndarray) -> float:
     return float(np.nanmean(_recalls(confusion)))
 
 
-def _bootstrap(corpora: list[np.ndarray]) -> tuple[float, float]:
-    """The 95 % interval of the UAR over draws of speakers, who are what the next user differs in.
+def _bootstrap_interval(corpora: list[np.ndarray]) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval of the UAR over draws of speakers.
 
-    corpora: the confusions `(speakers, C, C)` of each; its speakers are drawn from among them.
+    Speakers are the units, because a new user is a new speaker. Draws without any speaker of a
+    label are excluded: their UAR would average over fewer classes.
+    Efron 1979, https://doi.org/10.1214/aos/1176344552
 
-    Efron 1979, https://doi.org/10.1214/aos/1176344552, with speakers as the units. Draws that lack
-    all speakers of a label are not counted: they would be scored by the other labels alone.
+    Args:
+        corpora: Confusion matrices `(n_speakers, n_labels, n_labels)` of each corpus. Speakers are
+            drawn within their corpus.
     """
     rng = np.random.default_rng(0)
-    uars, whole = np.zeros(N_BOOTSTRAP), np.ones(N_BOOTSTRAP, bool)
+    uars, complete = np.zeros(N_BOOTSTRAP), np.ones(N_BOOTSTRAP, bool)
     for counts in corpora:
         n = len(counts)
         draws = rng.integers(n, size=(N_BOOTSTRAP, n))
-        times = np.stack([np.bincount(draw, minlength=n) for draw in draws])  # each is drawn
-        drawn = (times @ counts.reshape(n, -1)).reshape(-1, *counts.shape[1:])  # (draws, C, C)
-        there = drawn.sum(axis=2) > 0
-        whole &= (there == (counts.sum(axis=(0, 2)) > 0)).all(axis=1)
+        times_drawn = np.stack([np.bincount(draw, minlength=n) for draw in draws])
+        # (draws, n_labels, n_labels)
+        drawn = (times_drawn @ counts.reshape(n, -1)).reshape(-1, *counts.shape[1:])
+        present = drawn.sum(axis=2) > 0
+        complete &= (present == (counts.sum(axis=(0, 2)) > 0)).all(axis=1)
         uars += np.array([_uar(confusion) for confusion in drawn]) / len(corpora)
-    if not whole.any():
-        uars, whole = np.array([np.mean([_uar(c.sum(axis=0)) for c in corpora])]), np.array([True])
-    low, high = np.percentile(uars[whole], [2.5, 97.5])
+    if not complete.any():
+        uars = np.array([np.mean([_uar(counts.sum(axis=0)) for counts in corpora])])
+        complete = np.array([True])
+    low, high = np.percentile(uars[complete], [2.5, 97.5])
     return float(low), float(high)
 
 
 def _calibration(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """Where the confidence of the int8 model is off, and what thresholds cost and bring."""
+    """Return the calibration of the int8 model and the effect of confidence thresholds."""
     pooled = ScoredClips.of(results, "int8")
     thresholds = np.concatenate([[r["threshold"]] * len(r["targets"]) for r in results])
     answered = pooled.probabilities.max(axis=1) >= thresholds
@@ -212,18 +242,18 @@ def _calibration(results: list[dict[str, Any]]) -> dict[str, Any]:
         "ece_without_temperature": float(
             np.mean(
                 [
-                    answers.ece()
+                    clips.ece()
                     for seed in _by_seed(results, "int8", scaled=False)
-                    for answers in seed.by(seed.corpora).values()
+                    for clips in seed.by(seed.corpora).values()
                 ]
             )
         ),
         "bins": {
-            corpus: reliability(answers.probabilities, answers.targets)["bins"]
-            for corpus, answers in pooled.by(pooled.corpora).items()
+            corpus: reliability(clips.probabilities, clips.targets)["bins"]
+            for corpus, clips in pooled.by(pooled.corpora).items()
         },
         "coverage": coverage_curve(pooled.probabilities, pooled.targets),
-        # By the threshold that each network stores, which its validation speakers chose.
+        # With the threshold stored in each model, which was chosen on its validation speakers.
         "own_thresholds": {
             "from": float(thresholds.min()),
             "to": float(thresholds.max()),

@@ -1,1 +1,1 @@
-"""Export: checkpoint → fp32 ONNX → int8 ONNX, with the model card inside, → parity report."""
+"""Export of trained networks to ONNX: fp32, int8 and waveform graphs, parity and model card."""

@@ -1,136 +1,86 @@
-"""The model card as a page for people: what is read from the model's own metadata, and for the
-model that ships what the protocols found as well."""
+"""Model card of a trained network, from its checkpoint."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any
 
+from edge_runtime import MfccConfig
+from edge_runtime.features.silence import SilenceConfig
 from edge_runtime.inference.card import ModelCard
-from train.data.naming_schemes import LICENCES
-from train.metrics import cell, parts_markdown
+from edge_runtime.messages import shorten_error
+from train.data.clip import Clip
+from train.network import EmotionLSTM
+from train.run_folder import RunError
+
+INT8_WEIGHTS = "int8 weights with a scale for each output, float32 arithmetic"
+
+# 70 dB below full scale: the loudest 30 ms of speech are always above.
+SPEECH_ABOVE_DBFS = -70.0
 
 
-def card_markdown(card: ModelCard, size: int, parity: str, protocols: str = "") -> str:
-    """The card of a model of `size` bytes, with its parity table, and `protocols_markdown`."""
-    corpora = "\n".join(
-        f"| {cell(row['name'])} | {row['clips']} | {row['speakers'] or 'unknown'} "
-        f"| {row['minutes']} "
-        f"| {cell(', '.join(f'{label} {count}' for label, count in row['labels'].items()))} "
-        f"| {row['licence']} |"
-        for row in card.corpora
+def read_card(
+    network: EmotionLSTM, stored: dict[str, Any], name: str, checkpoint: Path
+) -> tuple[ModelCard, list[Clip]]:
+    """Return the validated card of a checkpoint, and the clips of its run.
+
+    Args:
+        network: The network of the checkpoint.
+        stored: Its other values; see `train.run_folder.load_checkpoint`.
+        name: Name of the model.
+        checkpoint: The file, for error messages.
+
+    Raises:
+        RunError: If the values are not those of a checkpoint.
+        ModelError: If the card is not valid.
+    """
+    try:
+        text = make_card(network, stored, name, INT8_WEIGHTS).to_json()
+        clips = [Clip(Path(path), str(label)) for path, label in stored["clips"]]
+    except (TypeError, ValueError, OverflowError) as error:
+        reason = shorten_error(error)
+        raise RunError(f"{checkpoint}: is not a checkpoint of edge-ser: {reason}") from error
+    return ModelCard.from_json(text, str(checkpoint)), clips
+
+
+def make_card(
+    network: EmotionLSTM, stored: dict[str, Any], name: str, quantization: str
+) -> ModelCard:
+    """Make the card of a checkpoint, without validation.
+
+    Args:
+        network: The network of the checkpoint.
+        stored: Its other values; see `train.run_folder.load_checkpoint`.
+        name: Name of the model.
+        quantization: Description of the weights.
+    """
+    sizes = network.config
+    silence = stored.get("silence")
+    return ModelCard(
+        name=name,
+        labels=tuple(stored["labels"]),
+        mfcc_config=MfccConfig.from_dict(stored["mfcc_config"]),
+        silence=None if silence is None else SilenceConfig.from_dict(silence),
+        normalisation="in the graph: mean and deviation of the training frames",
+        temperature=float(stored["temperature"]),
+        profile_gain=float(stored.get("profile_gain", 1.0)),
+        uncertain_below=float(stored.get("uncertain_below", 0.0)),
+        frames_per_step=sizes.frame_stack,
+        speech_above=float(stored.get("speech_above", 0.0)),
+        speech_above_dbfs=SPEECH_ABOVE_DBFS,
+        architecture={
+            "lstm_layers": sizes.num_layers,
+            "hidden_size": sizes.hidden_size,
+            "fc_size": sizes.fc_size,
+            "pooling": sizes.pooling,
+            "frame_stack": sizes.frame_stack,
+            "input_size": sizes.input_size,
+            "residual": sizes.residual,
+            "ensemble_size": sizes.ensemble_size,
+        },
+        parameters=network.n_parameters(),
+        quantization=quantization,
+        licence=stored["licence"],
+        corpora=tuple(stored["corpora"]),
+        scores=stored["scores"],
     )
-    architecture = ", ".join(f"{name} {value}" for name, value in card.architecture.items())
-    return f"""# Model card: {card.name}
-
-- Labels: {", ".join(map(cell, card.labels))}
-- Input: {card.mfcc_config.n_mfcc} MFCC per frame, a frame every \
-{1000 * card.mfcc_config.frame_period:g} ms, from audio at {card.mfcc_config.sample_rate} \
-Hz; {_levels(card)}
-- Network: {architecture}; {card.parameters:,} parameters
-- Weights: {card.quantization}; the file has {size:,} bytes
-- Calibration: softmax temperature {card.temperature:.2f}, and for a voice that is known logits \
-{card.profile_gain:.2f} times as large, fitted on validation speakers
-- Answers: "uncertain" below a confidence of {card.uncertain_below:.2f}, "no speech" below a \
-probability of speech of {card.speech_above:.2f} or {card.speech_above_dbfs:g} dBFS
-- **Licence of the weights:** {card.licence}
-
-## Trained on
-
-| corpus | clips | speakers | minutes | labels | licence |
-|---|---:|---:|---:|---|---|
-{corpora}
-
-These are all clips that were used, those of the validation and test speakers included. What is
-trained on and not among the labels is never answered.
-
-## Scores
-
-{_scores(card)}
-{protocols}
-## Parity
-
-Over all clips, one at a time; this compares implementations and scores none.
-
-{parity}
-
-## Limits
-
-{_unlike(card)} The model hears
-how a voice sounds; it does not know what a person feels. Do not use it to judge people: not for
-hiring, at work, at school, in policing or in medicine. The European AI Act forbids inferring
-emotions at work and in education.
-"""
-
-
-def _unlike(card: ModelCard) -> str:
-    """What scores are not of; of recordings of one's own nobody but their owner knows more."""
-    known = [row["name"] for row in card.corpora if row["name"] in LICENCES]
-    if len(known) < len(card.corpora):
-        actors = f" Those of {', '.join(known)} are of actors who read." if known else ""
-        return (
-            "On voices, languages, microphones and rooms other than those of the recordings, and "
-            f"on other\nways of showing emotions, expect much lower scores.{actors}"
-        )
-    return (
-        "The recordings are of actors who read a few sentences in a quiet room. On other voices,\n"
-        "languages, microphones and on emotions that are not acted, expect much lower scores."
-    )
-
-
-def protocols_markdown(reports: list[Path]) -> str:
-    """What the protocols found, from their reports: JSON files of `evaluate.report`."""
-    rows = []
-    for file in reports:
-        report = json.loads(file.read_text(encoding="utf-8"))
-        score, profile = report["int8"], report["profile"]
-        low, high = score["uar_interval"]
-        corpora = ", ".join(
-            f"{corpus} {100 * part['uar']:.1f}" for corpus, part in score["by_corpus"].items()
-        )
-        rows.append(
-            f"| {report['protocol']} | {', '.join(report['recipes'])} | {len(report['labels'])} "
-            f"| {corpora} | {100 * score['uar']:.1f} ({100 * low:.1f} to {100 * high:.1f}) "
-            f"| {score['ece']:.3f} | {100 * profile['uar']:.1f} |"
-        )
-    lines = "\n".join(rows)
-    return f"""
-Networks of the recipes named, trained anew for every fold and scored as int8 on speakers, in
-leave-corpus-out on whole corpora, that were left out of everything; the last is nearest to what a
-voice of yours will meet:
-
-| protocol | recipes | classes | UAR % of each corpus | UAR % (95 % interval) | ECE \
-| UAR % with a minute of profile |
-|---|---|---:|---|---:|---:|---:|
-{lines}
-"""
-
-
-def _levels(card: ModelCard) -> str:
-    if card.silence is not None and card.silence.relative:
-        return "levels relative to the loudest frame so far, so that the gain does not matter"
-    return "levels as recorded: a microphone with another gain gets other answers"
-
-
-def _scores(card: ModelCard) -> str:
-    test = card.scores.get("test")
-    if not test:
-        return "None recorded."
-    recalls = ", ".join(f"{cell(label)} {100 * r:.1f} %" for label, r in test["recall"].items())
-    found = card.scores.get("test_ece")
-    ece = "" if found is None else f", expected calibration error {found:.3f}"
-    corpora, groups = (card.scores.get(f"test_by_{kind}", {}) for kind in ("corpus", "group"))
-    by_part = f"\n\n{parts_markdown(corpora, groups)}" if corpora else ""
-    untested = [row["name"] for row in card.corpora if row["name"] not in corpora]
-    if corpora and untested:
-        by_part += f"\n\nNo speaker of {', '.join(untested)} was tested."
-    return f"""PyTorch network, {test["clips"]} test clips, {_meaning(card)}: \
-UAR {100 * test["uar"]:.1f} %, accuracy \
-{100 * test["accuracy"]:.1f} %{ece}; recall: {recalls}.{by_part}"""
-
-
-def _meaning(card: ModelCard) -> str:
-    split = card.scores.get("split")
-    if split == "speaker-independent":
-        return "of speakers that were not trained on and did not choose the epoch"
-    return f"whose split is {split}, so that the scores are optimistic"

@@ -1,4 +1,4 @@
-"""A trained network as an ONNX graph: float32, then with int8 weights."""
+"""ONNX graphs of a trained network: float32, int8 weights, and from the waveform."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from train.network import EmotionLSTM
 
 from .waveform import FRONT_END, Waveform
 
-# Opset 17 is read by every onnxruntime since 1.12 (2022); nothing newer is needed.
+# onnxruntime reads opset 17 since version 1.12 (2022); newer operators are not needed.
 OPSET = 17
 
-# Weights of fewer values are kept in float32: they make no file smaller.
+# Smaller weights stay in float32: quantization would not make the file smaller.
 MIN_QUANTIZED_SIZE = 512
 
 
 class _Deployed(nn.Module):
-    """The network with what the device adds: probabilities at the calibrated temperature."""
+    """The network with a softmax at the calibrated temperature."""
 
     def __init__(self, network: EmotionLSTM, temperature: float) -> None:
         super().__init__()
@@ -42,12 +42,17 @@ class _Deployed(nn.Module):
 
 
 def export_fp32(network: EmotionLSTM, card: ModelCard, path: Path) -> None:
-    """Write one graph for whole clips and for live audio.
+    """Write a graph that serves both whole clips and streams.
 
-    Inputs: `mfcc (batch, time, n_mfcc)` and `state (batch, state_size)`, zeros before the first
-    frame. Outputs: `logits` and `probabilities (batch, n_classes)` of all that was heard, the
-    probability `speech (batch, 1)` that somebody speaks, and `new_state (batch, state_size)`, to
-    be given with the frames that follow.
+    Inputs are `mfcc (batch, time, n_mfcc)` and `state (batch, state_size)`, zeros before the first
+    frame. Outputs, over all frames since the state was zero, are `logits` and `probabilities
+    (batch, n_classes)`, the probability of `speech (batch, 1)`, the `embedding (batch,
+    n_embedding)`, and `new_state (batch, state_size)` to pass with the next frames.
+
+    Args:
+        network: The trained network.
+        card: The model card to store.
+        path: The file to write.
     """
     deployed = _Deployed(network, card.temperature)
     example = torch.zeros(1, 8, network.config.n_mfcc), network.initial_state(1)
@@ -66,29 +71,39 @@ def _export(
     card: ModelCard,
     path: Path,
 ) -> None:
-    made = io.BytesIO()
+    content = io.BytesIO()
     with warnings.catch_warnings():
-        # The exporter that keeps an LSTM one ONNX node is the older one, and says so; and it
-        # warns of every shape that it follows.
+        # Only the older exporter keeps an LSTM as one ONNX node; it warns that it is deprecated,
+        # and about every shape that it traces.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module.eval(),
             example,
-            made,
+            content,  # type: ignore[arg-type]
             dynamo=False,
             opset_version=OPSET,
             input_names=inputs,
             output_names=outputs,
             dynamic_axes=dynamic,
         )
-    _write(onnx.load_from_string(made.getvalue()), card, path)
+    _write(onnx.load_from_string(content.getvalue()), card, path)
 
 
 def export_waveform(network: EmotionLSTM, card: ModelCard, path: Path) -> None:
-    """Write the graph of `export.waveform`: `waveform (batch, n_samples)`, mono float32 at the
-    card's sample rate, → `logits`, `probabilities (batch, n_classes)`, `speech (batch, 1)`, which
-    is 0 for what is too quiet, and the `mfcc (batch, n_frames, n_mfcc)` on the way. All clips of a
-    batch are of one length.
+    """Write a graph with the front end and the network, for whole clips; see `export.waveform`.
+
+    The input is `waveform (batch, n_samples)`, mono float32 at the sample rate of the card. Outputs
+    are `logits` and `probabilities (batch, n_classes)`, the probability of `speech (batch, 1)`,
+    which is 0 for clips below `speech_above_dbfs`, and the features `mfcc (batch, n_frames,
+    n_mfcc)`. All clips of a batch have the same length.
+
+    Args:
+        network: The trained network.
+        card: The model card to store.
+        path: The file to write.
+
+    Raises:
+        ConfigError: If the graph does not support the front end.
     """
     outputs = ["logits", "probabilities", "speech", "mfcc"]
     dynamic = {name: {0: "batch"} for name in outputs}
@@ -100,11 +115,17 @@ def export_waveform(network: EmotionLSTM, card: ModelCard, path: Path) -> None:
 
 
 def export_int8(fp32: Path, card: ModelCard, path: Path) -> None:
-    """Store the weights of every LSTM and matrix product as int8, a scale for each output.
+    """Write a copy of a model with int8 weights, one scale per output channel.
 
-    onnxruntime makes float32 of them once, when it loads the file; activations are never
-    quantized. onnxruntime's dynamic quantization would scale them by each call's loudest value,
-    and a stream fed in pieces would not end where the whole clip does.
+    The weights of LSTMs and matrix products are quantized. onnxruntime converts them to float32
+    once, when it loads the file; activations are never quantized. Its dynamic quantization would
+    scale activations by the maximum of each call, so that chunks of a stream would not give the
+    result of the whole clip.
+
+    Args:
+        fp32: The float32 model.
+        card: The model card to store.
+        path: The file to write; may be `fp32`.
     """
     model = onnx.load(str(fp32))
     axes = _weight_axes(model.graph)
@@ -135,7 +156,15 @@ def export_int8(fp32: Path, card: ModelCard, path: Path) -> None:
 
 
 def quantize(weights: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """int8 values and float32 scales `(weights.shape[axis],)`: weights ≈ values · scale."""
+    """Quantize weights to int8: weights ≈ values · scales.
+
+    Args:
+        weights: The weights.
+        axis: Axis of the output channels.
+
+    Returns:
+        The values, int8 as `weights`, and the scales, float32 `(weights.shape[axis],)`.
+    """
     others = tuple(k for k in range(weights.ndim) if k != axis)
     scale = np.maximum(np.abs(weights).max(axis=others), 1e-12).astype(np.float32) / 127
     shape = [-1 if k == axis else 1 for k in range(weights.ndim)]
@@ -143,7 +172,7 @@ def quantize(weights: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _weight_axes(graph: onnx.GraphProto) -> dict[str, int]:
-    """The initializers that are weights, with the axis of their outputs."""
+    """Return the initializers to quantize, with the axis of their output channels."""
     axes: dict[str, int] = {}
     for node in graph.node:
         if node.op_type == "LSTM":  # W and R: (directions, 4 · hidden, inputs)
@@ -153,20 +182,19 @@ def _weight_axes(graph: onnx.GraphProto) -> dict[str, int]:
             axes[node.input[1]] = 0 if transposed else 1
         elif node.op_type == "MatMul":  # (inputs, outputs)
             axes[node.input[1]] = 1
-    # The front end is not the network: its numbers stay as they are.
+    # The constants of the front end stay in float32.
     return {name: axis for name, axis in axes.items() if name not in FRONT_END}
 
 
 def _write(model: onnx.ModelProto, card: ModelCard, path: Path) -> None:
-    """Put the card in, take out what differs from run to run or is not used, check, seal, and
-    write."""
-    model.DiscardUnknownFields()  # the seal of what it was made from
+    """Add card and checksum to a model and write it, so that equal models give equal bytes."""
+    model.DiscardUnknownFields()  # the checksum of the model it was made from
     used = {node.domain for node in model.graph.node} | {""}
     kept = [opset for opset in model.opset_import if opset.domain in used]
     del model.opset_import[:]
     model.opset_import.extend(kept)
     for node in model.graph.node:
-        node.ClearField("doc_string")  # holds source paths of the machine that exported
+        node.ClearField("doc_string")  # contains source paths of this machine
     model.producer_name, model.producer_version = "edge-ser", ""
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, {METADATA_KEY: card.to_json()})

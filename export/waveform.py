@@ -1,8 +1,8 @@
-"""The waveform graph: samples in, probabilities out, for programs that have no MFCC of their own.
+"""The waveform graph: samples in, probabilities out, for programs without an MFCC implementation.
 
-Framing, Fourier transform, mel bands, logarithm, DCT, the dropping of silence and the network, all
-in standard ONNX operators, so that onnxruntime in C, C++, C#, Java, JavaScript or Swift needs
-nothing else. What the operators compute is what `edge_runtime` computes, in float32.
+Framing, Fourier transform, mel bands, logarithm, DCT, silence removal and the network are standard
+ONNX operators: onnxruntime for C, C++, C#, Java, JavaScript or Swift is sufficient. They compute
+the same as `edge_runtime`, in float32.
 """
 
 from __future__ import annotations
@@ -14,22 +14,40 @@ from torch.nn.functional import conv1d, pad
 
 from edge_runtime import ConfigError
 from edge_runtime.audio.level import BLOCK_SECONDS
-from edge_runtime.features.filterbank import bands_of, cepstra_of, window_of
+from edge_runtime.features.filterbank import band_matrix, cepstral_matrix, frame_window
 from edge_runtime.features.silence import SilenceGate
 from edge_runtime.inference.card import ModelCard
 from train.network import EmotionLSTM
 
-# The constants of the front end, by their names in the graph.
+# Names of the front end's constants in the graph.
 FRONT_END = ("bins", "time", "window", "bands", "cepstra", "to_level", "per_db")
 
-# Steps of the doubling that gives each frame the loudest before it: clips of up to 2^17 frames, 43
+# Steps of the running maximum, which doubles its reach in each step: enough for 2^17 frames, 43
 # minutes at 20 ms.
-DOUBLINGS = 17
-FAR_BELOW = -1e9
+N_DOUBLINGS = 17
+PADDING_LEVEL = -1e9  # below all levels
 
 
 class Waveform(nn.Module):
-    """`waveform (batch, n_samples)` at the card's rate → logits, probabilities, speech, MFCC."""
+    """Front end and network of a model card: `waveform (batch, n_samples)` to probabilities.
+
+    Args:
+        network: The trained network.
+        card: The model card.
+
+    Raises:
+        ConfigError: If the front end is not supported.
+    """
+
+    bins: torch.Tensor  # (n_used_bins, 1)
+    time: torch.Tensor  # (1, n_fft)
+    window: torch.Tensor  # (n_fft,)
+    bands: torch.Tensor  # (2 n_used_bins, n_mels)
+    cepstra: torch.Tensor  # (n_mels, n_mfcc)
+    cosine: torch.Tensor  # (n_fft,)
+    sine: torch.Tensor  # (n_fft,)
+    to_level: torch.Tensor  # (n_mfcc,)
+    per_db: torch.Tensor  # (n_mfcc,)
 
     def __init__(self, network: EmotionLSTM, card: ModelCard) -> None:
         super().__init__()
@@ -37,22 +55,22 @@ class Waveform(nn.Module):
         if config.convention != "librosa" or config.power != 2 or config.pad_mode != "constant":
             raise ConfigError(
                 f"convention={config.convention!r}, power={config.power}, "
-                f"pad_mode={config.pad_mode!r}: the waveform graph needs librosa's convention, "
-                "power=2 and pad_mode='constant'"
+                f"pad_mode={config.pad_mode!r}: the waveform graph requires "
+                "convention='librosa', power=2 and pad_mode='constant'"
             )
         if config.top_db is not None or config.amin > 1:
-            raise ConfigError("the waveform graph needs top_db=None and amin of 1 or less")
+            raise ConfigError("the waveform graph requires top_db=None and amin of at most 1")
         self.network, self.card, self.config = network, card, config
-        bands = bands_of(config)  # (n_bins, n_mels)
-        used = int(np.flatnonzero(bands.any(axis=1)).max()) + 1  # none above fmax
-        window = window_of(config)
+        bands = band_matrix(config)  # (n_bins, n_mels)
+        used = int(np.flatnonzero(bands.any(axis=1)).max()) + 1  # bins up to fmax
+        window = frame_window(config)
         circle = 2 * np.pi * np.arange(config.n_fft) / config.n_fft
         for name, values in (
             ("bins", np.arange(used)[:, None]),
             ("time", np.arange(len(window))[None]),
             ("window", window),
             ("bands", np.concatenate([bands[:used]] * 2)),
-            ("cepstra", cepstra_of(config)),
+            ("cepstra", cepstral_matrix(config)),
             ("cosine", np.cos(circle)),
             ("sine", np.sin(circle)),
         ):
@@ -64,19 +82,20 @@ class Waveform(nn.Module):
                 self.register_buffer(name, torch.tensor(values, dtype=torch.float32))
 
     def forward(self, waveform: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return logits, probabilities, probability of speech, and MFCC; see `export_waveform`."""
         mfcc = frames = self.mfcc(waveform)
         if self.card.silence is None:
             lengths = torch.full_like(frames[:, 0, 0], 0.0).long() + frames.shape[1]
         else:
-            frames, lengths = self.audible(frames)
+            frames, lengths = self.drop_silence(frames)
         state = torch.zeros_like(frames[:, 0, :1]).repeat(1, self.network.config.state_size)
         logits, speech = self.network.classify(self.network.advance(frames, state, lengths))
-        heard = self.loudest_dbfs(waveform) >= self.card.speech_above_dbfs
+        is_loud = self.peak_dbfs(waveform) >= self.card.speech_above_dbfs
         probabilities = torch.softmax(logits / self.card.temperature, dim=-1)
-        return logits, probabilities, torch.sigmoid(speech) * heard, mfcc
+        return logits, probabilities, torch.sigmoid(speech) * is_loud, mfcc
 
     def mfcc(self, waveform: torch.Tensor) -> torch.Tensor:
-        """`(batch, n_frames, n_mfcc)`."""
+        """Return the MFCC `(batch, n_frames, n_mfcc)` of `waveform (batch, n_samples)`."""
         config = self.config
         side = config.n_fft // 2 if config.center else 0
         padded = pad(waveform.unsqueeze(1), (side, side))
@@ -86,46 +105,55 @@ class Waveform(nn.Module):
         return bel @ self.cepstra
 
     def kernel(self) -> torch.Tensor:
-        """The windowed Fourier transform as filters, `(2 bins, 1, n_fft)`: real, then imaginary.
+        """Return the windowed Fourier transform as filters `(2 n_bins, 1, n_fft)`.
 
-        Computed in the graph, once when it is loaded: stored it would be most of the file.
+        Real parts come first, then imaginary ones. The graph computes them when it is loaded:
+        stored, they would be most of the file.
         """
         n_fft = self.config.n_fft
         turns = self.bins @ self.time
-        # Which of the n_fft points of the circle; float32 is exact on whole numbers of that size,
-        # where the sine of an angle in float32 is not exact enough.
+        # Index into the n_fft points of the circle. float32 is exact for integers of this size; the
+        # sine of a large float32 angle would not be accurate enough.
         point = torch.remainder(turns, n_fft).long()
         return (torch.cat([self.cosine[point], self.sine[point]]) * self.window).unsqueeze(1)
 
-    def audible(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The frames as `SilenceGate` lets them through, moved to the front, and how many."""
+    def drop_silence(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Move the frames that `SilenceGate` keeps to the front.
+
+        Args:
+            frames: MFCC `(batch, n_frames, n_mfcc)`.
+
+        Returns:
+            The reordered frames, and the number `(batch,)` of kept ones, at least 1.
+        """
+        silence = self.card.silence
+        assert silence is not None
         n, margin = frames.shape[1], self.margin
         index = torch.cumsum(torch.ones_like(frames[:, :, 0]), dim=1) - 1  # (B, T)
         levels = frames @ self.to_level
         peaks = levels + self.decay * index
-        for k in range(DOUBLINGS):
-            earlier = pad(peaks, (1 << k, 0), value=FAR_BELOW)[:, :n]
+        for k in range(N_DOUBLINGS):
+            earlier = pad(peaks, (1 << k, 0), value=PADDING_LEVEL)[:, :n]
             peaks = torch.maximum(peaks, earlier)
         ahead = torch.cat([peaks, peaks[:, -1:].expand(-1, margin)], dim=1)[:, margin:]
-        silence = self.card.silence
         loudest = ahead - self.decay * index
         loud = (levels > loudest - silence.range_db) & (levels > silence.floor_db)
         if silence.relative:
             frames = frames - loudest.unsqueeze(2) * self.per_db
-        # Near a loud frame: the largest of its surroundings.
+        # Keep frames within `margin` of a loud one: the maximum over the neighbourhood.
         around = pad(loud.to(frames.dtype).unsqueeze(1), (margin, margin))
         kept = nn.functional.max_pool1d(around, 2 * margin + 1, stride=1).squeeze(1)
-        # Kept frames first, each group in the order of time; the first frame stands in for none.
+        # Kept frames first, in their order; without any, the first frame of the clip is used.
         order = torch.argsort(index - kept * n, dim=1)
         frames = torch.gather(frames, 1, order.unsqueeze(2).expand(-1, -1, frames.shape[2]))
         return frames, kept.sum(dim=1).clamp(min=1).long()
 
-    def loudest_dbfs(self, waveform: torch.Tensor) -> torch.Tensor:
-        """The level of the loudest 30 ms, `(batch, 1)`: `edge_runtime.audio.level.Loudness`."""
+    def peak_dbfs(self, waveform: torch.Tensor) -> torch.Tensor:
+        """Return the level of the loudest 30 ms in dBFS `(batch, 1)`, as `Loudness` does."""
         length = max(1, int(BLOCK_SECONDS * self.config.sample_rate))
         squares = pad((waveform * waveform).unsqueeze(1), (0, length - 1))
         power = nn.functional.avg_pool1d(squares, length, stride=length).squeeze(1)  # (B, blocks)
-        # The last block may be filled up with zeros: it counts in clips of less than one block.
+        # An incomplete last block counts only in clips shorter than one block.
         whole = waveform.shape[1] // length
         short = power[:, :1] * (
             length

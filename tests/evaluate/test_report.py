@@ -1,4 +1,4 @@
-"""What a protocol reports, against what can be worked out by hand."""
+"""Scores of a protocol against values computed by hand."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 pytest.importorskip("torch")
 
 from evaluate.scores import VARIANTS, summarize  # noqa: E402
-from train.metrics import no_better_than_guessing  # noqa: E402
+from train.metrics import chance_level_warning  # noqa: E402
 
 
 def result(targets, speakers, answers, confidence=8.0, corpora=None, **other):
-    """A fold whose answers have nearly all of the probability."""
+    """Return the result of a fold whose predictions have nearly all of the probability."""
     logits = (confidence * np.eye(3)[answers]).tolist()
     return {
         "targets": targets,
@@ -39,15 +39,15 @@ def result(targets, speakers, answers, confidence=8.0, corpora=None, **other):
 ABOUT = {"labels": ["angry", "happy", "sad"], "seeds": 1}
 
 
-def test_a_label_that_one_speaker_has_does_not_leave_the_interval():
-    # Each of five speakers is right in one of two clips; "sad", which one of them has, is wrong.
+def test_interval_excludes_draws_without_a_label():
+    # Five speakers, one of two clips correct; "sad", which only one of them has, is wrong.
     speakers = [f"s{k}" for k in range(5) for _ in range(2)] + ["s4"]
     summary = summarize(ABOUT, [result([0, 1] * 5 + [2], speakers, [0, 0] * 5 + [0])])
     assert summary["int8"]["uar"] == pytest.approx(1 / 3)
     assert summary["int8"]["uar_interval"] == pytest.approx([1 / 3, 1 / 3])
 
 
-def test_scores_are_those_of_the_definitions():
+def test_scores_match_their_definitions():
     targets, answers = [0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 1, 0]
     found = summarize(ABOUT, [result(targets, list("aabbcc"), answers)])
     int8 = found["int8"]
@@ -63,13 +63,13 @@ def test_scores_are_those_of_the_definitions():
         assert ece == pytest.approx(confidence - 4 / 6)
 
 
-def test_who_never_says_a_label_does_not_count_as_a_speaker_who_differs():
+def test_speaker_deviation_skips_speakers_without_all_labels():
     targets, answers = [0, 1, 2, 0, 1, 2, 0], [0, 1, 2, 0, 1, 1, 1]
     found = summarize(ABOUT, [result(targets, list("aaabbb") + ["c"], answers)])["int8"]
     assert found["uar_std_over_speakers"] == pytest.approx(np.std([1, 2 / 3], ddof=1))
     found = summarize(ABOUT, [result(targets[2:], list("abbbc"), answers[2:])])["int8"]
     assert found["uar_std_over_speakers"] is None
-    # Of a corpus without "sad" nobody can be asked to say it.
+    # The speakers of a corpus without "sad" are complete without it.
     found = summarize(
         ABOUT,
         [
@@ -84,13 +84,13 @@ def test_who_never_says_a_label_does_not_count_as_a_speaker_who_differs():
     assert found["uar_std_over_speakers"] == pytest.approx(np.std([1, 2 / 3, 1 / 2], ddof=1))
 
 
-def test_a_network_that_guesses_is_told_of():
-    assert "no better than guessing, which has 25.0 %" in no_better_than_guessing(0.25, 4, 1000)
-    assert no_better_than_guessing(0.25 + 2.1 * np.sqrt(0.25 * 0.75 / 1000), 4, 1000) == ""
-    assert no_better_than_guessing(0.6, 2, 20) and not no_better_than_guessing(0.6, 2, 2000)
+def test_chance_level_is_reported():
+    assert "not above chance (25.0 %)" in chance_level_warning(0.25, 4, 1000)
+    assert chance_level_warning(0.25 + 2.1 * np.sqrt(0.25 * 0.75 / 1000), 4, 1000) == ""
+    assert chance_level_warning(0.6, 2, 20) and not chance_level_warning(0.6, 2, 2000)
 
 
-def test_a_corpus_counts_as_much_as_a_larger_one():
+def test_corpora_have_equal_weight():
     # "big": 6 of 8 right, both labels 3 of 4. "small": 1 of 2.
     fold = result(
         [0, 0, 0, 0, 1, 1, 1, 1, 0, 1],
@@ -104,13 +104,13 @@ def test_a_corpus_counts_as_much_as_a_larger_one():
     assert int8["recall"] == pytest.approx({"angry": (0.75 + 1) / 2, "happy": (0.75 + 0) / 2})
     assert int8["by_corpus"]["small"]["uar"] == 0.5
     assert int8["confusion"] == [[4, 1, 0], [1, 3, 1], [0, 0, 0]]
-    # Of "small" each label has one speaker, so that every whole draw is itself.
+    # In "small", each label has one speaker, so every complete draw equals the corpus.
     low, high = int8["uar_interval"]
     assert (0.5 + 0.5) / 2 <= low < int8["uar"] < high <= (1 + 0.5) / 2
 
 
-def test_errors_of_calibration_do_not_make_up_for_each_other():
-    # One seed is always right, one always wrong, both half sure: together they would be honest.
+def test_calibration_errors_do_not_cancel():
+    # One seed is always right, one always wrong, at a confidence of 0.5: pooled, ECE would be 0.
     sure = 0.69315  # e**sure / (e**sure + 2) = 1 / 2
     right = result([0, 1, 2, 0], list("abab"), [0, 1, 2, 0], confidence=sure)
     wrong = result([0, 1, 2, 0], list("abab"), [1, 2, 0, 1], confidence=sure, seed=1)
@@ -122,7 +122,7 @@ def test_errors_of_calibration_do_not_make_up_for_each_other():
     assert summarize(ABOUT, corpora)["int8"]["ece"] == pytest.approx(0.5, abs=1e-4)
 
 
-def test_coverage_is_that_of_the_thresholds_which_the_models_store():
+def test_coverage_uses_the_thresholds_of_the_models():
     half = 0.69315
     folds = [
         result([0, 1], ["a", "a"], [0, 1], confidence=half, threshold=0.6),

@@ -1,4 +1,4 @@
-"""Export and parity."""
+"""Exported graphs and their parity with the trained network."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ import pytest
 import torch
 from support.training import TRAINING_MFCC
 
-from edge_runtime import ConfigError, EmotionModel, MfccConfig
+from edge_runtime import ConfigError, MfccConfig
 from edge_runtime.audio.level import Loudness
 from edge_runtime.features.silence import SilenceConfig
-from edge_runtime.inference.network import network_of
+from edge_runtime.inference.network import Network
+from export.card import make_card
 from export.graph import MIN_QUANTIZED_SIZE, export_fp32, export_int8, export_waveform, quantize
-from export.parity import ModelOutputs, compare, quantization_link
-from export.pipeline import make_card
-from train.network import EmotionLSTM, NetworkConfig
-from train.run_folder import RunError, load_checkpoint, save_checkpoint
+from export.outputs import ModelOutputs
+from export.parity import compare, quantization_link
+from train.checkpoint import load_checkpoint, save_checkpoint
+from train.network import EmotionLSTM
+from train.network_config import NetworkConfig
+from train.run_folder import RunError
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +54,9 @@ def exported(dataset, split, tmp_path_factory):
     return network, folder
 
 
-def test_exported_models_answer_as_the_trained_one(exported, dataset):
+def test_exported_models_match_the_trained_network(exported, dataset):
     network, folder = exported
-    fp32, int8 = (EmotionModel.load(folder / f"{kind}.onnx") for kind in ("fp32", "int8"))
+    fp32, int8 = (Network.load(folder / f"{kind}.onnx") for kind in ("fp32", "int8"))
     targets = np.array([dataset.labels.index(clip.label) for clip in dataset.clips])
     assert len({len(clip) for clip in dataset.frames}) > 10
     first, second, third = compare(network, fp32, int8, dataset.frames, targets)
@@ -63,36 +66,36 @@ def test_exported_models_answer_as_the_trained_one(exported, dataset):
     for length in (1, 2, 1000):
         clip = np.random.default_rng(length).standard_normal((length, 13)).astype(np.float32)
         expected = network(torch.from_numpy(clip[None]))[0].detach().numpy()
-        logits, probabilities, _, _ = fp32.run(clip)
+        logits, probabilities = fp32.run(clip)[:2]
         np.testing.assert_allclose(logits, expected, atol=1e-4)
         np.testing.assert_allclose(
             probabilities, np.exp(expected / 1.7) / np.exp(expected / 1.7).sum(), atol=1e-5
         )
 
 
-def test_parity_notices_a_model_that_differs(exported, dataset):
+def test_parity_fails_for_another_model(exported, dataset):
     network, folder = exported
-    fp32 = EmotionModel.load(folder / "fp32.onnx")
+    fp32 = Network.load(folder / "fp32.onnx")
     other = EmotionLSTM(NetworkConfig()).eval()
     targets = np.zeros(len(dataset.clips), int)
     assert not compare(other, fp32, fp32, dataset.frames, targets)[0].holds
 
 
-def test_one_decision_of_few_clips_is_no_reason_to_refuse_int8():
+def test_one_changed_decision_is_within_the_int8_limit():
     labels, targets = ["a", "b"], np.array([0, 0, 1, 1])
 
-    def answers(*decisions: int) -> ModelOutputs:
-        shares = np.eye(2)[list(decisions)]
-        return ModelOutputs(shares, shares)
+    def outputs(*decisions: int) -> ModelOutputs:
+        probabilities = np.eye(2)[list(decisions)]
+        return ModelOutputs(probabilities, probabilities)
 
-    right = answers(0, 0, 1, 1)
-    one = quantization_link(right, answers(0, 0, 1, 0), targets, labels)
+    right = outputs(0, 0, 1, 1)
+    one = quantization_link(right, outputs(0, 0, 1, 0), targets, labels)
     assert one.decisions == 1 and one.uar == pytest.approx(-0.25) and one.holds
-    assert not quantization_link(right, answers(0, 0, 0, 0), targets, labels).holds
-    assert quantization_link(right, answers(1, 0, 0, 1), targets, labels).uar == -0.5
+    assert not quantization_link(right, outputs(0, 0, 0, 0), targets, labels).holds
+    assert quantization_link(right, outputs(1, 0, 0, 1), targets, labels).uar == -0.5
 
 
-def test_int8_covers_lstms_and_products_and_is_a_quarter(exported):
+def test_int8_covers_lstms_and_products_and_is_a_quarter_of_the_size(exported):
     _, folder = exported
     graph = onnx.load(folder / "int8.onnx").graph
     made = {
@@ -113,7 +116,7 @@ def onnx_size(graph, name):
     return next(onnx.numpy_helper.to_array(t).size for t in graph.initializer if t.name == name)
 
 
-BETTER_NETWORK = NetworkConfig(
+DEFAULT_NETWORK = NetworkConfig(
     hidden_size=32,
     pooling="attention",
     frame_stack=2,
@@ -126,10 +129,10 @@ BETTER_NETWORK = NetworkConfig(
 
 @pytest.fixture(scope="module", params=[False, True], ids=["levels", "relative levels"])
 def with_waveform(dataset, tmp_path_factory, request):
-    """An untrained network of the better kind: fp32, int8 and waveform graphs."""
+    """Export an untrained network of the default recipe: fp32, int8 and waveform graphs."""
     folder = tmp_path_factory.mktemp("waveform")
     torch.manual_seed(1)
-    network = EmotionLSTM(BETTER_NETWORK).eval()
+    network = EmotionLSTM(DEFAULT_NETWORK).eval()
     for parameter in network.parameters():
         torch.nn.init.uniform_(parameter, -0.3, 0.3)
     config = dataclasses.replace(TRAINING_MFCC, n_mels=16, fmax=4000.0)
@@ -162,8 +165,8 @@ def session_of(path):
     return onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
 
 
-def test_the_waveform_graph_hears_what_the_numpy_path_hears(with_waveform, speech, voice_clips):
-    model = EmotionModel.load(with_waveform / "int8.onnx")
+def test_waveform_graph_matches_numpy_front_end(with_waveform, speech, voice_clips):
+    network = Network.load(with_waveform / "int8.onnx")
     session = session_of(with_waveform / "waveform.onnx")
     rng = np.random.default_rng(0)
     clips = [
@@ -176,38 +179,40 @@ def test_the_waveform_graph_hears_what_the_numpy_path_hears(with_waveform, speec
         *(voice_clips[0][5000 : 5000 + n] for n in (1, 200, 479, 480, 481, 3000)),
     ]
     for clip in clips:
-        frames = network_of(model).front_end(clip)
-        heard = network_of(model).run(network_of(model).speech_frames(clip))
-        _, probabilities, spoken, features = session.run(None, {"waveform": clip[None]})
+        frames = network.front_end(clip)
+        output = network.run(network.speech_frames(clip))
+        _, probabilities, speech_probability, features = session.run(None, {"waveform": clip[None]})
         np.testing.assert_allclose(features[0], frames, atol=5e-3)
-        np.testing.assert_allclose(probabilities[0], heard.probabilities, atol=1e-4)
+        np.testing.assert_allclose(probabilities[0], output.probabilities, atol=1e-4)
         loudness = Loudness(16_000)
         loudness.push(clip)
-        expected = heard.speech if loudness.dbfs() >= model.card.speech_above_dbfs else 0.0
-        assert spoken[0, 0] == pytest.approx(expected, abs=1e-4)
+        expected = output.speech if loudness.dbfs() >= network.card.speech_above_dbfs else 0.0
+        assert speech_probability[0, 0] == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_batch_of_waveforms_is_its_clips_one_by_one(with_waveform, voice_clips):
+def test_batch_of_waveforms_equals_single_clips(with_waveform, voice_clips):
     session = session_of(with_waveform / "waveform.onnx")
     length = min(map(len, voice_clips))
     batch = np.stack([clip[:length] for clip in voice_clips])
-    batch[1, : length // 2] = 0  # so that the clips of the batch keep different frames
+    batch[1, : length // 2] = 0  # different frames of the clips are kept
     together = session.run(["probabilities"], {"waveform": batch})[0]
     for row, clip in zip(together, batch):
         alone = session.run(["probabilities"], {"waveform": clip[None]})[0][0]
         np.testing.assert_allclose(row, alone, atol=1e-5)
 
 
-def test_the_waveform_graph_is_standard_onnx_and_small(with_waveform):
+def test_waveform_graph_is_standard_onnx_and_small(with_waveform):
     model = onnx.load(with_waveform / "waveform.onnx")
     assert {opset.domain for opset in model.opset_import} <= {"", "ai.onnx"}
     assert (with_waveform / "waveform.onnx").stat().st_size < 200_000
     assert {prop.key for prop in model.metadata_props} == {"edge_ser"}
 
 
-def test_onnxruntime_keeps_the_activations_in_float32(with_waveform, tmp_path):
-    """Of a product with int8 weights it can make one that rounds the activations as well, which
-    differs from graph to graph; ours has none of those."""
+def test_onnxruntime_keeps_activations_in_float32(with_waveform, tmp_path):
+    """Its optimiser may fuse int8 weights into operators that round activations as well.
+
+    The rounding would differ between graphs.
+    """
     import onnxruntime
 
     for name in ("int8.onnx", "waveform.onnx"):
@@ -219,7 +224,7 @@ def test_onnxruntime_keeps_the_activations_in_float32(with_waveform, tmp_path):
         assert not {kind for kind in kinds if "NBits" in kind or "Dynamic" in kind}, kinds
 
 
-def test_a_front_end_that_the_waveform_graph_cannot_have_is_refused(exported, tmp_path):
+def test_unsupported_front_end_of_waveform_graph_is_refused(exported, tmp_path):
     network, folder = exported
     _, stored = load_checkpoint(folder)
     card = make_card(network, stored, "test", "int8")
@@ -228,7 +233,7 @@ def test_a_front_end_that_the_waveform_graph_cannot_have_is_refused(exported, tm
         MfccConfig(top_db=80.0),
         MfccConfig(power=1.0),
     ):
-        with pytest.raises(ConfigError, match="waveform graph needs"):
+        with pytest.raises(ConfigError, match="waveform graph requires"):
             export_waveform(
                 network, dataclasses.replace(card, mfcc_config=wrong), tmp_path / "x.onnx"
             )
@@ -236,7 +241,7 @@ def test_a_front_end_that_the_waveform_graph_cannot_have_is_refused(exported, tm
 
 def test_quantized_weights_are_within_half_a_step():
     weights = np.random.default_rng(0).standard_normal((1, 40, 30)).astype(np.float32)
-    weights[0, 3] *= 100  # one loud output must not cost the others their steps
+    weights[0, 3] *= 100  # a large channel must not coarsen the others
     values, scale = quantize(weights, 1)
     assert values.dtype == np.int8 and scale.shape == (40,)
     error = np.abs(values * scale[None, :, None] - weights)
@@ -244,7 +249,7 @@ def test_quantized_weights_are_within_half_a_step():
     assert np.abs(values).max(axis=(0, 2)).min() == 127
 
 
-def test_exporting_twice_gives_the_same_bytes(exported, tmp_path):
+def test_export_is_reproducible(exported, tmp_path):
     network, folder = exported
     _, stored = load_checkpoint(folder)
     export_fp32(network, make_card(network, stored, "test", "none"), tmp_path / "fp32.onnx")
@@ -255,7 +260,7 @@ def test_exporting_twice_gives_the_same_bytes(exported, tmp_path):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
 
 
-def test_a_checkpoint_executes_nothing(tmp_path):
+def test_checkpoint_executes_no_code(tmp_path):
     class Bomb:
         def __reduce__(self):
             return (open, (str(tmp_path / "exploded"), "w"))

@@ -48,7 +48,7 @@ def noise_features(
     for folder in folders:
         clips += _read_recordings(folder, config.sample_rate)
     features = [extractor(samples) for samples in clips]
-    return features if gate is None else [gate.whole(frames) for frames in features]
+    return features if gate is None else [gate.filter_clip(frames) for frames in features]
 
 
 def _read_recordings(folder: Path, sample_rate: int) -> list[np.ndarray]:
@@ -74,7 +74,8 @@ def synthetic_noise(rng: np.random.Generator) -> np.ndarray:
         beat = np.sin(np.pi * rng.uniform(0.2, 6) * np.arange(n) / SYNTHESIS_RATE)
         samples = samples * (rng.uniform(0, 0.5) + np.abs(beat))
     level = 10 ** (rng.uniform(-60, 0) / 20)
-    return (level * samples / max(np.abs(samples).max(), 1e-9)).astype(np.float32)
+    noise: np.ndarray = (level * samples / max(np.abs(samples).max(), 1e-9)).astype(np.float32)
+    return noise
 
 
 def _white(n: int, rng: np.random.Generator) -> np.ndarray:
@@ -105,7 +106,8 @@ def _hum(n: int, rng: np.random.Generator) -> np.ndarray:
         rng.random() * np.sin(2 * np.pi * pitch * k * time) / k**0.5
         for k in range(1, int(7000 / pitch))
     )
-    return tone + rng.uniform(0, 0.5) * _white(n, rng)
+    samples: np.ndarray = tone + rng.uniform(0, 0.5) * _white(n, rng)
+    return samples
 
 
 def _clicks(n: int, rng: np.random.Generator) -> np.ndarray:

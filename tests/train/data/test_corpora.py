@@ -77,9 +77,7 @@ def test_ignored_folders_are_noted(tmp_path):
     names = ("03-01-05-01-01-01-07.wav", "03-01-03-01-01-01-08.wav")
     mine = touch(tmp_path / "mine", f"positive/{names[1]}", f"negative/{names[0]}")
     (note,) = unused_folders(scan([mine]))
-    assert note.startswith(
-        "2 files in 2 folders, such as 'negative', match the naming scheme"
-    )
+    assert note.startswith("2 files in 2 folders, such as 'negative', match the naming scheme")
     known = touch(
         tmp_path / "known",
         f"Actor_07/{names[0]}",

@@ -1,0 +1,159 @@
+"""MODEL_CARD.md: the model card as a page, with parity and the scores of the protocols."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from edge_runtime.inference.card import ModelCard
+from train.data.naming_schemes import LICENCES
+from train.markdown import group_scores_markdown, markdown_cell, markdown_table
+
+
+def card_markdown(card: ModelCard, size: int, parity: str, protocols: str = "") -> str:
+    """Return the page of a model card.
+
+    Args:
+        card: The card.
+        size: Size of the model file in bytes.
+        parity: The table of the parity report.
+        protocols: The section on cross-validation; see `protocols_markdown`.
+    """
+    architecture = ", ".join(f"{name} {value}" for name, value in card.architecture.items())
+    config = card.mfcc_config
+    return f"""# Model card: {card.name}
+
+- Labels: {", ".join(map(markdown_cell, card.labels))}
+- Input: {config.n_mfcc} MFCC per frame, one frame every {1000 * config.frame_period:g} ms, from \
+audio at {config.sample_rate} Hz; {_levels(card)}
+- Network: {architecture}; {card.parameters:,} parameters
+- Weights: {card.quantization}; file size {size:,} bytes
+- Calibration: softmax temperature {card.temperature:.2f}; logit gain {card.profile_gain:.2f} for \
+a known speaker; both fitted on validation speakers
+- Decision: "uncertain" below a confidence of {card.uncertain_below:.2f}; "no speech" below a \
+speech probability of {card.speech_above:.2f} or a level of {card.speech_above_dbfs:g} dBFS
+- **Licence of the weights:** {card.licence}
+
+## Training data
+
+{_corpora(card)}
+
+All clips are counted, including those of validation and test speakers. Labels that are not among \
+those of the model are auxiliary: they are trained on but never predicted.
+
+## Scores
+
+{_scores(card)}
+{protocols}
+## Parity
+
+All clips, one at a time. Each row compares two implementations and does not measure accuracy.
+
+{parity}
+
+## Limitations
+
+{_limitations(card)} The model classifies \
+the sound of a voice; it does not detect what a person feels. Do not use it to assess people: not \
+in hiring, at work, at school, in policing or in medicine. The European AI Act prohibits inferring \
+emotions at work and in education.
+"""
+
+
+def _levels(card: ModelCard) -> str:
+    if card.silence is not None and card.silence.relative:
+        return "levels relative to the loudest frame so far, so that the gain does not matter"
+    return "absolute levels, so that the predictions depend on the gain of the microphone"
+
+
+def _corpora(card: ModelCard) -> str:
+    rows = [
+        [
+            markdown_cell(row["name"]),
+            str(row["clips"]),
+            str(row["speakers"] or "unknown"),
+            str(row["minutes"]),
+            markdown_cell(", ".join(f"{label} {count}" for label, count in row["labels"].items())),
+            row["licence"],
+        ]
+        for row in card.corpora
+    ]
+    headers = ["corpus", "clips", "speakers", "minutes", "labels", "licence"]
+    return markdown_table(headers, rows, "lrrrll")
+
+
+def _scores(card: ModelCard) -> str:
+    test = card.scores.get("test")
+    if not test:
+        return "None recorded."
+    recalls = ", ".join(
+        f"{markdown_cell(label)} {100 * recall:.1f} %" for label, recall in test["recall"].items()
+    )
+    ece = card.scores.get("test_ece")
+    calibration = "" if ece is None else f", expected calibration error {ece:.3f}"
+    corpora, groups = (card.scores.get(f"test_by_{kind}", {}) for kind in ("corpus", "group"))
+    table = f"\n\n{group_scores_markdown(corpora, groups)}" if corpora else ""
+    untested = [row["name"] for row in card.corpora if row["name"] not in corpora]
+    if corpora and untested:
+        table += f"\n\nCorpora without test speakers: {', '.join(untested)}."
+    return f"""PyTorch network, {test["clips"]} test clips {_split(card)}: \
+UAR {100 * test["uar"]:.1f} %, accuracy {100 * test["accuracy"]:.1f} %{calibration}; \
+recall: {recalls}.{table}"""
+
+
+def _split(card: ModelCard) -> str:
+    split = card.scores.get("split")
+    if split == "speaker-independent":
+        return "of speakers that were used neither for training nor for validation"
+    return f"(split: {split}; the scores are optimistic)"
+
+
+def _limitations(card: ModelCard) -> str:
+    """Return the domain in which the scores hold; it is known for public corpora only."""
+    public = [row["name"] for row in card.corpora if row["name"] in LICENCES]
+    if len(public) < len(card.corpora):
+        acted = f" The recordings of {', '.join(public)} are read by actors." if public else ""
+        return (
+            "Expect much lower scores on voices, languages, microphones, rooms and expressions of "
+            f"emotion other than those of the recordings.{acted}"
+        )
+    return (
+        "The recordings are of actors who read a few sentences in a quiet room. Expect much lower "
+        "scores on other voices, languages and microphones, and on emotions that are not acted."
+    )
+
+
+def protocols_markdown(reports: list[Path]) -> str:
+    """Return a table of cross-validation scores.
+
+    Args:
+        reports: JSON files that `python -m evaluate protocol` wrote.
+    """
+    rows = []
+    for file in reports:
+        report = json.loads(file.read_text(encoding="utf-8"))
+        score, profile = report["int8"], report["profile"]
+        low, high = score["uar_interval"]
+        corpora = ", ".join(
+            f"{corpus} {100 * part['uar']:.1f}" for corpus, part in score["by_corpus"].items()
+        )
+        rows.append(
+            [
+                report["protocol"],
+                ", ".join(report["recipes"]),
+                str(len(report["labels"])),
+                corpora,
+                f"{100 * score['uar']:.1f} ({100 * low:.1f} to {100 * high:.1f})",
+                f"{score['ece']:.3f}",
+                f"{100 * profile['uar']:.1f}",
+            ]
+        )
+    headers = ["protocol", "recipes", "classes", "UAR % by corpus", "UAR % (95 % interval)", "ECE"]
+    table = markdown_table([*headers, "UAR %, profile of one minute"], rows, "llrlrrr")
+    return f"""
+Cross-validation of the recipes: a new int8 model for every fold, scored on speakers (on corpora \
+in leave-corpus-out) that were used neither for training nor for validation. Leave-corpus-out is \
+the best estimate for new voices.
+
+{table}
+"""
