@@ -1,3 +1,5 @@
+"""Checks of numbers and mappings."""
+
 import math
 from dataclasses import dataclass
 
@@ -14,7 +16,11 @@ class Settings:
     high: float
 
 
-@pytest.mark.parametrize("value", [True, None, "1", math.nan, math.inf, 10**400, 1j, [1]], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [True, None, "1", math.nan, math.inf, 10**400, 1j, [1]],
+    ids=["bool", "None", "text", "nan", "infinity", "huge integer", "complex", "list"],
+)
 def test_non_numbers_are_refused(value):
     assert not is_number(value)
     with pytest.raises(ConfigError, match="^gain=.* must be a finite number$") as refusal:
@@ -36,7 +42,7 @@ def test_numpy_scalars_are_numbers():
         ({"low": 6}, "a number of 6 or more"),
         ({"high": 2}, "a number of at most 2"),
     ],
-    ids=lambda value: value if isinstance(value, str) else "bounds",
+    ids=["low and high", "above", "above and high", "low", "high"],
 )
 def test_message_states_the_bounds(bounds, expected):
     with pytest.raises(ConfigError) as refusal:
