@@ -43,7 +43,8 @@ def bench(
       edge-ser bench --clip interview.wav --runs 20
       edge-ser bench --model my.onnx --json > this-machine.json
     """  # noqa: D301
-    from ..diagnostics.bench import as_markdown, measure
+    from ..diagnostics.bench import measure
+    from ..diagnostics.bench_table import as_markdown
 
     def progress(text: str) -> None:
         if sys.stderr.isatty():

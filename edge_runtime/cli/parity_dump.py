@@ -31,9 +31,9 @@ def parity_dump(
       edge-ser parity-dump --out pi.npz *.wav
     """  # noqa: D301
     from ..diagnostics.parity_dump import DeviceOutputs
-    from ..files import check_free
+    from ..files import check_writable
     from ..model import EmotionModel
 
-    check_free(out, force)
+    check_writable(out, force)
     DeviceOutputs.compute(EmotionModel.load(model), clips).save(out)
     print(f"{out}: {len(clips)} clips on {platform.machine()}")

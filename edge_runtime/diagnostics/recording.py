@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..audio.decode import AudioFile
-from ..audio.level import peak_dbfs, to_dbfs
+from ..audio.level import peak_dbfs
 from ..audio.resample import resample
 from ..features.config import MfccConfig
 from ..features.mfcc import Mfcc
 from ..features.silence import SilenceConfig, SilenceGate
 from ..inference.network import HasNetwork, Network, network_of
+from .spectrum import highest_frequency, low_level, power_db, power_spectra, upper_level
 
 # Seconds of a long recording that are measured. Problems show by then, and two minutes of stereo at
 # 48 kHz take 46 MB.
@@ -39,28 +39,8 @@ MIN_CEILING = 0.05
 NOISE_PERCENTILE = 5
 DIGITAL_SILENCE = 1e-9  # mean square: -90 dBFS, about one step of 16 bits
 
-# Upper band limit, in dB below the strongest part of the long-term spectrum. At this level, speech
-# at 16 kHz extends to 7.6 kHz or more in the clips of four corpora, and to below 4 kHz through a
-# telephone.
-BAND_EDGE_DB = 50.0
-SMOOTHING_HZ = 200.0
-
-# Band that telephones and high-pass filters remove, and its reference band. The lowest voices start
-# at 60 Hz.
-LOW_BAND_HZ = (60.0, 200.0)
-VOICE_BAND_HZ = (60.0, 4000.0)
-LOW_PERCENTILE = 90  # of the frames: a low voice need not speak all the time
-
-# Band above the limit of telephones, and its reference band.
-UPPER_BAND_HZ = (3500.0, 3950.0)
-MIDDLE_BAND_HZ = (2000.0, 3300.0)
-
-MIN_POWER = 1e-20  # mean square that counts as silence: -200 dBFS
 MIN_LEVEL_DB = -200.0
 CANCELLED_DB = -10.0  # mean of the channels relative to their power, below which they cancel
-
-SPECTRUM_BLOCK_FRAMES = 256  # limits the memory of the windowed frames
-LOUD_FRAME_RATIO = 1e-3  # power relative to the loudest frame
 
 
 @dataclass(frozen=True)
@@ -139,8 +119,8 @@ def measure_recording(
     mean = channels.mean(axis=0, dtype=np.float64)  # (n_channels,)
     powers = (np.einsum("ij,ij->j", channels, channels, dtype=np.float64) / len(channels)) - mean**2
     mixed = channels.mean(axis=1) if channels.shape[1] > 1 else channels[:, 0]
-    mixed_dbfs = _dbfs(float(np.mean((mixed - mean.mean()) ** 2, dtype=np.float64)))
-    total_dbfs = _dbfs(float(powers.mean()))
+    mixed_dbfs = power_db(float(np.mean((mixed - mean.mean()) ** 2, dtype=np.float64)))
+    total_dbfs = power_db(float(powers.mean()))
     mixed_db = 0.0
     if total_dbfs is not None:
         mixed_db = MIN_LEVEL_DB if mixed_dbfs is None else min(0.0, mixed_dbfs - total_dbfs)
@@ -152,26 +132,26 @@ def measure_recording(
     kept, frame_powers = _gated_frames(resampled, front_end, gate)
     speech_power = float(frame_powers[kept].mean()) if kept.any() else 0.0
     loudest_dbfs = peak_dbfs(resampled, model_rate)
-    spectra = np.concatenate(list(_spectra(signal - signal.mean(), rate)))
+    spectra = np.concatenate(list(power_spectra(signal - signal.mean(), rate)))
     return Recording(
         format=file.kind,
         sample_rate=rate,
         channels=channels.shape[1],
         seconds=seconds,
         measured_seconds=len(channels) / rate,
-        peak_dbfs=_dbfs(float(np.abs(channels).max()) ** 2),
-        rms_dbfs=_dbfs(float(np.mean(signal**2, dtype=np.float64)) - float(signal.mean()) ** 2),
+        peak_dbfs=power_db(float(np.abs(channels).max()) ** 2),
+        rms_dbfs=power_db(float(np.mean(signal**2, dtype=np.float64)) - float(signal.mean()) ** 2),
         loudest_dbfs=loudest_dbfs if np.isfinite(loudest_dbfs) else None,
-        speech_dbfs=_dbfs(speech_power),
+        speech_dbfs=power_db(speech_power),
         speech_seconds=min(float(kept.sum()) * front_end.config.frame_period, len(channels) / rate),
         silence=1.0 - float(kept.mean()),
         snr_db=_signal_to_noise(frame_powers, speech_power),
         clipped=max(clipped_share(channel) for channel in channels.T),
         dc=float(mean[np.abs(mean).argmax()]),
-        highest_hz=_highest_frequency(spectra, rate),
-        low_db=_low_level(spectra, rate),
-        upper_db=_upper_level(spectra, rate),
-        channel_dbfs=tuple(_dbfs(float(power)) for power in powers),
+        highest_hz=highest_frequency(spectra, rate),
+        low_db=low_level(spectra, rate),
+        upper_db=upper_level(spectra, rate),
+        channel_dbfs=tuple(power_db(float(power)) for power in powers),
         correlation=_correlation(channels),
         mixed_db=mixed_db,
     )
@@ -258,55 +238,7 @@ def _signal_to_noise(powers: np.ndarray, speech_power: float) -> float | None:
     if speech_power <= DIGITAL_SILENCE or not len(audible):
         return None
     noise = max(float(np.percentile(audible, NOISE_PERCENTILE)), DIGITAL_SILENCE)
-    return _dbfs(max(speech_power - noise, 1e-3 * speech_power) / noise)
-
-
-def _spectra(samples: np.ndarray, rate: int) -> Iterator[np.ndarray]:
-    """Yield power spectra `(n_frames, n_bins)` of half-overlapping frames of about 30 ms."""
-    length = 1 << round(np.log2(rate / 32))
-    samples = np.pad(samples, (0, max(0, length - len(samples))))
-    frames = np.lib.stride_tricks.sliding_window_view(samples, length)[:: length // 2]
-    window = np.hanning(length)
-    for start in range(0, len(frames), SPECTRUM_BLOCK_FRAMES):
-        spectrum = np.fft.rfft(frames[start : start + SPECTRUM_BLOCK_FRAMES] * window, axis=1)
-        yield (np.abs(spectrum) ** 2).astype(np.float32)
-
-
-def _highest_frequency(spectra: np.ndarray, rate: int) -> float | None:
-    """Return the frequency in Hz above which the long-term spectrum stays below the band edge."""
-    powers = spectra.sum(axis=0, dtype=np.float64)
-    bin_width = rate / 2 / (len(powers) - 1)  # Hz
-    if powers.max() <= 0:
-        return None
-    box = np.ones(max(1, round(SMOOTHING_HZ / bin_width)))
-    smooth = np.convolve(powers, box / len(box), "same")
-    above = np.flatnonzero(smooth > smooth.max() * 10 ** (-BAND_EDGE_DB / 10))
-    return float(above[-1] * bin_width)
-
-
-def _low_level(spectra: np.ndarray, rate: int) -> float | None:
-    """Return the share of the power below 200 Hz in dB, of the loud frames with the most of it."""
-    voice = spectra[:, _bins(VOICE_BAND_HZ, spectra, rate)].sum(axis=1)
-    low = spectra[:, _bins(LOW_BAND_HZ, spectra, rate)].sum(axis=1)
-    loud = (voice > voice.max() * LOUD_FRAME_RATIO) & (voice > 0)
-    if not loud.any():
-        return None
-    return _dbfs(float(np.percentile(low[loud] / voice[loud], LOW_PERCENTILE)))
-
-
-def _upper_level(spectra: np.ndarray, rate: int) -> float | None:
-    """Return the density above the limit of telephones in dB; None for low sample rates."""
-    middle = spectra[:, _bins(MIDDLE_BAND_HZ, spectra, rate)].mean()
-    if rate / 2 < UPPER_BAND_HZ[1] or middle <= 0:
-        return None
-    return _dbfs(float(spectra[:, _bins(UPPER_BAND_HZ, spectra, rate)].mean() / middle))
-
-
-def _bins(limits: tuple[float, float], spectra: np.ndarray, rate: int) -> np.ndarray:
-    """Return which bins lie within the limits in Hz, bool `(n_bins,)`."""
-    frequencies = np.linspace(0, rate / 2, spectra.shape[1])
-    is_within: np.ndarray = (frequencies >= limits[0]) & (frequencies < limits[1])
-    return is_within
+    return power_db(max(speech_power - noise, 1e-3 * speech_power) / noise)
 
 
 def _correlation(channels: np.ndarray) -> float | None:
@@ -315,8 +247,3 @@ def _correlation(channels: np.ndarray) -> float | None:
     first, second = (channels[:, k] - channels[:, k].mean() for k in (0, 1))
     norm = float(np.sqrt(np.dot(first, first) * np.dot(second, second)))
     return float(np.dot(first, second)) / norm if norm > 0 else None
-
-
-def _dbfs(power: float) -> float | None:
-    """Return a power or a ratio of powers in dB; None for silence."""
-    return to_dbfs(power) if power > MIN_POWER else None

@@ -13,7 +13,8 @@ from support.command import edge_ser
 from support.paths import VOICES
 
 from edge_runtime import ConfigError, EdgeSerError, EmotionModel, ModelError
-from edge_runtime.diagnostics.bench import THREAD_VARIABLES, as_markdown, measure, timings
+from edge_runtime.diagnostics.bench import THREAD_VARIABLES, measure, timings
+from edge_runtime.diagnostics.bench_table import as_markdown
 from edge_runtime.diagnostics.process_cost import process_costs
 from edge_runtime.diagnostics.synthetic_voice import synthetic_voice
 from edge_runtime.diagnostics.system_info import processor, processor_of
