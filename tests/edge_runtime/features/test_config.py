@@ -8,7 +8,6 @@ import pytest
 
 from edge_runtime import ConfigError, Mfcc, MfccConfig
 
-
 INVALID = [
     ({"hop_length": 0}, "hop_length=0 must be an integer from 1 to 2147483648"),
     ({"n_fft": 512.0}, "n_fft=512.0 must be"),
