@@ -153,9 +153,9 @@ def parse_output(
         raise ConfigError(f"--output and --plot must be different files, got {output} for both")
     for path in (plot, output):
         if path is not None:
-            from ..files import check_free
+            from ..files import check_writable
 
-            check_free(path, force)
+            check_writable(path, force)
     return target
 
 

@@ -59,11 +59,11 @@ def mfcc(
       sox clip.aiff -t wav - | edge-ser mfcc - > features.csv
     """  # noqa: D301
     if output is not None:
-        from ..files import check_free
+        from ..files import check_writable
 
         if output.suffix.lower() not in (".npy", ".csv"):
             raise ConfigError(f"--output {output}: expected a name that ends in .npy or .csv")
-        check_free(output, force)
+        check_writable(output, force)
     from ..features.config import MfccConfig
     from ..features.mfcc import Mfcc
 

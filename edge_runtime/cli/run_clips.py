@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..audio.paths import expand
 from ..audio.stdin import STDIN_NAME
-from ..batch import answer_all
+from ..batch import process_all
 from ..errors import AudioError, EdgeSerError
 from .classify_request import STDIN, AudioInputs, ClassifyRequest
 from .output import open_writer
@@ -59,7 +59,7 @@ def run_clips(
     in_process = {STDIN: lambda: _classify_stdin(inputs, classify, model.sample_rate)}
     with (
         open_writer(output.path, output.force, create_writer) as writer,
-        contextlib.closing(answer_all(classify_file, names, request.jobs, in_process)) as results,
+        contextlib.closing(process_all(classify_file, names, request.jobs, in_process)) as results,
     ):
         try:
             for result in results:

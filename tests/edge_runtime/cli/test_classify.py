@@ -7,7 +7,6 @@ import json
 import os
 import pty
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,9 +15,6 @@ import numpy as np
 import pytest
 import soundfile
 from support.paths import ROOT
-
-from edge_runtime import AudioError
-from edge_runtime.cli.terminal import Interruption, print_error
 
 CLASSIFY = [sys.executable, "-m", "edge_runtime", "classify"]
 
@@ -169,40 +165,6 @@ def test_output_file_equals_stdout(folder, tmp_path):
     assert len(list(csv.reader(output.open()))) == 2
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-@pytest.mark.parametrize("to_file", [False, True])
-def test_ctrl_c_leaves_complete_results_and_status_130(folder, tmp_path, jobs, to_file):
-    output = tmp_path / "answers.json"
-    part = tmp_path / "answers.json.part"
-    arguments = ["b.wav"] * 5000 + ["--format", "json", "--jobs", str(jobs)]
-    process = subprocess.Popen(
-        [*CLASSIFY, *arguments, *(["-o", str(output)] if to_file else [])],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    text = b""
-    if to_file:
-        while not part.exists() or part.stat().st_size < 1000:
-            assert process.poll() is None
-    else:
-        while len(text) < 1000:
-            text += os.read(process.stdout.fileno(), 1000)
-    process.send_signal(signal.SIGINT)
-    text += process.stdout.read()
-    errors = process.stderr.read().decode()
-    process.stdout.close(), process.stderr.close()
-    assert process.wait(20) == 130
-    answers = json.loads(part.read_bytes() if to_file else text)
-    assert 0 < len(answers) < 5000
-    assert not output.exists()
-    if to_file:
-        assert errors == f"edge-ser: interrupted; the results so far are in {part}\n"
-    else:
-        assert errors == ""
-
-
 # Shows the progress bar without delay.
 MAIN_WITH_BAR = """
 import edge_runtime.cli.terminal
@@ -293,30 +255,6 @@ def test_dev_stdout_does_not_truncate_redirection(folder, tmp_path):
     assert lines[0] == "before" and "b.wav" in lines[1]
 
 
-def test_error_after_swallowed_interruption_is_not_printed(capsys):
-    with Interruption():
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-        for _ in range(2):  # it is remembered
-            with pytest.raises(KeyboardInterrupt):
-                print_error(AudioError("a.wav: is damaged"))
-    with Interruption():
-        print_error(AudioError("a.wav: is damaged"))
-    assert capsys.readouterr().err == "edge-ser: a.wav: is damaged\n"
-
-
-def test_interruption_in_finalizer_prints_no_traceback(capsys):
-    class Slow:
-        def __del__(self) -> None:
-            signal.raise_signal(signal.SIGINT)
-
-    with Interruption():
-        del [Slow()][0]
-        with pytest.raises(KeyboardInterrupt):
-            Interruption.check()
-    assert capsys.readouterr().err == ""
-
-
 def test_unchanged_output_file_is_reported(folder, tmp_path):
     (tmp_path / "old.csv").write_text("precious")
     (tmp_path / "empty.wav").touch()
@@ -340,19 +278,3 @@ def test_unwritable_stderr_loses_no_results(folder, stderr):
     )
     (folder / "empty.wav").unlink()
     assert result.returncode == 1 and result.stdout.startswith(b"b.wav: ")
-
-
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_sigterm_leaves_complete_results(folder, jobs):
-    process = subprocess.Popen(
-        [*CLASSIFY, *["b.wav"] * 5000, "--format", "json", "--jobs", str(jobs)],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    text = os.read(process.stdout.fileno(), 1000)
-    process.send_signal(signal.SIGTERM)
-    text += process.stdout.read()
-    process.stdout.close()
-    assert process.wait(20) == -signal.SIGTERM
-    assert 0 < len(json.loads(text)) < 5000

@@ -49,9 +49,9 @@ def test_wav_and_raw_pcm_give_equal_events(samples):
     result = listen("-", "--all", data=wav(samples))
     assert (result.returncode, result.stderr) == (0, b"")
     rows = [json.loads(line) for line in result.stdout.splitlines()]
-    found = [row for row in rows if row["event"] == "end"]
-    assert len(found) >= 3
-    for row in found:
+    ends = [row for row in rows if row["event"] == "end"]
+    assert len(ends) >= 3
+    for row in ends:
         assert 0 <= row["start"] < row["end"] <= len(samples) / 16_000
         assert set(row["probabilities"]) == set(EmotionModel.load().labels)
     raw = (samples * 32767).round().astype("<i2").tobytes()

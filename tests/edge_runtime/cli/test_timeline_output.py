@@ -8,7 +8,6 @@ import json
 import pytest
 
 from edge_runtime.cli.output import OutputFormat
-from edge_runtime.cli.terminal import wrap_hanging
 from edge_runtime.cli.timeline_output import timeline_writer
 from edge_runtime.inference.prediction import NO_SPEECH
 from edge_runtime.streaming.segments import Segment
@@ -76,19 +75,6 @@ def test_lines_fit_the_terminal(monkeypatch, width):
     assert lines[1].count("█") + lines[1].count("░") == min(20, max(1, width - 41))
     assert width < 42 or max(map(len, lines)) <= width
     assert " ".join(" ".join(lines[3:]).split()) == "0:03.5 in all: sad 50%, no speech 50%"
-
-
-def test_wrap_hanging_indents_on_terminals_only(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "20")
-    text = "name    some words that are many\nfile    /a/path/that-is-never-broken.wav"
-    assert wrap_hanging(text, 8, io.StringIO()) == text
-    assert wrap_hanging(text, 8, Terminal()).splitlines() == [
-        "name    some words",
-        "        that are",
-        "        many",
-        "file",
-        "        /a/path/that-is-never-broken.wav",
-    ]
 
 
 def test_json_parts_end_lines_on_terminal():
