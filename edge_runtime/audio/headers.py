@@ -123,7 +123,7 @@ def _find_samples(
         format_chunks: The content of every `fmt ` chunk before the samples is appended to it.
 
     Returns:
-        The position and the declared length of the samples, or None if there are none.
+        The position and the declared length of the samples, or None without such a chunk.
     """
     header_bytes = struct.calcsize(layout.header)
     position = layout.first

@@ -35,7 +35,7 @@ class BlockPowers:
         return _powers(samples[:end].reshape(-1, self.block))
 
     def rest(self) -> np.ndarray:
-        """Return the mean square of the incomplete block, `(1,)`, or `(0,)` if there is none."""
+        """Return the mean square of the incomplete block, `(1,)`, or `(0,)` without one."""
         return _powers(self._held[np.newaxis]) if len(self._held) else np.empty(0)
 
 

@@ -110,7 +110,7 @@ class Microphone:
         device: The device.
         channels: Number of channels that are opened.
         sample_rate: Rate of the device in Hz.
-        overflows: How often PortAudio reported an input overflow.
+        overflows: Number of input overflows that PortAudio reported.
 
     Raises:
         AudioError: If there is no microphone, it cannot be opened or it was disconnected.

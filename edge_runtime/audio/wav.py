@@ -39,7 +39,7 @@ class Pcm16File:
 
         Args:
             file: The file.
-            declared: What its header declares.
+            declared: The sizes that its header declares.
             size: Its size in bytes.
 
         Returns:
