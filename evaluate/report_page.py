@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edge_runtime.messages import printable
+from train.calibration import coverage_markdown
 from train.data.naming_schemes import NOT_KNOWN
 from train.markdown import confusion_markdown, markdown_cell, markdown_table
 from train.metrics import chance_level_warning
@@ -178,18 +179,13 @@ def _calibration(calibration: dict[str, Any], ece: float) -> str:
     low, high = own["from"], own["to"]
     thresholds = f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
     accuracy = "" if own["accuracy"] is None else f", with {100 * own['accuracy']:.1f} % accuracy"
-    rows = [
-        [f"{row['threshold']:.2f}", f"{100 * row['coverage']:.0f}", f"{100 * row['accuracy']:.1f}"]
-        for row in calibration["coverage"]
-    ]
-    table = markdown_table(["threshold", "coverage %", "accuracy %"], rows, "rrr")
     return f"""Expected calibration error {ece:.3f} \
 ({calibration["ece_without_temperature"]:.3f} without temperature scaling). Each model stores a \
 confidence threshold ({thresholds}) at which it answers 85 % of the validation clips. With it, \
 {100 * own["coverage"]:.0f} % of the test clips are answered{accuracy}. Coverage and accuracy with \
 a common threshold:
 
-{table}"""
+{coverage_markdown(calibration["coverage"])}"""
 
 
 def _settings(summary: dict[str, Any]) -> str:

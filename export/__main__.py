@@ -92,10 +92,13 @@ def device(
 
 @app.command()
 def card() -> None:
-    """Write MODEL_CARD.md of the bundled model again, from the model and the reports."""
-    from .bundle import write_bundled_card
+    """Write the card and the training report of the bundled model again.
 
-    write_bundled_card()
+    They are rendered from the model and the JSON files in reports/.
+    """
+    from .bundle import write_bundled_pages
+
+    write_bundled_pages()
 
 
 @app.command()

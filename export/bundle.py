@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ from edge_runtime.files import atomic_replace
 from edge_runtime.inference.network import Network
 from edge_runtime.model import BUNDLED_MODEL
 from train.files import write_text
+from train.run_report import run_markdown
 
 from .card_page import card_markdown, protocols_markdown
 from .parity import INT8, WAVEFORM
@@ -23,6 +25,7 @@ CARD = "MODEL_CARD.md"
 REPORTS = BUNDLED_MODEL.parents[2] / "reports"
 PROTOCOLS = ("emodb", "ravdess8", "ravdess4", "leave-corpus-out")  # in the card
 TRAINING_REPORT = "bundled"
+FIGURES = {name: f"{TRAINING_REPORT}.{name}" for name in ("curves.png", "calibration.png")}
 
 
 def bundled_protocols() -> str:
@@ -38,31 +41,38 @@ def bundle_export(run: Path, out: Path) -> None:
         run: The run folder.
         out: Folder of the exported files.
     """
-    figures = {name: f"{TRAINING_REPORT}.{name}" for name in ("curves.png", "calibration.png")}
     for source, target in (
         (out / INT8, BUNDLED_MODEL),
         (out / CARD, BUNDLED_MODEL.with_name(CARD)),
         (out / WAVEFORM, BUNDLED_MODEL.with_name("edge_ser.waveform.onnx")),
         (run / "report.json", REPORTS / f"{TRAINING_REPORT}.json"),
-        *((run / name, REPORTS / copy) for name, copy in figures.items()),
+        *((run / name, REPORTS / copy) for name, copy in FIGURES.items()),
     ):
         with atomic_replace(target) as temporary:
             shutil.copyfile(source, temporary)
-    page = (run / "report.md").read_text(encoding="utf-8")
-    for name, copy in figures.items():
-        page = page.replace(f"({name})", f"({copy})")
-    write_text(REPORTS / f"{TRAINING_REPORT}.md", page)
+    _write_training_page((run / "report.md").read_text(encoding="utf-8"))
     _LOGGER.info("Bundled: %s", BUNDLED_MODEL)
 
 
-def write_bundled_card() -> Path:
-    """Write the card of the bundled model again, from the model and the committed reports."""
+def _write_training_page(page: str) -> None:
+    """Write the page of the training report, with the names that its figures have in `REPORTS`."""
+    for name, copy in FIGURES.items():
+        page = page.replace(f"({name})", f"({copy})")
+    write_text(REPORTS / f"{TRAINING_REPORT}.md", page)
+
+
+def write_bundled_pages() -> None:
+    """Write the card and the training report of the bundled model again.
+
+    The sources are the model and the JSON files of the committed reports.
+    """
+    network = Network.load(BUNDLED_MODEL)
     parity = ParityReport.load(REPORTS / "parity.json")
     n_clips = max(link.clips for link in parity.links)
     # Without comparisons of machines, which use fewer clips.
     own = ParityReport([link for link in parity.links if link.clips == n_clips])
-    page = BUNDLED_MODEL.with_name(CARD)
-    card, size = Network.load(BUNDLED_MODEL).card, BUNDLED_MODEL.stat().st_size
-    write_text(page, card_markdown(card, size, own.table(), bundled_protocols()))
-    _LOGGER.info("%s", page)
-    return page
+    size = BUNDLED_MODEL.stat().st_size
+    page = card_markdown(network.card, size, own.table(), bundled_protocols())
+    write_text(BUNDLED_MODEL.with_name(CARD), page)
+    training = json.loads((REPORTS / f"{TRAINING_REPORT}.json").read_text(encoding="utf-8"))
+    _write_training_page(run_markdown(training, list(network.labels)))

@@ -1,0 +1,60 @@
+"""Committed report pages against their JSON files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from support.paths import ROOT
+
+from edge_runtime.model import BUNDLED_MODEL
+from evaluate.render import render
+from export.bundle import write_bundled_pages
+from export.parity_report import render_parity
+from scripts.rename_fields import renamed_report
+from train.run_folder import RunError
+
+REPORTS = ROOT / "reports"
+PAGES = sorted(
+    path
+    for path in REPORTS.glob("*.json")
+    if path.stem not in ("parity", "bundled") and not path.stem.endswith(".splits")
+)
+
+
+@pytest.mark.parametrize("report", PAGES, ids=lambda path: path.stem)
+def test_committed_page_matches_json(tmp_path, report):
+    copy = tmp_path / report.name
+    shutil.copy(report, copy)
+    render(copy)
+    assert copy.with_suffix(".md").read_text() == report.with_suffix(".md").read_text()
+
+
+def test_committed_parity_page_matches_json(tmp_path):
+    copy = tmp_path / "parity.json"
+    shutil.copy(REPORTS / "parity.json", copy)
+    render_parity(copy)
+    assert copy.with_suffix(".md").read_text() == (REPORTS / "parity.md").read_text()
+
+
+def test_pages_of_the_bundled_model_are_up_to_date(monkeypatch):
+    pages = {}
+    monkeypatch.setattr("export.bundle.write_text", pages.__setitem__)
+    write_bundled_pages()
+    assert set(pages) == {BUNDLED_MODEL.with_name("MODEL_CARD.md"), REPORTS / "bundled.md"}
+    for page, text in pages.items():
+        assert text == page.read_text()
+
+
+def test_other_json_is_refused(tmp_path):
+    for text in ("[]", "{}", "no JSON"):
+        (tmp_path / "other.json").write_text(text)
+        with pytest.raises(RunError, match="is not a report of `python -m evaluate protocol`"):
+            render(tmp_path / "other.json")
+
+
+@pytest.mark.parametrize("report", sorted(REPORTS.glob("*.json")), ids=lambda path: path.stem)
+def test_committed_reports_have_current_names(report):
+    stored = json.loads(report.read_text())
+    assert renamed_report(stored) == stored
