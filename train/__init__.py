@@ -1,1 +1,1 @@
-"""Training: corpora → the features of `edge_runtime.mfcc` → a PyTorch LSTM → checkpoint, report."""
+"""Training: recordings to features, a PyTorch LSTM, a checkpoint and a report."""

@@ -1,7 +1,8 @@
-"""`python -m train`: fit a network on recordings, or make the demo corpus."""
+"""Train a network on recordings, or make the demo corpus."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -24,8 +25,10 @@ from .options import (
     Settings,
     SpeakerPattern,
     configured_recipes,
-    split_labels,
+    dataset_spec,
 )
+
+_LOGGER = logging.getLogger("train")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -50,30 +53,25 @@ def fit_command(
     seed: Seed = 0,
     inner: Inner = 3,
     run: Annotated[
-        Path | None, typer.Option(help="The run's folder [default: a new one below --runs].")
+        Path | None, typer.Option(help="Run folder [default: a new one in --runs].")
     ] = None,
-    runs: Annotated[Path, typer.Option(help="Where the numbered run folders are.")] = Path("runs"),
+    runs: Annotated[Path, typer.Option(help="Folder of the numbered run folders.")] = Path("runs"),
     cache: Cache = CACHE,
     device: Device = "auto",
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with --run, or with the newest run.")
+        bool, typer.Option("--resume", help="Continue --run, or the newest run.")
     ] = False,
 ) -> None:
-    """Train one network; the epoch is chosen on validation speakers, test speakers are scored."""
+    """Train a network; validation speakers select the epoch, test speakers are scored."""
     from .device import pick_device
     from .pipeline import train_run
 
     train_run(
-        data,
+        dataset_spec(data, labels, auxiliary, speaker_pattern, noise, cache),
         recipes=configured_recipes(recipe, mfcc, settings, epochs, seed),
-        labels=split_labels(labels),
-        auxiliary=split_labels(auxiliary) or [],
-        speaker_pattern=speaker_pattern,
-        noise=noise or [],
         inner=inner,
         run=run,
         runs=runs,
-        cache=cache,
         resume=resume,
         device=pick_device(device),
     )
@@ -82,19 +80,20 @@ def fit_command(
 @app.command("demo-corpus")
 def demo_corpus_command(
     folder: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")],
-    speakers: int = 8,
+    speakers: Annotated[int, typer.Option(help="Number of speakers.")] = 8,
     clips: Annotated[int, typer.Option(help="Clips per speaker and label.")] = 6,
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
 ) -> None:
-    """Synthesise a small corpus to try the commands on; it says nothing about real voices."""
+    """Synthesise a small corpus to try the commands; it is not representative of real voices."""
     from .data.demo_corpus import write_corpus
 
-    print(f"{write_corpus(folder, speakers, clips, seed)} clips in {folder}")
+    _LOGGER.info("%s clips in %s", write_corpus(folder, speakers, clips, seed), folder)
 
 
 def main() -> None:
+    """Run the command line."""
     run(app, "train")
 
 
-if __name__ == "__main__":  # not in the workers that evaluate starts
+if __name__ == "__main__":  # not in the worker processes of evaluate
     main()

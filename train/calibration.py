@@ -1,4 +1,4 @@
-"""Are the probabilities honest? Temperature, calibration error, and when to say "uncertain"."""
+"""Calibration: temperature scaling, calibration error, and the threshold for "uncertain"."""
 
 from __future__ import annotations
 
@@ -9,31 +9,43 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-# Bins of confidence, as in Guo et al. 2017.
-BINS = 15
+from .markdown import markdown_table
+
+# Confidence bins of the calibration error, as in Guo et al. 2017.
+N_BINS = 15
 
 
 def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
-    """The T > 0 for which softmax(logits / T) is most likely on held-out clips.
+    """Return the T > 0 that maximises the likelihood of softmax(logits / T) on held-out clips.
 
     Guo et al. 2017, "On Calibration of Modern Neural Networks", https://arxiv.org/abs/1706.04599
+
+    Args:
+        logits: `(n_clips, n_classes)`.
+        targets: Class indices `(n_clips,)`.
     """
-    return _likeliest(lambda temperature: logits / temperature, targets, 0.2, 10.0)
+    return _maximum_likelihood(lambda temperature: logits / temperature, targets, 0.2, 10.0)
 
 
-def fit_gain(logits: np.ndarray, beliefs: np.ndarray, targets: np.ndarray) -> float:
-    """The G > 0 for which softmax(g * logits), with g = 1 + (G - 1) * belief, is most likely.
+def fit_gain(logits: np.ndarray, map_weights: np.ndarray, targets: np.ndarray) -> float:
+    """Return the G > 0 that maximises the likelihood of softmax(g * logits).
 
-    logits: `(n_clips, n_classes)` at the right temperature for voices that are not known.
-    beliefs: how well each voice is known, `(n_clips,)`, 0 to 1.
+    The gain of each clip is g = 1 + (G - 1) * map_weight.
+
+    Args:
+        logits: `(n_clips, n_classes)`, at the right temperature for unknown speakers.
+        map_weights: Weight of each speaker's profile, `(n_clips,)`, 0 to 1.
+        targets: Class indices `(n_clips,)`.
     """
-    return _likeliest(lambda gain: logits * (1 + (gain - 1) * beliefs)[:, None], targets, 0.2, 5.0)
+    return _maximum_likelihood(
+        lambda gain: logits * (1 + (gain - 1) * map_weights)[:, None], targets, 0.2, 5.0
+    )
 
 
-def _likeliest(
+def _maximum_likelihood(
     logits_at: Callable[[float], np.ndarray], targets: np.ndarray, low: float, high: float
 ) -> float:
-    """The value from `low` to `high`, above 0, whose logits make the targets most likely."""
+    """Return the value between `low` and `high`, above 0, whose logits fit the targets best."""
     rows = np.arange(len(targets))
 
     def loss(log_value: float) -> float:
@@ -44,20 +56,24 @@ def _likeliest(
 
 
 def reliability(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
-    """The expected calibration error (ECE) and its bins, from `(n_clips, n_classes)`.
+    """Return the expected calibration error (ECE) and its bins.
 
-    The mean, over the clips, of |accuracy - confidence| in their bin of confidence; 0 to 1.
+    The ECE is the mean, over the clips, of |accuracy - confidence| in their confidence bin, 0 to 1.
+
+    Args:
+        probabilities: `(n_clips, n_classes)`.
+        targets: Class indices `(n_clips,)`.
     """
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == targets
-    which = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
     rows = []
-    for k in range(BINS):
-        inside = which == k
+    for k in range(N_BINS):
+        inside = bins == k
         if inside.any():
             rows.append(
                 {
-                    "from": k / BINS,
+                    "from": k / N_BINS,
                     "clips": int(inside.sum()),
                     "confidence": float(confidence[inside].mean()),
                     "accuracy": float(correct[inside].mean()),
@@ -68,9 +84,15 @@ def reliability(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, Any
 
 
 def coverage_curve(probabilities: np.ndarray, targets: np.ndarray) -> list[dict[str, float]]:
-    """What a threshold on the confidence costs and brings: a row per threshold 0, 0.05, … 0.95.
+    """Return coverage and accuracy for confidence thresholds of 0, 0.05, … 0.95.
 
-    coverage: share of clips that are answered; accuracy: share of those that are right.
+    Args:
+        probabilities: `(n_clips, n_classes)`.
+        targets: Class indices `(n_clips,)`.
+
+    Returns:
+        A row per threshold. `coverage` is the share of clips at or above it; `accuracy` is the
+        share of those that are correct. The rows end where no clip is left.
     """
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == targets
@@ -90,15 +112,18 @@ def coverage_curve(probabilities: np.ndarray, targets: np.ndarray) -> list[dict[
 
 
 def choose_threshold(curve: list[dict[str, float]], n_labels: int, coverage: float = 0.85) -> float:
-    """The highest threshold of a coverage curve that still answers `coverage` of the clips; 0 where
-    that is no more than 1/n_labels, which no confidence is below."""
+    """Return the highest threshold of a coverage curve with at least `coverage`.
+
+    The result is 0 if that threshold is at most 1 / n_labels: no confidence is lower.
+    """
     threshold = max(row["threshold"] for row in curve if row["coverage"] >= coverage)
     return threshold if threshold > 1 / n_labels else 0.0
 
 
 def coverage_markdown(curve: list[dict[str, float]]) -> str:
-    """The rows of a table: threshold, answered %, of those right %."""
-    return "\n".join(
-        f"| {row['threshold']:.2f} | {100 * row['coverage']:.0f} | {100 * row['accuracy']:.1f} |"
+    """Return a coverage curve as a Markdown table."""
+    rows = [
+        [f"{row['threshold']:.2f}", f"{100 * row['coverage']:.0f}", f"{100 * row['accuracy']:.1f}"]
         for row in curve
-    )
+    ]
+    return markdown_table(["threshold", "coverage %", "accuracy of those %"], rows, "rrr")

@@ -1,7 +1,8 @@
-"""How `python -m train` and `python -m export` end: what a person can mend is one line."""
+"""Entry point of `python -m train`, `evaluate` and `export`: console output and errors."""
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 
@@ -11,14 +12,26 @@ from edge_runtime import EdgeSerError
 from edge_runtime.messages import printable, system_reason
 
 
-def run(app: typer.Typer, name: str) -> None:
-    """Run the command line; errors go to stderr, one line each, and the exit status is 1.
+class _ConsoleHandler(logging.Handler):
+    """Prints messages to stdout; a closed stdout ends the command, as with `print`."""
 
-    `kill` ends it as Ctrl-C does, with all processes that it has begun.
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), flush=True)
+
+
+def run(app: typer.Typer, name: str) -> None:
+    """Run a command line; report errors on stderr, one line each, with exit status 1.
+
+    SIGTERM ends it as Ctrl-C does, together with the processes that it started.
+
+    Args:
+        app: The commands.
+        name: Program name, which begins every error message.
     """
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    for stream in (sys.stdout, sys.stderr):  # names of files need not be text
+    for stream in (sys.stdout, sys.stderr):  # file names may not be valid text
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    log_to_console()
     try:
         app()
     except EdgeSerError as error:
@@ -27,8 +40,17 @@ def run(app: typer.Typer, name: str) -> None:
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(f"{name}: {printable(where + system_reason(error))}")
     except RuntimeError as error:
-        if "can't allocate memory" not in str(error):  # torch's way of saying it
+        if "can't allocate memory" not in str(error):  # how torch reports it
             raise
-        sys.exit(f"{name}: the memory is not enough for a network or batches of that size")
+        sys.exit(f"{name}: not enough memory for a network or batches of this size")
     except MemoryError:
-        sys.exit(f"{name}: the memory is not enough; give fewer recordings, or fewer --jobs")
+        sys.exit(f"{name}: not enough memory; use fewer recordings or fewer --jobs")
+
+
+def log_to_console() -> None:
+    """Print the messages of the training packages to stdout."""
+    for package in ("train", "evaluate", "export"):
+        logger = logging.getLogger(package)
+        logger.setLevel(logging.INFO)
+        if not logger.handlers:
+            logger.addHandler(_ConsoleHandler())

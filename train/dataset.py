@@ -1,8 +1,10 @@
-"""The recordings of a training: found, read, and told of."""
+"""Load a dataset: scan the folders, compute features, report what was found."""
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,85 +17,120 @@ from .data.naming_schemes import LICENCES
 from .data.noise import noise_features
 from .recipes import Recipe
 
-MAX_LISTED_CLIPS = 20  # lines about clips that are left out; report.json has them all
+_LOGGER = logging.getLogger(__name__)
+
+MAX_LISTED_CLIPS = 20  # lines per reason for leaving out a clip; report.json lists all
+
+FEATURE_CACHE = Path(".cache/features")
 
 
-def open_dataset(
-    data: list[Path],
-    labels: list[str] | None,
-    auxiliary: list[str],
-    speaker_pattern: str | None,
-    recipe: Recipe,
-    cache: Path,
-    noise: list[Path],
-) -> Dataset:
-    """Scan, compute features, and say what was found and what was left out.
+@dataclass(frozen=True)
+class DatasetSpec:
+    """The recordings of a training and how to read them.
 
-    `labels` are answered (None: all but the auxiliary ones); `auxiliary` are trained on alone
-    (["all"]: all others). `noise`: folders of recordings without speech, beside the noise that is
-    synthesised, for networks that learn to tell it from speech.
+    Attributes:
+        data: Folders of recordings, or manifests.
+        labels: Labels that the network answers. Default: all that occur, without the auxiliary
+            ones.
+        auxiliary: Labels that are trained on but never answered; "all" means all others.
+        speaker_pattern: Regular expression over the path whose first group is the speaker.
+        noise: Folders of recordings without speech, in addition to synthesised noise, for networks
+            with a speech output.
+        cache: Folder of cached features.
     """
-    others = {canonical_label(label) for label in auxiliary}
-    if "all" in others and labels is None:
-        raise DatasetError("--auxiliary all: say with --labels which labels are answered")
-    wanted = None if labels is None or "all" in others else {*labels, *others}
-    everything = find_clips(data, speaker_pattern)
-    clips = selected(everything, wanted, data)
-    found = {clip.label for clip in clips}
-    answered = found - others if labels is None else {canonical_label(label) for label in labels}
-    unknown = (answered | others) - found - {"all"}
-    if unknown or len(answered) < 2:
+
+    data: tuple[Path, ...]
+    labels: tuple[str, ...] | None = None
+    auxiliary: tuple[str, ...] = ()
+    speaker_pattern: str | None = None
+    noise: tuple[Path, ...] = ()
+    cache: Path = FEATURE_CACHE
+
+
+def open_dataset(spec: DatasetSpec, recipe: Recipe) -> Dataset:
+    """Scan the recordings, compute their features, and log what was found and left out.
+
+    Raises:
+        DatasetError: If the labels do not occur, or fewer than two can be answered.
+    """
+    auxiliary = {canonical_label(label) for label in spec.auxiliary}
+    if "all" in auxiliary and spec.labels is None:
+        raise DatasetError("--auxiliary all requires --labels, the labels to answer")
+    all_others = spec.labels is None or "all" in auxiliary
+    requested = None if all_others else {*(spec.labels or ()), *auxiliary}
+    scanned = find_clips(list(spec.data), spec.speaker_pattern)
+    clips = selected(scanned, requested, list(spec.data))
+    present = {clip.label for clip in clips}
+    answered = (
+        present - auxiliary
+        if spec.labels is None
+        else {canonical_label(label) for label in spec.labels}
+    )
+    missing = (answered | auxiliary) - present - {"all"}
+    if missing or len(answered) < 2:
         raise DatasetError(
-            f"the labels that occur are {', '.join(sorted(found))}; "
-            + (f"not {', '.join(sorted(unknown))}" if unknown else "two or more must be answered")
+            (
+                f"labels not found: {', '.join(sorted(missing))}"
+                if missing
+                else f"{len(answered)} label to answer; at least two are required"
+            )
+            + f"; the labels in the data are {', '.join(sorted(present))}"
         )
-    dataset = load_clips(everything, answered, found, recipe, cache, noise)
+    dataset = load_clips(scanned, answered, present, recipe, spec)
     dataset.notes = (*spellings(clips), *unused_folders(clips), *same_names(clips))
-    for what, lines in (("Skipped", dataset.unreadable), ("Duplicate", dataset.duplicates)):
-        for line in lines[:MAX_LISTED_CLIPS]:
-            say(f"{what}: {line}")
-        if len(lines) > MAX_LISTED_CLIPS:
-            print(f"{what}: … and {len(lines) - MAX_LISTED_CLIPS:,} more")
-    if dataset.unreadable:
-        print(f"{len(dataset.unreadable):,} of {len(clips):,} clips cannot be used")
-    for corpus in corpora_of(dataset):
-        counts = ", ".join(f"{label} {count}" for label, count in corpus["labels"].items())
-        say(
-            f"{corpus['name']}: {corpus['clips']} clips, {corpus['speakers'] or 'unknown'} "
-            f"speakers, {corpus['minutes']} min ({counts})"
-        )
+    _log_summary(dataset, len(clips))
     return dataset
 
 
 def load_clips(
-    clips: list[Clip],
-    answered: set[str],
-    trained: set[str],
-    recipe: Recipe,
-    cache: Path,
-    noise: list[Path],
+    clips: list[Clip], answered: set[str], trained: set[str], recipe: Recipe, spec: DatasetSpec
 ) -> Dataset:
-    """The features of the clips whose label is in `trained`, and of the noise where the network
-    learns to tell it from speech; labels that are not in `answered` are auxiliary."""
-    dataset = load_dataset(clips, recipe.mfcc_config, cache, recipe.silence, trained)
+    """Compute the features of clips, and of noise if the network has a speech output.
+
+    Args:
+        clips: All scanned clips.
+        answered: Labels that the network answers.
+        trained: Labels to train on; those that are not in `answered` are auxiliary.
+        recipe: Its front end computes the features.
+        spec: Its cache and noise are used.
+    """
+    dataset = load_dataset(clips, recipe.mfcc_config, spec.cache, recipe.silence, trained)
     dataset.auxiliary = frozenset(trained - answered)
     if recipe.network.speech:
-        dataset.noises = noise_features(recipe.mfcc_config, recipe.silence, noise)
+        dataset.noises = noise_features(recipe.mfcc_config, recipe.silence, list(spec.noise))
     return dataset
 
 
-def corpora_of(dataset: Dataset) -> list[dict[str, Any]]:
-    """A row per corpus, in the order of their names."""
+def _log_summary(dataset: Dataset, n_scanned: int) -> None:
+    """Log the clips that were left out and a line per corpus."""
+    for reason, lines in (("Skipped", dataset.unreadable), ("Duplicate", dataset.duplicates)):
+        for line in lines[:MAX_LISTED_CLIPS]:
+            _LOGGER.info("%s", printable(f"{reason}: {line}"))
+        if len(lines) > MAX_LISTED_CLIPS:
+            _LOGGER.info("%s: … and %s more", reason, f"{len(lines) - MAX_LISTED_CLIPS:,}")
+    if dataset.unreadable:
+        _LOGGER.info(f"{len(dataset.unreadable):,} of {n_scanned:,} clips cannot be used")
+    for corpus in corpus_summaries(dataset):
+        counts = ", ".join(f"{label} {count}" for label, count in corpus["labels"].items())
+        line = (
+            f"{corpus['name']}: {corpus['clips']} clips, {corpus['speakers'] or 'unknown'} "
+            f"speakers, {corpus['minutes']} min ({counts})"
+        )
+        _LOGGER.info("%s", printable(line))
+
+
+def corpus_summaries(dataset: Dataset) -> list[dict[str, Any]]:
+    """Return the size, labels and licence of each corpus, sorted by name."""
     rows = []
     for corpus in sorted({clip.corpus for clip in dataset.clips}):
-        inside = [i for i, clip in enumerate(dataset.clips) if clip.corpus == corpus]
-        counts = Counter(dataset.clips[i].label for i in inside)
+        indices = [i for i, clip in enumerate(dataset.clips) if clip.corpus == corpus]
+        counts = Counter(dataset.clips[i].label for i in indices)
         rows.append(
             {
                 "name": corpus,
-                "clips": len(inside),
-                "speakers": len({dataset.clips[i].speaker for i in inside} - {None}),
-                "minutes": round(sum(dataset.seconds[i] for i in inside) / 60, 1),
+                "clips": len(indices),
+                "speakers": len({dataset.clips[i].speaker for i in indices} - {None}),
+                "minutes": round(sum(dataset.seconds[i] for i in indices) / 60, 1),
                 "labels": {label: counts[label] for label in sorted(counts)},
                 "licence": LICENCES.get(corpus, "that of the recordings"),
             }
@@ -101,9 +138,9 @@ def corpora_of(dataset: Dataset) -> list[dict[str, Any]]:
     return rows
 
 
-def licence_of(dataset: Dataset) -> str:
-    """What the corpora impose on the weights."""
-    rows = corpora_of(dataset)
+def weights_licence(dataset: Dataset) -> str:
+    """Return the restrictions that the corpora impose on the weights."""
+    rows = corpus_summaries(dataset)
     sources = "; ".join(f"{row['name']}: {row['licence']}" for row in rows)
     if any("NC" in row["licence"] for row in rows):
         return (
@@ -113,12 +150,7 @@ def licence_of(dataset: Dataset) -> str:
     return f"The licences of the recordings apply ({sources})"
 
 
-def left_out_of(dataset: Dataset) -> str:
-    """How many clips were not used, empty where all were."""
+def left_out_summary(dataset: Dataset) -> str:
+    """Return the number of unreadable and duplicate clips as text, or "" for no such clip."""
     counts = {"unreadable": len(dataset.unreadable), "duplicates": dataset.n_dropped}
-    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
-
-
-def say(line: str) -> None:
-    """Print what may hold names of files: one line, whatever they hold."""
-    print(printable(line))
+    return ", ".join(f"{count:,} {reason}" for reason, count in counts.items() if count)

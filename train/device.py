@@ -1,4 +1,4 @@
-"""What computes: the CPU, or an accelerator that torch knows."""
+"""Selection of the torch device."""
 
 from __future__ import annotations
 
@@ -8,20 +8,27 @@ from edge_runtime import ConfigError
 
 
 def pick_device(name: str) -> str:
-    """`name` as torch has it; "auto" is an accelerator where there is one, else the CPU.
+    """Return the torch device for `--device`.
 
-    >>> pick_device("cpu")
-    'cpu'
+    Args:
+        name: A torch device, or "auto" for an accelerator if available, else the CPU.
+
+    Raises:
+        ConfigError: If torch cannot use the device.
+
+    Example:
+        >>> pick_device("cpu")
+        'cpu'
     """
     if name == "auto":
         if torch.cuda.is_available():
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        torch.zeros(1, device=name).cpu()  # "meta" computes nothing
+        torch.zeros(1, device=name).cpu()  # fails for "meta", which computes nothing
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).partition("\n")[0]
         raise ConfigError(
-            f"--device {name}: torch cannot use it ({reason}); wanted auto, cpu, cuda or mps"
+            f"--device {name} is not available in torch ({reason}); expected auto, cpu, cuda or mps"
         ) from error
     return name

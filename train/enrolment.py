@@ -1,4 +1,8 @@
-"""Unlabelled speech of unseen speakers: the protocols' side of profiles and `listen --adapt`."""
+"""Speaker enrolment and adaptation on held-out speakers.
+
+Evaluates speaker profiles and `listen --adapt` with unlabelled speech of unseen speakers, and fits
+the gain of profiles.
+"""
 
 from __future__ import annotations
 
@@ -19,42 +23,72 @@ ENROLMENT_SECONDS = 60.0
 
 
 def logits_with_profiles(
-    model: Network, dataset: Dataset, indices: list[int], logits: np.ndarray, seed: int
+    network: Network, dataset: Dataset, indices: list[int], logits: np.ndarray, seed: int
 ) -> np.ndarray:
-    """The logits `(len(indices), n_labels)` that the model gives these clips, as a profile of each
-    speaker, made of a minute of the speaker's other clips, has them read."""
-    gain = model.card.profile_gain
-    found = logits.copy()
-    for order in _in_random_order(dataset, indices, seed):
-        of_clip: dict[int, tuple[np.ndarray, float]] = {}  # mean logits, seconds of speech
+    """Correct the logits of each clip with a profile of its speaker.
+
+    The profile is made of a minute of the speaker's other clips.
+
+    Args:
+        network: The network that computed the logits.
+        dataset: The dataset of the clips.
+        indices: The clips.
+        logits: Logits of these clips, `(len(indices), n_labels)`.
+        seed: Seed of the order of a speaker's clips.
+
+    Returns:
+        Corrected logits `(len(indices), n_labels)`.
+    """
+    gain = network.card.profile_gain
+    corrected = logits.copy()
+    for order in _shuffled_rows_by_speaker(dataset, indices, seed):
+        clip_means: dict[int, tuple[np.ndarray, float]] = {}  # mean logits, seconds of speech
         for row in order:
-            minute = _minute(dataset, indices, [other for other in order if other != row])
-            for other in minute:
-                if other not in of_clip:
-                    of_clip[other] = mean_logits(model, [dataset.frames[indices[other]]])
-            means, seconds = zip(*(of_clip[other] for other in minute)) if minute else ((), ())
+            enrolment = _enrolment_rows(
+                dataset, indices, [other for other in order if other != row]
+            )
+            for other in enrolment:
+                if other not in clip_means:
+                    clip_means[other] = mean_logits(network, [dataset.frames[indices[other]]])
+            means, seconds = (
+                zip(*(clip_means[other] for other in enrolment)) if enrolment else ((), ())
+            )
             if sum(seconds):
                 mean = np.average(means, axis=0, weights=seconds)
-                found[row] = SpeakerBias.estimate(mean, sum(seconds), gain).correct(logits[row])
-    return found
+                bias = SpeakerBias.estimate(mean, sum(seconds), gain)
+                corrected[row] = bias.correct(logits[row])
+    return corrected
 
 
-def logits_adapting(
-    model: Network, dataset: Dataset, indices: list[int], logits: np.ndarray, seed: int
+def logits_with_adaptation(
+    network: Network, dataset: Dataset, indices: list[int], logits: np.ndarray, seed: int
 ) -> np.ndarray:
-    """The logits `(len(indices), n_labels)` that `listen --adapt` would give these clips if it
-    heard all of a speaker one after the other, in a random order, beginning anew with each."""
+    """Correct the logits of each clip as `listen --adapt` does.
+
+    The clips of each speaker are processed one after the other in random order; adaptation starts
+    anew with each speaker.
+
+    Args:
+        network: The network that computed the logits.
+        dataset: The dataset of the clips.
+        indices: The clips.
+        logits: Logits of these clips, `(len(indices), n_labels)`.
+        seed: Seed of the order of a speaker's clips.
+
+    Returns:
+        Corrected logits `(len(indices), n_labels)`.
+    """
     period = dataset.mfcc_config.frame_period
-    found = logits.copy()
-    for order in _in_random_order(dataset, indices, seed):
-        adaptation = SpeakerAdaptation(logits.shape[1], model.card.profile_gain)
+    corrected = logits.copy()
+    for order in _shuffled_rows_by_speaker(dataset, indices, seed):
+        adaptation = SpeakerAdaptation(logits.shape[1], network.card.profile_gain)
         for row in order:
-            found[row] = adaptation.bias().correct(logits[row])
+            corrected[row] = adaptation.bias().correct(logits[row])
             adaptation.update(logits[row], len(dataset.frames[indices[row]]) * period)
-    return found
+    return corrected
 
 
-def profile_gain(
+def fit_profile_gain(
     dataset: Dataset,
     indices: list[int],
     logits: np.ndarray,
@@ -63,34 +97,42 @@ def profile_gain(
     seed: int,
     counted: np.ndarray,
 ) -> float:
-    """`ModelCard.profile_gain`: what makes the answers to validation clips honest where a profile
-    of a minute is used; of the rows that are `counted`. 1 where no speaker is known so well.
+    """Fit `ModelCard.profile_gain`, which calibrates the answers of speakers with a profile.
 
-    The clips that a profile was made of do not count: of those it takes a part of what they say
-    themselves, and to make that good is no gain.
+    Clips that a profile is made of do not count: the profile subtracts a part of their own logits,
+    and compensating for that would not be a gain.
 
-    logits: `(len(indices), n_labels)`, of networks that do not know these speakers.
+    Args:
+        dataset: The dataset of the validation clips.
+        indices: The validation clips.
+        logits: `(len(indices), n_labels)`, from networks not trained on these speakers.
+        targets: Class indices `(len(indices),)`.
+        temperature: Temperature for unknown speakers.
+        seed: Seed of the order of a speaker's clips.
+        counted: Clips to fit on, bool `(len(indices),)`.
+
+    Returns:
+        The gain; 1 if no speaker has a minute of speech and further clips.
     """
     period = dataset.mfcc_config.frame_period
-    without, beliefs = logits.copy(), np.zeros(len(indices))
-    for order in _in_random_order(dataset, indices, seed):
-        minute = _minute(dataset, indices, order)
-        if sum(dataset.seconds[indices[row]] for row in minute) < ENROLMENT_SECONDS:
+    unbiased, map_weights = logits.copy(), np.zeros(len(indices))
+    for order in _shuffled_rows_by_speaker(dataset, indices, seed):
+        enrolment = _enrolment_rows(dataset, indices, order)
+        if sum(dataset.seconds[indices[row]] for row in enrolment) < ENROLMENT_SECONDS:
             continue
-        seconds = np.array([len(dataset.frames[indices[row]]) * period for row in minute])
-        mean, heard = np.average(logits[minute], axis=0, weights=seconds), float(seconds.sum())
-        others = sorted(set(order) - set(minute))
-        beliefs[others] = map_weight(heard)
-        without[others] = SpeakerBias.estimate(mean, heard, full_gain=1.0).correct(logits[others])
-    counted = counted & (beliefs > 0)
+        seconds = np.array([len(dataset.frames[indices[row]]) * period for row in enrolment])
+        mean, total = np.average(logits[enrolment], axis=0, weights=seconds), float(seconds.sum())
+        others = sorted(set(order) - set(enrolment))
+        map_weights[others] = map_weight(total)
+        unbiased[others] = SpeakerBias.estimate(mean, total, full_gain=1.0).correct(logits[others])
+    counted = counted & (map_weights > 0)
     if not counted.any():
         return 1.0
-    return fit_gain(without[counted] / temperature, beliefs[counted], targets[counted])
+    return fit_gain(unbiased[counted] / temperature, map_weights[counted], targets[counted])
 
 
-def _in_random_order(dataset: Dataset, indices: list[int], seed: int) -> list[list[int]]:
-    """For each speaker that is known, the rows of `indices` that are theirs, whatever their labels,
-    which are not looked at."""
+def _shuffled_rows_by_speaker(dataset: Dataset, indices: list[int], seed: int) -> list[list[int]]:
+    """Return the rows of `indices` of each known speaker, in random order; labels are ignored."""
     by_speaker: dict[str, list[int]] = defaultdict(list)
     for row, i in enumerate(indices):
         speaker = dataset.clips[i].speaker
@@ -104,12 +146,12 @@ def _in_random_order(dataset: Dataset, indices: list[int], seed: int) -> list[li
     ]
 
 
-def _minute(dataset: Dataset, indices: list[int], order: list[int]) -> list[int]:
-    """The first of these rows whose clips make a minute, or all."""
-    minute, seconds = [], 0.0
+def _enrolment_rows(dataset: Dataset, indices: list[int], order: list[int]) -> list[int]:
+    """Return the first of these rows that make up a minute, or all of them."""
+    enrolment, seconds = [], 0.0
     for row in order:
         if seconds >= ENROLMENT_SECONDS:
             break
-        minute.append(row)
+        enrolment.append(row)
         seconds += dataset.seconds[indices[row]]
-    return minute
+    return enrolment

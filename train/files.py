@@ -1,4 +1,4 @@
-"""What a run leaves behind, written whole or not at all, and read without trust."""
+"""Files of runs and reports: atomic writes, safe loading of checkpoints, folder locks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import csv
 import io
 import json
-import os
 import pickle
 import re
 import stat
@@ -17,27 +16,34 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from edge_runtime import ConfigError, EdgeSerError
 from edge_runtime.files import atomic_replace
 from edge_runtime.messages import shorten_error, system_reason
 
-# Bytes that a file of torch may unfold to; ours have some millions.
-MAX_TORCH = 2 << 30
+# Upper bound on the uncompressed size of a PyTorch file; checkpoints have a few megabytes.
+MAX_TORCH_BYTES = 2 << 30
+
+LOCK = ".lock"  # stays in the folder; the lock on it ends with the process
 
 
 def with_extra_suffix(report: Path, suffix: str) -> Path:
-    """`report` with a suffix behind its name, whatever dots that has.
+    """Append a suffix to a file name, whatever dots it contains.
 
-    >>> beside(Path("reports/v1.2"), ".json").name
-    'v1.2.json'
+    Example:
+        >>> with_extra_suffix(Path("reports/v1.2"), ".json").name
+        'v1.2.json'
     """
     return report.with_name(report.name + suffix)
 
 
 def report_path(report: Path) -> Path:
-    """Where a report goes, without the suffix of one of its files; ConfigError for no name of a
-    file. Its folder is made."""
+    """Return the path of a report without .json or .md, and create its folder.
+
+    Raises:
+        ConfigError: If the path has no file name.
+    """
     if report.suffix in (".json", ".md"):
         report = report.with_suffix("")
     if report.name in ("", ".."):
@@ -49,29 +55,36 @@ def report_path(report: Path) -> Path:
 
 
 def make_folder(folder: Path) -> None:
+    """Create a folder and its parents, unless it exists.
+
+    Raises:
+        EdgeSerError: If it cannot be created.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise EdgeSerError(f"{folder}: cannot be made: {system_reason(error)}") from error
+        raise EdgeSerError(f"{folder}: cannot be created: {system_reason(error)}") from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically, and create its folder."""
     make_folder(path.parent)
     with atomic_replace(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_text(path: Path, text: str) -> None:
-    """As UTF-8. A name of a file that is no text is written as JSON escapes it."""
+    """Write a UTF-8 text file; bytes of file names that are not valid text are escaped."""
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Write an indented JSON file."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_csv(path: Path, rows: list[dict[str, float]]) -> None:
-    """A table of rows that have the same keys."""
+    """Write a CSV file of rows with the same keys."""
     out = io.StringIO()
     writer = csv.DictWriter(out, rows[0].keys(), lineterminator="\n")
     writer.writeheader()
@@ -80,18 +93,23 @@ def write_csv(path: Path, rows: list[dict[str, float]]) -> None:
 
 
 def save_torch(path: Path, value: Any) -> None:
-    # By way of memory: torch reports a full disk as anything but an OSError.
+    """Write a PyTorch file atomically."""
+    # Through memory: torch does not report a full disk as an OSError.
     content = io.BytesIO()
     torch.save(value, content)
     write_bytes(path, content.getvalue())
 
 
 class TorchFileError(EdgeSerError):
-    """A file of torch that cannot be used; its message does not begin with the path."""
+    """A PyTorch file that cannot be used; the message does not include the path."""
 
 
 def load_torch(path: Path) -> dict[str, Any]:
-    """The values in a file that `save_torch` wrote. Executes no code from it, whatever it holds."""
+    """Load a file that `save_torch` wrote, without executing code from it.
+
+    Raises:
+        TorchFileError: If the file is missing, damaged, too large, or contains code.
+    """
     try:
         status = path.stat()
     except OSError as error:
@@ -102,27 +120,28 @@ def load_torch(path: Path) -> dict[str, Any]:
         size = status.st_size
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                size = max(size, sum(part.file_size for part in archive.infolist()))
-        if size > MAX_TORCH:
-            raise TorchFileError(f"unfolds to {size:,} bytes; wanted {MAX_TORCH:,} at most")
+                size = max(size, sum(entry.file_size for entry in archive.infolist()))
+        if size > MAX_TORCH_BYTES:
+            raise TorchFileError(f"expands to {size:,} bytes; at most {MAX_TORCH_BYTES:,} allowed")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what pickle is behind, before the error says it
+            warnings.simplefilter("ignore")  # warnings about pickle, before the error itself
             values = torch.load(path, weights_only=True, map_location="cpu")
     except TorchFileError:
         raise
-    except Exception as error:  # torch and pickle raise many kinds for a damaged file
-        # torch's own advice is to load it with code and all.
+    except Exception as error:  # torch and pickle raise many types for a damaged file
+        # torch's own message recommends loading the file with its code.
         code = re.search(r"(?:GLOBAL|unrecognized function) (\S+)", str(error))
         if code is not None:
             raise TorchFileError(
-                f"wants code to be run when it is loaded ({code[1]}); it was not: do not trust it"
+                f"contains code to run on loading ({code[1]}); it was not executed: do not trust "
+                "this file"
             ) from error
-        said = shorten_error(error)
+        reason = shorten_error(error)
         if isinstance(error, pickle.UnpicklingError):
-            said = "its values cannot be read without executing it, which was not done"
-        raise TorchFileError(f"is damaged or no file of torch: {said}") from error
+            reason = "its values cannot be read without executing code; nothing was executed"
+        raise TorchFileError(f"is damaged or not a PyTorch file: {reason}") from error
     if not isinstance(values, dict):
-        raise TorchFileError(f"holds a {type(values).__name__}; wanted a dict")
+        raise TorchFileError(f"holds a {type(values).__name__}; expected a dict")
     return values
 
 
@@ -132,31 +151,31 @@ class BusyError(EdgeSerError):
 
 @contextlib.contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Nobody else who asks writes to `folder` meanwhile: BusyError if somebody does already.
+    """Hold an exclusive lock on a folder, and remove temporary files of killed processes.
 
-    The system lets go of it when the process ends, however that comes about. What a process that
-    was killed has left half-written is removed.
+    The operating system releases the lock when the process ends, even if it is killed.
+
+    Args:
+        folder: The folder; created if it does not exist.
+
+    Raises:
+        BusyError: If another process holds the lock.
     """
     make_folder(folder)
+    lock = FileLock(folder / LOCK, timeout=0)
     try:
-        import fcntl
-    except ModuleNotFoundError:  # Windows
-        yield
-        return
-    lock = os.open(folder, os.O_RDONLY)
+        lock.acquire()
+    except Timeout:
+        raise BusyError(
+            f"{folder}: another process is writing to it; wait for it to end, or choose another "
+            "folder"
+        ) from None
+    except (OSError, NotImplementedError):  # a file system without locks
+        pass
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BusyError(
-                f"{folder}: another process is writing to it; wait for its end, or choose another "
-                "folder"
-            ) from None
-        except OSError:  # a file system without locks
-            pass
-        for left in folder.glob(".*.tmp"):
-            if left.name[1:-4].isdigit():  # as `replacing` calls them
-                left.unlink(missing_ok=True)
+        for path in folder.glob(".*.tmp"):
+            if path.name[1:-4].isdigit():  # named by `atomic_replace`
+                path.unlink(missing_ok=True)
         yield
     finally:
-        os.close(lock)
+        lock.release()

@@ -1,4 +1,4 @@
-"""One training: batches of clips of similar length, AdamW, the epoch chosen on other speakers."""
+"""Training of one network: optimiser, moving average, validation, resumable state."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,170 +18,68 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from edge_runtime import EdgeSerError
 from edge_runtime.messages import shorten_error
 
-from .calibration import fit_temperature
 from .data.features import Dataset
-from .data.folds import inner_folds
-from .distillation import Teachers
-from .enrolment import profile_gain
+from .distillation import DistillationTargets
 from .files import load_torch, save_torch
-from .loop import EpochLoop, FitConfig
+from .fit_config import FitConfig
+from .loop import EpochLoop
 from .metrics import scores
-from .network import EmotionLSTM, NetworkConfig
+from .network import EmotionLSTM
+from .network_config import NetworkConfig
 from .predict import predict
 
 
 @dataclass
-class Fit:
-    """A trained network and how it came about.
+class FitResult:
+    """A trained network and how it was selected.
 
-    The epoch, the temperature and the gain of a profile were chosen on clips that networks trained
-    without them had to answer; `unseen` are those clips, with these networks' logits, and their
-    logits of speech.
+    The epoch, the temperature and the profile gain were selected on the validation clips of the
+    folds, by networks trained without these clips.
+
+    Attributes:
+        network: The trained network.
+        temperature: Temperature of the softmax.
+        profile_gain: `ModelCard.profile_gain`.
+        best_epoch: The selected epoch, from 1.
+        history: A row per epoch; means over the folds.
+        val_clips: Indices of the validation clips of all folds.
+        logits: Logits of these clips, `(len(val_clips), n_classes)`.
+        speech_logits: Speech logits of these clips, `(len(val_clips),)`.
     """
 
     network: EmotionLSTM
     temperature: float
-    profile_gain: float  # that of `ModelCard`
+    profile_gain: float
     best_epoch: int
-    history: list[dict[str, float]]  # a row per epoch; means over the choosing networks
-    unseen: list[int]
-    logits: np.ndarray  # (len(unseen), n_classes)
-    speech_logits: np.ndarray  # (len(unseen),)
+    history: list[dict[str, float]]
+    val_clips: list[int]
+    logits: np.ndarray
+    speech_logits: np.ndarray
 
 
 class ResumeError(EdgeSerError):
-    """A run folder that belongs to other settings."""
-
-
-def choose_epoch(
-    data: Dataset,
-    clips: list[int],
-    folds: list[list[int]],
-    network_config: NetworkConfig,
-    config: FitConfig,
-    *,
-    device: str = "cpu",
-    state_file: Path | None = None,
-    resume: bool = False,
-    log: Callable[[str], None] = lambda line: None,
-) -> tuple[Fit, Teachers]:
-    """The first half of a training (`candidates.fit_best`): what those in `folds` choose, who are
-    left out in turn, and the networks that chose, at the end of their training.
-
-    The network of the `Fit` is the last of those.
-    """
-    courses = []
-    for k, fold in enumerate(folds):
-        file = state_file and state_file.with_name(f"choice-{k + 1}.{state_file.name}")
-        rest = sorted(set(clips) - set(fold))
-        fold = data.answerable(fold)
-        course = Trainer(data, rest, fold, network_config, config, device)
-        log(f"Choosing the epoch: {len(rest)} clips to train on, {len(fold)} to validate")
-        course.run(config.epochs, file, resume, log)
-        courses.append(course)
-    history = [
-        {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-        for rows in zip(*(course.history for course in courses))
-    ]
-    unseen = [i for course in courses for i in course.val]
-    epoch = best_epoch(history, len(unseen))
-    outputs = np.concatenate([course.outputs[epoch - 1].numpy() for course in courses])
-    logits, speech_logits = outputs[:, :-1], outputs[:, -1]
-    targets = courses[0].targets[unseen]
-    # Who has never heard a label cannot answer it, and no temperature makes that more honest.
-    known = np.concatenate([np.isin(c.targets[c.val], sorted(c.known)) for c in courses])
-    known = known if known.any() else ~known
-    temperature = fit_temperature(logits[known], targets[known])
-    gain = profile_gain(data, unseen, logits, targets, temperature, config.seed, known)
-    teachers = Teachers(
-        [course.average.module for course in courses], [course.known for course in courses]
-    )
-    found = Fit(
-        courses[-1].network, temperature, gain, epoch, history, unseen, logits, speech_logits
-    )
-    return found, teachers
-
-
-def train_on_all(
-    data: Dataset,
-    clips: list[int],
-    network_config: NetworkConfig,
-    config: FitConfig,
-    chosen: Fit,
-    teachers: Teachers,
-    *,
-    device: str = "cpu",
-    state_file: Path | None = None,
-    resume: bool = False,
-    log: Callable[[str], None] = lambda line: None,
-) -> Fit:
-    """The second half of a training: what `choose_epoch` found, with the network that is kept."""
-    log(f"Up to epoch {chosen.best_epoch}; training on all {len(clips)} clips")
-    training = Trainer(
-        data,
-        clips,
-        [],
-        network_config,
-        config,
-        device,
-        teachers if config.distillation_weight else None,
-    )
-    training.run(chosen.best_epoch, state_file, resume, log)
-    network = _answering(training.heard().cpu(), len(data.labels))
-    return dataclasses.replace(chosen, network=network)
-
-
-def best_epoch(history: list[dict[str, float]], n_clips: int) -> int:
-    """The last epoch, from 1, that is as good as the best, by UAR of `n_clips` validation clips.
-
-    UAR is the mean over a tenth of the training to either side, for that of a single epoch is luck
-    among others. As good is what is within one standard error of the best: a shorter training, its
-    learning rate cut off half-way down, has to be better by more than chance.
-    Breiman et al. 1984, "Classification and Regression Trees", section 3.4.3.
-    """
-    around = _smoothed(history)
-    best = max(around)
-    error = math.sqrt(best * (1 - best) / n_clips)
-    return 1 + max(k for k, uar in enumerate(around) if uar >= best - error)
-
-
-def validation_uar(found: Fit) -> float:
-    """How good a training was for those who chose its epoch, around that epoch."""
-    return _smoothed(found.history)[found.best_epoch - 1]
-
-
-def _smoothed(history: list[dict[str, float]]) -> list[float]:
-    """The mean UAR of a tenth of the training to either side of each epoch."""
-    reach = len(history) // 10
-    return [
-        float(np.mean([row["val_uar"] for row in history[max(0, k - reach) : k + reach + 1]]))
-        for k in range(len(history))
-    ]
-
-
-def validated(
-    data: Dataset,
-    clips: list[int],
-    fold: list[int],
-    network_config: NetworkConfig,
-    config: FitConfig,
-    last: int,
-) -> np.ndarray:
-    """The logits `(len(fold), n_classes)` that a network trained on the other `clips` has for those
-    in `fold`: the mean of those after each of the `last` epochs. Where it is taught, then by three
-    networks that were each trained without a third of the speakers."""
-    rest = sorted(set(clips) - set(fold))
-    teachers = None
-    if config.distillation_weight:
-        folds = inner_folds(data.clips, rest, 3, config.seed, data.labels)
-        _, teachers = choose_epoch(data, rest, folds, network_config, config)
-    training = Trainer(data, rest, fold, network_config, config, "cpu", teachers)
-    training.run(config.epochs, None, False, lambda line: None)
-    return torch.stack(training.outputs[-last:]).mean(dim=0).numpy()[:, :-1]
+    """A stored state that is damaged or belongs to other settings."""
 
 
 class Trainer:
-    """One network on its way: epoch after epoch, each stored so that it can be resumed."""
+    """Trains one network, and stores the state after each epoch to resume from.
+
+    Args:
+        data: The dataset.
+        train: Indices of the training clips.
+        val: Indices of the validation clips; may be empty.
+        network_config: The architecture; the number of classes is set from the data.
+        config: The hyperparameters.
+        device: Torch device.
+        distillation: Targets of the distillation loss. Default: labels alone.
+
+    Attributes:
+        network: The network in training.
+        targets: Class index of every clip of the dataset, `(n_clips,)`.
+        trained_classes: Classes that occur in the training clips.
+        history: A row per epoch.
+        outputs: Outputs for the validation clips after each epoch, `(len(val), n_labels + 1)` each.
+    """
 
     def __init__(
         self,
@@ -191,7 +89,7 @@ class Trainer:
         network_config: NetworkConfig,
         config: FitConfig,
         device: str,
-        teachers: Teachers | None = None,
+        distillation: DistillationTargets | None = None,
     ) -> None:
         self.data, self.val, self.config = data, val, config
         classes = data.classes
@@ -202,16 +100,16 @@ class Trainer:
         network.mean.copy_(torch.from_numpy(frames.mean(axis=0)))
         network.std.copy_(torch.from_numpy(frames.std(axis=0)).clamp(min=1e-3))
         self.targets = np.array([classes.index(clip.label) for clip in data.clips])
-        self.known = {int(target) for target in self.targets[train]}
+        self.trained_classes = {int(target) for target in self.targets[train]}
         self.optimizer = torch.optim.AdamW(
             network.parameters(),
             lr=config.learning_rate,
             weight_decay=config.weight_decay,
             fused=True,
         )
-        self.epochs = EpochLoop(data, train, self.targets, config, network, teachers)
-        memory = min(config.ema_epochs, config.epochs / 5)
-        steps = memory * -(-len(train) // config.batch_size)
+        self.loop = EpochLoop(data, train, self.targets, config, network, distillation)
+        epochs = min(config.ema_epochs, config.epochs / 5)
+        steps = epochs * -(-len(train) // config.batch_size)
         self.average = average = AveragedModel(
             network, multi_avg_fn=get_ema_multi_avg_fn(math.exp(-1 / steps)), use_buffers=False
         )
@@ -219,57 +117,72 @@ class Trainer:
         self.settings = {
             "network": dataclasses.asdict(network_config),
             "fit": dataclasses.asdict(config),
-            "teachers": None if teachers is None else teachers.digest(),
+            "distillation": None if distillation is None else distillation.digest(),
             "labels": classes,
-            "train": _names(data, train),
-            "val": _names(data, val),
-            # What the names do not tell: front end, content and labels of the files, noise.
+            "train": _file_names(data, train),
+            "val": _file_names(data, val),
+            # Front end, content and labels of the files, and noise.
             "recordings": data.digest([*train, *val]),
         }
         self.history: list[dict[str, float]] = []
-        self.outputs: list[torch.Tensor] = []  # of the validation clips, after each epoch
+        self.outputs: list[torch.Tensor] = []
 
     def run(
         self, until: int, state_file: Path | None, resume: bool, log: Callable[[str], None]
     ) -> None:
-        """Train up to the epoch `until`."""
+        """Train up to an epoch.
+
+        Args:
+            until: The last epoch, from 1.
+            state_file: Where the state is stored after each epoch. None: nowhere.
+            resume: Continue from the stored state, if there is one.
+            log: Receives the progress lines.
+
+        Raises:
+            ResumeError: If the stored state is damaged, belongs to other settings, or was trained
+                for more epochs.
+        """
         if resume and state_file is not None and state_file.exists():
             self._load(state_file)
             log(f"Resumed after epoch {len(self.history)} from {state_file}")
             if len(self.history) > until:
                 raise ResumeError(
-                    f"{state_file}: has been trained for {len(self.history)} epochs, and {until} "
-                    "are wanted; remove it to train that part again"
+                    f"{state_file}: was trained for {len(self.history)} epochs, but {until} were "
+                    "requested; remove it to train this part again"
                 )
         for epoch in range(len(self.history) + 1, until + 1):
             started = time.perf_counter()
-            row = {"epoch": epoch, "train_loss": self.epochs.run(epoch, self.optimizer, log)}
+            row = {"epoch": epoch, "train_loss": self.loop.run(epoch, self.optimizer, log)}
             if self.val:
                 row |= self._validate(log)
             self.history.append(row | {"seconds": time.perf_counter() - started})
             if state_file is not None:
                 self._save(state_file)
 
-    def heard(self) -> EmotionLSTM:
-        """The network as it answers."""
-        network, config = self.average.module, self.config
-        deviation = config.vtl_smoothing * config.augment.vtlp
+    @property
+    def averaged_network(self) -> EmotionLSTM:
+        """The network with the moving average of the weights."""
+        return cast(EmotionLSTM, self.average.module)
+
+    def inference_network(self) -> EmotionLSTM:
+        """Return the averaged network, with the mean vocal tract warp folded in."""
+        deviation = self.config.vtl_smoothing * self.config.augment.vtlp
         if deviation == 0:
-            return network
-        tract = self.epochs.augment.mean_tract(deviation)
-        return network.fold_input_transform(torch.from_numpy(tract))
+            return self.averaged_network
+        warp = self.loop.augmenter.mean_warp(deviation)
+        return self.averaged_network.fold_input_transform(torch.from_numpy(warp))
 
     def _validate(self, log: Callable[[str], None]) -> dict[str, float]:
         labels = self.data.labels
-        outputs = predict(self.heard(), self.data.frames, self.val)
-        outputs = np.delete(outputs, slice(len(labels), -1), axis=1)
+        outputs = predict(self.inference_network(), self.data.frames, self.val)
+        outputs = np.delete(outputs, slice(len(labels), -1), axis=1)  # without auxiliary labels
         self.outputs.append(torch.from_numpy(outputs))
         logits, targets = outputs[:, :-1], self.targets[self.val]
         loss = float(cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets)))
         predictions = logits.argmax(axis=1)
         result = scores(targets, predictions, labels)
-        result["uar"] = _mean_over_corpora(self.data, self.val, self.targets, predictions, labels)
-        log(summary("Validation set", loss, result))
+        result["uar"] = _mean_corpus_uar(self.data, self.val, self.targets, predictions, labels)
+        log(score_line("Validation set", loss, result))
         return {"val_loss": loss, "val_uar": result["uar"], "val_accuracy": result["accuracy"]}
 
     def _save(self, path: Path) -> None:
@@ -288,46 +201,46 @@ class Trainer:
     def _load(self, path: Path) -> None:
         try:
             stored = load_torch(path)
-            before = dict(stored["settings"])
+            settings = dict(stored["settings"])
             history, outputs = list(stored["history"]), list(stored["outputs"])
-            states = [stored[name] for name in ("network", "average", "optimizer")]
-        except Exception as error:  # torch raises many kinds for a file that is not its own
+            states = {name: stored[name] for name in ("network", "average", "optimizer")}
+        except Exception as error:  # torch raises many types for a foreign file
             raise _not_resumable(path, error) from error
         for name, value in self.settings.items():
-            if name in before and before[name] != value:
+            if name in settings and settings[name] != value:
                 raise ResumeError(
-                    f"{path}: was begun with another {name!r}; give the settings and the "
-                    "recordings of that run, or another --run folder for a new one"
+                    f"{path}: was trained with different {name!r}; use the original settings and "
+                    "recordings, or another --run folder"
                 )
         try:
-            for part, state in zip((self.network, self.average, self.optimizer), states):
-                part.load_state_dict(state)
+            self.network.load_state_dict(states["network"])
+            self.average.load_state_dict(states["average"])
+            self.optimizer.load_state_dict(states["optimizer"])
         except Exception as error:
             raise _not_resumable(path, error) from error
         self.history, self.outputs = history, outputs
 
 
 def _not_resumable(path: Path, error: Exception) -> ResumeError:
-    said = shorten_error(error)
     return ResumeError(
-        f"{path}: cannot be resumed from, it is damaged or of another program ({said}); remove it "
-        "to train that part again"
+        f"{path}: cannot be resumed from; it is damaged or not a training state "
+        f"({shorten_error(error)}); remove it to train this part again"
     )
 
 
-def _answering(network: EmotionLSTM, n_labels: int) -> EmotionLSTM:
-    """The network without the outputs of auxiliary labels, which are behind the others."""
-    answering = EmotionLSTM(dataclasses.replace(network.config, n_classes=n_labels))
+def without_auxiliary_outputs(network: EmotionLSTM, n_labels: int) -> EmotionLSTM:
+    """Return a copy with the first `n_labels` outputs; auxiliary labels come after them."""
+    trimmed = EmotionLSTM(dataclasses.replace(network.config, n_classes=n_labels))
     weights = network.state_dict()
     for name in weights:
         if name.endswith(("out.weight", "out.bias")):
             weights[name] = weights[name][:n_labels]
-    answering.load_state_dict(weights)
-    return answering.eval()
+    trimmed.load_state_dict(weights)
+    return trimmed.eval()
 
 
-def summary(name: str, loss: float, result: dict[str, Any]) -> str:
-    """The line that ends an epoch, with UAR behind what such logs have always shown."""
+def score_line(name: str, loss: float, result: dict[str, Any]) -> str:
+    """Return the log line of an evaluation, in the form of PyTorch's examples, plus UAR."""
     clips = result["clips"]
     correct = round(result["accuracy"] * clips)
     return (
@@ -336,14 +249,14 @@ def summary(name: str, loss: float, result: dict[str, Any]) -> str:
     )
 
 
-def _mean_over_corpora(
+def _mean_corpus_uar(
     data: Dataset,
     indices: list[int],
     targets: np.ndarray,
     predictions: np.ndarray,
     labels: list[str],
 ) -> float:
-    """The mean of the corpora's UARs: else the largest corpus would choose the epoch alone."""
+    """Return the mean of the corpora's UARs, so that the largest corpus does not dominate."""
     corpus = np.array([data.clips[i].corpus for i in indices])
     return float(
         np.mean(
@@ -355,7 +268,6 @@ def _mean_over_corpora(
     )
 
 
-def _names(data: Dataset, indices: list[int]) -> list[str]:
-    """Without their folders: these may be written in another way, or have moved, until a training
-    is resumed."""
+def _file_names(data: Dataset, indices: list[int]) -> list[str]:
+    """Return file names without folders, which may move before a training is resumed."""
     return [data.clips[i].path.name for i in indices]

@@ -1,118 +1,47 @@
-"""Several recipes for the same recordings: the speakers who choose the epoch choose among them.
+"""Selection of the epoch and the recipe by cross-validation on held-out speakers.
 
-Which bands, which levels and how strong an augmentation suit a corpus is a setting like the epoch:
-chosen on those who are tested, it would flatter the score.
+The front end and the strength of the augmentation are hyperparameters like the number of epochs: if
+they were selected on the test speakers, the score would be optimistic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import torch
 
-from edge_runtime import MfccConfig
-from edge_runtime.features.silence import SilenceConfig
+from .calibration import fit_temperature
+from .candidates import Candidate
+from .data.features import Dataset
+from .data.folds import inner_folds
+from .distillation import DistillationTargets
+from .enrolment import fit_profile_gain
+from .fit import FitResult, Trainer, without_auxiliary_outputs
+from .fit_config import FitConfig
+from .network_config import NetworkConfig
+from .run_folder import fold_state_file
 
-from .data.clip import DatasetError
-from .data.features import Dataset, load_dataset
-from .data.noise import noise_features
-from .dataset import open_dataset
-from .distillation import Teachers
-from .fit import Fit, choose_epoch, train_on_all, validation_uar
-from .recipes import Recipe
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A recipe, sized for its data, and the recordings as its front end hears them."""
-
-    name: str
-    recipe: Recipe
-    data: Dataset
-
-    def seeded(self, seed: int) -> Candidate:
-        return replace(self, recipe=self.recipe.with_settings([f"seed={seed}"]))
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """The candidate that was best for the speakers who chose, and the network that it gave.
+class SelectedModel:
+    """The best candidate and its final network.
 
-    val_uar: how good each was for them, by name; see `validation_uar`.
+    Attributes:
+        candidate: The candidate with the highest validation UAR.
+        fit: The network, trained on all clips.
+        val_uar: Validation UAR of each candidate by name; see `validation_uar`.
     """
 
     candidate: Candidate
-    fit: Fit
+    fit: FitResult
     val_uar: dict[str, float]
-
-
-def settings_of(candidates: list[Candidate]) -> dict[str, Any]:
-    """The settings of all candidates, as JSON holds them."""
-    recipes = {candidate.name: candidate.recipe.to_dict() for candidate in candidates}
-    # JSON's objects have no order, and of recipes that are equally good the first is taken.
-    return {"order": list(recipes), "recipes": recipes}
-
-
-def dataset_fingerprint(candidates: list[Candidate], indices: Iterable[int]) -> dict[str, Any]:
-    """What tells the recordings of a training from others, by each candidate's front end."""
-    indices = list(indices)
-    return {
-        "noises": {its.name: len(its.data.noises) for its in candidates},
-        "recordings": {its.name: its.data.digest(indices) for its in candidates},
-    }
-
-
-def open_candidates(
-    recipes: Mapping[str, Recipe],
-    data: list[Path],
-    labels: list[str] | None,
-    auxiliary: list[str],
-    speaker_pattern: str | None,
-    cache: Path,
-    noise: list[Path],
-) -> list[Candidate]:
-    """The recordings once for each recipe, the same clips in the same order; see `open_dataset`."""
-    (name, recipe), *others = recipes.items()
-    first = open_dataset(data, labels, auxiliary, speaker_pattern, recipe, cache, noise)
-    found = [Candidate(name, recipe.sized(first), first)]
-    # By front end: several recipes may share one.
-    frames = {_front_end(recipe): first.frames}
-    noises = {_front_end(recipe): first.noises} if recipe.network.speech else {}
-    for name, recipe in others:
-        front_end = _front_end(recipe)
-        if front_end not in frames:
-            frames[front_end] = _frames_by(name, recipe, first, cache)
-        if recipe.network.speech and front_end not in noises:
-            noises[front_end] = noise_features(recipe.mfcc_config, recipe.silence, noise)
-        dataset = replace(
-            first,
-            frames=frames[front_end],
-            mfcc_config=recipe.mfcc_config,
-            noises=noises[front_end] if recipe.network.speech else [],
-        )
-        found.append(Candidate(name, recipe.sized(first), dataset))
-    return found
-
-
-def _front_end(recipe: Recipe) -> tuple[MfccConfig, SilenceConfig | None]:
-    return recipe.mfcc_config, recipe.silence
-
-
-def _frames_by(name: str, recipe: Recipe, first: Dataset, cache: Path) -> list[np.ndarray]:
-    """The features of the clips of `first` by the front end of a recipe."""
-    try:
-        heard = load_dataset(first.clips, recipe.mfcc_config, cache, recipe.silence)
-    except DatasetError as error:
-        raise DatasetError(f"--recipe {name}: {error}") from error
-    if heard.clips != first.clips:
-        raise DatasetError(
-            f"--recipe {name}: its front end cannot use {len(heard.unreadable)} of the clips "
-            f"({heard.unreadable[0]}); take them out of the data, or give this recipe first"
-        )
-    return heard.frames
 
 
 def fit_best(
@@ -123,61 +52,232 @@ def fit_best(
     device: str = "cpu",
     state_file: Path | None = None,
     resume: bool = False,
-    log: Callable[[str], None] = lambda line: None,
-) -> Chosen:
-    """Train on `clips`, by the recipe and for as many epochs as were best for clips left out.
+    log: Log = lambda line: None,
+) -> SelectedModel:
+    """Select a recipe and a number of epochs by cross-validation, then train on all clips.
 
-    For each candidate and each list of clips in `folds` a network is trained on the others and
-    answers these. Their mean UAR chooses the epoch (`best_epoch`) and the candidate, of equals the
-    first, and the network that is returned is trained on all `clips` up to that epoch: nobody's
-    voice is wasted on choosing. Those that chose teach it (`FitConfig.teaching`). It answers the
-    labels of the data; auxiliary ones are a part of the training alone.
+    For each candidate and fold, a network is trained on the other clips and validated on the fold.
+    The mean validation UAR selects the epoch (`best_epoch`) and the candidate; ties go to the first
+    one. The final network is trained on all `clips` up to that epoch, so that no speaker is held
+    back only for the selection. The fold networks provide its distillation targets
+    (`FitConfig.distillation_weight`). Its outputs are the labels of the data; auxiliary labels are
+    used in training only.
 
-    The temperature is that of the networks that chose. Who is taught is less sure of itself, and
-    so a little too modest by it; to know by how much would take teachers that have never heard
-    those who are asked, for a taught network knows the voices that its teachers know.
+    The temperature is fitted on the fold networks. A distilled network is less confident, so its
+    probabilities are slightly too low. Measuring by how much would take distillation targets from
+    networks that were not trained on the validation speakers: a distilled network has learnt the
+    speakers of its fold networks.
 
-    With `state_file`, everything that the next epoch depends on is stored beside it after each
-    epoch; `resume` goes on from there, and ends with the weights of an uninterrupted run. The same
-    seed gives the same weights on the same machine with the same number of threads. `device` is
-    torch's name of what computes; the network comes back to the CPU.
+    The same seed gives the same weights on the same machine with the same number of threads.
+
+    Args:
+        candidates: The candidates; all have the same clips.
+        clips: Indices of the clips to train on.
+        folds: For each fold, the indices of its validation clips, a part of `clips`.
+        device: Torch device to train on. The network returns to the CPU.
+        state_file: Where the state of the training is stored after each epoch; the folds and the
+            candidates have files of their own next to it. Default: nowhere.
+        resume: Continue from the stored state, with the same weights as an uninterrupted run.
+        log: Receives the progress lines.
+
+    Raises:
+        ResumeError: If the stored state is damaged or belongs to other settings.
     """
-    found: list[tuple[float, Candidate, Fit, Teachers]] = []
+    results: list[tuple[float, Candidate, FitResult, DistillationTargets]] = []
     for candidate in candidates:
         if len(candidates) > 1:
             log(f"Recipe {candidate.name}")
-        chosen, teachers = choose_epoch(
+        selection, distillation = choose_epoch(
             candidate.data,
             clips,
             folds,
             candidate.recipe.network,
             candidate.recipe.fit,
             device=device,
-            state_file=_file_of(candidate, candidates, state_file),
+            state_file=_candidate_state_file(candidate, candidates, state_file),
             resume=resume,
             log=log,
         )
-        found.append((validation_uar(chosen), candidate, chosen, teachers))
-    best, candidate, chosen, teachers = max(found, key=lambda entry: entry[0])
+        results.append((validation_uar(selection), candidate, selection, distillation))
+    best, candidate, selection, distillation = max(results, key=lambda result: result[0])
     if len(candidates) > 1:
-        as_good = sum(uar == best for uar, *_ in found) > 1
-        log(f"Recipe {candidate.name} " + ("is the first of the best" if as_good else "was best"))
+        tied = sum(uar == best for uar, *_ in results) > 1
+        log(f"Recipe {candidate.name} " + ("is the first of the best" if tied else "is the best"))
     fit = train_on_all(
         candidate.data,
         clips,
         candidate.recipe.network,
         candidate.recipe.fit,
-        chosen,
-        teachers,
+        selection,
+        distillation,
         device=device,
-        state_file=_file_of(candidate, candidates, state_file),
+        state_file=_candidate_state_file(candidate, candidates, state_file),
         resume=resume,
         log=log,
     )
-    return Chosen(candidate, fit, {entry.name: uar for uar, entry, _, _ in found})
+    return SelectedModel(candidate, fit, {entry.name: uar for uar, entry, _, _ in results})
 
 
-def _file_of(
+def choose_epoch(
+    data: Dataset,
+    clips: list[int],
+    folds: list[list[int]],
+    network_config: NetworkConfig,
+    config: FitConfig,
+    *,
+    device: str = "cpu",
+    state_file: Path | None = None,
+    resume: bool = False,
+    log: Log = lambda line: None,
+) -> tuple[FitResult, DistillationTargets]:
+    """Train a network per fold and select the epoch, the temperature and the profile gain.
+
+    The arguments are those of `fit_best`, for a single recipe.
+
+    Returns:
+        The selection, with the network of the last fold, and the distillation targets of the fold
+        networks at the end of their training.
+    """
+    trainers = []
+    for k, fold in enumerate(folds):
+        train = sorted(set(clips) - set(fold))
+        val = data.answerable(fold)
+        trainer = Trainer(data, train, val, network_config, config, device)
+        log(f"Fold {k + 1} of {len(folds)}: {len(train)} training, {len(val)} validation clips")
+        trainer.run(config.epochs, state_file and fold_state_file(state_file, k), resume, log)
+        trainers.append(trainer)
+    history = [
+        {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+        for rows in zip(*(trainer.history for trainer in trainers))
+    ]
+    val_clips = [i for trainer in trainers for i in trainer.val]
+    epoch = best_epoch(history, len(val_clips))
+    outputs = np.concatenate([trainer.outputs[epoch - 1].numpy() for trainer in trainers])
+    logits, speech_logits = outputs[:, :-1], outputs[:, -1]
+    targets = trainers[0].targets[val_clips]
+    # Exclude clips whose class was absent from training: no temperature can calibrate them.
+    counted = np.concatenate(
+        [np.isin(t.targets[t.val], sorted(t.trained_classes)) for t in trainers]
+    )
+    counted = counted if counted.any() else ~counted
+    temperature = fit_temperature(logits[counted], targets[counted])
+    gain = fit_profile_gain(data, val_clips, logits, targets, temperature, config.seed, counted)
+    distillation = DistillationTargets(
+        [trainer.averaged_network for trainer in trainers],
+        [trainer.trained_classes for trainer in trainers],
+    )
+    network = trainers[-1].network
+    selection = FitResult(
+        network, temperature, gain, epoch, history, val_clips, logits, speech_logits
+    )
+    return selection, distillation
+
+
+def train_on_all(
+    data: Dataset,
+    clips: list[int],
+    network_config: NetworkConfig,
+    config: FitConfig,
+    selection: FitResult,
+    distillation: DistillationTargets,
+    *,
+    device: str = "cpu",
+    state_file: Path | None = None,
+    resume: bool = False,
+    log: Log = lambda line: None,
+) -> FitResult:
+    """Train the final network on all clips, up to the selected epoch.
+
+    Args:
+        data: The dataset.
+        clips: Indices of the clips to train on.
+        network_config: The architecture.
+        config: The hyperparameters.
+        selection: Result of `choose_epoch`.
+        distillation: Distillation targets of `choose_epoch`.
+        device: See `fit_best`.
+        state_file: See `fit_best`.
+        resume: See `fit_best`.
+        log: See `fit_best`.
+
+    Returns:
+        The selection with the final network.
+    """
+    log(f"Epoch {selection.best_epoch} selected; training on all {len(clips)} clips")
+    used = distillation if config.distillation_weight else None
+    trainer = Trainer(data, clips, [], network_config, config, device, used)
+    trainer.run(selection.best_epoch, state_file, resume, log)
+    network = without_auxiliary_outputs(trainer.inference_network().cpu(), len(data.labels))
+    return dataclasses.replace(selection, network=network)
+
+
+def best_epoch(history: list[dict[str, float]], n_clips: int) -> int:
+    """Return the last epoch, from 1, whose validation UAR is as good as the best.
+
+    The UAR is a moving average over a tenth of the training to either side, because that of a
+    single epoch fluctuates. "As good" means within one standard error of the best: stopping early
+    also cuts the learning rate schedule short, so it must be better by more than chance. Breiman et
+    al. 1984, "Classification and Regression Trees", section 3.4.3.
+
+    Args:
+        history: A row per epoch.
+        n_clips: Number of validation clips, which the UAR was computed on.
+    """
+    averages = _moving_average(history)
+    best = max(averages)
+    error = math.sqrt(best * (1 - best) / n_clips)
+    return 1 + max(k for k, uar in enumerate(averages) if uar >= best - error)
+
+
+def validation_uar(selection: FitResult) -> float:
+    """Return the moving average of the validation UAR at the selected epoch."""
+    return _moving_average(selection.history)[selection.best_epoch - 1]
+
+
+def _moving_average(history: list[dict[str, float]]) -> list[float]:
+    """Return the mean UAR over a tenth of the training to either side of each epoch."""
+    reach = len(history) // 10
+    return [
+        float(np.mean([row["val_uar"] for row in history[max(0, k - reach) : k + reach + 1]]))
+        for k in range(len(history))
+    ]
+
+
+def validation_logits(
+    data: Dataset,
+    clips: list[int],
+    fold: list[int],
+    network_config: NetworkConfig,
+    config: FitConfig,
+    last: int,
+) -> np.ndarray:
+    """Train on the clips outside a fold and return the logits of the fold.
+
+    With distillation, the targets come from three networks, each trained without a third of the
+    other speakers.
+
+    Args:
+        data: The dataset.
+        clips: Indices of all clips.
+        fold: Indices of the validation clips.
+        network_config: The architecture.
+        config: The hyperparameters.
+        last: Number of final epochs whose logits are averaged.
+
+    Returns:
+        Logits `(len(fold), n_classes)`.
+    """
+    train = sorted(set(clips) - set(fold))
+    distillation = None
+    if config.distillation_weight:
+        folds = inner_folds(data.clips, train, 3, config.seed, data.labels)
+        _, distillation = choose_epoch(data, train, folds, network_config, config)
+    trainer = Trainer(data, train, fold, network_config, config, "cpu", distillation)
+    trainer.run(config.epochs, None, False, lambda line: None)
+    return torch.stack(trainer.outputs[-last:]).mean(dim=0).numpy()[:, :-1]
+
+
+def _candidate_state_file(
     candidate: Candidate, candidates: list[Candidate], state_file: Path | None
 ) -> Path | None:
     if state_file is None or len(candidates) == 1:

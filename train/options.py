@@ -1,4 +1,4 @@
-"""Options that the commands of `train` and `evaluate` share."""
+"""Command-line options shared by `train` and `evaluate`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ import typer
 
 from edge_runtime import ConfigError
 
+from .dataset import FEATURE_CACHE, DatasetSpec
 from .recipes import DEFAULT, RECIPES, Recipe
 
 Data = Annotated[
     list[Path],
-    typer.Option("--data", "--corpus", help="A folder of recordings or a manifest; repeatable."),
+    typer.Option("--data", "--corpus", help="Folder of recordings, or a manifest; repeatable."),
 ]
 Labels = Annotated[
-    str | None, typer.Option(help="Comma-separated labels to keep [default: all that occur].")
+    str | None, typer.Option(help="Comma-separated labels to predict [default: all that occur].")
 ]
 Auxiliary = Annotated[
     str | None,
     typer.Option(
-        help="Comma-separated labels to train on as well, but never to answer; all: all others."
+        help='Comma-separated labels that are trained on but never predicted; "all" means all '
+        "others."
     ),
 ]
 SpeakerPattern = Annotated[
@@ -32,23 +34,24 @@ SpeakerPattern = Annotated[
 ]
 Noise = Annotated[
     list[Path] | None,
-    typer.Option(help="A folder of recordings without speech, beside synthesised; repeatable."),
+    typer.Option(
+        help="Folder of recordings without speech, in addition to synthesised noise; repeatable."
+    ),
 ]
 RecipeName = Enum("RecipeName", {name: name for name in RECIPES}, type=str)  # type: ignore[misc]
 Recipes = Annotated[
     list[RecipeName] | None,
     typer.Option(
         "--recipe",
-        help="Settings to begin with [default: default]. studio: for recordings that were all made "
-        "in one way, whose levels and upper bands are heard; corpora: for several corpora "
-        "together, and for noise and telephones; baseline: the original network. Repeatable: the "
-        "speakers who choose the epoch choose among them.",
+        help="Base settings [default: default]. studio: recordings made in one way, whose levels "
+        "and upper bands are informative; corpora: several corpora together, noise and telephones; "
+        "baseline: the original network. Repeatable: the validation speakers select one.",
     ),
 ]
 MfccSettings = Annotated[
     list[str] | None,
     typer.Option(
-        "--mfcc", metavar="NAME=VALUE", help="A field of MfccConfig, of every recipe; repeatable."
+        "--mfcc", metavar="NAME=VALUE", help="Field of MfccConfig, for all recipes; repeatable."
     ),
 ]
 Settings = Annotated[
@@ -56,33 +59,60 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="A field of NetworkConfig, FitConfig or Augment, such as hidden_size=64, of every "
-        "recipe; repeatable.",
+        help="Field of NetworkConfig, FitConfig or Augment, such as hidden_size=64, for all "
+        "recipes; repeatable.",
     ),
 ]
 Epochs = Annotated[
     int | None,
+    typer.Option(min=1, help="Same as --set epochs= [default: 60 to 120, more for fewer clips]."),
+]
+Seed = Annotated[int, typer.Option(help="Random seed for weights, clip order and split.")]
+Device = Annotated[
+    str,
     typer.Option(
-        min=1, help="The same as --set epochs= [default: 60, and for few clips up to 120]."
+        help='Torch device: auto, cpu, cuda or mps; "auto" picks an accelerator if available.'
     ),
 ]
-Seed = Annotated[int, typer.Option(help="Of the weights, the order and the split.")]
-Device = Annotated[
-    str, typer.Option(help="What computes: auto, cpu, cuda, mps; auto is an accelerator if any.")
+Inner = Annotated[
+    int, typer.Option(min=1, help="Cross-validation folds of speakers that select the epoch.")
 ]
-Inner = Annotated[int, typer.Option(min=1, help="Sets of speakers that choose the epoch in turn.")]
-Cache = Annotated[Path, typer.Option(help="Where features are kept between runs.")]
-CACHE = Path(".cache/features")
+Cache = Annotated[Path, typer.Option(help="Folder where features are cached between runs.")]
+CACHE = FEATURE_CACHE
 Jobs = Annotated[
-    int, typer.Option(min=0, help="Trainings at a time, one thread each; 0: one a core.")
+    int, typer.Option(min=0, help="Parallel trainings, one thread each; 0: one per core.")
 ]
 
 
-def split_labels(labels: str | None) -> list[str] | None:
-    found = [label for label in (labels or "").split(",") if label.strip()]
-    if labels is not None and not found:
-        raise ConfigError(f"{labels!r}: wanted labels with commas between them")
-    return found or None
+def split_labels(labels: str | None) -> tuple[str, ...] | None:
+    """Split a comma-separated list of labels; None stays None.
+
+    Raises:
+        ConfigError: If the list is empty.
+    """
+    names = tuple(label for label in (labels or "").split(",") if label.strip())
+    if labels is not None and not names:
+        raise ConfigError(f"{labels!r}: expected comma-separated labels")
+    return names or None
+
+
+def dataset_spec(
+    data: list[Path],
+    labels: str | None,
+    auxiliary: str | None,
+    speaker_pattern: str | None,
+    noise: list[Path] | None,
+    cache: Path,
+) -> DatasetSpec:
+    """Return the dataset specification of the command line."""
+    return DatasetSpec(
+        tuple(data),
+        split_labels(labels),
+        split_labels(auxiliary) or (),
+        speaker_pattern,
+        tuple(noise or ()),
+        cache,
+    )
 
 
 def configured_recipes(
@@ -92,15 +122,20 @@ def configured_recipes(
     epochs: int | None,
     seed: int,
 ) -> dict[str, Recipe]:
+    """Return the recipes of the command line by name, with their settings.
+
+    Raises:
+        ConfigError: If a setting does not exist or is not valid.
+    """
     if any(setting.partition("=")[0] == "seed" for setting in settings or []):
-        raise ConfigError("--set seed: give --seed")
-    own = [*(settings or []), f"seed={seed}", *([] if epochs is None else [f"epochs={epochs}"])]
-    found = {}
+        raise ConfigError("--set seed is not supported; use --seed")
+    common = [*(settings or []), f"seed={seed}", *([] if epochs is None else [f"epochs={epochs}"])]
+    recipes = {}
     for name in [name.value for name in names] if names else [DEFAULT]:
         recipe = RECIPES[name]
         try:
             recipe = replace(recipe, mfcc_config=recipe.mfcc_config.with_settings(mfcc or []))
         except ConfigError as error:
             raise ConfigError(f"--recipe {name}: {error}") from error
-        found[name] = recipe.with_settings(own)
-    return found
+        recipes[name] = recipe.with_settings(common)
+    return recipes

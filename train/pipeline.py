@@ -1,7 +1,8 @@
-"""A whole training from recordings to a run folder: scan, split, fit, score, report."""
+"""A whole training: scan, split, select, train, calibrate, report."""
 
 from __future__ import annotations
 
+import logging
 import platform
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,104 +13,114 @@ import numpy as np
 import torch
 
 from edge_runtime import __version__
+from edge_runtime.messages import printable
 
+from .candidates import Candidate, dataset_fingerprint, open_candidates, settings_of
 from .data.features import Dataset
 from .data.folds import inner_folds
 from .data.splits import RANDOM_VAL, SPEAKER_INDEPENDENT, Split, make_split, notes_on_labels
-from .dataset import left_out_of, say
+from .dataset import DatasetSpec, left_out_summary
 from .files import folder_lock
-from .fit import summary
+from .fit import score_line
 from .metrics import confusion_text
-from .model_selection import Candidate, dataset_fingerprint, fit_best, open_candidates, settings_of
+from .model_selection import fit_best
 from .recipes import Recipe
-from .run_folder import SETTINGS, SPLIT, STATE, begin, run_folder
-from .run_report import Parts, guessing, write_run
+from .run_folder import SETTINGS, SPLIT, STATE, begin, is_complete, remove_states, run_folder
+from .run_report import Partition, report_warning, write_run
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def train_run(
-    data: list[Path],
+    spec: DatasetSpec,
     *,
     recipes: Mapping[str, Recipe],
-    labels: list[str] | None,
-    auxiliary: list[str],
-    speaker_pattern: str | None,
-    noise: list[Path],
     inner: int,
     run: Path | None,
     runs: Path,
-    cache: Path,
     resume: bool,
     device: str,
 ) -> Path:
-    """Train on the recordings in `data` and return the run folder.
+    """Train a network on recordings.
 
-    `inner` sets of speakers choose the epoch in turn, where the data do not name who does, and the
-    recipe, where there are several `recipes`, by their names.
+    Args:
+        spec: The recordings.
+        recipes: Recipes by name; the validation speakers select one of them.
+        inner: Number of cross-validation folds, unless the data define the validation clips.
+        run: The run folder. Default: a new one below `runs`.
+        runs: Folder of the numbered run folders.
+        resume: Continue an interrupted run: `run`, or the newest one below `runs`.
+        device: Torch device.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        DatasetError: If the recordings cannot be used.
+        RunError: If the folder cannot be used, or holds a run with other settings.
     """
-    torch.set_num_threads(1)  # faster for so small a network, and the same weights everywhere
-    candidates = open_candidates(recipes, data, labels, auxiliary, speaker_pattern, cache, noise)
-    dataset, seed = candidates[0].data, candidates[0].recipe.fit.seed
-    split = make_split(dataset.clips, seed=seed, answered=dataset.labels)
-    split = replace(split, test=dataset.answerable(split.test))
-    choosing = _choosing(dataset, split, inner, seed)
-    notes = [*dataset.notes, *split.notes]
-    if choosing != [split.val]:
-        notes = [note for note in notes if note != RANDOM_VAL]
-    notes += notes_on_labels(dataset.clips, split, choosing, dataset.labels)
-    for note in notes:
-        say(f"Note: {note}")
-    trained = sorted(split.train + split.val)
-    parts = Parts(split.kind, tuple(notes), trained, choosing, split.test)
-    about = {SETTINGS: _settings(data, candidates), SPLIT: parts.to_json(dataset)}
+    torch.set_num_threads(1)  # faster for a network of this size, and reproducible
+    candidates = open_candidates(recipes, spec)
+    partition = _partition(candidates[0], inner)
+    for note in partition.notes:
+        _LOGGER.info("%s", printable(f"Note: {note}"))
     folder = run_folder(run, runs, resume)
     with folder_lock(folder):
-        begin(folder, about, resume)
-        return _train(folder, candidates, parts, resume, device)
-
-
-def _train(
-    folder: Path, candidates: list[Candidate], parts: Parts, resume: bool, device: str
-) -> Path:
-    chosen = fit_best(
-        candidates,
-        parts.train,
-        parts.choosing,
-        device=device,
-        state_file=folder / STATE,
-        resume=resume,
-        log=print,
-    )
-    dataset = chosen.candidate.data
-    report = write_run(folder, parts, chosen)
-    print(summary("Test set", report["test_loss"], report["test"]))
-    print(confusion_text(report["test"]["confusion"], dataset.labels))
-    said = guessing(report, dataset.labels)
-    if said:
-        print(f"Note: {said}")
-    if parts.kind != SPEAKER_INDEPENDENT:
-        print(f"The split is {parts.kind}: read the score as optimistic.")
-    left_out = left_out_of(dataset)
-    if left_out:
-        print(f"Left out: {left_out}; report.json names them")
-    say(f"Run folder: {folder}")
+        description = {
+            SETTINGS: _settings(spec, candidates),
+            SPLIT: partition.to_json(candidates[0].data),
+        }
+        begin(folder, description, resume)
+        if resume and is_complete(folder):
+            _LOGGER.info("%s", printable(f"{folder}: the run is complete; nothing to resume"))
+            return folder
+        selected = fit_best(
+            candidates,
+            partition.train,
+            partition.folds,
+            device=device,
+            state_file=folder / STATE,
+            resume=resume,
+            log=_LOGGER.info,
+        )
+        report = write_run(folder, partition, selected)
+        remove_states(folder)
+    _log_result(folder, report, selected.candidate.data)
     return folder
 
 
-def _choosing(dataset: Dataset, split: Split, inner: int, seed: int) -> list[list[int]]:
-    """Who chooses the epoch: the validation clips; or, where speakers are known and the data do not
-    name who it is, `inner` sets of the speakers that are not tested, one after the other."""
-    named = any(clip.split == "val" for clip in dataset.clips)
-    if inner == 1 or named or split.kind != SPEAKER_INDEPENDENT:
+def _partition(candidate: Candidate, inner: int) -> Partition:
+    """Split the clips into test clips and the folds of the cross-validation."""
+    dataset, seed = candidate.data, candidate.recipe.fit.seed
+    split = make_split(dataset.clips, seed=seed, answered=dataset.labels)
+    split = replace(split, test=dataset.answerable(split.test))
+    folds = validation_folds(dataset, split, inner, seed)
+    notes = [*dataset.notes, *split.notes]
+    if folds != [split.val]:
+        notes = [note for note in notes if note != RANDOM_VAL]
+    notes += notes_on_labels(dataset.clips, split, folds, dataset.labels)
+    return Partition(split.kind, tuple(notes), sorted(split.train + split.val), folds, split.test)
+
+
+def validation_folds(dataset: Dataset, split: Split, inner: int, seed: int) -> list[list[int]]:
+    """Return the validation clips of each fold.
+
+    There is one fold, the validation clips of the split, if the data define them, if speakers are
+    unknown, or if `inner` is 1. Otherwise there are up to `inner` disjoint groups of the speakers
+    that are not tested.
+    """
+    defined = any(clip.split == "val" for clip in dataset.clips)
+    if inner == 1 or defined or split.kind != SPEAKER_INDEPENDENT:
         return [split.val]
-    among = sorted(split.train + split.val)
-    folds = inner_folds(dataset.clips, among, inner, seed, dataset.labels)
+    clips = sorted(split.train + split.val)
+    folds = inner_folds(dataset.clips, clips, inner, seed, dataset.labels)
     return folds if len(folds) > 1 else [split.val]
 
 
-def _settings(data: list[Path], candidates: list[Candidate]) -> dict[str, Any]:
+def _settings(spec: DatasetSpec, candidates: list[Candidate]) -> dict[str, Any]:
     dataset = candidates[0].data
     return {
-        "data": [str(path) for path in data],
+        "data": [str(path) for path in spec.data],
         "labels": dataset.labels,
         "auxiliary": sorted(dataset.auxiliary),
         **settings_of(candidates),
@@ -121,3 +132,18 @@ def _settings(data: list[Path], candidates: list[Candidate]) -> dict[str, Any]:
             "python": platform.python_version(),
         },
     }
+
+
+def _log_result(folder: Path, report: dict[str, Any], dataset: Dataset) -> None:
+    """Log the test scores and how far they can be relied on."""
+    _LOGGER.info(score_line("Test set", report["test_loss"], report["test"]))
+    _LOGGER.info(confusion_text(report["test"]["confusion"], dataset.labels))
+    warning = report_warning(report, dataset.labels)
+    if warning:
+        _LOGGER.info(f"Note: {warning}")
+    if report["split"] != SPEAKER_INDEPENDENT:
+        _LOGGER.info(f"The split is {report['split']}: the score is optimistic.")
+    left_out = left_out_summary(dataset)
+    if left_out:
+        _LOGGER.info(f"Left out: {left_out}; see report.json")
+    _LOGGER.info("%s", printable(f"Run folder: {folder}"))

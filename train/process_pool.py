@@ -1,4 +1,4 @@
-"""Trainings in processes of their own, one thread each."""
+"""Process pool for trainings, one thread each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
@@ -28,25 +28,37 @@ def map_in_processes(
     tasks: Sequence[T],
     jobs: int,
     prepare: Callable[..., None] | None = None,
-    given: tuple[Any, ...] = (),
+    arguments: tuple[Any, ...] = (),
 ) -> Iterator[R]:
-    """What `work` returns for each of `tasks`, as it comes; up to `jobs` at a time, 0: as many as
-    there are cores, in processes that call `prepare(*given)` first.
+    """Apply a function to tasks in parallel processes.
 
-    One failure, or Ctrl-C, ends all of them at once.
+    An error, or Ctrl-C, ends all processes at once.
+
+    Args:
+        work: The function.
+        tasks: Its arguments.
+        jobs: Number of processes; 0 means one per core.
+        prepare: Called once in each process, before the first task.
+        arguments: Arguments of `prepare`.
+
+    Yields:
+        The results, in the order of completion.
+
+    Raises:
+        RunError: If a process was killed.
     """
     if not tasks:
         return
     # Spawned, because torch's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    at_once = min(jobs or usable_cores(), len(tasks))
-    pool = ProcessPoolExecutor(at_once, context, _begin, (prepare, given))
-    others = set(multiprocessing.active_children())
+    n_processes = min(jobs or usable_cores(), len(tasks))
+    pool = ProcessPoolExecutor(n_processes, context, _initialise, (prepare, arguments))
+    other_processes = set(multiprocessing.active_children())
     try:
         with tqdm(total=len(tasks), unit="training", disable=None) as progress:
-            pending = set()
+            pending: set[Future[R]] = set()
             for task in tasks:
-                with _no_interrupts():  # a process may begin here
+                with _block_interrupts():  # a process may start here
                     pending.add(pool.submit(work, task))
             while pending:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
@@ -55,42 +67,46 @@ def map_in_processes(
                     yield future.result()
     except BaseException as error:
         pool.shutdown(wait=False, cancel_futures=True)
-        for process in set(multiprocessing.active_children()) - others:
+        for process in set(multiprocessing.active_children()) - other_processes:
             process.terminate()
         if isinstance(error, BrokenProcessPool):
             raise RunError(
-                "a process that was training has been killed, perhaps for want of memory; "
-                "--resume goes on with it, and fewer --jobs need less"
+                "a training process was killed, possibly because memory ran out; continue with "
+                "--resume; fewer --jobs need less memory"
             ) from error
         raise
     pool.shutdown()
 
 
 @contextlib.contextmanager
-def _no_interrupts() -> Iterator[None]:
-    """Ctrl-C waits meanwhile. Processes that begin here never hear it: it goes to all that a
-    terminal runs, and each would tell of it at length."""
+def _block_interrupts() -> Iterator[None]:
+    """Delay Ctrl-C, and block it for good in the processes that start meanwhile.
+
+    A terminal sends it to all processes, and each would print a traceback.
+    """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _begin(prepare: Callable[..., None] | None, given: tuple[Any, ...]) -> None:
-    """The beginning of a process: it ends with the process that started it, which would otherwise
-    leave it training for hours when it is killed."""
+def _initialise(prepare: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    """Initialise a process, which ends with its parent.
 
-    def follow() -> None:
+    Otherwise it would keep training for hours after the parent was killed.
+    """
+
+    def exit_with_parent() -> None:
         parent = multiprocessing.parent_process()
         if parent is not None:
             parent.join()
             os._exit(1)
 
-    torch.set_num_threads(1)  # faster for so small a network, and the same weights everywhere
-    threading.Thread(target=follow, daemon=True).start()
+    torch.set_num_threads(1)  # faster for a network of this size, and reproducible
+    threading.Thread(target=exit_with_parent, daemon=True).start()
     if prepare is not None:
-        prepare(*given)
+        prepare(*arguments)

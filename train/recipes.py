@@ -1,4 +1,4 @@
-"""How a model is made: front end, network and training, under a name, each setting changeable."""
+"""Recipes: front end, network and training under a name."""
 
 from __future__ import annotations
 
@@ -11,26 +11,37 @@ from edge_runtime.features.silence import SilenceConfig
 
 from .augment import Augment
 from .data.features import Dataset
-from .loop import FitConfig, epochs_for
-from .network import NetworkConfig
+from .fit_config import FitConfig, epochs_for
+from .network_config import NetworkConfig
 
 
 @dataclass(frozen=True)
 class Recipe:
+    """All settings of a model.
+
+    Attributes:
+        mfcc_config: The front end.
+        silence: Silence removal. None keeps silent frames.
+        network: The architecture.
+        fit: The training.
+    """
+
     mfcc_config: MfccConfig
     silence: SilenceConfig | None
     network: NetworkConfig
     fit: FitConfig
 
     def sized(self, data: Dataset) -> Recipe:
-        """A copy whose network fits the front end and the labels of the recordings, and whose
-        training has the epochs that so many clips take unless it says how many."""
+        """Return a copy whose network fits the front end and the labels of a dataset.
+
+        The number of epochs is set from the number of clips, unless it is given.
+        """
         network = replace(self.network, n_mfcc=self.mfcc_config.n_mfcc, n_classes=len(data.labels))
         epochs = self.fit.epochs or epochs_for(len(data.clips), self.fit.batch_size)
         return replace(self, network=network, fit=replace(self.fit, epochs=epochs))
 
     def to_dict(self) -> dict[str, Any]:
-        """All settings, as JSON holds them."""
+        """Return all settings as plain values for JSON."""
         return {
             "mfcc_config": self.mfcc_config.to_dict(),
             "silence": self.silence and self.silence.to_dict(),
@@ -39,19 +50,37 @@ class Recipe:
         }
 
     def with_settings(self, settings: list[str]) -> Recipe:
-        """A copy with fields of the network, the training or the augmentation changed, given as
-        "NAME=VALUE". Raises ConfigError for a name or a value that does not exist."""
+        """Return a copy with changed settings.
+
+        Args:
+            settings: "NAME=VALUE" with a field of the network, the training or the augmentation.
+
+        Raises:
+            ConfigError: If a name does not exist or a value is not valid.
+
+        Example:
+            >>> DEFAULT_RECIPE.with_settings(["hidden_size=32"]).network.hidden_size
+            32
+        """
         network, fit = self.network, self.fit
         for text in settings:
             name, sign, value = text.partition("=")
             for part in (network, fit, fit.augment):
-                if sign and name in _names(part):
+                if sign and name in _settable_fields(part):
                     break
             else:
-                known = ", ".join(sorted({*_names(network), *_names(fit), *_names(fit.augment)}))
-                raise ConfigError(f"--set {text}: wanted NAME=VALUE with a NAME of {known}")
+                names = sorted(
+                    {
+                        field
+                        for part in (network, fit, fit.augment)
+                        for field in _settable_fields(part)
+                    }
+                )
+                raise ConfigError(
+                    f"--set {text}: expected NAME=VALUE with one of the names {', '.join(names)}"
+                )
             try:
-                changed = replace(part, **{name: _parsed(value, getattr(part, name))})
+                changed = replace(part, **{name: _parse(value, getattr(part, name))})
             except ConfigError:
                 raise
             except ValueError as error:
@@ -65,8 +94,8 @@ class Recipe:
         return replace(self, network=network, fit=fit)
 
 
-def _names(part: Any) -> list[str]:
-    """The fields that a person sets; the data decide the others."""
+def _settable_fields(part: Any) -> list[str]:
+    """Return the fields of a part of a recipe that do not depend on the data."""
     return [
         field.name
         for field in dataclasses.fields(part)
@@ -74,26 +103,27 @@ def _names(part: Any) -> list[str]:
     ]
 
 
-WORDS = {int: "a whole number", float: "a number", str: "text"}
+TYPE_NAMES = {int: "an integer", float: "a number", str: "text"}
 
 
-def _parsed(text: str, current: Any) -> Any:
+def _parse(text: str, current: Any) -> Any:
+    """Return a value of the type of the current one; ValueError if the text is not valid."""
     if isinstance(current, bool):
         if text.lower() not in ("true", "false"):
-            raise ValueError("wanted true or false")
+            raise ValueError("expected true or false")
         return text.lower() == "true"
     try:
         return type(current)(text)
     except ValueError:
-        raise ValueError(f"wanted {WORDS[type(current)]}") from None
+        raise ValueError(f"expected {TYPE_NAMES[type(current)]}") from None
 
 
-# 16 mel bands up to 4 kHz: 13 MFCC keep nearly everything that 16 bands hold, where 13 MFCC of 40
-# bands up to 8 kHz blur pitch and lower formants; and a telephone passes no more. Windows of 64 ms
-# tell the lowest harmonics of a voice apart, where 32 ms smear them into one. Above 40 Hz, so
-# that DC, which a Hann window spreads over the first two bins, up to 31 Hz, is not heard. Levels
-# are relative: those of the corpora are their microphones'.
-# reports/choices.md has what each setting brought, and what was tried and left out.
+# 16 mel bands up to 4 kHz: 13 MFCC keep nearly all information of 16 bands, while 13 MFCC of 40
+# bands up to 8 kHz blur pitch and lower formants; telephones also end below 4 kHz. Windows of 64 ms
+# resolve the lowest harmonics of a voice, which windows of 32 ms merge. The bands begin at 40 Hz to
+# exclude DC, which a Hann window spreads over the first two bins, up to 31 Hz. Levels are relative,
+# because absolute levels depend on the microphone of each corpus. reports/ablation.md lists the
+# effect of each setting, and the alternatives that were tried.
 DEFAULT_RECIPE = Recipe(
     MfccConfig(n_fft=1024, hop_length=320, n_mels=16, fmin=40.0, fmax=4000.0),
     SilenceConfig(relative=True),
@@ -110,12 +140,11 @@ DEFAULT_RECIPE = Recipe(
     FitConfig(),
 )
 
-# For several corpora together, and for voices and microphones that none of them has: noise and
-# telephones are added, and half of the clips have their pieces in another order, which brought more
-# to corpora that are not trained on than all else (reports/choices-corpora.md). Styles are not
-# mixed and nobody is taught, which did nothing for the voices of another corpus, nor for new voices
-# of the same four. Clips are heard as they are: through the mean tract, corpora left out in turn
-# were answered half a point worse (those who choose, three seeds).
+# For several corpora together, and for unseen voices and microphones. Noise and a telephone band
+# are added, and the segments of half of the clips are shuffled, which improved the score on unseen
+# corpora more than all other settings (reports/ablation-corpora.md). MixStyle and distillation are
+# off: they improved neither unseen corpora nor new speakers of the same four. VTL smoothing is off,
+# because it cost half a point in leave-one-corpus-out (validation speakers, three seeds).
 CORPORA = DEFAULT_RECIPE.with_settings(
     [
         "noise=0.2",
@@ -127,15 +156,15 @@ CORPORA = DEFAULT_RECIPE.with_settings(
     ]
 )
 
-# For recordings that were all made in the same way: with one microphone at one gain in a quiet
-# room. There, how loud somebody is tells something, and so do the bands up to 8 kHz, the usual 40.
+# For recordings made with one microphone at one gain in a quiet room. There, the absolute level is
+# informative, and so are the bands up to 8 kHz, 40 as usual.
 STUDIO = replace(
     DEFAULT_RECIPE,
     mfcc_config=replace(DEFAULT_RECIPE.mfcc_config, n_mels=40, fmax=None),
     silence=SilenceConfig(relative=False),
 )
 
-# The original architecture on librosa's usual bands, trained plainly.
+# The original architecture with librosa's default bands, and without the later improvements.
 BASELINE = Recipe(
     MfccConfig(hop_length=320),
     None,

@@ -1,4 +1,4 @@
-"""What a training leaves behind: who was trained on, the network, and what it is worth."""
+"""Report of a training: split, scores, calibration and figures in the run folder."""
 
 from __future__ import annotations
 
@@ -15,76 +15,89 @@ from edge_runtime.messages import printable
 
 from . import plots
 from .calibration import choose_threshold, coverage_curve, coverage_markdown, reliability
+from .checkpoint import save_checkpoint
 from .data.features import Dataset
 from .data.naming_schemes import speaker_group
-from .dataset import corpora_of, left_out_of, licence_of
+from .dataset import corpus_summaries, left_out_summary, weights_licence
 from .files import write_csv, write_json, write_text
-from .fit import Fit
-from .metrics import cell, confusion_markdown, no_better_than_guessing, parts_markdown, scores
-from .model_selection import Chosen
+from .fit import FitResult
+from .markdown import confusion_markdown, group_scores_markdown, markdown_cell, markdown_table
+from .metrics import chance_level_warning, scores
+from .model_selection import SelectedModel
 from .predict import predict
-from .run_folder import save_checkpoint
+from .run_folder import REPORT
 
-# The probability of speech below which a model answers "no speech", unless more than this share of
-# the validation speakers' clips would be lost by that.
+# Probability of speech below which the model answers "no speech". It is lowered if it would reject
+# more than this share of the validation clips.
 SPEECH_ABOVE = 0.97
 MAX_CLIPPING_LOSS = 0.01
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Who is in which part of a training, as indices of clips, and what a score is worth by that.
+class Partition:
+    """Use of the clips in a training.
 
-    kind, notes: those of a `splits.Split`.
-    train: who the network that is kept was trained on.
-    choosing: of these, who was left out in turn to choose the epoch.
+    Attributes:
+        kind: Quality of the split; see `splits.Split`.
+        notes: Remarks on the split and the labels.
+        train: Indices of the clips that the final network is trained on.
+        folds: Indices of the validation clips of each cross-validation fold, a part of `train`.
+        test: Indices of the test clips.
     """
 
     kind: str
     notes: tuple[str, ...]
     train: list[int]
-    choosing: list[list[int]]
+    folds: list[list[int]]
     test: list[int]
 
     def to_json(self, dataset: Dataset) -> dict[str, Any]:
+        """Return the speakers and clips of each part as plain values for JSON."""
+
         def speakers(indices: list[int]) -> list[str]:
             return sorted({s for i in indices if (s := dataset.clips[i].speaker) is not None})
 
-        def names(indices: list[int]) -> dict[str, Any]:
+        def part(indices: list[int]) -> dict[str, Any]:
             clips = [str(dataset.clips[i].path) for i in indices]
             return {"speakers": speakers(indices), "clips": clips}
 
-        about = {"kind": self.kind, "notes": list(self.notes), "test": names(self.test)}
-        if len(self.choosing) == 1:
-            (val,) = self.choosing
+        common = {"kind": self.kind, "notes": list(self.notes), "test": part(self.test)}
+        if len(self.folds) == 1:
+            (val,) = self.folds
             rest = sorted(set(self.train) - set(val))
-            return {**about, "train": names(rest), "val": names(val)}
+            return {**common, "train": part(rest), "val": part(val)}
         return {
-            **about,
-            "train": names(self.train),
-            "choose the epoch in turn": [speakers(fold) for fold in self.choosing],
+            **common,
+            "train": part(self.train),
+            "choose the epoch in turn": [speakers(fold) for fold in self.folds],
         }
 
 
-def write_run(folder: Path, parts: Parts, chosen: Chosen) -> dict[str, Any]:
-    """The course of a training, its network and its report, in its run folder; the report."""
-    dataset, recipe, result = chosen.candidate.data, chosen.candidate.recipe, chosen.fit
+def write_run(folder: Path, partition: Partition, selected: SelectedModel) -> dict[str, Any]:
+    """Write the history, the checkpoint, the report and its figures; return the report.
+
+    Args:
+        folder: The run folder.
+        partition: Use of the clips.
+        selected: Result of the training.
+    """
+    dataset, recipe, result = selected.candidate.data, selected.candidate.recipe, selected.fit
     write_csv(folder / "metrics.csv", result.history)
     plots.curves(result.history, result.best_epoch, folder / "curves.png")
     report = {
-        **run_report(dataset, parts, result),
-        "recipe": chosen.candidate.name,
-        "val_uar": chosen.val_uar[chosen.candidate.name],
-        "val_uar_by_recipe": chosen.val_uar,
+        **run_report(dataset, partition, result),
+        "recipe": selected.candidate.name,
+        "val_uar": selected.val_uar[selected.candidate.name],
+        "val_uar_by_recipe": selected.val_uar,
     }
-    shape = report["calibration"]
+    calibration = report["calibration"]
     plots.calibration(
-        {"": shape["bins"]},
+        {"": calibration["bins"]},
         {
-            "test speakers": shape["coverage"],
-            "those who chose the epoch": shape["coverage_of_choosing"],
+            "test speakers": calibration["coverage"],
+            "validation speakers": calibration["coverage_of_choosing"],
         },
-        [shape["threshold"]],
+        [calibration["threshold"]],
         folder / "calibration.png",
     )
     save_checkpoint(
@@ -95,14 +108,14 @@ def write_run(folder: Path, parts: Parts, chosen: Chosen) -> dict[str, Any]:
         dataset.labels,
         temperature=result.temperature,
         profile_gain=result.profile_gain,
-        uncertain_below=shape["threshold"],
-        speech_above=_speech_above(result),
-        corpora=corpora_of(dataset),
-        licence=licence_of(dataset),
+        uncertain_below=calibration["threshold"],
+        speech_above=_speech_threshold(result),
+        corpora=corpus_summaries(dataset),
+        licence=weights_licence(dataset),
         scores={
-            "split": parts.kind,
+            "split": partition.kind,
             "test": report["test"],
-            "test_ece": shape["ece"],
+            "test_ece": calibration["ece"],
             "test_by_corpus": report["test_by_corpus"],
             "test_by_group": report["test_by_group"],
         },
@@ -113,132 +126,124 @@ def write_run(folder: Path, parts: Parts, chosen: Chosen) -> dict[str, Any]:
         ],
     )
     write_json(folder / "report.json", report)
-    write_text(folder / "report.md", run_markdown(report, dataset.labels))
+    write_text(folder / REPORT, run_markdown(report, dataset.labels))
     return report
 
 
-def _speech_above(result: Fit) -> float:
+def _speech_threshold(result: FitResult) -> float:
     if not result.network.config.speech:
         return 0.0
     speech = expit(result.speech_logits)
     return min(SPEECH_ABOVE, round(float(np.quantile(speech, MAX_CLIPPING_LOSS)), 4))
 
 
-def run_report(dataset: Dataset, parts: Parts, result: Fit) -> dict[str, Any]:
+def run_report(dataset: Dataset, partition: Partition, result: FitResult) -> dict[str, Any]:
+    """Score the network on the test clips and describe the training, as plain values for JSON."""
     labels = dataset.labels
-    targets = np.array([labels.index(dataset.clips[i].label) for i in parts.test])
-    logits = predict(result.network, dataset.frames, parts.test)[:, :-1]
+    clips = [dataset.clips[i] for i in partition.test]
+    targets = np.array([labels.index(clip.label) for clip in clips])
+    logits = predict(result.network, dataset.frames, partition.test)[:, :-1]
     predictions = logits.argmax(axis=1)
-    test = scores(targets, predictions, labels)
-    clips = [dataset.clips[i] for i in parts.test]
+    probabilities = softmax(logits / result.temperature, axis=1)
 
-    def by(kinds: list[str]) -> dict[str, dict[str, float]]:
-        """What the test clips of each kind are, and how they are answered."""
-        found = {}
-        for kind in sorted(set(kinds)):
-            mask = np.array(kinds) == kind
-            found[kind] = {
+    def scores_by(groups: list[str]) -> dict[str, dict[str, float]]:
+        """Return the scores of each group of test clips."""
+        rows = {}
+        for group in sorted(set(groups)):
+            mask = np.array(groups) == group
+            rows[group] = {
                 "clips": int(mask.sum()),
-                "speakers": len({c.speaker for c, its in zip(clips, mask) if its} - {None}),
+                "speakers": len({c.speaker for c, inside in zip(clips, mask) if inside} - {None}),
                 "uar": scores(targets[mask], predictions[mask], labels)["uar"],
                 "ece": reliability(probabilities[mask], targets[mask])["ece"],
             }
-        return found
+        return rows
 
-    loss = float(cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets)))
-    # The threshold is chosen on the speakers that chose the epoch; what it costs and brings is
-    # told of the test speakers.
-    val_targets = np.array([labels.index(dataset.clips[i].label) for i in result.unseen])
-    val = softmax(result.logits / result.temperature, axis=1)
-    of_choosing = coverage_curve(val, val_targets)
-    probabilities = softmax(logits / result.temperature, axis=1)
-    calibration = {
-        **reliability(probabilities, targets),
-        "coverage": coverage_curve(probabilities, targets),
-        "coverage_of_choosing": of_choosing,
-        "threshold": choose_threshold(of_choosing, len(labels)),
-    }
+    # The threshold is chosen on validation speakers; its coverage is reported for test speakers.
+    val_targets = np.array([labels.index(dataset.clips[i].label) for i in result.val_clips])
+    val_probabilities = softmax(result.logits / result.temperature, axis=1)
+    val_coverage = coverage_curve(val_probabilities, val_targets)
     return {
-        "corpora": corpora_of(dataset),
-        "split": parts.kind,
-        "notes": list(parts.notes),
+        "corpora": corpus_summaries(dataset),
+        "split": partition.kind,
+        "notes": list(partition.notes),
         "clips": {
-            "train": len(parts.train),
-            "choosing": len(result.unseen),
-            "test": len(parts.test),
+            "train": len(partition.train),
+            "choosing": len(result.val_clips),
+            "test": len(partition.test),
         },
         "parameters": result.network.n_parameters(),
         "best_epoch": result.best_epoch,
         "epochs": len(result.history),
         "temperature": result.temperature,
         "profile_gain": result.profile_gain,
-        "test": test,
-        "test_loss": loss,
-        "test_by_corpus": by([clip.corpus for clip in clips]),
-        "test_by_group": by([speaker_group(clip.speaker) for clip in clips]),
-        "test_speakers": sorted({str(dataset.clips[i].speaker) for i in parts.test}),
-        "calibration": calibration,
+        "test": scores(targets, predictions, labels),
+        "test_loss": float(cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets))),
+        "test_by_corpus": scores_by([clip.corpus for clip in clips]),
+        "test_by_group": scores_by([speaker_group(clip.speaker) for clip in clips]),
+        "test_speakers": sorted({str(clip.speaker) for clip in clips}),
+        "calibration": {
+            **reliability(probabilities, targets),
+            "coverage": coverage_curve(probabilities, targets),
+            "coverage_of_choosing": val_coverage,
+            "threshold": choose_threshold(val_coverage, len(labels)),
+        },
         "duplicates": dataset.duplicates,
         "unreadable": dataset.unreadable,
-        "left_out": left_out_of(dataset),
+        "left_out": left_out_summary(dataset),
     }
 
 
-def _uncertain(report: dict[str, Any]) -> str:
-    threshold = report["calibration"]["threshold"]
-    if threshold == 0:
-        return 'no answer is "uncertain"'
-    return f'below a confidence of {threshold:.2f} the answer is "uncertain"'
-
-
-def guessing(report: dict[str, Any], labels: list[str]) -> str:
-    """A sentence where the network does no better than guessing, else nothing."""
+def report_warning(report: dict[str, Any], labels: list[str]) -> str:
+    """Return a warning if the test UAR is not above chance, else an empty string."""
     test = report["test"]
-    return no_better_than_guessing(test["uar"], len(labels), test["clips"])
+    return chance_level_warning(test["uar"], len(labels), test["clips"])
 
 
 def run_markdown(report: dict[str, Any], labels: list[str]) -> str:
-    test = report["test"]
-    corpora = "\n".join(
-        f"| {cell(row['name'])} | {row['clips']} | {row['speakers'] or 'unknown'} "
-        f"| {row['minutes']} | {row['licence']} |"
+    """Return the report as a Markdown page."""
+    test, clips = report["test"], report["clips"]
+    corpora = [
+        [
+            markdown_cell(row["name"]),
+            str(row["clips"]),
+            str(row["speakers"] or "unknown"),
+            str(row["minutes"]),
+            row["licence"],
+        ]
         for row in report["corpora"]
+    ]
+    recalls = ", ".join(
+        f"{markdown_cell(label)} {100 * r:.1f}" for label, r in test["recall"].items()
     )
-    recalls = ", ".join(f"{cell(label)} {100 * r:.1f}" for label, r in test["recall"].items())
     notes = "".join(f"\n- Note: {printable(note)}" for note in report["notes"])
-    said = guessing(report, labels)
-    guesses = f"\n- **{said}**" if said else ""
+    warning = report_warning(report, labels)
+    emphasised = f"\n- **{warning}**" if warning else ""
     return f"""# Training report
 
-| corpus | clips | speakers | minutes | licence |
-|---|---:|---:|---:|---|
-{corpora}
+{markdown_table(["corpus", "clips", "speakers", "minutes", "licence"], corpora, "lrrrl")}
 
-- Split: {report["split"]}; {report["clips"]["train"]} clips to train on, of which \
-{report["clips"]["choosing"]} chose the epoch before, {report["clips"]["test"]} to score{notes}
+- Split: {report["split"]}; {clips["train"]} training clips ({clips["choosing"]} of them for \
+validation, in cross-validation), {clips["test"]} test clips{notes}
 - Parameters: {report["parameters"]:,}
-{_recipes(report)}\
+{_recipe_line(report)}\
 - Epoch {report["best_epoch"]} of {report["epochs"]}, validation UAR {100 * report["val_uar"]:.1f} %
 - Test UAR {100 * test["uar"]:.1f} %, accuracy {100 * test["accuracy"]:.1f} %; recall: {recalls}\
-{guesses}
-- Expected calibration error {report["calibration"]["ece"]:.3f}; {_uncertain(report)}
+{emphasised}
+- Expected calibration error {report["calibration"]["ece"]:.3f}; {_threshold_text(report)}
 - Left out: {report["left_out"] or "nothing"}
 
-{parts_markdown(report["test_by_corpus"], report["test_by_group"])}
+{group_scores_markdown(report["test_by_corpus"], report["test_by_group"])}
 
 {confusion_markdown(test["confusion"], labels)}
 
-Answers above a threshold on the confidence, of the test speakers:
+Coverage and accuracy of the test speakers, by confidence threshold:
 
-| threshold | answered % | of those right % |
-|---:|---:|---:|
 {coverage_markdown(report["calibration"]["coverage"])}
 
-and of those who chose the epoch, by whom the threshold of the model was chosen: the highest that \
-answers 85 %.
+The same for the validation speakers. The model stores the highest threshold with a coverage of at \
+least 85 % here.
 
-| threshold | answered % | of those right % |
-|---:|---:|---:|
 {coverage_markdown(report["calibration"]["coverage_of_choosing"])}
 
 ![training](curves.png)
@@ -246,10 +251,17 @@ answers 85 %.
 """
 
 
-def _recipes(report: dict[str, Any]) -> str:
-    """A line of which recipe was chosen, where there was a choice."""
-    found = report["val_uar_by_recipe"]
-    if len(found) == 1:
+def _threshold_text(report: dict[str, Any]) -> str:
+    threshold = report["calibration"]["threshold"]
+    if threshold == 0:
+        return 'no answer is "uncertain"'
+    return f'the answer is "uncertain" below a confidence of {threshold:.2f}'
+
+
+def _recipe_line(report: dict[str, Any]) -> str:
+    """Return a line with the validation UAR of the recipes, if there were several."""
+    uar_by_recipe = report["val_uar_by_recipe"]
+    if len(uar_by_recipe) == 1:
         return ""
-    uars = ", ".join(f"{name} {100 * uar:.1f} %" for name, uar in found.items())
+    uars = ", ".join(f"{name} {100 * uar:.1f} %" for name, uar in uar_by_recipe.items())
     return f"- Recipe {report['recipe']}, by the validation UAR of the recipes: {uars}\n"

@@ -21,15 +21,17 @@ from support.paths import ROOT  # noqa: E402
 from support.training import TRAINING_MFCC, fit_one  # noqa: E402
 
 from edge_runtime import EdgeSerError  # noqa: E402
-from train.files import BusyError, folder_lock, save_torch, write_text  # noqa: E402
+from train.candidates import Candidate  # noqa: E402
+from train.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
+from train.dataset import DatasetSpec  # noqa: E402
+from train.files import LOCK, BusyError, folder_lock, save_torch, write_text  # noqa: E402
 from train.fit import ResumeError  # noqa: E402
 from train.fit_config import FitConfig  # noqa: E402
-from train.model_selection import Candidate  # noqa: E402
 from train.network import EmotionLSTM  # noqa: E402
 from train.network_config import NetworkConfig  # noqa: E402
 from train.pipeline import train_run  # noqa: E402
 from train.recipes import DEFAULT_RECIPE  # noqa: E402
-from train.run_folder import RunError, begin, load_checkpoint, run_folder, save_checkpoint  # noqa: E402
+from train.run_folder import RunError, begin, run_folder  # noqa: E402
 
 TINY = DEFAULT_RECIPE.with_settings(
     ["epochs=3", "hidden_size=8", "fc_size=8", "input_size=8", "speech=false"]
@@ -38,16 +40,11 @@ TINY = DEFAULT_RECIPE.with_settings(
 
 def train(corpus: Path, cache: Path, run: Path, resume: bool = False, recipe=TINY) -> Path:
     return train_run(
-        [corpus / "manifest.csv"],
+        DatasetSpec((corpus / "manifest.csv",), cache=cache),
         recipes={"default": recipe},
-        labels=None,
-        auxiliary=[],
-        speaker_pattern=None,
-        noise=[],
         inner=3,
         run=run,
         runs=run.parent,
-        cache=cache,
         resume=resume,
         device="cpu",
     )
@@ -108,7 +105,7 @@ def test_killed_run_resumed_equals_an_uninterrupted_one(
     (run / ".12345.tmp").write_bytes(b"half a checkpoint")
     train(demo_corpus, feature_cache, run, resume=True)
     assert contents(run) == contents(whole)
-    assert not list(run.glob(".*"))
+    assert [path.name for path in run.glob(".*")] == [LOCK]
 
 
 def test_terminated_protocol_ends_its_processes(three_speakers, feature_cache, tmp_path):
@@ -143,9 +140,9 @@ def test_run_killed_before_its_first_epoch_is_resumed(tmp_path):
     (tmp_path / "001" / "state.pt").touch()
     assert run_folder(None, tmp_path, resume=True) == tmp_path / "002"
     begin(tmp_path / "002", {"settings.json": {"fit": "002"}}, resume=True)
-    with pytest.raises(RunError, match="another 'fit'.*'002' then, 'x' now"):
+    with pytest.raises(RunError, match="different 'fit'.*'002' before, 'x' now"):
         begin(tmp_path / "002", {"settings.json": {"fit": "x"}}, resume=True)
-    with pytest.raises(RunError, match="holds a run already"):
+    with pytest.raises(RunError, match="already holds a run"):
         begin(tmp_path / "001", {}, resume=False)
     assert run_folder(None, tmp_path, resume=False) == tmp_path / "003"
 
@@ -167,7 +164,7 @@ def test_run_is_resumed_with_moved_recordings(dataset, split, tmp_path):
     about["split.json"]["test"]["clips"] = ["/elsewhere/1.wav"]
     begin(tmp_path, about, resume=True)
     about["split.json"]["test"]["clips"] = ["/elsewhere/2.wav"]
-    with pytest.raises(RunError, match="another 'test'.*such as 2.wav"):
+    with pytest.raises(RunError, match="different 'test'.*such as 2.wav"):
         begin(tmp_path, about, resume=True)
 
 
@@ -181,7 +178,7 @@ def test_run_is_not_resumed_with_other_labels(dataset, split, tmp_path):
         dataset,
         clips=[replace(clip, label=swap.get(clip.label, clip.label)) for clip in dataset.clips],
     )
-    with pytest.raises(ResumeError, match="begun with another 'recordings'"):
+    with pytest.raises(ResumeError, match="trained with different 'recordings'"):
         fit_one(other, clips, [split.val], small, config, state_file=state, resume=True)
 
 
@@ -198,7 +195,7 @@ def test_distillation_is_not_resumed_with_other_teachers(dataset, split, tmp_pat
         ],
     ]
     fit_one(dataset, clips, folds, small, config, state_file=state)
-    with pytest.raises(ResumeError, match="begun with another 'teachers'"):
+    with pytest.raises(ResumeError, match="trained with different 'distillation'"):
         fit_one(dataset, clips, folds[:1], small, config, state_file=state, resume=True)
 
 
@@ -211,7 +208,7 @@ def test_run_is_not_resumed_with_other_features(dataset, split, tmp_path):
     before = frames[0, 0]
     frames[0, 0] += 1
     try:
-        with pytest.raises(ResumeError, match="begun with another 'recordings'"):
+        with pytest.raises(ResumeError, match="trained with different 'recordings'"):
             fit_one(dataset, clips, [split.val], small, config, state_file=state, resume=True)
     finally:
         frames[0, 0] = before
@@ -236,7 +233,7 @@ def test_temporary_files_of_a_killed_process_are_removed(tmp_path):
     with folder_lock(tmp_path), pytest.raises(BusyError), folder_lock(tmp_path):
         pass
     with folder_lock(tmp_path):
-        assert [path.name for path in tmp_path.iterdir()] == [".mine.tmp"]
+        assert {path.name for path in tmp_path.iterdir()} == {".mine.tmp", LOCK}
 
 
 # ------------------------------------------------------------------ a full disk
@@ -244,7 +241,7 @@ def test_temporary_files_of_a_killed_process_are_removed(tmp_path):
 
 FILES = [
     "settings.json",
-    "choice-1.state.pt",
+    "fold-1.state.pt",
     "state.pt",
     "metrics.csv",
     "curves.png",
@@ -280,8 +277,8 @@ def test_full_disk_keeps_complete_files(
         patch.setattr(os, "fsync", fsync)
         with pytest.raises(EdgeSerError, match="cannot be written: No space left on device"):
             train(demo_corpus, feature_cache, run)
-    assert full and not list(run.glob(".*"))
-    for path in run.iterdir():
+    assert full and {path.name for path in run.glob(".*")} == {LOCK}
+    for path in run.glob("[!.]*"):
         assert path.stat().st_size > 0
     begun = (run / "settings.json").exists()
     train(demo_corpus, feature_cache, run, resume=begun)
@@ -302,7 +299,7 @@ def test_file_size_limit_is_reported_on_one_line(three_speakers, tmp_path):
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
     )
     assert done.returncode == 1
-    assert done.stderr.count("\n") == 1 and "choice-1.state.pt: cannot be written" in done.stderr
+    assert done.stderr.count("\n") == 1 and "fold-1.state.pt: cannot be written" in done.stderr
     assert not list(tmp_path.rglob(".*.tmp"))
     for path in (tmp_path / "cache").rglob("*.npz"):
         with np.load(path) as stored:
@@ -379,26 +376,21 @@ def test_protocol_requires_resume_over_existing_runs(demo_corpus, feature_cache,
 
     fold = tmp_path / "runs" / "fold-02-seed-0"
     fold.mkdir(parents=True)
-    (fold / "choice-1.state.pt").touch()
+    (fold / "fold-1.state.pt").touch()
     with pytest.raises(RunError, match="already contains trainings; use --resume"):
         run_protocol(
-            [demo_corpus / "manifest.csv"],
+            DatasetSpec((demo_corpus / "manifest.csv",), cache=feature_cache),
             "loso",
             tmp_path / "report",
             recipes={"tiny": TINY},
-            labels=None,
-            auxiliary=[],
-            speaker_pattern=None,
-            noise=[],
             inner=1,
             seeds=1,
             jobs=1,
             runs=tmp_path / "runs",
-            cache=feature_cache,
             resume=False,
             device="cpu",
         )
-    assert (fold / "choice-1.state.pt").exists() and not list(tmp_path.glob("report*"))
+    assert (fold / "fold-1.state.pt").exists() and not list(tmp_path.glob("report*"))
 
 
 def test_folds_with_other_settings_or_recordings_are_kept(dataset, tmp_path):

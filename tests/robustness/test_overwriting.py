@@ -45,7 +45,7 @@ def test_report_replaces_only_the_same_protocol_and_settings(tmp_path):
     for damaged in (None, '{"protocol": "loso", "corpora": ["x"]}', "[]"):
         if damaged is not None:
             (tmp_path / "r.json").write_text(damaged)
-        with pytest.raises(RunError, match=r"r\.(md|json): is there already, is of something else"):
+        with pytest.raises(RunError, match=r"r\.(md|json): exists and was not written"):
             check_replaceable(report, about, range(2))
     (tmp_path / "r.json").write_text(json.dumps(about | {"folds": [{"seed": 0}, {"seed": 1}]}))
     check_replaceable(report, about, range(2))
@@ -71,7 +71,7 @@ def test_report_replaces_only_the_same_protocol_and_settings(tmp_path):
 
 def test_run_does_not_begin_in_a_folder_of_other_files(tmp_path):
     (tmp_path / "metrics.csv").write_text("mine\n")
-    with pytest.raises(RunError, match="metrics.csv: is there already, is of something else"):
+    with pytest.raises(RunError, match="metrics.csv: exists and was not written"):
         begin(tmp_path, {"settings.json": {}}, resume=False)
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.csv"]
 
@@ -83,13 +83,13 @@ def test_run_that_failed_before_its_first_epoch_begins_again(tmp_path):
     begin(tmp_path, about, resume=False)
     assert read_json(tmp_path / "settings.json")["recipes"] == {"seed": 1}
     (tmp_path / "settings.json").write_text("{}")
-    with pytest.raises(RunError, match="settings.json: is there already, is of something else"):
+    with pytest.raises(RunError, match="settings.json: exists and was not written"):
         begin(tmp_path, about, resume=False)
 
 
 def test_export_replaces_only_exports(tmp_path):
     (tmp_path / "MODEL_CARD.md").write_text("mine\n")
-    with pytest.raises(RunError, match=r"MODEL_CARD.md: is there already, is of something else"):
+    with pytest.raises(RunError, match=r"MODEL_CARD.md: exists and was not written"):
         export_run(tmp_path / "run", tmp_path, tmp_path, "x", tmp_path, False)
     (tmp_path / "parity.json").write_text('{"links": [], "sizes": {}, "holds": true}')
     check_output_folder(tmp_path)
@@ -100,7 +100,7 @@ def test_export_replaces_only_exports(tmp_path):
 
 def test_parity_report_replaces_only_parity_reports(tmp_path):
     (tmp_path / "parity.md").write_text("mine\n")
-    with pytest.raises(RunError, match=r"parity\.md: is there already, is of something else"):
+    with pytest.raises(RunError, match=r"parity\.md: exists and was not written"):
         check_model(BUNDLED_MODEL, [tmp_path], tmp_path / "parity", tmp_path)
     for name in ("bored/a.wav", "tired/b.wav"):
         (tmp_path / name).parent.mkdir()

@@ -1,4 +1,4 @@
-"""Few speakers, few clips: who is tested, who chooses, and what is said of it."""
+"""Splits and notes for few speakers and few clips."""
 
 from __future__ import annotations
 

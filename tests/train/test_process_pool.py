@@ -1,4 +1,4 @@
-"""Trainings in processes of their own: how many at a time, and what ends them."""
+"""The process pool: number of processes, and errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from train.run_folder import RunError
 
 
 def first_fails(folder: Path) -> None:
-    """In the place of a training: the first one fails, the others take their time."""
+    """Stand in for a training: the first one fails, the others are slow."""
     folder.mkdir()
     (folder / "begun").touch()
     if folder.name == "0":
@@ -21,7 +21,7 @@ def first_fails(folder: Path) -> None:
     time.sleep(30)
 
 
-def test_one_training_that_fails_ends_all_at_once(tmp_path):
+def test_error_in_one_task_ends_all_processes(tmp_path):
     started = time.monotonic()
     with pytest.raises(RunError, match="no luck"):
         list(map_in_processes(first_fails, [tmp_path / f"{k}" for k in range(8)], jobs=2))
@@ -33,6 +33,6 @@ def own_process(task: int) -> int:
     return os.getpid()
 
 
-def test_0_jobs_are_one_a_core(monkeypatch):
+def test_zero_jobs_means_one_process_per_core(monkeypatch):
     monkeypatch.setattr("train.process_pool.usable_cores", lambda: 1)
     assert len(set(map_in_processes(own_process, range(4), jobs=0))) == 1

@@ -1,4 +1,4 @@
-"""Recipes: their settings by name, and what depends on the recordings."""
+"""Recipes: settings by name, and values that depend on the dataset."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 
 from edge_runtime import ConfigError
 from train.loop import EpochLoop
-from train.network import EmotionLSTM, NetworkConfig
+from train.network import EmotionLSTM
+from train.network_config import NetworkConfig
 from train.recipes import DEFAULT_RECIPE
 
 
@@ -21,34 +22,34 @@ def test_settings_are_changed_by_name():
     assert changed.fit.augment.cepstral_offset == 0.5 and changed.fit.epochs == 3
     assert changed.fit.augment.speed == DEFAULT_RECIPE.fit.augment.speed
     for wrong, message in (
-        ("hidden=3", "wanted NAME=VALUE with a NAME of .*hidden_size"),
-        ("epochs", "wanted NAME"),
-        ("epochs=x", "epochs=x: wanted a whole number$"),
+        ("hidden=3", "expected NAME=VALUE with one of the names .*hidden_size"),
+        ("epochs", "expected NAME"),
+        ("epochs=x", "epochs=x: expected an integer$"),
         ("epochs=-1", "must be 1 or more"),
         ("seed=9999999999", "must be from 0 to 2147483647"),
         ("learning_rate=inf", "and finite"),
         ("pooling=max", "'mean' or 'attention'"),
         ("residual=yes", "true or false"),
-        ("n_classes=3", "wanted NAME"),
+        ("n_classes=3", "expected NAME"),
         ("noise=2", "from 0 to 1"),
     ):
         with pytest.raises(ConfigError, match=message):
             DEFAULT_RECIPE.with_settings([wrong])
 
 
-def test_few_clips_take_more_epochs(dataset):
-    def taken(n_clips, *settings):
+def test_fewer_clips_get_more_epochs(dataset):
+    def epochs(n_clips, *settings):
         data = dataclasses.replace(dataset, clips=(dataset.clips * 1000)[:n_clips])
         return DEFAULT_RECIPE.with_settings(list(settings)).sized(data).fit.epochs
 
-    assert taken(339) == 120 and taken(1439) == 60 and taken(10) == 120 and taken(100_000) == 60
-    assert taken(600) == 3000 // 38
-    assert taken(600, "batch_size=32") == 120
-    assert taken(339, "epochs=7") == 7
+    assert epochs(339) == 120 and epochs(1439) == 60 and epochs(10) == 120 and epochs(100_000) == 60
+    assert epochs(600) == 3000 // 38
+    assert epochs(600, "batch_size=32") == 120
+    assert epochs(339, "epochs=7") == 7
 
 
-def test_a_recipe_of_no_recordings_trains_nothing(dataset):
+def test_unsized_recipe_cannot_be_trained(dataset):
     network = EmotionLSTM(NetworkConfig())
     targets = np.zeros(len(dataset.clips), int)
-    with pytest.raises(ConfigError, match="epochs=0: `Recipe.sized` says"):
+    with pytest.raises(ConfigError, match="epochs=0 depends on the number of clips"):
         EpochLoop(dataset, [0, 1], targets, DEFAULT_RECIPE.fit, network)

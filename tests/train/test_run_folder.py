@@ -1,4 +1,4 @@
-"""Checkpoints of strangers: no code of theirs runs, and what is wrong with them is said."""
+"""Untrusted checkpoints: no code runs, and the error names the problem."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ torch = pytest.importorskip("torch")
 
 from edge_runtime import EdgeSerError, MfccConfig  # noqa: E402
 from export.pipeline import export_run  # noqa: E402
-from train.network import EmotionLSTM, NetworkConfig  # noqa: E402
-from train.run_folder import CHECKPOINT, RunError, load_checkpoint, save_checkpoint  # noqa: E402
+from train.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
+from train.network import EmotionLSTM  # noqa: E402
+from train.network_config import NetworkConfig  # noqa: E402
+from train.run_folder import CHECKPOINT, RunError  # noqa: E402
 
 
 class Bomb:
-    """What creates a file when it is unpickled."""
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = str(path)
@@ -57,7 +59,7 @@ def rewritten(run, change):
 
 
 @pytest.mark.parametrize("how", ["zip", "pickle", "old torch", "in the weights", "in the labels"])
-def test_code_in_a_checkpoint_is_not_executed_and_named(run, tmp_path, how):
+def test_code_in_a_checkpoint_is_not_executed(run, tmp_path, how):
     exploded = tmp_path / "exploded"
     file = run / CHECKPOINT
     if how == "zip":
@@ -80,8 +82,8 @@ def test_code_in_a_checkpoint_is_not_executed_and_named(run, tmp_path, how):
     assert done.returncode == 1 and not list(run.glob("*.onnx"))
     assert len(done.stderr.splitlines()) == 1 and "weights_only" not in done.stderr
     assert f"export: {file}: is not a checkpoint of edge-ser: " in done.stderr
-    if how != "pickle":  # of which torch says the same, but not of what
-        assert "wants code to be run when it is loaded (posix.system); it was not" in done.stderr
+    if how != "pickle":  # here torch does not name the function
+        assert "contains code to run on loading (posix.system); it was not executed" in done.stderr
 
 
 DAMAGE = {
@@ -97,9 +99,9 @@ DAMAGE = {
         lambda s: s["weights"]["members.0.fc.bias"].fill_(float("nan")),
         "are not finite",
     ),
-    "a size of a slip": (
+    "typing error in a size": (
         lambda s: s["network"].update(hidden_size=10**6),
-        "hidden_size=1000000 must be 16384",
+        "hidden_size=1000000 must be 16384 or less",
     ),
     "too many members": (
         lambda s: s["network"].update(ensemble_size=10**9),
@@ -109,7 +111,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize(("change", "message"), DAMAGE.values(), ids=DAMAGE)
-def test_a_checkpoint_that_does_not_fit_is_refused(run, change, message):
+def test_inconsistent_checkpoint_is_refused(run, change, message):
     rewritten(run, change)
     with pytest.raises(RunError, match=message) as error:
         load_checkpoint(run)
@@ -118,19 +120,19 @@ def test_a_checkpoint_that_does_not_fit_is_refused(run, change, message):
 
 SETTINGS = {
     "no labels": (lambda s: s.pop("labels"), "lacks labels"),
-    "labels twice": (lambda s: s.update(labels=["a", "a"]), "key labels"),
-    "a label for terminals": (lambda s: s.update(labels=["a", "\x1b[2J"]), "key labels"),
-    "temperature": (lambda s: s.update(temperature=-1.0), "key temperature .* is -1"),
+    "labels twice": (lambda s: s.update(labels=["a", "a"]), "model card: labels="),
+    "a label for terminals": (lambda s: s.update(labels=["a", "\x1b[2J"]), "model card: labels="),
+    "temperature": (lambda s: s.update(temperature=-1.0), "model card: temperature=-1"),
     "temperature of text": (lambda s: s.update(temperature="hot"), "could not convert"),
     "front end": (lambda s: s["mfcc_config"].update(hop_length=0), "hop_length=0"),
-    "silence": (lambda s: s.update(silence={"range_db": 1}), "wanted an object with"),
+    "silence": (lambda s: s.update(silence={"range_db": 1}), "silence settings: missing key decay"),
     "clips": (lambda s: s.update(clips=[1]), "is not a checkpoint"),
-    "scores": (lambda s: s.update(scores=[1]), "key scores"),
+    "scores": (lambda s: s.update(scores=[1]), "model card: scores="),
 }
 
 
 @pytest.mark.parametrize(("change", "message"), SETTINGS.values(), ids=SETTINGS)
-def test_settings_that_are_none_are_refused_before_anything_is_written(run, change, message):
+def test_invalid_settings_are_refused_before_anything_is_written(run, change, message):
     rewritten(run, change)
     with pytest.raises(EdgeSerError, match=message) as error:
         export_run(run, run, None, "test", run / "cache", False)
@@ -138,12 +140,12 @@ def test_settings_that_are_none_are_refused_before_anything_is_written(run, chan
     assert not list(run.glob("*.onnx"))
 
 
-def test_a_file_that_is_no_checkpoint_is_refused(run, tmp_path):
+def test_file_that_is_not_a_checkpoint_is_refused(run, tmp_path):
     file = run / CHECKPOINT
     whole = file.read_bytes()
     for length in (0, 10, len(whole) // 2, len(whole) - 1):
         file.write_bytes(whole[:length])
-        with pytest.raises(RunError, match="is damaged or no file of torch"):
+        with pytest.raises(RunError, match="is damaged or not a PyTorch file"):
             load_checkpoint(run)
     file.unlink()
     os.mkfifo(file)
@@ -157,5 +159,5 @@ def test_a_file_that_is_no_checkpoint_is_refused(run, tmp_path):
         for _ in range(2100):
             part.write(bytes(1 << 20))
     assert file.stat().st_size < 4 << 20
-    with pytest.raises(RunError, match="unfolds to 2,202,009,600 bytes"):
+    with pytest.raises(RunError, match="expands to 2,202,009,600 bytes"):
         load_checkpoint(run)
