@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import shutil
 import stat
@@ -151,6 +150,8 @@ def atomic_text_writer(path: Path, force: bool = False) -> Iterator[TextIO]:
 
 def sha256(path: Path) -> str:
     """Return the SHA-256 digest of a file in hexadecimal."""
+    import hashlib  # 3 ms that classify need not wait for
+
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
