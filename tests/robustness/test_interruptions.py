@@ -33,9 +33,10 @@ from train.pipeline import train_run  # noqa: E402
 from train.recipes import DEFAULT_RECIPE  # noqa: E402
 from train.run_folder import RunError, begin, run_folder  # noqa: E402
 
-TINY = DEFAULT_RECIPE.with_settings(
-    ["epochs=3", "hidden_size=8", "fc_size=8", "input_size=8", "speech=false"]
-)
+SIZES = ["hidden_size=8", "fc_size=8", "input_size=8", "speech=false"]
+TINY = DEFAULT_RECIPE.with_settings(["epochs=3", *SIZES])
+TINY_OPTIONS = [option for size in SIZES for option in ("--set", size)]
+TIMEOUT_SECONDS = 300  # generous for a busy machine
 
 
 def train(corpus: Path, cache: Path, run: Path, resume: bool = False, recipe=TINY) -> Path:
@@ -79,6 +80,7 @@ def whole(demo_corpus, feature_cache, once) -> Path:
 # ------------------------------------------------------------------ killed
 
 
+@pytest.mark.slow
 def test_killed_run_resumed_equals_an_uninterrupted_one(
     demo_corpus, feature_cache, whole, tmp_path
 ):
@@ -86,14 +88,13 @@ def test_killed_run_resumed_equals_an_uninterrupted_one(
     process = subprocess.Popen(
         command(
             *("train", "fit", "--data", demo_corpus / "manifest.csv", "--run", run),
-            *("--cache", feature_cache, "--epochs", 3, "--set", "speech=false"),
-            *("--set", "hidden_size=8", "--set", "fc_size=8", "--set", "input_size=8"),
+            *("--cache", feature_cache, "--epochs", 3, *TINY_OPTIONS),
         ),
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while not list(run.glob("*state.pt")):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.002)
@@ -108,25 +109,28 @@ def test_killed_run_resumed_equals_an_uninterrupted_one(
     assert [path.name for path in run.glob(".*")] == [LOCK]
 
 
+@pytest.mark.slow
 def test_terminated_protocol_ends_its_processes(three_speakers, feature_cache, tmp_path):
     runs = tmp_path / "runs"
     process = subprocess.Popen(
         command(
             *("evaluate", "protocol", "--data", three_speakers, "--protocol", "loso"),
             *("--report", tmp_path / "r", "--runs", runs, "--cache", feature_cache),
-            *("--epochs", 500, "--jobs", 2, "--inner", 2, "--set", "speech=false"),
+            *("--epochs", 500, "--jobs", 2, "--inner", 2, *TINY_OPTIONS),
         ),
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 60
-    while len(list(runs.glob("*/*state.pt"))) < 2:
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGTERM)
-    _, error = process.communicate(timeout=20)
+    try:
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while len(list(runs.glob("*/*state.pt"))) < 2:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, error = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == 128 + signal.SIGTERM and error == ""
     for folder in [runs, *(path.parent for path in runs.glob("*/*state.pt"))]:
         with folder_lock(folder):  # raises BusyError while a process writes to it
@@ -251,6 +255,7 @@ FILES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_full_disk_keeps_complete_files(
     name, demo_corpus, feature_cache, whole, tmp_path, monkeypatch
@@ -285,6 +290,7 @@ def test_full_disk_keeps_complete_files(
     assert contents(run) == contents(whole)
 
 
+@pytest.mark.slow
 def test_file_size_limit_is_reported_on_one_line(three_speakers, tmp_path):
     resource = pytest.importorskip("resource")
     done = subprocess.run(
@@ -295,7 +301,7 @@ def test_file_size_limit_is_reported_on_one_line(three_speakers, tmp_path):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=TIMEOUT_SECONDS,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
     )
     assert done.returncode == 1
@@ -330,6 +336,7 @@ def exported(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_failed_export_keeps_the_previous_one(whole, feature_cache, monkeypatch):
     from export import pipeline as session
 

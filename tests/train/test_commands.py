@@ -1,43 +1,34 @@
-"""The commands, from recordings to an answer: fit, evaluate, export, classify."""
+"""The commands from recordings to a prediction: fit, evaluate, export and classify."""
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from support.command import edge_ser, python_m, python_m_each
 from support.paths import ROOT
 
 from edge_runtime import EmotionModel
 from export.pipeline import export_run
 
 
-def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=300,
-    )
+def single_spaces(table: str) -> str:
+    """Return Markdown without the padding of table cells."""
+    return re.sub(" +", " ", table)
 
 
-def test_from_recordings_to_an_answer(demo_corpus, feature_cache, tmp_path):
+def test_fit_resume_export_classify(demo_corpus, feature_cache, tmp_path):
     runs = tmp_path / "runs"
-    fitted = command(
-        "train",
-        "fit",
-        "--data",
-        demo_corpus / "manifest.csv",
-        "--runs",
-        runs,
-        "--cache",
-        feature_cache,
-        "--epochs",
-        2,
+    run = runs / "001"
+    data = ["--data", demo_corpus / "manifest.csv", "--cache", feature_cache]
+    fit = ["train", "fit", *data, "--epochs", 2]
+    fitted, resumed, second, exported = python_m_each(
+        [*fit, "--runs", runs],
+        [*fit, "--runs", runs, "--resume"],
+        [*fit, "--run", run],
+        ["export", "onnx", "--runs", runs, "--cache", feature_cache],
     )
     assert fitted.returncode == 0, fitted.stderr
     assert re.search(
@@ -48,88 +39,46 @@ def test_from_recordings_to_an_answer(demo_corpus, feature_cache, tmp_path):
         fitted.stdout,
         re.MULTILINE,
     )
-    run = runs / "001"
     report = json.loads((run / "report.json").read_text())
     assert report["split"] == "speaker-independent"
     assert len((run / "metrics.csv").read_text().splitlines()) == 3
-    held = json.loads((run / "split.json").read_text())
-    assert not set(held["train"]["speakers"]) & set(held["test"]["speakers"])
+    split = json.loads((run / "split.json").read_text())
+    assert not set(split["train"]["speakers"]) & set(split["test"]["speakers"])
 
-    resumed = command(
-        "train",
-        "fit",
-        "--data",
-        demo_corpus / "manifest.csv",
-        "--runs",
-        runs,
-        "--cache",
-        feature_cache,
-        "--epochs",
-        2,
-        "--resume",
-    )
     assert resumed.returncode == 0, resumed.stderr
-    assert "Resumed after epoch 2" in resumed.stdout
-    taken = command(
-        "train",
-        "fit",
-        "--data",
-        demo_corpus / "manifest.csv",
-        "--run",
-        run,
-        "--cache",
-        feature_cache,
-    )
-    assert taken.returncode == 1
-    assert "holds a run already" in taken.stderr
+    assert "the run is complete; nothing to resume" in resumed.stdout
+    assert second.returncode == 1
+    assert "already holds a run" in second.stderr
 
-    exported = command("export", "onnx", "--runs", runs, "--cache", feature_cache)
     assert exported.returncode == 0, exported.stdout + exported.stderr
     parity = json.loads((run / "parity.json").read_text())
     assert [link["name"] for link in parity["links"]] == [
         "librosa → numpy MFCC",
         "torch → fp32",
         "fp32 → int8",
-        "int8: whole → in pieces",
+        "int8: whole clips → chunks",
         "numpy → waveform graph",
     ]
     assert parity["links"][0]["clips"] == 60
-    answer = command(
-        "edge_runtime",
-        "classify",
-        "--model",
-        run / "model.int8.onnx",
-        "--format",
-        "jsonl",
-        next((demo_corpus / "sad").glob("*.wav")),
-    )
+    clip = next((demo_corpus / "sad").glob("*.wav"))
+    answer = edge_ser("classify", "--model", run / "model.int8.onnx", "--format", "jsonl", clip)
     labels = ("angry", "happy", "neutral", "sad", "uncertain", "no speech")
     assert json.loads(answer.stdout)["label"] in labels
 
 
-def test_a_protocol_writes_its_report(three_speakers, feature_cache, tmp_path):
+def test_protocol_report_export_and_resume(three_speakers, feature_cache, tmp_path):
     report = tmp_path / "report"
-    done = command(
-        "evaluate",
-        "protocol",
-        "--corpus",
-        three_speakers,
-        "--protocol",
-        "loso",
-        "--report",
-        report,
-        "--cache",
-        feature_cache,
-        "--epochs",
-        1,
-        "--seeds",
-        2,
-        "--inner",
-        2,
-        "--runs",
-        tmp_path / "runs",
+    runs = tmp_path / "runs"
+    protocol = [
+        *("evaluate", "protocol", "--corpus", three_speakers, "--protocol", "loso"),
+        *("--report", report, "--runs", runs, "--cache", feature_cache),
+        *("--epochs", 1, "--seeds", 2, "--inner", 2),
+    ]
+    done, exported = python_m_each(
+        protocol, ["export", "onnx", "--run", runs / "fold-01-seed-0", "--cache", feature_cache]
     )
     assert done.returncode == 0, done.stderr
+    assert exported.returncode == 0, exported.stdout + exported.stderr
     result = json.loads(report.with_suffix(".json").read_text())
     assert result["clips"] == 36 and len(result["folds"]) == 6
     assert np.sum(result["int8"]["confusion"]) == 72
@@ -139,9 +88,9 @@ def test_a_protocol_writes_its_report(three_speakers, feature_cache, tmp_path):
     for fold in splits:
         train, test = set(fold["train"]), set(fold["test"])
         assert not train & test and len(train | test) == 3
-        # Each training speaker chooses the epoch once, for the network that has not met them.
-        choosers = [name for names in fold["choose the epoch in turn"] for name in names]
-        assert sorted(choosers) == sorted(train)
+        # Each training speaker is in the validation part of exactly one fold.
+        validated = [name for names in fold["validation_folds"] for name in names]
+        assert sorted(validated) == sorted(train)
     assert "Speaker-independent" in report.with_suffix(".md").read_text()
     for picture in (
         "report.confusion.png",
@@ -155,70 +104,54 @@ def test_a_protocol_writes_its_report(three_speakers, feature_cache, tmp_path):
         parts = json.loads((run / "split.json").read_text())
         assert parts["test"]["speakers"] == fold["test"]
         assert parts["train"]["speakers"] == fold["train"]
-        found = json.loads((run / "report.json").read_text())
+        run_report = json.loads((run / "report.json").read_text())
         uar = json.loads((run / "result.json").read_text())["uar"]["fp32"]
-        assert found["test"]["uar"] == pytest.approx(uar) and (run / "report.md").exists()
+        assert run_report["test"]["uar"] == pytest.approx(uar) and (run / "report.md").exists()
     for variant in ("int8", "fp32", "profile"):
         assert 0 <= result[variant]["ece"] <= 1
-    exported = command(
-        "export", "onnx", "--run", tmp_path / "runs" / "fold-01-seed-0", "--cache", feature_cache
-    )
-    assert exported.returncode == 0, exported.stdout + exported.stderr
     before = report.with_suffix(".json").read_bytes()
     (tmp_path / "runs" / "fold-02-seed-1" / "result.json").unlink()
     kept = tmp_path / "runs" / "fold-01-seed-0" / "result.json"
     stamp = kept.stat().st_mtime_ns
-    again = command(*done.args[2:], "--resume")
+    again = python_m(*protocol, "--resume")
     assert again.returncode == 0, again.stderr
     assert again.stdout.count("Fold ") == 1 and kept.stat().st_mtime_ns == stamp
     assert report.with_suffix(".json").read_bytes() == before
 
 
-def test_a_bundled_model_tells_of_the_protocols(demo_corpus, feature_cache, tmp_path, monkeypatch):
+def test_bundled_model_card_lists_the_protocols(demo_corpus, feature_cache, tmp_path, monkeypatch):
     run, reports, models = tmp_path / "run", tmp_path / "reports", tmp_path / "models"
-    done = command(
-        "train",
-        "fit",
-        "--data",
-        demo_corpus / "manifest.csv",
-        "--run",
-        run,
-        "--cache",
-        feature_cache,
-        "--epochs",
-        1,
-        "--set",
-        "ensemble_size=1",
-        "--inner",
-        1,
+    done = python_m(
+        *("train", "fit", "--data", demo_corpus / "manifest.csv", "--run", run),
+        *("--cache", feature_cache, "--epochs", 1, "--inner", 1),
+        *("--set", "ensemble_size=1", "--set", "speech=false"),
     )
     assert done.returncode == 0, done.stderr
     models.mkdir()
     reports.mkdir()
     (reports / "emodb.json").write_text((ROOT / "reports" / "emodb.json").read_text())
-    monkeypatch.setattr("export.pipeline.BUNDLED_MODEL", models / "edge_ser.onnx")
-    monkeypatch.setattr("export.pipeline.REPORTS", reports)
+    monkeypatch.setattr("export.bundle.BUNDLED_MODEL", models / "edge_ser.onnx")
+    monkeypatch.setattr("export.bundle.REPORTS", reports)
     assert export_run(run, tmp_path, None, "mine", feature_cache, bundle=True)
-    card = (models / "MODEL_CARD.md").read_text()
-    found = json.loads((ROOT / "reports" / "emodb.json").read_text())
-    assert f"| loso | default, studio | 4 | emodb {100 * found['int8']['uar']:.1f} |" in card
+    card = single_spaces((models / "MODEL_CARD.md").read_text())
+    emodb = json.loads((ROOT / "reports" / "emodb.json").read_text())
+    assert f"| loso | default, studio | 4 | emodb {100 * emodb['int8']['uar']:.1f} |" in card
     tested = json.loads((run / "report.json").read_text())["test_by_corpus"]["demo"]
-    told = f"| demo | {tested['clips']} | {tested['speakers']} | {100 * tested['uar']:.1f} |"
+    row = f"| demo | {tested['clips']} | {tested['speakers']} | {100 * tested['uar']:.1f} |"
     assert "other than those of the recordings" in card and "actors" not in card
-    assert told in card and told in (reports / "bundled.md").read_text()
+    page = single_spaces((reports / "bundled.md").read_text())
+    assert row in card and row in page
     model = EmotionModel.load(models / "edge_ser.onnx")
     assert model.card.scores["test_by_corpus"]["demo"] == tested
-    page = (reports / "bundled.md").read_text()
     pictures = re.findall(r"\((.*\.png)\)", page)
     assert len(pictures) == 2 and all((reports / picture).exists() for picture in pictures)
 
 
-def test_errors_of_the_commands_are_one_line(tmp_path):
-    for arguments in (
+def test_errors_are_one_line(tmp_path):
+    for result in python_m_each(
         ["train", "fit", "--data", tmp_path],
         ["export", "onnx", "--runs", tmp_path],
         ["train", "fit", "--data", tmp_path, "--mfcc", "hop=1"],
     ):
-        result = command(*arguments)
         assert result.returncode == 1
         assert len(result.stderr.splitlines()) == 1
