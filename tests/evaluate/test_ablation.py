@@ -43,10 +43,10 @@ def test_every_variant_differs_from_the_reference():
 
 
 def test_halves_are_predicted_by_the_network_of_the_other(demo_corpus, tmp_path, monkeypatch):
-    heard = []
+    calls = []
 
     def validation_logits(data, clips, fold, network, config, last):
-        heard.append(
+        calls.append(
             (
                 {data.clips[i].speaker for i in clips if i not in fold},
                 {data.clips[i].speaker for i in fold},
@@ -61,7 +61,7 @@ def test_halves_are_predicted_by_the_network_of_the_other(demo_corpus, tmp_path,
     monkeypatch.setattr(ablation_studies, "validation_logits", validation_logits)
     task = ("default", "tiny", 3, spec(demo_corpus / "manifest.csv", cache=tmp_path / "cache"))
     assert ablation.score_variant(task) == ("tiny", 3, [0.5])
-    (first, second) = heard
+    (first, second) = calls
     assert first[0] == second[1] and first[1] == second[0] and not first[0] & first[1]
     assert len(first[0] | first[1]) == 4  # of 5 speakers: the first is tested by the protocols
     assert first[2] == second[2] == 3
@@ -103,8 +103,8 @@ def test_other_corpora_and_held_out_speakers_are_not_trained_on(dataset, monkeyp
         assert not {clip.speaker for clip in trained} & {clip.speaker for clip in asked}
         assert {clip.label for clip in trained} == {"angry", "happy", "neutral", "sad"}
         assert {clip.label for clip in asked} == {"angry", "happy", "neutral"}
-        heard = [clip for clip in data.clips if clip.corpus == own and clip.label != "sad"]
-        assert {clip.speaker for clip in trained + asked} >= {clip.speaker for clip in heard}
+        own_clips = [clip for clip in data.clips if clip.corpus == own and clip.label != "sad"]
+        assert {clip.speaker for clip in trained + asked} >= {clip.speaker for clip in own_clips}
 
 
 def test_study_across_corpora_requires_two_and_common_labels(dataset, demo_corpus, tmp_path):

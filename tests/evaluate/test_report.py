@@ -49,8 +49,8 @@ def test_interval_excludes_draws_without_a_label():
 
 def test_scores_match_their_definitions():
     targets, answers = [0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 1, 0]
-    found = summarize(ABOUT, [result(targets, list("aabbcc"), answers)])
-    int8 = found["int8"]
+    summary = summarize(ABOUT, [result(targets, list("aabbcc"), answers)])
+    int8 = summary["int8"]
     assert int8["uar"] == pytest.approx((2 / 3 + 1 + 0) / 3)
     assert int8["accuracy"] == pytest.approx(4 / 6)
     assert int8["recall"] == pytest.approx({"angry": 2 / 3, "happy": 1, "sad": 0})
@@ -59,18 +59,18 @@ def test_scores_match_their_definitions():
     low, high = int8["uar_interval"]
     assert 0 <= low < int8["uar"] < high <= 1
     confidence = np.exp(8) / (np.exp(8) + 2)  # of every answer: all are in one bin
-    for ece in (int8["ece"], found["fp32"]["ece"], found["int8"]["by_corpus"]["c"]["ece"]):
+    for ece in (int8["ece"], summary["fp32"]["ece"], summary["int8"]["by_corpus"]["c"]["ece"]):
         assert ece == pytest.approx(confidence - 4 / 6)
 
 
 def test_speaker_deviation_skips_speakers_without_all_labels():
     targets, answers = [0, 1, 2, 0, 1, 2, 0], [0, 1, 2, 0, 1, 1, 1]
-    found = summarize(ABOUT, [result(targets, list("aaabbb") + ["c"], answers)])["int8"]
-    assert found["uar_std_over_speakers"] == pytest.approx(np.std([1, 2 / 3], ddof=1))
-    found = summarize(ABOUT, [result(targets[2:], list("abbbc"), answers[2:])])["int8"]
-    assert found["uar_std_over_speakers"] is None
+    summary = summarize(ABOUT, [result(targets, list("aaabbb") + ["c"], answers)])["int8"]
+    assert summary["uar_std_over_speakers"] == pytest.approx(np.std([1, 2 / 3], ddof=1))
+    summary = summarize(ABOUT, [result(targets[2:], list("abbbc"), answers[2:])])["int8"]
+    assert summary["uar_std_over_speakers"] is None
     # The speakers of a corpus without "sad" are complete without it.
-    found = summarize(
+    summary = summarize(
         ABOUT,
         [
             result(
@@ -81,7 +81,7 @@ def test_speaker_deviation_skips_speakers_without_all_labels():
             )
         ],
     )["int8"]
-    assert found["uar_std_over_speakers"] == pytest.approx(np.std([1, 2 / 3, 1 / 2], ddof=1))
+    assert summary["uar_std_over_speakers"] == pytest.approx(np.std([1, 2 / 3, 1 / 2], ddof=1))
 
 
 def test_chance_level_is_reported():
@@ -114,10 +114,10 @@ def test_calibration_errors_do_not_cancel():
     sure = 0.69315  # e**sure / (e**sure + 2) = 1 / 2
     right = result([0, 1, 2, 0], list("abab"), [0, 1, 2, 0], confidence=sure)
     wrong = result([0, 1, 2, 0], list("abab"), [1, 2, 0, 1], confidence=sure, seed=1)
-    found = summarize({**ABOUT, "seeds": 2}, [right, wrong])
-    assert found["int8"]["ece"] == pytest.approx(0.5, abs=1e-4)
-    assert found["calibration"]["ece_without_temperature"] == pytest.approx(0.5, abs=1e-4)
-    assert found["int8"]["uar_by_seed"] == [1, 0] and found["int8"]["uar"] == 0.5
+    summary = summarize({**ABOUT, "seeds": 2}, [right, wrong])
+    assert summary["int8"]["ece"] == pytest.approx(0.5, abs=1e-4)
+    assert summary["calibration"]["ece_without_temperature"] == pytest.approx(0.5, abs=1e-4)
+    assert summary["int8"]["uar_by_seed"] == [1, 0] and summary["int8"]["uar"] == 0.5
     corpora = [{**right, "corpora": ["one"] * 4}, {**wrong, "seed": 0, "corpora": ["other"] * 4}]
     assert summarize(ABOUT, corpora)["int8"]["ece"] == pytest.approx(0.5, abs=1e-4)
 

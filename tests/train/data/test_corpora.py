@@ -114,9 +114,9 @@ def test_folders_relabel_a_known_corpus(tmp_path):
         "sad/03-01-04-01-01-01-08.wav",
         "train/negative/03-01-05-01-01-01-09.wav",
     )
-    found = {clip.path.name: (clip.label, clip.speaker) for clip in scan([tmp_path])}
-    assert found["03-01-02-01-01-01-07.wav"] == ("neutral", "ravdess/07")
-    assert found["03-01-05-01-01-01-09.wav"] == ("negative", "ravdess/09")
+    by_name = {clip.path.name: (clip.label, clip.speaker) for clip in scan([tmp_path])}
+    assert by_name["03-01-02-01-01-01-07.wav"] == ("neutral", "ravdess/07")
+    assert by_name["03-01-05-01-01-01-09.wav"] == ("negative", "ravdess/09")
 
 
 def test_manifest_is_read(tmp_path):
@@ -203,9 +203,9 @@ def test_no_audio_or_one_class_is_an_error(tmp_path):
 def test_real_corpora_are_complete(corpus, clips, speakers, labels):
     if not (CORPORA / corpus).is_dir():
         pytest.skip(f"no corpus at {CORPORA / corpus}: set EDGE_SER_CORPORA to run this")
-    found = scan([CORPORA / corpus])
-    assert (len(found), len({clip.speaker for clip in found})) == (clips, speakers)
+    scanned = scan([CORPORA / corpus])
+    assert (len(scanned), len({clip.speaker for clip in scanned})) == (clips, speakers)
     if labels:
-        assert Counter(clip.label for clip in found) == labels
+        assert Counter(clip.label for clip in scanned) == labels
     if corpus == "ravdess":
-        assert len({clip.label for clip in found}) == 8
+        assert len({clip.label for clip in scanned}) == 8
