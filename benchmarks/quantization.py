@@ -27,10 +27,10 @@ from edge_runtime.inference.network import Network
 from export.card import make_card
 from export.graph import export_fp32, export_int8
 from export.outputs import chunked_outputs, network_outputs, torch_outputs
+from train.checkpoint import load_checkpoint
 from train.data.clip import Clip
 from train.data.features import load_dataset
 from train.metrics import scores
-from train.checkpoint import load_checkpoint
 
 from .alternate import medians
 from .report import Out, command, publish, table

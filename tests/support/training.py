@@ -11,8 +11,8 @@ PLAIN = Augment(cepstral_offset=0.0, speed=0.0, vtlp=0.0, mixstyle=0.0)  # no au
 
 def fit_one(data, clips, folds, network, config, **options):
     """Run `fit_best` with a single candidate and return its fit."""
-    from train.model_selection import fit_best
     from train.candidates import Candidate
+    from train.model_selection import fit_best
     from train.recipes import Recipe
 
     candidate = Candidate("one", Recipe(data.mfcc_config, None, network, config), data)
