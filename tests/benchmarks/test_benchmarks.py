@@ -21,6 +21,7 @@ PROGRAMS = sorted(
 )
 
 
+@pytest.mark.slow
 def test_every_benchmark_has_a_help_text():
     """In one process: what takes time is importing torch and librosa."""
     code = (
@@ -70,6 +71,7 @@ def test_training_speed(tmp_path, demo_corpus):
     assert len(rows) == 4 and all(float(row[-1]) > 1 for row in rows)
 
 
+@pytest.mark.slow
 def test_throughput(tmp_path, demo_corpus):
     pytest.importorskip("torch")
     report = report_of(
@@ -78,11 +80,13 @@ def test_throughput(tmp_path, demo_corpus):
     assert "4 clips" in report and "| edge-ser, 1 thread " in report
 
 
+@pytest.mark.slow
 def test_whole_processes_are_measured(tmp_path):
     pytest.importorskip("torch")
     assert "`edge-ser classify`" in report_of("end_to_end", tmp_path / "r.md", "--rounds", 1)
 
 
+@pytest.mark.slow
 def test_utterances_in_noise_are_counted(tmp_path, demo_corpus):
     """Synthesised voices in white noise; a silent noise file is left out."""
     pytest.importorskip("torch")

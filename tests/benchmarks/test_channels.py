@@ -40,6 +40,7 @@ def test_every_channel_has_a_limit():
     assert MIN_AGREEMENT.keys() | {UNCHANGED} == CHANNELS.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CORPORA.is_dir(), reason=f"needs the corpora in {CORPORA}")
 def test_most_clips_keep_their_label():
     # Only labels of the model, as in the report: the others have no stable answer.

@@ -69,6 +69,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @linux
 @pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
 def test_memory_and_state_of_streams_do_not_grow(model, loop, make):
@@ -93,6 +94,7 @@ def test_large_first_chunk_is_released(model, loop):
         assert held_bytes(stream) < 1024 * MAX_STATE_KIB
 
 
+@pytest.mark.slow
 @linux
 def test_memory_does_not_grow_with_clips_of_many_lengths(model):
     """onnxruntime can keep a memory plan for every length."""
@@ -108,6 +110,7 @@ def test_memory_does_not_grow_with_clips_of_many_lengths(model):
     assert growth_kib(run) < MAX_GROWTH_KIB
 
 
+@pytest.mark.slow
 @linux
 def test_clips_do_not_grow_memory_or_change_results(model, loop):
     rng = np.random.default_rng(0)
@@ -125,6 +128,7 @@ def test_clips_do_not_grow_memory_or_change_results(model, loop):
     assert [model.classify(probe) for probe in probes] == first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["TimelineStream", "Listener"])
 def test_long_stream_equals_a_new_one(model, loop, kind):
     """Counters, levels and the phase of the resampler are right after ten minutes."""
@@ -178,6 +182,7 @@ def test_silence_after_speech_is_not_slower_than_speech(model, loop, kind, facto
     assert seconds[1] < factor * seconds[0]
 
 
+@pytest.mark.slow
 def test_eight_threads_equal_one(loop):
     """Bit-identical: `classify`, and one stream per thread."""
     model = EmotionModel.load()

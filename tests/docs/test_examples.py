@@ -71,6 +71,7 @@ def run(command: str, folder: Path, environment: dict[str, str]) -> None:
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("sh") is None, reason="there is no sh")
 @pytest.mark.parametrize("name", WITH_COMMANDS)
 def test_commands_succeed(desk, name):

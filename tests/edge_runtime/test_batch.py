@@ -35,6 +35,7 @@ def clips(tmp_path_factory, voice_clips):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2, 8])
 def test_results_equal_single_clips_in_order(clips, jobs):
     model = EmotionModel.load()
@@ -126,6 +127,7 @@ def test_errors_are_results_but_config_error_is_raised(jobs):
         list(process_all(raise_by_name, ["bad", "config"], jobs))
 
 
+@pytest.mark.slow
 def test_dead_process_does_not_stop_the_others():
     names = ["crash", "bad", "bad"] * 9
     results = [str(item.result) for item in process_all(raise_by_name, names, 2)]

@@ -42,6 +42,7 @@ def test_every_variant_differs_from_the_reference():
     assert network["fc_size"] == 64 and network["pooling"] == "mean" and network["frame_stack"] == 1
 
 
+@pytest.mark.slow
 def test_halves_are_predicted_by_the_network_of_the_other(demo_corpus, tmp_path, monkeypatch):
     calls = []
 

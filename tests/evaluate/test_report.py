@@ -63,6 +63,7 @@ def test_scores_match_their_definitions():
         assert ece == pytest.approx(confidence - 4 / 6)
 
 
+@pytest.mark.slow
 def test_speaker_deviation_skips_speakers_without_all_labels():
     targets, answers = [0, 1, 2, 0, 1, 2, 0], [0, 1, 2, 0, 1, 1, 1]
     summary = summarize(ABOUT, [result(targets, list("aaabbb") + ["c"], answers)])["int8"]

@@ -47,6 +47,7 @@ def edge_ser(*arguments, **options):
     )
 
 
+@pytest.mark.slow
 def test_every_hostile_file_gives_its_expected_result(tmp_path):
     """Each file gets 3 GiB of address space and 20 s: support.hostile.outcome."""
     files = list(hostile.files())
@@ -65,6 +66,7 @@ def test_every_hostile_file_gives_its_expected_result(tmp_path):
     assert result.peak < MAX_MEMORY or EMULATED
 
 
+@pytest.mark.slow
 def test_truncated_and_corrupted_files_never_fail(tmp_path):
     """All cuts of WAV and AIFF and a sample of the rest; `make fuzz` tries all."""
 
@@ -85,6 +87,7 @@ def test_truncated_and_corrupted_files_never_fail(tmp_path):
     assert seen[False, True] > 50 and seen[False, False] > 50
 
 
+@pytest.mark.slow
 def test_fuzzed_files_are_read_or_refused(tmp_path):
     """`make fuzz` tries a million."""
     seen = fuzz.fuzz(fuzz.inputs(0, 0, 200), folder=tmp_path, keep=None)

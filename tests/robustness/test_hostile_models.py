@@ -179,6 +179,7 @@ def terabytes(model):
     )(model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [squaring, terabytes], ids=["squaring", "terabytes"])
 def test_excessive_memory_is_an_error(tmp_path, change):
     refused(changed(tmp_path / "model.onnx", change), "not enough memory|cannot be run|load it")
@@ -345,6 +346,7 @@ def test_truncated_model_is_refused_at_every_length(tmp_path):
             refused(path, "truncated|damaged|empty|metadata|graph|has no|cannot")
 
 
+@pytest.mark.slow
 def test_flipped_bits_of_a_sealed_model_are_detected(tmp_path):
     content = BUNDLED_MODEL.read_bytes()
     assert content == add_checksum(without_checksum(content)), (
@@ -356,6 +358,7 @@ def test_flipped_bits_of_a_sealed_model_are_detected(tmp_path):
         refused(path, "damaged|has no|metadata|key|operator|graph|card")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [["tiny"], ["bundled"], ["bundled", "--unsealed"]],

@@ -19,6 +19,7 @@ def single_spaces(table: str) -> str:
     return re.sub(" +", " ", table)
 
 
+@pytest.mark.slow
 def test_fit_resume_export_classify(demo_corpus, feature_cache, tmp_path):
     runs = tmp_path / "runs"
     run = runs / "001"
@@ -66,6 +67,7 @@ def test_fit_resume_export_classify(demo_corpus, feature_cache, tmp_path):
     assert json.loads(answer.stdout)["label"] in labels
 
 
+@pytest.mark.slow
 def test_protocol_report_export_and_resume(three_speakers, feature_cache, tmp_path):
     report = tmp_path / "report"
     runs = tmp_path / "runs"
@@ -119,6 +121,7 @@ def test_protocol_report_export_and_resume(three_speakers, feature_cache, tmp_pa
     assert report.with_suffix(".json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_bundled_model_card_lists_the_protocols(demo_corpus, feature_cache, tmp_path, monkeypatch):
     run, reports, models = tmp_path / "run", tmp_path / "reports", tmp_path / "models"
     done = python_m(
@@ -147,6 +150,7 @@ def test_bundled_model_card_lists_the_protocols(demo_corpus, feature_cache, tmp_
     assert len(pictures) == 2 and all((reports / picture).exists() for picture in pictures)
 
 
+@pytest.mark.slow
 def test_errors_are_one_line(tmp_path):
     for result in python_m_each(
         ["train", "fit", "--data", tmp_path],

@@ -55,6 +55,7 @@ def test_untrained_classes_of_a_network_are_ignored(dataset):
     assert (targets[:, 3] == 0).all()  # no network was trained on it
 
 
+@pytest.mark.slow
 def test_distilled_network_is_closer_to_its_targets(dataset, split):
     clips = sorted(split.train + split.val)
     folds = inner_folds(dataset.clips, clips, 2, seed=0)

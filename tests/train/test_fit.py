@@ -121,6 +121,7 @@ def test_batches_cover_all_clips_with_similar_lengths():
     assert padded < 1.25 * sum(lengths)
 
 
+@pytest.mark.slow
 def test_training_loss_decreases(dataset, split):
     config = FitConfig(
         epochs=20, batch_size=8, learning_rate=1e-2, augment=PLAIN, label_smoothing=0.0
@@ -131,6 +132,7 @@ def test_training_loss_decreases(dataset, split):
     assert min(losses) < 1.0
 
 
+@pytest.mark.slow
 def test_same_seed_gives_same_weights(dataset, split):
     first, second = quick_fit(dataset, split), quick_fit(dataset, split)
     other = quick_fit(dataset, split, dataclasses.replace(QUICK, seed=1))
@@ -154,6 +156,7 @@ def test_learning_rate_follows_torch_cosine(share):
     assert learning_rate_factor(0.5, config) < learning_rate_factor(1.0, config)
 
 
+@pytest.mark.slow
 def test_moving_average_covers_a_fifth_of_the_epochs_at_most(dataset, split):
     """Otherwise the initial weights would count in short trainings."""
     far = quick_fit(dataset, split, dataclasses.replace(QUICK, ema_epochs=100.0))

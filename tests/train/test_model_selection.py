@@ -64,6 +64,7 @@ def test_all_front_ends_process_the_same_clips(candidates):
     assert not np.array_equal(first.frames[0], second.frames[0])
 
 
+@pytest.mark.slow
 def test_best_on_validation_is_trained_on_all_clips(candidates, clips_and_folds):
     clips, folds = clips_and_folds
     for order in (candidates, candidates[::-1]):
@@ -79,6 +80,7 @@ def test_best_on_validation_is_trained_on_all_clips(candidates, clips_and_folds)
     assert alone.temperature == selected.fit.temperature
 
 
+@pytest.mark.slow
 def test_ties_go_to_the_first_candidate(candidates, clips_and_folds):
     clips, folds = clips_and_folds
     frozen = candidates[0]
@@ -87,6 +89,7 @@ def test_ties_go_to_the_first_candidate(candidates, clips_and_folds):
     assert selected.candidate.name == "one" and len(set(selected.val_uar.values())) == 1
 
 
+@pytest.mark.slow
 def test_each_candidate_resumes_from_its_own_state(candidates, clips_and_folds, tmp_path):
     clips, folds = clips_and_folds
     state = tmp_path / "state.pt"
@@ -138,6 +141,7 @@ def test_clip_that_one_front_end_cannot_use_is_an_error(demo_corpus, feature_cac
     assert first.data.unreadable == second.data.unreadable != []
 
 
+@pytest.mark.slow
 def test_recipes_with_one_front_end_share_its_features(demo_corpus, feature_cache):
     noisy = replace(TINY, network=replace(TINY.network, speech=True))
     recipes = {"quiet": TINY, "noisy": noisy, "again": TINY, "twin": noisy, "studio": STUDIO}
@@ -151,6 +155,7 @@ def test_recipes_with_one_front_end_share_its_features(demo_corpus, feature_cach
     assert studio.noises and not np.array_equal(studio.noises[0], loud.noises[0])
 
 
+@pytest.mark.slow
 def test_run_reports_and_exports_the_selected_recipe(demo_corpus, feature_cache, tmp_path):
     def run(recipes, resume=False):
         return train_run(
@@ -179,6 +184,7 @@ def test_run_reports_and_exports_the_selected_recipe(demo_corpus, feature_cache,
             run(recipes, resume=True)
 
 
+@pytest.mark.slow
 def test_protocol_selects_a_recipe_in_every_fold(three_speakers, feature_cache, tmp_path):
     summary = run_protocol(
         DatasetSpec((three_speakers,), cache=feature_cache),

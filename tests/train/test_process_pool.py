@@ -21,6 +21,7 @@ def first_fails(folder: Path) -> None:
     time.sleep(30)
 
 
+@pytest.mark.slow
 def test_error_in_one_task_ends_all_processes(tmp_path):
     started = time.monotonic()
     with pytest.raises(RunError, match="no luck"):
@@ -33,6 +34,7 @@ def own_process(task: int) -> int:
     return os.getpid()
 
 
+@pytest.mark.slow
 def test_zero_jobs_means_one_process_per_core(monkeypatch):
     monkeypatch.setattr("train.process_pool.usable_cores", lambda: 1)
     assert len(set(map_in_processes(own_process, range(4), jobs=0))) == 1

@@ -138,6 +138,7 @@ def test_invalid_settings_are_refused_before_anything_is_written(run, change, me
     assert not list(run.glob("*.onnx"))
 
 
+@pytest.mark.slow
 def test_file_that_is_not_a_checkpoint_is_refused(run, tmp_path):
     file = run / CHECKPOINT
     whole = file.read_bytes()

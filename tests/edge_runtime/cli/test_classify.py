@@ -43,6 +43,7 @@ def rows(result) -> list[dict[str, object]]:
     return [json.loads(line) for line in result.stdout.decode().splitlines()]
 
 
+@pytest.mark.slow
 def test_order_is_independent_of_jobs(folder):
     names = ["a.flac", "b.wav", "later/c.wav", "a.flac", "later/c.wav"]
     paths = [folder, folder / "a.flac", folder / "**" / "c.*"]
@@ -58,6 +59,7 @@ def probabilities_of(*arguments: object, stdin: bytes = b"") -> object:
     return rows(classify(*arguments, "--format", "jsonl", stdin=stdin))[0]["probabilities"]
 
 
+@pytest.mark.slow
 def test_channel_equals_mono_file(voice_clips, tmp_path):
     length = min(map(len, voice_clips[:2]))
     sides = [clip[:length] for clip in voice_clips[:2]]
@@ -94,6 +96,7 @@ def test_folder_or_pattern_without_audio_is_status_1(folder, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_stdin_equals_file(folder):
     path = folder / "b.wav"
     content = path.read_bytes()

@@ -39,6 +39,7 @@ def segments(call):
     return list(EmotionModel.load().timeline(call))
 
 
+@pytest.mark.slow
 def test_all_formats_equal_python_api(call, segments):
     def answer(format):
         done = edge_ser("--timeline", "--format", format, call)

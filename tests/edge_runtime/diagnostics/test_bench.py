@@ -94,6 +94,7 @@ def test_synthetic_voice_is_speech_and_reproducible():
     np.testing.assert_array_equal(voice, synthetic_voice(5.0))
 
 
+@pytest.mark.timing
 def test_parts_add_up():
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     messages: list[str] = []
@@ -124,6 +125,7 @@ def test_invalid_arguments_are_rejected(tmp_path):
         measure(tmp_path / "no.onnx")
 
 
+@pytest.mark.slow
 def test_command_measures_a_given_clip():
     clip = VOICES / "sad" / "speaker01-1.wav"
     result = edge_ser("bench", "--clip", clip, "--runs", 1, "--json")

@@ -50,6 +50,7 @@ def test_chunked_equals_whole_clip(speech, config, chunks):
         )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     n=st.integers(1, 3000),

@@ -60,6 +60,7 @@ def test_classify_subtracts_the_bias(model, network, voice_clips):
     assert prediction.confidence == max(prediction.probabilities.values())
 
 
+@pytest.mark.slow
 def test_usual_voice_of_the_speaker_is_neutralised(model, voice_clips):
     """Half an hour of a single clip: no label stands out for that clip any more."""
     profile = SpeakerProfile.create("anna", model, [voice_clips[0]] * 2000)
@@ -203,6 +204,7 @@ def test_folder_follows_the_environment(monkeypatch, variables, folder):
     assert profile_folder() == Path(folder)
 
 
+@pytest.mark.slow
 def test_command_creates_lists_applies_and_deletes(voice_clips, tmp_path):
     for k, clip in enumerate(voice_clips):
         soundfile.write(tmp_path / f"{k}.wav", clip, 16_000)

@@ -96,6 +96,7 @@ def test_times_are_those_of_the_voices(model, clips):
         start += len(clip) / 16_000 + 1.5
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(
     st.lists(st.integers(0, 9000), min_size=1).filter(lambda sizes: max(sizes) > 50),

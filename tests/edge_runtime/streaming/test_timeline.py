@@ -188,6 +188,7 @@ def test_truncated_file_gives_its_segments_before_the_error(loudness, tmp_path):
     assert segments[0].label == "high"
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_recording(loudness):
     minute = recording(("high", 20.0), (NO_SPEECH, 5.0), ("low", 35.0))
 
