@@ -142,7 +142,7 @@ def weights_licence(dataset: Dataset) -> str:
     """Return the restrictions that the corpora impose on the weights."""
     rows = corpus_summaries(dataset)
     sources = "; ".join(f"{row['name']}: {row['licence']}" for row in rows)
-    if any("NC" in row["licence"] for row in rows):
+    if any("NC" in row["licence"] or "research" in row["licence"] for row in rows):
         return (
             "Non-commercial use only: corpora and weights are non-commercial, because the weights "
             f"inherit the restriction of the corpora that they were trained on ({sources})"

@@ -4,7 +4,7 @@ Supported layouts, alone or together under one root:
 
     dataset/{train,test}/{label}/*.wav      split and label are folders
     dataset/{label}/*.wav                   the label is a folder
-    RAVDESS, EMO-DB, TESS, nEMO             label and speaker are encoded in the file name
+    RAVDESS, EMO-DB, TESS, nEMO, CREMA-D    label and speaker are encoded in the file name
     manifest.csv                            columns path,label and optionally speaker,split,corpus;
                                             takes precedence over everything else in its folder
 

@@ -80,6 +80,19 @@ SCHEMES = (
             "sad": "sad",
         },
     ),
+    NamingScheme(  # https://doi.org/10.1109/TAFFC.2014.2336244
+        "cremad",
+        "ODbL 1.0 (contents: DbCL 1.0)",
+        re.compile(r"(?P<speaker>\d{4})_[A-Z]{3}_(?P<label>[A-Z]{3})_(LO|MD|HI|XX|X)"),
+        {
+            "ANG": "angry",
+            "DIS": "disgust",
+            "FEA": "fearful",
+            "HAP": "happy",
+            "NEU": "neutral",
+            "SAD": "sad",
+        },
+    ),
     NamingScheme(  # https://github.com/amu-cai/nEMO
         "nemo",
         "CC BY-NC-SA 4.0",
@@ -103,7 +116,12 @@ SCHEMES = (
     ),
 )
 
-LICENCES = {scheme.corpus: scheme.licence for scheme in SCHEMES}
+LICENCES = {
+    **{scheme.corpus: scheme.licence for scheme in SCHEMES},
+    # Corpora whose labels and speakers come from a manifest.
+    "ased": "research use, no licence stated",  # https://doi.org/10.1145/3529759
+    "korean": "CC BY-NC-SA, research only",  # https://github.com/emotiontts/emotiontts_open_db
+}
 
 # From the web pages of the corpora; RAVDESS gives even numbers to women.
 _WOMEN = {

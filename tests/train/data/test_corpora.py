@@ -57,6 +57,9 @@ def test_label_folders_without_splits(tmp_path):
         ("tess/YAF_dog_ps.wav", "surprised", "tess/YAF"),
         ("nemo/SM0_anger_1.flac", "angry", "nemo/SM0"),
         ("nemo/WR0_happiness_90.flac", "happy", "nemo/WR0"),
+        ("cremad/1002_DFA_ANG_XX.ogg", "angry", "cremad/1002"),
+        ("cremad/1091_WSI_FEA_MD.wav", "fearful", "cremad/1091"),
+        ("cremad/1040_ITH_SAD_X.wav", "sad", "cremad/1040"),
     ],
 )
 def test_file_names_of_known_corpora(tmp_path, name, label, speaker):
@@ -198,6 +201,9 @@ def test_no_audio_or_one_class_is_an_error(tmp_path):
         ("tess", 800, 2, {"angry": 200, "happy": 200, "neutral": 200, "sad": 200}),
         ("nemo", 1798, 5, None),
         ("ravdess", 1440, 24, None),
+        ("cremad", 4040, 75, None),
+        ("ased", 1964, 64, {"angry": 486, "happy": 486, "neutral": 522, "sad": 470}),
+        ("korean", 300, 15, {"angry": 75, "happy": 75, "neutral": 75, "sad": 75}),
     ],
 )
 def test_real_corpora_are_complete(corpus, clips, speakers, labels):
