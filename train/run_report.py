@@ -69,7 +69,7 @@ class Partition:
         return {
             **common,
             "train": part(self.train),
-            "choose the epoch in turn": [speakers(fold) for fold in self.folds],
+            "validation_folds": [speakers(fold) for fold in self.folds],
         }
 
 
