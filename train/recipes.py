@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass, replace
 from typing import Any
 
 from edge_runtime import ConfigError, MfccConfig
 from edge_runtime.features.silence import SilenceConfig
+from edge_runtime.settings import parse_setting
 
 from .augment import Augment
 from .data.features import Dataset
@@ -62,36 +64,23 @@ class Recipe:
             >>> DEFAULT_RECIPE.with_settings(["hidden_size=32"]).network.hidden_size
             32
         """
-        network, fit = self.network, self.fit
-        for text in settings:
-            name, sign, value = text.partition("=")
-            for part in (network, fit, fit.augment):
-                if sign and name in _settable_fields(part):
-                    break
-            else:
-                names = sorted(
-                    {
-                        field
-                        for part in (network, fit, fit.augment)
-                        for field in _settable_fields(part)
-                    }
-                )
-                raise ConfigError(
-                    f"--set {text}: expected NAME=VALUE with one of the names {', '.join(names)}"
-                )
+        recipe = self
+        for setting in settings:
+            parts = (recipe.network, recipe.fit, recipe.fit.augment)
+            owners = {field: part for part in parts for field in _settable_fields(part)}
+            name, value = parse_setting(setting, sorted(owners))
+            part = owners[name]
             try:
-                changed = replace(part, **{name: _parse(value, getattr(part, name))})
-            except ConfigError:
-                raise
-            except ValueError as error:
-                raise ConfigError(f"--set {text}: {error}") from error
+                changed = replace(part, **{name: _as_type_of(getattr(part, name), value)})
+            except ValueError as error:  # a ConfigError is one
+                raise ConfigError(f"--set {setting}: {error}") from error
             if isinstance(changed, NetworkConfig):
-                network = changed
+                recipe = replace(recipe, network=changed)
             elif isinstance(changed, Augment):
-                fit = replace(fit, augment=changed)
+                recipe = replace(recipe, fit=replace(recipe.fit, augment=changed))
             else:
-                fit = changed
-        return replace(self, network=network, fit=fit)
+                recipe = replace(recipe, fit=changed)
+        return recipe
 
 
 def _settable_fields(part: Any) -> list[str]:
@@ -103,19 +92,17 @@ def _settable_fields(part: Any) -> list[str]:
     ]
 
 
-TYPE_NAMES = {int: "an integer", float: "a number", str: "text"}
+TYPE_NAMES = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
 
 
-def _parse(text: str, current: Any) -> Any:
-    """Return a value of the type of the current one; ValueError if the text is not valid."""
-    if isinstance(current, bool):
-        if text.lower() not in ("true", "false"):
-            raise ValueError("expected true or false")
-        return text.lower() == "true"
-    try:
-        return type(current)(text)
-    except ValueError:
-        raise ValueError(f"expected {TYPE_NAMES[type(current)]}") from None
+def _as_type_of(current: Any, value: Any) -> Any:
+    """Return a parsed value with the type of the current one; ValueError for another type."""
+    if isinstance(current, float) and not isinstance(value, bool):
+        with contextlib.suppress(TypeError, ValueError):
+            return float(value)
+    if type(value) is not type(current):
+        raise ValueError(f"expected {TYPE_NAMES[type(current)]}")
+    return value
 
 
 # 16 mel bands up to 4 kHz: 13 MFCC keep nearly all information of 16 bands, while 13 MFCC of 40

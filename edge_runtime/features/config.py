@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..messages import brief_repr
+from ..settings import parse_setting
 from ..validation import check_fields, check_integer, check_number, is_number
 from .windows import Window, is_window
 
@@ -211,16 +211,7 @@ class MfccConfig:
             320
         """
         values = self.to_dict()
-        for setting in settings:
-            name, equals, text = setting.partition("=")
-            if not equals or name not in values:
-                raise ConfigError(
-                    f"{setting!r}: expected NAME=VALUE with one of the names {', '.join(values)}"
-                )
-            try:
-                values[name] = _CONSTANTS[text] if text in _CONSTANTS else json.loads(text)
-            except (ValueError, RecursionError):
-                values[name] = text
+        values.update(parse_setting(setting, values) for setting in settings)
         return type(self)(**values)
 
     @classmethod
@@ -287,9 +278,6 @@ class MfccConfig:
             norm=None,
             scale=scale,
         )
-
-
-_CONSTANTS = {"None": None, "True": True, "False": False}  # Python's notation, beside JSON's
 
 
 def _round_half_up(number: float) -> int:
