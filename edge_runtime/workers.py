@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from .errors import AudioError, EdgeSerError
+from .notes import notes_to, pass_on
 
 T = TypeVar("T")
 
@@ -65,11 +66,15 @@ class Workers(Generic[T]):
         try:
             pickle.dump(names, process.stdin)
             process.stdin.flush()
-            results: list[T | EdgeSerError] = pickle.load(process.stdout)
-            return results
+            results: list[T | EdgeSerError]
+            results, notes = pickle.load(process.stdout)
         except (OSError, EOFError, pickle.UnpicklingError):
             self._local.process = None
             process.kill()
+        else:
+            for message in notes:
+                pass_on(message)
+            return results
         if len(names) > 1:  # find the one that killed it
             return [result for name in names for result in self([name])]
         status = process.wait()
@@ -118,14 +123,17 @@ def attempt(work: Callable[[str], T], name: str) -> T | EdgeSerError:
 
 
 def serve() -> None:
-    """Run a worker: read the function, then lists of names, and write the results."""
+    """Run a worker: read the function, then lists of names, and write the results and notes."""
     results = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # keeps the output of libraries out of the results
     try:
         work = pickle.load(sys.stdin.buffer)
         while True:
             names = pickle.load(sys.stdin.buffer)
-            pickle.dump([attempt(work, name) for name in names], results)
+            notes: list[str] = []
+            with notes_to(notes.append):
+                answers = [attempt(work, name) for name in names]
+            pickle.dump((answers, notes), results)
             results.flush()
     except (EOFError, BrokenPipeError):  # the parent has closed its end
         os._exit(0)

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import math
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..errors import AudioError, EdgeSerError
 from ..messages import system_reason
-from ..platform_support import why_no_soundfile
-from .headers import declared_size
-from .limits import MAX_RATE, MIN_RATE, NO_LIMITS, AudioLimits
+from ..notes import note
+from .limits import MAX_MISSING_SECONDS, MAX_RATE, MIN_RATE, NO_LIMITS, AudioLimits
 from .pcm import MAX_CHANNELS, check_channel, mono
-from .wav import Pcm16File
+from .resample import StreamResampler
+from .streams import next_start, open_stream
 
 BLOCK_SAMPLES = 1 << 18  # per channel, for up to two channels; less for more of them
 
 # A block of a compressed file that contains an error is lost, so it is at most about a second.
 COMPRESSED_FORMATS, COMPRESSED_BLOCK_SAMPLES = ("FLAC", "OGG", "MP3"), 1 << 14
 
-# Encoders that write to a pipe leave the length open; libsndfile then reports the largest number.
-UNKNOWN_LENGTH = 1 << 60
+MAX_STREAMS = 1000  # one after the other; opening one takes longer than decoding a frame
 
 # Full scale is 1, and float recordings may exceed it. Samples 60 dB above it are scaled as integers
 # or damaged; clipping them to full scale would leave only noise.
@@ -67,7 +66,8 @@ def check_sample_values(samples: np.ndarray, path: Path) -> None:
 class AudioFile:
     """An audio file that is decoded in blocks, so that its length costs no memory.
 
-    The header is checked at once, the samples while they are read. Iterate over it once.
+    The header is checked at once, the samples while they are read. Iterate over it once. Several
+    streams in one file, such as joined MP3, are read one after the other, at the rate of the first.
 
     Args:
         path: The file.
@@ -78,7 +78,9 @@ class AudioFile:
     Attributes:
         path: The file.
         sample_rate: Rate in Hz.
-        n_samples: Samples per channel by the header; None if it leaves them open.
+        n_samples: Samples per channel by the header of the first stream; None if it leaves them
+            open.
+        n_channels: Number of channels.
         kind: Format and encoding, such as "WAV PCM_16".
 
     Raises:
@@ -97,61 +99,46 @@ class AudioFile:
         self.path = path = Path(path)
         self.sample_rate = 0  # until the file has been opened
         self._limits, self._channel = limits, channel
-        self._n_read = 0  # samples per channel
-        self._truncation = ""  # what the header declares and the file lacks
+        self._n_read = 0  # samples per channel, of all streams
         if content is None:
             check_regular_file(path)
         try:
             self._file = _open(path) if content is None else io.BytesIO(content)
             try:
-                self._open_decoder()
+                self._open_first()
             except BaseException:
                 self._file.close()
                 raise
         except OSError as error:
             raise AudioError(f"{path}: cannot be read: {system_reason(error)}") from error
 
-    def _open_decoder(self) -> None:
+    def _open_first(self) -> None:
         file, path = self._file, self.path
-        size = file.seek(0, os.SEEK_END)
-        if size == 0:
+        self._size = file.seek(0, os.SEEK_END)
+        if self._size == 0:
             raise AudioError(f"{path}: is empty (0 bytes)")
-        self._limits.check_size(path, size)
-        zero_length_at = None
-        declared = declared_size(file, path)
-        if declared is not None:
-            length, available = declared.length, max(0, size - declared.position)
-            if length is not None and length > available:
-                self._truncation = (
-                    f"the header declares {length} bytes of samples, the file has {available}"
-                )
-            zero_length_at = declared.zero_length_at
-        self._decoder: Any = Pcm16File.open(file, declared, size)
-        if self._decoder is None:
-            file.seek(0)
-            soundfile = load_soundfile()
-            with self._decoding():
-                # Not by its descriptor: old versions close that if they cannot read the file.
-                self._decoder = soundfile.SoundFile(_VirtualFile(file, zero_length_at))
-        self.sample_rate = self._decoder.samplerate
-        self.kind = f"{self._decoder.format} {self._decoder.subtype}"
-        n_samples = self._decoder.frames
-        self.n_samples: int | None = n_samples if n_samples < UNKNOWN_LENGTH else None
-        self._check_header()
+        self._limits.check_size(path, self._size)
+        with self._decoding():
+            self._stream = open_stream(file, 0, self._size, path)
+        decoder = self._stream.decoder
+        self.sample_rate = decoder.samplerate
+        self.n_channels = decoder.channels
+        self.kind = f"{decoder.format} {decoder.subtype}"
+        self.n_samples = self._stream.n_samples
+        self._check_header(self.sample_rate, self.n_channels)
+        check_channel(self._channel, self.n_channels, path, AudioError)
+        self._limits.check_samples(path, self.n_samples or 0, self.sample_rate)
 
-    def _check_header(self) -> None:
-        n_channels = self._decoder.channels
-        if not MIN_RATE <= self.sample_rate <= MAX_RATE:
+    def _check_header(self, sample_rate: int, n_channels: int) -> None:
+        if not MIN_RATE <= sample_rate <= MAX_RATE:
             raise AudioError(
-                f"{self.path}: claims {self.sample_rate} samples per second; expected {MIN_RATE} "
+                f"{self.path}: claims {sample_rate} samples per second; expected {MIN_RATE} "
                 f"to {MAX_RATE}"
             )
         if n_channels > MAX_CHANNELS:
             raise AudioError(
                 f"{self.path}: claims {n_channels} channels; expected 1 to {MAX_CHANNELS}"
             )
-        check_channel(self._channel, n_channels, self.path, AudioError)
-        self._limits.check_samples(self.path, self.n_samples or 0, self.sample_rate)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Yield the samples in blocks, mono float32 `(n_samples,)`."""
@@ -160,33 +147,95 @@ class AudioFile:
 
     def channels(self) -> Iterator[np.ndarray]:
         """Yield the samples of all channels in blocks, float32 `(n_samples, n_channels)`."""
-        # soundfile seeks after every read of a seekable file; a FLAC of unknown length cannot seek.
-        self._decoder.seekable = lambda: False
-        # At most the length of the clip: fresh memory pages cost more than decoding it.
-        compressed = self._decoder.format in COMPRESSED_FORMATS
-        size = COMPRESSED_BLOCK_SAMPLES if compressed else BLOCK_SAMPLES
-        size = 2 * size // max(2, self._decoder.channels)
-        size = size if self.n_samples is None else min(size, self.n_samples + 1)
-        with self._file, self._decoder:
-            while len(block := self._read(size)):
-                self._n_read += len(block)
-                self._limits.check_samples(self.path, self._n_read, self.sample_rate)
-                yield block
-        if self._n_read < (self.n_samples or 0):
-            self._truncation = (
-                f"the header declares {self.n_samples} samples, {self._n_read} could be read"
-            )
-        if self._truncation:
-            raise AudioError(f"{self.path}: is truncated: {self._truncation}")
+        with self._file:
+            for _ in range(MAX_STREAMS):
+                yield from self._fitted(self._read_stream())
+                start = next_start(self._file, self._stream, self._size)
+                if start is None or not self._open_next(start):
+                    break
+            else:
+                raise AudioError(f"{self.path}: has more than {MAX_STREAMS} streams")
+            self._note_unread()
         if self._n_read == 0:
             raise AudioError(f"{self.path}: holds no samples")
 
+    def _read_stream(self) -> Iterator[np.ndarray]:
+        """Yield the samples of the open stream, and close it."""
+        stream = self._stream
+        decoder, n_samples = stream.decoder, stream.n_samples
+        # At most the length of the clip: fresh memory pages cost more than decoding it.
+        compressed = decoder.format in COMPRESSED_FORMATS or stream.is_mpeg
+        size = COMPRESSED_BLOCK_SAMPLES if compressed else BLOCK_SAMPLES
+        size = 2 * size // max(2, decoder.channels)
+        size = size if n_samples is None else min(size, n_samples + 1)
+        n_read = 0
+        try:
+            while len(block := self._read(size)):
+                n_read += len(block)
+                yield block
+        finally:
+            decoder.close()
+        missing, truncation = stream.missing * n_read, stream.truncation
+        if n_read < (n_samples or 0):
+            missing = (n_samples or 0) - n_read
+            truncation = f"the header declares {n_samples} samples, {n_read} could be read"
+        if not truncation:
+            return
+        if n_read == 0 or missing >= MAX_MISSING_SECONDS * decoder.samplerate:
+            raise AudioError(f"{self.path}: is truncated: {truncation}")
+        note(self.path, truncation)
+
+    def _fitted(self, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        """Convert blocks of the open stream to the rate and channels of the first one."""
+        decoder = self._stream.decoder
+        if (decoder.samplerate, decoder.channels) == (self.sample_rate, self.n_channels):
+            for block in blocks:
+                self._count(block)
+                yield block
+            return
+        resampler = StreamResampler(decoder.samplerate, self.sample_rate)
+        rest = (np.empty((0, 1), np.float32),)
+        for block in itertools.chain(blocks, rest):
+            samples = resampler.push(mono(block), last=len(block) == 0)
+            block = np.repeat(samples[:, np.newaxis], self.n_channels, axis=1)
+            self._count(block)
+            if len(block):
+                yield block
+
+    def _count(self, block: np.ndarray) -> None:
+        self._n_read += len(block)
+        self._limits.check_samples(self.path, self._n_read, self.sample_rate)
+
+    def _open_next(self, start: int) -> bool:
+        """Open the stream at an offset; return False, with a note, if it cannot be opened."""
+        try:
+            stream = open_stream(self._file, start, self._size, self.path)
+            self._check_header(stream.decoder.samplerate, stream.decoder.channels)
+        except Exception as error:  # as for the first one
+            cause = str(getattr(error, "error_string", error)).strip().rstrip(".")
+            cause = cause.removeprefix(f"{self.path}: ")
+            self._note_rest(self._size - start, cause)
+            return False
+        self.n_samples = None  # the sum is not known in advance
+        self._stream = stream
+        return True
+
+    def _note_unread(self) -> None:
+        """Note what follows the samples that the header of a WAV declares."""
+        n_bytes = self._size - self._stream.end
+        if self._stream.byte_rate and n_bytes >= MAX_MISSING_SECONDS * self._stream.byte_rate:
+            self._note_rest(n_bytes, "the header does not declare them")
+
+    def _note_rest(self, n_bytes: int, cause: str) -> None:
+        seconds = self._n_read / self.sample_rate
+        note(self.path, f"the last {n_bytes} bytes, after {seconds:.2f} s, are not read: {cause}")
+
     def _read(self, size: int) -> np.ndarray:
         # The conversion of libsndfile, in a fraction of its time.
-        is_int16 = self._decoder.subtype == "PCM_16"
+        is_int16 = self._stream.decoder.subtype == "PCM_16"
         dtype = "int16" if is_int16 else "float32"
         with self._decoding():
-            samples: np.ndarray = self._decoder.read(size, dtype=dtype, always_2d=True)
+            samples: np.ndarray = self._stream.read(size, dtype)
         if is_int16:
             return np.asarray(samples * np.float32(2**-15))
         check_sample_values(samples, self.path)
@@ -197,6 +246,8 @@ class AudioFile:
         """Convert the exceptions of the decoder to AudioError."""
         try:
             yield
+        except EdgeSerError:
+            raise
         except Exception as error:  # soundfile raises many kinds for the content of a file
             cause = str(getattr(error, "error_string", error)).strip().rstrip(".")
             if self.sample_rate:  # the file has been opened
@@ -205,8 +256,6 @@ class AudioFile:
                     f"{self.path}: is truncated or damaged: cannot be read beyond "
                     f"{seconds:.2f} s ({cause})"
                 ) from error
-            if self._truncation:
-                raise AudioError(f"{self.path}: is truncated: {self._truncation}") from error
             hint = "; raw PCM requires --rate" if isinstance(self._file, io.BytesIO) else ""
             raise AudioError(
                 f"{self.path}: is not audio in a supported format ({cause}); expected WAV, FLAC, "
@@ -228,51 +277,3 @@ def _open(path: Path) -> io.FileIO:
         file.close()
         raise AudioError(f"{path}: is not a regular file")
     return file
-
-
-class _VirtualFile(io.RawIOBase):
-    """A file for libsndfile, which handles no exceptions and seeks wherever a header points.
-
-    Args:
-        file: The file.
-        zero_length_at: Offset of four bytes to replace by the largest number, which stands for an
-            unknown length.
-    """
-
-    def __init__(self, file: io.FileIO | io.BytesIO, zero_length_at: int | None) -> None:
-        self._file = file
-        self._length_at = math.inf if zero_length_at is None else zero_length_at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        with contextlib.suppress(OSError, ValueError, OverflowError):
-            self._file.seek(offset, whence)
-        return self._file.tell()
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def readinto(self, buffer: Any) -> int:
-        start, view = self._file.tell(), memoryview(buffer)
-        try:
-            data = self._file.read(len(view)) or b""
-        except OSError:
-            return 0
-        view[: len(data)] = data
-        first, last = max(start, self._length_at), min(start + len(data), self._length_at + 4)
-        if first < last:
-            first, last = int(first) - start, int(last) - start
-            view[first:last] = b"\xff" * (last - first)
-        return len(data)
-
-
-def load_soundfile() -> Any:
-    """Import and return the module soundfile.
-
-    Raises:
-        EdgeSerError: If it cannot be imported; the message states what to do.
-    """
-    try:
-        import soundfile
-    except (ImportError, OSError) as error:  # OSError if libsndfile is missing
-        raise EdgeSerError(f"cannot read audio files: {why_no_soundfile(error)}") from error
-    return soundfile

@@ -8,7 +8,6 @@ http://soundfile.sapp.org/doc/WaveFormat/ (RIFF, RIFX)
 https://tech.ebu.ch/docs/tech/tech3306v1_1.pdf (RF64, BW64)
 https://www.mmsp.ece.mcgill.ca/Documents/AudioFormats/AIFF/AIFF.html (AIFF, AIFC; IFF has BODY)
 https://developer.apple.com/library/archive/documentation/MusicAudio/Reference/CAFSpec/ (CAF)
-https://www.rfc-editor.org/rfc/rfc3533 (OGG)
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from ..errors import AudioError
-from .riff import EXTENSIBLE, FLOAT, PCM, WavFormat, is_unknown_length
-
-MAX_OGG_PAGE_BYTES = 27 + 255 + 255 * 255
+from . import ogg
+from .pcm import check_wav_format
+from .riff import WavFormat, is_unknown_length
 
 # A file with more chunks before its samples is no recording, and costs time to search.
 MAX_CHUNKS = 1000
@@ -42,12 +41,16 @@ class DeclaredSize:
         length: Number of bytes; None if the header leaves it open, as one written to a pipe must.
         zero_length_at: Offset of a 4-byte length that is zero although samples follow, else None.
         format_chunks: The content of every `fmt ` chunk of a little-endian WAV.
+        more: Position and length of each further chunk of samples of a WAV.
+        end: Offset behind the last chunk; None if not known.
     """
 
     position: int
     length: int | None
     zero_length_at: int | None = None
     format_chunks: tuple[bytes, ...] = ()
+    more: tuple[tuple[int, int], ...] = ()
+    end: int | None = None
 
 
 @dataclass(frozen=True)
@@ -85,12 +88,16 @@ def declared_size(file: BinaryIO, name: object) -> DeclaredSize | None:
         chunk = _find_samples(file, layout, name, format_chunks)
         if chunk is None:
             return None
-        _check_format(format_chunks, byte_order, name)
+        # libsndfile would guess which of contradicting fields is right.
+        wav = WavFormat.parse(format_chunks[-1], byte_order) if format_chunks else None
+        if wav is not None:
+            check_wav_format(wav, name)
         return _declared_by_wave(file, begin, byte_order, chunk, format_chunks)
     if kind == b"FORM" and form in (b"AIFF", b"AIFC", b"8SVX", b"16SV"):
         samples = b"SSND" if form.startswith(b"AIF") else b"BODY"
         chunk = _find_samples(file, _ChunkLayout(">4sI", 12, 2, samples), name)
-        return chunk and _declared(*chunk, is_unknown_length(chunk[1]))
+        end = 8 + int.from_bytes(begin[4:8], "big")
+        return chunk and _declared(*chunk, is_unknown_length(chunk[1]), end)
     if begin[:16] == _W64_RIFF:
         chunk = _find_samples(file, _ChunkLayout("<16sQ", 40, 8, _W64_DATA, 24), name)
         return chunk and _declared(*chunk, chunk[1] + 24 >= UNKNOWN_LENGTH_64)
@@ -101,14 +108,15 @@ def declared_size(file: BinaryIO, name: object) -> DeclaredSize | None:
         return chunk and _declared(*chunk, chunk[1] == UNKNOWN_LENGTH_64)
     if kind in (b".snd", b"dns.") and len(begin) >= 12:
         position, length = struct.unpack(">II" if kind == b".snd" else "<II", begin[4:12])
-        return _declared(position, length, is_unknown_length(length))
+        return _declared(position, length, is_unknown_length(length), position + length)
     if kind == b"OggS":
-        return _last_ogg_page(file)
+        page = ogg.last_page(file)
+        return page and DeclaredSize(*page)
     return None
 
 
-def _declared(position: int, length: int, unknown: bool) -> DeclaredSize:
-    return DeclaredSize(position, None if unknown else length)
+def _declared(position: int, length: int, unknown: bool, end: int | None = None) -> DeclaredSize:
+    return DeclaredSize(position, None if unknown else length, end=None if unknown else end)
 
 
 def _find_samples(
@@ -145,21 +153,6 @@ def _find_samples(
     raise AudioError(f"{name}: has more than {MAX_CHUNKS} chunks before its samples")
 
 
-def _check_format(format_chunks: list[bytes], byte_order: str, name: object) -> None:
-    """Raise AudioError for a frame size that contradicts the channels and bits.
-
-    libsndfile would guess which of them is right.
-    """
-    wav = WavFormat.parse(format_chunks[-1], byte_order) if format_chunks else None
-    if wav is None or wav.tag not in (PCM, FLOAT, EXTENSIBLE):
-        return
-    if wav.block_align != wav.frame_bytes:
-        raise AudioError(
-            f"{name}: contradicts itself: {wav.n_channels} channels of {wav.bits} bits take "
-            f"{wav.frame_bytes} bytes, but its header declares {wav.block_align}"
-        )
-
-
 def _declared_by_wave(
     file: BinaryIO,
     begin: bytes,
@@ -168,35 +161,47 @@ def _declared_by_wave(
     format_chunks: list[bytes],
 ) -> DeclaredSize:
     position, length = chunk
+    size = file.seek(0, os.SEEK_END)
     is_64_bit = begin[:4] in (b"RF64", b"BW64") and begin[12:16] == b"ds64" and len(begin) == 40
     if is_64_bit and length == 0xFFFF_FFFF:
         (length,) = struct.unpack("<Q", begin[28:36])
         return _declared(position, length, length in (0, UNKNOWN_LENGTH_64))
+    plain = tuple(format_chunks) if begin[:4] == b"RIFF" else ()
     if length:
-        plain = tuple(format_chunks) if begin[:4] == b"RIFF" else ()
-        unknown = is_unknown_length(length)
-        return DeclaredSize(position, None if unknown else length, format_chunks=plain)
+        if is_unknown_length(length):
+            return DeclaredSize(position, None, format_chunks=plain)
+        if size - position - length >= 1 << 32:  # more than 4 GiB: the 32 bits wrapped
+            length += (size - position - length) >> 32 << 32
+        more, end = _following_chunks(file, position + length, byte_order, size)
+        return DeclaredSize(position, length, None, plain, more, end)
     (riff_length,) = struct.unpack(f"{byte_order}I", begin[4:8])
     end = 8 + riff_length
     # If the header accounts for what follows, that is another chunk, and the clip is empty.
-    accounted = position < end < file.seek(0, os.SEEK_END) + 2
+    accounted = position < end < size + 2
     if accounted and not is_unknown_length(riff_length):
-        return DeclaredSize(position, 0)
-    return DeclaredSize(position, None, zero_length_at=position - 4)
+        return DeclaredSize(position, 0, format_chunks=plain)
+    return DeclaredSize(position, None, position - 4, plain)
 
 
-def _last_ogg_page(file: BinaryIO) -> DeclaredSize | None:
-    """Return the extent of the last page of an OGG, which libsndfile drops if it is incomplete."""
-    size = file.seek(0, os.SEEK_END)
-    start = max(0, size - MAX_OGG_PAGE_BYTES)
-    file.seek(start)
-    tail = file.read(MAX_OGG_PAGE_BYTES)
-    offset = tail.rfind(b"OggS")
-    if offset < 0:
-        return None
-    header = tail[offset : offset + 27]
-    lengths = tail[offset + 27 : offset + 27 + header[26]] if len(header) == 27 else b""
-    if len(header) < 27 or len(lengths) < header[26]:
-        # Cut off before the page declares its length: any length beyond the file will do.
-        return DeclaredSize(start + offset, MAX_OGG_PAGE_BYTES)
-    return DeclaredSize(start + offset + 27 + len(lengths), sum(lengths))
+def _following_chunks(
+    file: BinaryIO, offset: int, byte_order: str, size: int
+) -> tuple[tuple[tuple[int, int], ...], int]:
+    """Find further chunks of samples of a WAV.
+
+    Returns:
+        Position and length of each, and the offset behind the last chunk of any kind.
+    """
+    more: list[tuple[int, int]] = []
+    offset += offset % 2
+    for _ in range(MAX_CHUNKS):
+        file.seek(offset)
+        header = file.read(8)
+        if len(header) < 8 or header[:3] == b"RIF" or not header[:4].isascii() or not header[0]:
+            break
+        name, length = struct.unpack(f"{byte_order}4sI", header)
+        if offset + 8 + length > size:
+            break
+        if name == b"data":
+            more.append((offset + 8, length))
+        offset += 8 + length + length % 2
+    return tuple(more), min(offset, size)

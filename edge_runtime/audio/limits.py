@@ -12,6 +12,10 @@ from ..validation import check_number
 # Rates in Hz for which a resampler can be built at reasonable cost. Others mean a damaged header.
 MIN_RATE, MAX_RATE = 1_000, 768_000
 
+# A recording that lacks less than this of the length that its header declares is complete: some
+# recorders count the header as well.
+MAX_MISSING_SECONDS = 0.1
+
 _UNIT_BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 

@@ -1,58 +1,78 @@
-"""Decode PCM samples that arrive as bytes: raw, or a WAV of known or unknown length.
+"""Formats of PCM samples, their decoding, and the selection of a channel.
 
 http://soundfile.sapp.org/doc/WaveFormat/
+https://www.itu.int/rec/T-REC-G.711 (A-law, mu-law)
 """
 
 from __future__ import annotations
 
-import struct
+import functools
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from ..errors import AudioError, ConfigError, EdgeSerError
 from ..validation import check_integer
 from .limits import check_rates
-from .riff import FLOAT, FORMAT_BYTES, PCM, WavFormat, is_unknown_length
+from .riff import ALAW, EXTENSIBLE, FLOAT, MULAW, PCM, WavFormat
 
 if TYPE_CHECKING:
     import numpy as np
 
 MAX_CHANNELS = 64
 
-MAX_FORMAT_BYTES = 1024  # of a `fmt ` chunk; it is held in memory
-
 
 class Encoding(str, Enum):
-    """The encoding of a sample, under ffmpeg's names of raw formats."""
+    """The encoding of a sample, under ffmpeg's names of raw formats.
+
+    s24_4le is ALSA's S24_LE: 24 bits in the lower three of four bytes.
+    """
 
     u8 = "u8"
     s8 = "s8"
     s16le = "s16le"
     s16be = "s16be"
     s24le = "s24le"
+    s24_4le = "s24_4le"
     s32le = "s32le"
     f32le = "f32le"
     f64le = "f64le"
+    mulaw = "mulaw"
+    alaw = "alaw"
 
     @property
     def n_bytes(self) -> int:
         """Bytes of one sample."""
-        return int("".join(filter(str.isdigit, self.value))) // 8
+        return _N_BYTES[self]
 
     @property
     def is_float(self) -> bool:
         """True for floating-point samples."""
-        return self.value.startswith("f")
+        return self in (Encoding.f32le, Encoding.f64le)
 
 
-_WAV_ENCODINGS = {  # codec and bits
-    (PCM, 8): Encoding.u8,
-    (PCM, 16): Encoding.s16le,
-    (PCM, 24): Encoding.s24le,
-    (PCM, 32): Encoding.s32le,
+_N_BYTES = {
+    Encoding.u8: 1,
+    Encoding.s8: 1,
+    Encoding.s16le: 2,
+    Encoding.s16be: 2,
+    Encoding.s24le: 3,
+    Encoding.s24_4le: 4,
+    Encoding.s32le: 4,
+    Encoding.f32le: 4,
+    Encoding.f64le: 8,
+    Encoding.mulaw: 1,
+    Encoding.alaw: 1,
+}
+
+# Samples of 9 to 15 bits are stored in the upper bits of two bytes, and so on.
+_PCM_ENCODINGS = {1: Encoding.u8, 2: Encoding.s16le, 3: Encoding.s24le, 4: Encoding.s32le}
+
+_OTHER_ENCODINGS = {  # codec and bits
     (FLOAT, 32): Encoding.f32le,
     (FLOAT, 64): Encoding.f64le,
+    (MULAW, 8): Encoding.mulaw,
+    (ALAW, 8): Encoding.alaw,
 }
 
 
@@ -84,145 +104,37 @@ class PcmFormat:
 
     def decode(self, data: bytes) -> np.ndarray:
         """Decode whole frames to float32 `(n_samples, channels)`, full scale at 1."""
-        return _decode(data, self.encoding).reshape(-1, self.channels)
+        return decode(data, self.encoding).reshape(-1, self.channels)
 
 
-class PcmReader:
-    """Decode bytes that arrive in chunks of any size.
-
-    Args:
-        format: Format of raw samples. Default: a WAV arrives, and its header has the format.
-        name: Name of the source, for messages.
-
-    Attributes:
-        format: The format; None until the header of a WAV is complete.
-        declared: Bytes of samples by the header; None if not known.
-        n_bytes: Bytes of samples so far.
-
-    Example:
-        >>> reader = PcmReader(PcmFormat(16_000))
-        >>> [reader.push(data).tolist() for data in (bytes([0]), bytes([64, 0]), bytes([192]))]
-        [[], [[0.5]], [[-0.5]]]
-    """
-
-    def __init__(self, format: PcmFormat | None = None, name: str = "standard input") -> None:
-        self.format = format
-        self.declared: int | None = None
-        self.n_bytes = 0
-        self._name = name
-        self._held = b""
-        self._skip = 0  # bytes of a chunk that is not read
-        self._in_header = format is None
-        self._begun = False  # the first 12 bytes of a WAV have been read
-
-    def push(self, data: bytes) -> np.ndarray:
-        """Add bytes.
-
-        Args:
-            data: The next bytes.
-
-        Returns:
-            The samples that they complete, float32 `(n_samples, channels)`.
-
-        Raises:
-            AudioError: If the header is not that of a supported WAV, or for NaN and infinity.
-        """
-        import numpy as np
-
-        self._held += data
-        if self._in_header and not self._read_header():
-            return np.empty((0, 1 if self.format is None else self.format.channels), np.float32)
-        assert self.format is not None
-        size = len(self._held)
-        if self.declared is not None:
-            size = min(size, self.declared - self.n_bytes)
-        size -= size % self.format.frame_bytes
-        samples = self.format.decode(self._held[:size])
-        if self.format.encoding.is_float and not np.isfinite(samples).all():
-            raise AudioError(f"{self._name}: holds samples that are NaN or infinite")
-        self.n_bytes += size
-        self._held = b"" if self.ended else self._held[size:]
-        return samples
-
-    @property
-    def ended(self) -> bool:
-        """True once all declared samples have arrived; further bytes are ignored."""
-        if self.declared is None or self.format is None:
-            return False
-        return self.declared - self.n_bytes < self.format.frame_bytes
-
-    def close(self) -> None:
-        """End the input. An incomplete last sample of raw input is dropped.
-
-        Raises:
-            AudioError: If the input ended within the header, or before all declared samples.
-        """
-        if self._in_header:
-            if not self._held and not self._begun:
-                raise AudioError(f"{self._name}: is empty; pipe a WAV, or raw PCM with --rate")
-            raise AudioError(f"{self._name}: ends within the WAV header")
-        if self.declared is not None and not self.ended:
-            assert self.format is not None
-            bytes_per_second = self.format.rate * self.format.frame_bytes
-            raise AudioError(
-                f"{self._name}: is truncated: the WAV header declares "
-                f"{self.declared / bytes_per_second:.2f} s, got "
-                f"{self.n_bytes / bytes_per_second:.2f} s"
-            )
-
-    def _read_header(self) -> bool:
-        """Read chunks up to the samples; return True once they have been reached."""
-        if not self._begun:
-            if not b"RIFF".startswith(self._held[:4]):
-                self._refuse_non_wav()
-            if len(self._held) < 12:
-                return False
-            if self._held[8:12] != b"WAVE":
-                self._refuse_non_wav()
-            self._begun = True
-            self._held = self._held[12:]
-        while True:
-            skipped = min(self._skip, len(self._held))
-            self._held, self._skip = self._held[skipped:], self._skip - skipped
-            if self._skip or len(self._held) < 8:
-                return False
-            name, length = struct.unpack("<4sI", self._held[:8])
-            if name == b"data":
-                if self.format is None:
-                    raise AudioError(f"{self._name}: is a WAV whose samples precede its format")
-                self.declared = None if is_unknown_length(length) else length
-                self._held = self._held[8:]
-                self._in_header = False
-                return True
-            if name == b"fmt ":
-                if not FORMAT_BYTES <= length <= MAX_FORMAT_BYTES:
-                    raise AudioError(
-                        f"{self._name}: is a WAV with a format chunk of {length} bytes"
-                    )
-                if len(self._held) < 8 + length:
-                    return False
-                self.format = self._wav_format(self._held[8 : 8 + length])
-            self._skip = 8 + length + length % 2
-
-    def _refuse_non_wav(self) -> NoReturn:
+def check_wav_format(wav: WavFormat, name: object) -> None:
+    """Raise AudioError for a frame size that contradicts the channels and bits of a WAV."""
+    if wav.tag not in (PCM, FLOAT, EXTENSIBLE) or wav.block_align == wav.frame_bytes:
+        return
+    if not _is_24_in_4_bytes(wav):
         raise AudioError(
-            f"{self._name}: not a WAV stream; pipe a WAV (`ffmpeg -i FILE -f wav - | ...`), or "
-            "pass --rate for raw PCM"
+            f"{name}: contradicts itself: {wav.n_channels} channels of {wav.bits} bits take "
+            f"{wav.frame_bytes} bytes, but its header declares {wav.block_align}"
         )
 
-    def _wav_format(self, chunk: bytes) -> PcmFormat:
-        wav = WavFormat.parse(chunk)
-        assert wav is not None  # the length was checked
-        encoding = _WAV_ENCODINGS.get((wav.codec, wav.bits))
-        if encoding is None:
-            raise AudioError(
-                f"{self._name}: is a WAV of codec {wav.codec} with {wav.bits} bits; expected PCM "
-                "of 8 to 32 bits, or float"
-            )
-        try:
-            return PcmFormat(wav.sample_rate, wav.n_channels, encoding)
-        except ConfigError as error:
-            raise AudioError(f"{self._name}: invalid WAV header: {error}") from error
+
+def wav_encoding(wav: WavFormat) -> Encoding | None:
+    """Return the encoding of a WAV that `check_wav_format` accepts, or None if it is not PCM.
+
+    arecord stores 24 bits in the lower three of four bytes. An extensible format stores them in the
+    upper three, as samples of 32 bits.
+    """
+    if _is_24_in_4_bytes(wav):
+        return Encoding.s24_4le if wav.tag == PCM else Encoding.s32le
+    if wav.block_align != wav.frame_bytes:
+        return None
+    if wav.codec == PCM and wav.bits:
+        return _PCM_ENCODINGS.get(-(-wav.bits // 8))
+    return _OTHER_ENCODINGS.get((wav.codec, wav.bits))
+
+
+def _is_24_in_4_bytes(wav: WavFormat) -> bool:
+    return wav.codec == PCM and wav.bits == 24 and wav.block_align == 4 * wav.n_channels
 
 
 def check_channel(
@@ -267,16 +179,21 @@ def mono(samples: np.ndarray, channel: int | None = None) -> np.ndarray:
     return samples[:, 0] if n_channels == 1 else samples.mean(axis=1)
 
 
-def _decode(data: bytes, encoding: Encoding) -> np.ndarray:
+def decode(data: bytes, encoding: Encoding) -> np.ndarray:
     """Decode to float32 `(n,)`; integers are divided by 2^(bits - 1), as by libsndfile."""
     import numpy as np
 
     if encoding is Encoding.u8:
         return (np.frombuffer(data, np.uint8).astype(np.float32) - 128) / 128
+    if encoding in (Encoding.mulaw, Encoding.alaw):
+        table = np.asarray(_g711_table(encoding), np.float32)
+        return np.asarray(table[np.frombuffer(data, np.uint8)])
     if encoding is Encoding.s24le:  # the three upper bytes of 32 bits
         wide = np.zeros((len(data) // 3, 4), np.uint8)
         wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
         return wide.view("<i4")[:, 0].astype(np.float32) / np.float32(2**31)
+    if encoding is Encoding.s24_4le:  # the fourth byte is not always the sign
+        return (np.frombuffer(data, "<i4") << 8).astype(np.float32) / np.float32(2**31)
     dtypes = {
         "s8": "i1",
         "s16le": "<i2",
@@ -291,3 +208,22 @@ def _decode(data: bytes, encoding: Encoding) -> np.ndarray:
     if encoding.is_float:
         return samples
     return samples / np.float32(2 ** (8 * encoding.n_bytes - 1))
+
+
+@functools.cache
+def _g711_table(encoding: Encoding) -> tuple[float, ...]:
+    """Return the samples of the 256 codes of G.711."""
+    samples = []
+    for stored in range(256):
+        code = stored ^ (0xFF if encoding is Encoding.mulaw else 0x55)
+        exponent, mantissa = code >> 4 & 7, code & 15
+        if encoding is Encoding.mulaw:
+            value = ((2 * mantissa + 33) << exponent) * 4 - 132
+            value = -value if code & 0x80 else value
+        else:
+            value = (
+                (2 * mantissa + 1) << 3 if exponent == 0 else (2 * mantissa + 33) << exponent + 2
+            )
+            value = value if code & 0x80 else -value
+        samples.append(value / 32768)
+    return tuple(samples)

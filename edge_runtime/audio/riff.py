@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE  # format tags
+PCM, FLOAT, ALAW, MULAW, MP2, MP3, EXTENSIBLE = 1, 3, 6, 7, 0x50, 0x55, 0xFFFE  # format tags
 
 FORMAT_BYTES = 16  # of the fields that every `fmt ` chunk has
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import AudioError, ConfigError
 from ..messages import system_reason
-from .pcm import Encoding, PcmFormat, PcmReader, check_channel
+from .pcm import Encoding, PcmFormat, check_channel
+from .pcm_reader import PcmReader
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,4 +1,4 @@
-"""A reader of 16-bit PCM WAV files without libsndfile.
+"""A reader of PCM WAV files without libsndfile.
 
 Most files are of this kind, and importing soundfile takes longer than classifying a clip.
 """
@@ -10,32 +10,55 @@ from typing import BinaryIO
 import numpy as np
 
 from .headers import DeclaredSize
-from .riff import FORMAT_BYTES, PCM, WavFormat
+from .pcm import Encoding, decode, wav_encoding
+from .riff import EXTENSIBLE, WavFormat
+
+_SUBTYPES = {  # libsndfile's names
+    Encoding.u8: "PCM_U8",
+    Encoding.s16le: "PCM_16",
+    Encoding.s24le: "PCM_24",
+    Encoding.s24_4le: "PCM_24",
+    Encoding.s32le: "PCM_32",
+    Encoding.f32le: "FLOAT",
+    Encoding.f64le: "DOUBLE",
+    Encoding.mulaw: "ULAW",
+    Encoding.alaw: "ALAW",
+}
 
 
-class Pcm16File:
-    """An open 16-bit WAV, with the members of `soundfile.SoundFile` that `AudioFile` uses.
+class PcmWavFile:
+    """An open WAV of PCM, with the members of `soundfile.SoundFile` that `AudioFile` uses.
 
     Args:
         file: The file.
-        position: Offset of its first sample.
+        wav: The format in its header.
+        encoding: Encoding of its samples.
+        chunks: Position and length of each chunk of samples.
+
+    Attributes:
+        format: "WAV" or "WAVEX".
+        subtype: The encoding, under libsndfile's name.
         frames: Samples per channel.
         samplerate: Rate in Hz.
         channels: Number of channels.
+        byte_rate: Bytes per second.
     """
 
-    format, subtype = "WAV", "PCM_16"
-
     def __init__(
-        self, file: BinaryIO, position: int, frames: int, samplerate: int, channels: int
+        self, file: BinaryIO, wav: WavFormat, encoding: Encoding, chunks: list[tuple[int, int]]
     ) -> None:
-        self.samplerate, self.channels, self.frames = samplerate, channels, frames
-        self._file, self._frames_left = file, frames
-        file.seek(position)
+        self.format = "WAVEX" if wav.tag == EXTENSIBLE else "WAV"
+        self.subtype = _SUBTYPES[encoding]
+        self.samplerate, self.channels = wav.sample_rate, wav.n_channels
+        self._file, self._encoding = file, encoding
+        self._frame_bytes = frame_bytes = wav.n_channels * encoding.n_bytes
+        self.byte_rate = wav.sample_rate * frame_bytes
+        self._chunks = [(start, length // frame_bytes) for start, length in chunks]
+        self.frames = sum(n for _, n in self._chunks)
 
     @classmethod
-    def open(cls, file: BinaryIO, declared: DeclaredSize | None, size: int) -> Pcm16File | None:
-        """Open a file if its header is of the plainest kind and the file is complete.
+    def open(cls, file: BinaryIO, declared: DeclaredSize | None, size: int) -> PcmWavFile | None:
+        """Open a file if it is a little-endian WAV of PCM with one format.
 
         Args:
             file: The file.
@@ -47,39 +70,38 @@ class Pcm16File:
         """
         if declared is None or len(declared.format_chunks) != 1:
             return None
-        (chunk,) = declared.format_chunks
-        wav = WavFormat.parse(chunk)
-        if wav is None or len(chunk) not in (FORMAT_BYTES, FORMAT_BYTES + 2):
+        wav = WavFormat.parse(declared.format_chunks[0])
+        encoding = None if wav is None else wav_encoding(wav)
+        if wav is None or encoding is None or not wav.n_channels:
             return None
-        if wav.tag != PCM or wav.bits != 16 or wav.n_channels < 1:
-            return None
-        frame = wav.block_align
-        if frame != wav.frame_bytes or wav.byte_rate != wav.sample_rate * frame:
-            return None
-        length = declared.length
-        if not length or length % frame or declared.position + length > size:
-            return None
-        return cls(file, declared.position, length // frame, wav.sample_rate, wav.n_channels)
+        available = size - declared.position
+        length = available if declared.length is None else min(declared.length, available)
+        chunks = [(declared.position, max(0, length)), *declared.more]
+        return cls(file, wav, encoding, chunks)
 
     def read(self, frames: int, dtype: str = "int16", always_2d: bool = True) -> np.ndarray:
         """Read the next samples.
 
         Args:
             frames: Maximum number of samples per channel.
-            dtype: Accepted for compatibility with soundfile; samples are int16.
+            dtype: "int16" for 16-bit samples, else "float32".
             always_2d: Accepted for compatibility with soundfile.
 
         Returns:
-            Samples, int16 `(n_samples, n_channels)`; n_samples is 0 at the end.
+            Samples `(n_samples, n_channels)`; n_samples is 0 at the end.
         """
-        frames = min(frames, self._frames_left)
-        samples = np.frombuffer(self._file.read(2 * frames * self.channels) or b"", "<i2")
-        samples = samples[: len(samples) // self.channels * self.channels]
-        self._frames_left -= frames
+        while self._chunks and not self._chunks[0][1]:
+            self._chunks.pop(0)
+        data = b""
+        if self._chunks:
+            start, n_left = self._chunks[0]
+            frames = min(frames, n_left)
+            self._file.seek(start)
+            data = self._file.read(frames * self._frame_bytes) or b""
+            self._chunks[0] = start + frames * self._frame_bytes, n_left - frames
+        data = data[: len(data) // self._frame_bytes * self._frame_bytes]
+        samples = np.frombuffer(data, "<i2") if dtype == "int16" else decode(data, self._encoding)
         return samples.reshape(-1, self.channels)
 
-    def __enter__(self) -> Pcm16File:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+    def close(self) -> None:
+        """Do nothing; the file belongs to the caller."""

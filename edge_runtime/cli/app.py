@@ -12,7 +12,8 @@ from typer.core import TyperGroup
 
 from .. import __version__
 from ..errors import ConfigError, EdgeSerError
-from ..messages import system_reason
+from ..messages import printable, system_reason
+from ..notes import notes_to
 from .terminal import BestEffortStream, Interruption, print_error
 
 # Each is defined in the module of the same name, "-" becomes "_".
@@ -96,7 +97,7 @@ def main() -> None:
     sys.stderr = BestEffortStream(sys.stderr)
     try:
         try:
-            with Interruption():
+            with Interruption(), notes_to(_print_note):
                 app()
         finally:
             sys.stdout.flush()
@@ -117,6 +118,10 @@ def main() -> None:
         if isinstance(exit.__context__, BrokenPipeError):  # typer converts it to SystemExit
             _exit_broken_pipe()
         raise
+
+
+def _print_note(message: str) -> None:
+    print(f"edge-ser: {printable(message)}", file=sys.stderr)
 
 
 def _exit_broken_pipe() -> NoReturn:

@@ -49,7 +49,7 @@ def edge_ser(*arguments, **options):
 
 @pytest.mark.slow
 def test_every_hostile_file_gives_its_expected_result(tmp_path):
-    """Each file gets 3 GiB of address space and 20 s: support.hostile.outcome."""
+    """Each file gets 3 GiB of address space and 20 s of CPU time: support.hostile.outcome."""
     files = list(hostile.files())
     assert len({name for name, _, _ in files}) == len(files) > 700
     paths = []
@@ -82,8 +82,9 @@ def test_truncated_and_corrupted_files_never_fail(tmp_path):
         assert not result.message.startswith("FAILED"), result
         seen["cut" in result.path.name and result.path.suffix, result.message == "read"] += 1
         result.path.unlink()
-    assert seen[".wav", False] == 44 + 200 and not seen[".wav", True]
-    assert seen[".aiff", False] >= 54 + 200 and not seen[".aiff", True]
+    # These are so short that what is missing of the samples is less than 0.1 s.
+    assert seen[".wav", False] == 44 + 2 and seen[".wav", True] == 200 - 2
+    assert seen[".aiff", False] >= 54 + 1 and seen[".aiff", True] >= 190
     assert seen[False, True] > 50 and seen[False, False] > 50
 
 
@@ -159,10 +160,11 @@ def test_file_that_shrinks_while_being_read_is_truncated(tmp_path):
 
 def test_file_replaced_while_being_read_is_read_or_refused(tmp_path):
     path, other, stop = tmp_path / "here.wav", tmp_path / "other.wav", threading.Event()
+    whole = hostile.wav(bytes(16_000))
 
     def change():
         while not stop.is_set():
-            for content in (hostile.wav(), b"text", hostile.wav()[:2000], b""):
+            for content in (whole, b"text", whole[:2000], b""):
                 other.write_bytes(content)
                 os.replace(other, path)
             path.unlink()
@@ -179,7 +181,7 @@ def test_file_replaced_while_being_read_is_read_or_refused(tmp_path):
     finally:
         stop.set()
         thread.join()
-    assert set(seen) <= {1600, "refused"} and seen["refused"]
+    assert set(seen) <= {8000, "refused"} and seen["refused"]
 
 
 @pytest.fixture
@@ -309,8 +311,8 @@ def test_missing_libsndfile_names_the_package(tmp_path, monkeypatch, error, advi
             if name == "soundfile":
                 raise error
 
-    path = tmp_path / "clip.wav"
-    path.write_bytes(hostile.wav(bits=8))  # 16 bits are read without it
+    path = tmp_path / "clip.flac"
+    path.write_bytes(hostile.good("flac"))  # a WAV of PCM is read without it
     monkeypatch.delitem(sys.modules, "soundfile")
     monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
     with pytest.raises(EdgeSerError, match=advice):

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime import AudioError, ConfigError
-from edge_runtime.audio.pcm import Encoding, PcmFormat, PcmReader, mono
+from edge_runtime.audio.pcm import Encoding, PcmFormat, mono
+from edge_runtime.audio.pcm_reader import PcmReader
 
 SUBTYPES = {
     "PCM_U8": Encoding.u8,
@@ -21,6 +22,8 @@ SUBTYPES = {
     "PCM_32": Encoding.s32le,
     "FLOAT": Encoding.f32le,
     "DOUBLE": Encoding.f64le,
+    "ULAW": Encoding.mulaw,
+    "ALAW": Encoding.alaw,
 }
 
 
@@ -128,7 +131,7 @@ UNSUPPORTED = {
     "cut after the RIFF header": (b"RIFF\0\0\0\0WAVE", "ends within the WAV header"),
     "no format": (b"RIFF\0\0\0\0WAVEdata\0\0\0\0", "samples precede its format"),
     "short format": (b"RIFF\0\0\0\0WAVEfmt \4\0\0\0" + bytes(4), "format chunk of 4 bytes"),
-    "u-law": (encoded(signal(9), "ULAW"), "codec 7 with 8 bits"),
+    "ADPCM": (encoded(signal(9), "IMA_ADPCM"), "codec 17 with 4 bits"),
     "rate 0": (encoded(signal(9), "PCM_16").replace(b"\x80>\0\0", bytes(4)), "sample_rate=0"),
     "nan": (encoded(np.array([[np.nan]]), "FLOAT"), "NaN"),
 }

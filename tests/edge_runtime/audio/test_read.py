@@ -153,8 +153,8 @@ def test_chunks_before_the_samples_are_skipped(tmp_path):
     path = tmp_path / "odd.wav"
     path.write_bytes(content[:at] + chunk(b"LIST", b"abc") + content[at:])
     assert len(read_audio(path)) == len(TONE)
-    path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(AudioError, match="declares 32000 bytes of samples, the file has 31000"):
+    path.write_bytes(path.read_bytes()[:-4000])
+    with pytest.raises(AudioError, match="declares 32000 bytes of samples, the file has 28000"):
         read_audio(path)
     path.write_bytes(content[:at] + b"LIST" + struct.pack("<I", 0xFFFF_FFF8) + content[at:])
     with pytest.raises(AudioError):

@@ -1,4 +1,4 @@
-"""The reader of 16-bit WAV against libsndfile, on valid and damaged headers."""
+"""The reader of PCM WAV against libsndfile, on valid and damaged headers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import soundfile
 
 from edge_runtime import AudioError, read_audio
 from edge_runtime.audio.headers import declared_size
-from edge_runtime.audio.wav import Pcm16File
+from edge_runtime.audio.wav import PcmWavFile
 
 SAMPLES = np.random.default_rng(0).integers(-32768, 32767, (500, 2)).astype(np.int16)
 
@@ -29,13 +29,13 @@ def chunk(name: bytes, n_bytes: int) -> bytes:
     return name + struct.pack("<I", n_bytes) + bytes(n_bytes + n_bytes % 2)
 
 
-def opened(content: bytes) -> Pcm16File | None:
+def opened(content: bytes) -> PcmWavFile | None:
     file = io.BytesIO(content)
     try:
         declared = declared_size(file, "clip")
     except AudioError:  # contradicts itself
         return None
-    return Pcm16File.open(file, declared, len(content))
+    return PcmWavFile.open(file, declared, len(content))
 
 
 @pytest.mark.parametrize("channels", [1, 2])
@@ -79,9 +79,21 @@ def test_damaged_headers_are_read_as_by_libsndfile():
     assert n_read > 50
 
 
-@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_24", "PCM_32", "FLOAT", "ULAW"])
-def test_other_encodings_are_left_to_libsndfile(subtype):
-    assert opened(wav(subtype=subtype)) is None
+ENCODINGS = ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"]
+
+
+@pytest.mark.parametrize("subtype", ENCODINGS)
+def test_other_encodings_equal_libsndfile(subtype):
+    content = wav(subtype=subtype)
+    file = opened(content)
+    assert file is not None and (file.format, file.subtype) == ("WAV", subtype)
+    expected, _ = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+    np.testing.assert_array_equal(file.read(1000, "float32"), expected)
+
+
+@pytest.mark.parametrize("subtype", ["IMA_ADPCM", "MS_ADPCM", "GSM610"])
+def test_compressed_encodings_are_left_to_libsndfile(subtype):
+    assert opened(wav(SAMPLES[:, :1], subtype=subtype)) is None
 
 
 def test_16_bit_wav_needs_no_libsndfile(tmp_path):

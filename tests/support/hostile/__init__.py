@@ -109,6 +109,10 @@ GOOD = {
 UNCHECKED_LENGTH = ("voc", "nist", "avr", "ircam")
 
 
+# A block of these cannot be decoded without its last byte.
+ENDS = ("flac", "ogg", "opus", *UNCHECKED_LENGTH)
+
+
 def good(name: str, n: int = 1600) -> bytes:
     """Return a valid file of `n` samples in one of the formats of `GOOD`."""
     format, subtype, endian = GOOD[name]
@@ -199,24 +203,24 @@ def _wav_fields() -> Iterator[tuple[str, bytes, str]]:
     for channels in (65, 100, 1024, 1025, 32_767, 32_768, 65_535):
         data = bytes(min(channels, 2000) * 2 * 10)
         yield f"wav channels {channels}.wav", wav(data, channels=channels), EITHER
-    for rate in (0, 1, 2, 999, 768_001, 10_000_000, 0x7FFF_FFFF):
+    for rate in (0, 1, 2, 999, 768_001, 10_000_000, 0x7FFF_FFFF, 0x8000_0000, maximum):
         yield f"wav rate {rate}.wav", wav(rate=rate), f"claims {rate} samples per second"
-    for rate in (0x8000_0000, maximum):  # negative for libsndfile
-        yield f"wav rate {rate}.wav", wav(rate=rate), "is not audio"
     for rate in (1000, 1001, 7999, 44_100, 192_000, 767_999, 768_000):
         yield f"wav rate {rate}.wav", wav(rate=rate), READ
     for byte_rate in (0, 1, 31_999, 0x7FFF_FFFF, maximum):
         yield f"wav byte rate {byte_rate}.wav", wav(byte_rate=byte_rate), READ
     for align in (0, 1, 3, 4, 255, 0x7FFF, 0x8000, 0xFFFF):
         yield f"wav block align {align}.wav", wav(align=align), "contradicts itself"
-    yield "wav 24 bits in 4 bytes.wav", wav(bits=24, align=4), "contradicts itself"
+    yield "wav 24 bits in 4 bytes.wav", wav(bits=24, align=4), READ
     yield "wav 32 bits in 2 bytes.wav", wav(bits=32, align=2), "contradicts itself"
     for bits in range(0, 66):
         yield f"wav bits {bits}.wav", wav(bits=bits), EITHER
         yield f"wav float bits {bits}.wav", wav(kind=3, bits=bits), EITHER
     for size in (1, 2, 3, 3199):
         yield f"wav data size {size}.wav", wav(size=size), READ if size > 1 else "no samples"
-    for size in (3201, 3202, 1 << 20, 0x7FFE_FFFF, 0x8000_2000, 0xFFFE_FFFF):
+    for size in (3201, 3202, 3200 + 3198):
+        yield f"wav data size {size}.wav", wav(size=size), READ  # with a note
+    for size in (3200 + 3200, 1 << 20, 0x7FFE_FFFF, 0x8000_2000, 0xFFFE_FFFF):
         yield f"wav data size {size}.wav", wav(size=size), "is truncated"
     yield "wav of 100 bytes that claims 3 GB.wav", wav(bytes(56), size=3 << 30), "is truncated"
     yield "wav odd data.wav", wav(bytes(3201)), READ
@@ -322,7 +326,7 @@ def _cut_in_two() -> Iterator[tuple[str, bytes, str]]:
         content = good(name, 20_000)
         expected = EITHER if name in UNCHECKED_LENGTH or name == "wavgsm" else "is truncated"
         yield f"cut in two.{name}", content[: len(content) * 2 // 3], expected
-        yield f"without its end.{name}", content[:-1], expected
+        yield f"without its end.{name}", content[:-1], EITHER if name in ENDS else READ
         yield f"whole.{name}", content, READ
         yield f"twice.{name}", content + content, EITHER
 

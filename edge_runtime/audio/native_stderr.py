@@ -1,0 +1,37 @@
+"""Keep what C libraries print on standard error off the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+
+_STDERR = 2  # the descriptor that C libraries write to
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Redirect the descriptor of standard error to the null device.
+
+    libmpg123 prints warnings there, which do not name the file. The descriptor belongs to all
+    threads: in a process with several threads nothing is redirected, so that no line of another
+    thread is lost.
+    """
+    saved = -1
+    if threading.active_count() == 1:
+        with contextlib.suppress(OSError):  # closed
+            saved = os.dup(_STDERR)
+    if saved < 0:
+        yield
+        return
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(null, _STDERR)
+        finally:
+            os.close(null)
+        yield
+    finally:
+        os.dup2(saved, _STDERR)
+        os.close(saved)
