@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from ..errors import AudioError, ConfigError
 from ..messages import system_reason
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 READ_BYTES = 1 << 16
 STDIN_NAME = "standard input"
+ARECORD_LIMIT_BYTES = 0x7FFF_0000  # about
 FILE_SIGNATURES = (b"RIFF", b"fLaC", b"OggS", b"ID3")  # first bytes of audio files
 
 
@@ -72,12 +74,47 @@ def read_all_stdin(
     try:
         # One frame more than allowed, to detect that there is more.
         size = int(max_bytes) + frame_bytes if max_bytes < sys.maxsize else -1
-        content = b"" if stdin is None else stdin.read(size)
+        content = b"" if stdin is None else _read_to_end(stdin, size)
     except OSError as error:
         raise AudioError(f"{STDIN_NAME}: cannot be read: {system_reason(error)}") from error
     if format is None:
         return AudioFile(STDIN_NAME, content, limits, channel)
     return RawAudio(content, format, limits, channel)
+
+
+def _read_to_end(stdin: BinaryIO, size: int) -> bytes:
+    """Read `size` bytes, or all if it is negative."""
+    if not _is_non_blocking(stdin):
+        return stdin.read(size)
+    pieces: list[bytes] = []
+    n_left = sys.maxsize if size < 0 else size
+    while n_left and (piece := _read_arrived(stdin, min(n_left, READ_BYTES))):
+        pieces.append(piece)
+        n_left -= len(piece)
+    return b"".join(pieces)
+
+
+def _read_arrived(stdin: BinaryIO, size: int) -> bytes:
+    """Wait for bytes and return those that have arrived; b"" is the end of the input."""
+    if not _is_non_blocking(stdin):
+        return stdin.read1(size)  # type: ignore[attr-defined, no-any-return]
+    import select
+
+    # A buffered read would return b"" for an input that only pauses.
+    while True:
+        select.select([stdin], [], [])
+        try:
+            return os.read(stdin.fileno(), size)
+        except BlockingIOError:  # another process has read it
+            continue
+
+
+def _is_non_blocking(stdin: BinaryIO) -> bool:
+    """Return True if reading does not wait; another program may have set the descriptor so."""
+    try:
+        return not os.get_blocking(stdin.fileno())
+    except (AttributeError, OSError, ValueError):  # Windows, or no descriptor
+        return False
 
 
 class RawAudio:
@@ -170,11 +207,30 @@ class StdinStream:
             block = None if self._reader.ended else self._read()
         self._reader.close()
 
+    @property
+    def ending(self) -> str:
+        """How much audio arrived, and what the header declared, as a sentence."""
+        reader = self._reader
+        text = f"{STDIN_NAME} ended after {reader.seconds:.2f} s of audio"
+        if reader.seconds >= 3600:
+            text += f" ({reader.seconds / 3600:.1f} h)"
+        if self._is_raw:
+            return text
+        if reader.declared is None:
+            text += "; its WAV header declares no length"
+            if reader.n_bytes >= ARECORD_LIMIT_BYTES:
+                text += ". arecord ends a WAV after 2 GiB: record with -t raw, and pass --rate"
+        elif reader.ended:
+            text += ", as its WAV header declares"
+        if reader.n_ignored:
+            text += f"; {reader.n_ignored} or more bytes after that are not read"
+        return text
+
     def _read(self) -> Block | None:
         from .read import Block
 
         try:
-            data = sys.stdin.buffer.read1(READ_BYTES)  # type: ignore[union-attr]
+            data = _read_arrived(sys.stdin.buffer, READ_BYTES)
         except OSError as error:
             raise AudioError(f"{STDIN_NAME}: cannot be read: {system_reason(error)}") from error
         if self._is_raw and self._reader.n_bytes == 0:

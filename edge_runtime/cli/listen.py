@@ -81,8 +81,9 @@ def listen(
 ) -> None:
     """Recognise emotion live.
 
-    `arecord -f S16_LE -r 16000 -t wav | edge-ser listen -` reads a WAV stream of unknown length,
-    `... | edge-ser listen - --rate 16000` raw PCM. Ctrl-C ends it with exit status 130.
+    `arecord -f S16_LE -r 16000 -t raw | edge-ser listen - --rate 16000` reads raw PCM without end.
+    Without --rate a WAV stream arrives, which arecord ends after 2 GiB. The end of the input is
+    reported on stderr. Ctrl-C ends it with exit status 130.
 
     \b
     Examples:
@@ -144,7 +145,10 @@ def _listen_to_stdin(
     events: _EventFilter,
 ) -> int:
     stdin = StdinStream(raw)
-    return _listen(new_listener(stdin.sample_rate), stdin, channel, events)
+    status = _listen(new_listener(stdin.sample_rate), stdin, channel, events)
+    if not status:
+        typer.echo(f"edge-ser: {stdin.ending}", err=True)
+    return status
 
 
 def _listen_to_microphone(

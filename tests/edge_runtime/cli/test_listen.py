@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -47,7 +48,9 @@ def listen(*arguments: object, data: bytes = b"") -> subprocess.CompletedProcess
 def test_wav_and_raw_pcm_give_equal_events(samples):
     """With --all, as some of the synthesised voices are noise to the network."""
     result = listen("-", "--all", data=wav(samples))
-    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.returncode == 0
+    ending = f"edge-ser: standard input ended after {len(samples) / 16_000:.2f} s of audio"
+    assert result.stderr.decode() == f"{ending}, as its WAV header declares\n"
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     ends = [row for row in rows if row["event"] == "end"]
     assert len(ends) >= 3
@@ -57,6 +60,7 @@ def test_wav_and_raw_pcm_give_equal_events(samples):
     raw = (samples * 32767).round().astype("<i2").tobytes()
     other = listen("-", "--all", "--rate", 16_000, data=raw)
     assert [json.loads(x)["event"] for x in other.stdout.splitlines()] == [r["event"] for r in rows]
+    assert other.stderr.decode() == f"{ending}\n"
 
 
 def test_truncated_wav_gives_events_then_error(samples):
@@ -114,16 +118,20 @@ def test_adaptation_is_reported_on_stderr(samples):
         (["-", "--rate", "16000", "--channel", "2"], bytes(999), 2, "channel=2"),
         (["-", "--profile", "nobody"], b"", 2, "no such profile"),
         (["-", "--adapt", "--profile", "nobody"], b"", 2, "cannot be combined"),
-        (["-", "--rate", "16000"], b"", 0, ""),
-        (["-", "--rate", "16000", "--encoding", "s24le"], bytes(48_001), 0, ""),
+        (["-", "--rate", "16000"], b"", 0, "standard input ended after 0.00 s of audio"),
+        (["-", "--rate", "16000", "--encoding", "s24le"], bytes(48_001), 0, "after 1.00 s"),
+        (["-", "--rate", "8000", "--encoding", "mulaw"], b"\xff" * 8000, 0, "after 1.00 s"),
+        (["-"], wav(np.zeros(16_000))[:-1], 0, "declares 32000 bytes of samples, got 31998"),
+        (["-"], wav(np.zeros(16_000)) + bytes(9), 0, "9 or more bytes after that are not read"),
         (["-", "--rate", "16000", "--encoding", "f32le"], b"\xff" * 64_000, 1, "NaN"),
     ],
 )
-def test_errors_are_one_line_on_stderr(arguments, data, status, message):
+def test_errors_and_endings_are_on_stderr(arguments, data, status, message):
     result = listen(*arguments, data=data)
     assert result.returncode == status
     assert message.encode() in result.stderr
-    assert len(result.stderr.splitlines()) == (1 if message else 0)
+    is_noted = status == 0 and message.startswith("declares")
+    assert len(result.stderr.splitlines()) == (2 if is_noted else 1)
     assert result.stdout == b""
 
 
@@ -139,6 +147,26 @@ def fed(data: bytes, *arguments: str) -> subprocess.Popen[bytes]:
     process.stdin.write(data)
     process.stdin.flush()
     return process
+
+
+@pytest.mark.parametrize("command", ["listen", "classify"])
+def test_non_blocking_input_that_pauses_is_read_to_its_end(samples, command):
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    arguments = [sys.executable, "-m", "edge_runtime", command, "-"]
+    process = subprocess.Popen(
+        arguments, stdin=reader, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+    )
+    os.close(reader)
+    content = wav(samples)
+    with os.fdopen(writer, "wb") as pipe:
+        for start in (0, len(content) // 2):
+            time.sleep(0.7)  # also before the first byte
+            pipe.write(content[start : start + len(content) // 2])
+            pipe.flush()
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert command == "classify" or f"after {len(samples) / 16_000:.2f} s".encode() in errors
 
 
 def test_events_are_immediate_and_ctrl_c_ends_utterance(samples):
