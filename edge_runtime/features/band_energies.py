@@ -43,7 +43,7 @@ FLOAT32_RANGE = 8e-6
 _n_frames_done = 0
 
 
-def _rfft() -> Callable[..., np.ndarray]:
+def pick_rfft() -> Callable[..., np.ndarray]:
     """Return the FFT of scipy if it is loaded or worth loading, else that of numpy."""
     if "scipy.fft" in sys.modules or _n_frames_done > FRAMES_WORTH_SCIPY:
         import scipy.fft
@@ -107,6 +107,7 @@ class BandEnergies:
         pieces: Iterable[tuple[np.ndarray, int]],
         out: np.ndarray,
         finish: Callable[[np.ndarray, np.ndarray], None],
+        power: np.ndarray | None = None,
     ) -> None:
         """Compute the band energies of all frames in blocks, and finish each block.
 
@@ -114,8 +115,9 @@ class BandEnergies:
             pieces: Samples and their number of frames, as `Framing.pieces` yields them.
             out: The result, `(n_frames, width)`.
             finish: Converts energies `(n, n_bands)`, which it may overwrite, to `n` rows of `out`.
+            power: Receives |X|^2 of the lowest bins, float32 `(n_frames, n_bins)`, if given.
         """
-        rfft = np.fft.rfft if self._framing.psf else _rfft()
+        rfft = np.fft.rfft if self._framing.psf else pick_rfft()
         windowed, mel = self._buffers(self._dtype, min(len(out), self._block_frames))
         window = self._constants[self._dtype].window
         hop, span = self._framing.hop, self._framing.span
@@ -136,7 +138,8 @@ class BandEnergies:
                 held += count
                 first += count
                 if held == len(windowed) or done + held == len(out):
-                    total = self._energies(windowed[:held], mel[:held], rfft)
+                    spectra = None if power is None else power[done : done + held]
+                    total = self._energies(windowed[:held], mel[:held], rfft, spectra)
                     if self._dtype == np.float32:
                         self._refine(mel[:held], total, sources, rfft)
                     finish(mel[:held], out[done : done + held])
@@ -144,7 +147,11 @@ class BandEnergies:
                     held, sources = 0, []
 
     def _energies(
-        self, windowed: np.ndarray, mel: np.ndarray, rfft: Callable[..., np.ndarray]
+        self,
+        windowed: np.ndarray,
+        mel: np.ndarray,
+        rfft: Callable[..., np.ndarray],
+        spectra: np.ndarray | None = None,
     ) -> np.ndarray:
         """Compute the band energies of windowed frames.
 
@@ -152,6 +159,7 @@ class BandEnergies:
             windowed: Frames `(n_frames, n_fft)`.
             mel: Receives the energies `(n_frames, n_bands)`.
             rfft: The FFT.
+            spectra: Receives |X|^2 of the lowest bins `(n_frames, n_bins)`, if given.
 
         Returns:
             The energy of each frame, the sum of |X|^2 over its bins, `(n_frames,)`.
@@ -170,6 +178,9 @@ class BandEnergies:
                 power **= self._config.power
         if parts.dtype != mel.dtype:  # the FFT of numpy 1 is float64 only
             power, parts = power.astype(mel.dtype), parts.astype(mel.dtype)
+        if spectra is not None:
+            end = 2 * spectra.shape[1]
+            np.add(parts[:, 0:end:2], parts[:, 1:end:2], out=spectra, casting="same_kind")
         for bins, bands, weights in constants.blocks:
             np.matmul(power[:, bins], weights, out=mel[:, bands])
         return np.asarray(parts @ constants.ones)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from ..errors import AudioError
+from ..errors import AudioError, ConfigError
 from .band_energies import BandEnergies, check_finite, count_frames
 from .config import MfccConfig
 from .filterbank import cepstral_matrix
@@ -80,6 +80,26 @@ class Mfcc:
             log_mel = self.log_mel_spectrogram(samples)
             return np.asarray((log_mel @ (self._to_mfcc / 10.0)).astype(np.float32))
         return self._filled(samples, self.config.n_mfcc, self._to_cepstra)
+
+    def with_power(self, samples: np.ndarray, n_bins: int) -> tuple[np.ndarray, np.ndarray]:
+        """Compute the coefficients of a clip, and the power spectra that they come from.
+
+        Args:
+            samples: As for `__call__`.
+            n_bins: Number of bins of the spectra, from 0 Hz on.
+
+        Returns:
+            MFCC, float32 `(n_frames, n_mfcc)`, and power spectra, float32 `(n_frames, n_bins)`.
+
+        Raises:
+            AudioError: As for `__call__`.
+            ConfigError: If `top_db` is set.
+        """
+        if self.config.top_db is not None:
+            raise ConfigError(f"top_db={self.config.top_db} must be None to share power spectra")
+        samples = self.check(samples)
+        power = np.empty((self.framing.n_frames(len(samples)), n_bins), np.float32)
+        return self._filled(samples, self.config.n_mfcc, self._to_cepstra, power), power
 
     def mel_spectrogram(self, samples: np.ndarray) -> np.ndarray:
         """Compute mel band energies, as `librosa.feature.melspectrogram` does.
@@ -176,11 +196,15 @@ class Mfcc:
         self._band_energies.fill(pieces, out, self._to_cepstra)
 
     def _filled(
-        self, samples: np.ndarray, width: int, finish: Callable[[np.ndarray, np.ndarray], None]
+        self,
+        samples: np.ndarray,
+        width: int,
+        finish: Callable[[np.ndarray, np.ndarray], None],
+        power: np.ndarray | None = None,
     ) -> np.ndarray:
         out = np.empty((self.framing.n_frames(len(samples)), width), np.float32)
         count_frames(len(out))
-        self._band_energies.fill(self.framing.pieces(samples), out, finish)
+        self._band_energies.fill(self.framing.pieces(samples), out, finish, power)
         return out
 
     def _to_mel(self, mel: np.ndarray, out: np.ndarray) -> None:

@@ -1,0 +1,242 @@
+"""Voice descriptors of each frame: pitch, voice quality, loudness and spectral balance.
+
+    frames → window → |FFT|^2 ─┬→ autocorrelation → F0, voicing, HNR → H1-H2, H1-A1, H1-A3
+                               ├→ auditory bands^0.33 → loudness, flux
+                               └→ dB → slopes, alpha ratio, Hammarberg index
+
+Sources:
+    Boersma 1993, IFA Proceedings 17, 97-110: F0, voicing and HNR; see `pitch`.
+    Eyben et al. 2016, The Geneva Minimalistic Acoustic Parameter Set (GeMAPS) for voice research
+        and affective computing, https://doi.org/10.1109/TAFFC.2015.2457417: the choice of the
+        descriptors, and the definitions of the others.
+    Hermansky 1990, Perceptual linear predictive (PLP) analysis of speech,
+        https://doi.org/10.1121/1.399423: equal-loudness weights and compression by 0.33.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+
+import numpy as np
+
+from .band_energies import pick_rfft
+from .descriptor_config import DESCRIPTORS, DescriptorConfig
+from .filterbank import frame_window
+from .frame_descriptors import FrameDescriptors
+from .framing import Framing
+from .mfcc import Mfcc
+from .pitch import TINY
+
+BLOCK_FRAMES = 512  # that are processed at once: 2 MB of windowed samples
+
+
+class FrameHistory:
+    """Frames of a clip whose pitch depends on frames that come later.
+
+    Descriptors of whole clips and of streams both come from here, so they are equal.
+
+    Args:
+        frames: Computes the descriptors of single frames.
+    """
+
+    def __init__(self, frames: FrameDescriptors) -> None:
+        self._frames = frames
+        self._reach = frames.config.reach
+        self._n_returned = 0  # held frames that were returned; later ones depend on them
+        n_candidates = frames.config.n_candidates
+        # Power spectra, descriptors, strengths and lags of the candidates of the held frames.
+        self._held = [
+            np.empty((0, width), np.float32)
+            for width in (frames.config.n_bins, len(DESCRIPTORS), n_candidates, n_candidates)
+        ]
+
+    def push(self, power: np.ndarray, *, last: bool = False) -> np.ndarray:
+        """Add frames and return the descriptors that are now final.
+
+        Args:
+            power: Power spectra, float32 `(n_frames, n_bins)`.
+            last: The clip ends here. All frames are final then, else all but the last `reach`.
+
+        Returns:
+            The descriptors, float32 `(n_frames, n_descriptors)`.
+        """
+        if len(power):
+            power = power + np.float32(TINY)
+            before = self._held[0][-1:]
+            bands_before = self._frames.auditory_bands(before)[0] if len(before) else None
+            spectral = self._frames.spectral(power, bands_before)
+            new = (power, spectral, *self._frames.pitch.candidates(power))
+            self._held = [np.concatenate(pair) for pair in zip(self._held, new)]
+        n_held = len(self._held[0])
+        return self._final(n_held if last else max(self._n_returned, n_held - self._reach))
+
+    def _final(self, end: int) -> np.ndarray:
+        """Return the held frames up to `end`, and drop those that no later frame depends on."""
+        new = slice(self._n_returned, end)
+        power, out, strengths, lags = self._held
+        out = out[new]
+        if len(out):
+            f0, voicing = self._frames.pitch.track(strengths, lags)
+            self._frames.add_pitch(out, power[new], f0[new], voicing[new])
+        first = max(0, end - max(self._reach, 1))  # the flux needs one frame
+        self._n_returned = end - first
+        self._held = [rows[first:] for rows in self._held]
+        return out
+
+
+class Descriptors:
+    """Voice descriptors for one configuration, which keeps its window, filters and weights.
+
+    The columns, in the order of `names`:
+
+    - `f0`: fundamental frequency in semitones above 27.5 Hz, 0 if the frame is unvoiced.
+    - `voicing`: normalised autocorrelation at the period, 0 to 1.
+    - `hnr`: harmonics-to-noise ratio in dB, 10 log10(r / (1 - r)) of the voicing r, which is
+      limited to -30 to 40 dB.
+    - `loudness`: 10 log10 of the sum of the auditory bands, each an equal-loudness weighted mel
+      band to the power of 0.33.
+    - `slope_0_500`, `slope_500_1500`: slope of the regression line through the spectrum in dB over
+      that range of Hz, in dB per kHz.
+    - `alpha_ratio`: energy of 50 to 1000 Hz over that of 1000 Hz to `max_frequency`, in dB.
+    - `hammarberg`: strongest bin of 0 to 2000 Hz over that of 2000 Hz to `max_frequency`, in dB.
+    - `flux`: sum of the absolute changes of the auditory bands since the frame before, over the
+      sum of the bands of both frames, 0 to 1.
+    - `h1_h2`: power of the first harmonic over that of the second, in dB.
+    - `h1_a1`, `h1_a3`: power of the first harmonic over that of the strongest bin of 300 to
+      1000 Hz, and of 2000 Hz to `max_frequency`, where the first and third formants lie; in dB.
+
+    The last three are 0 if the frame is unvoiced. Gain changes `loudness` by a constant, and no
+    other column. Threads may share an object.
+
+    Args:
+        config: The settings. Default: `DescriptorConfig()`.
+
+    Attributes:
+        config: The settings.
+        framing: The positions of the frames.
+        frames: Computes the descriptors of single frames.
+        names: The names of the columns.
+
+    Raises:
+        ConfigError: If scipy has no such window.
+
+    Example:
+        >>> Descriptors()(np.zeros(16_000, np.float32)).shape
+        (51, 12)
+    """
+
+    names = DESCRIPTORS
+
+    def __init__(self, config: DescriptorConfig | None = None) -> None:
+        self.config = config = DescriptorConfig() if config is None else config
+        self.framing = Framing(config.mfcc_config)
+        self._checks = Mfcc(config.mfcc_config)  # samples are checked as for the MFCC
+        self._window = frame_window(config.mfcc_config).astype(np.float32)
+        self.frames = FrameDescriptors(config)
+
+    def __repr__(self) -> str:
+        return f"Descriptors({self.config})"
+
+    def __call__(self, samples: np.ndarray) -> np.ndarray:
+        """Compute the descriptors of a clip.
+
+        Args:
+            samples: Mono float32 or float64 samples `(n_samples,)` at `config.sample_rate`.
+
+        Returns:
+            The descriptors, float32 `(n_frames, n_descriptors)`; row i describes the samples of row
+            i of the MFCC.
+
+        Raises:
+            AudioError: For no samples, integers, more than one dimension, NaN or infinity, and if
+                `center` is not set and the clip is shorter than one frame.
+        """
+        samples = self._checks.check(samples)
+        pad = self.framing.pad
+        padded = np.zeros(len(samples) + 2 * pad, np.float32)
+        padded[pad : pad + len(samples)] = samples
+        n_left = self.framing.n_frames(len(samples))
+        history, out = FrameHistory(self.frames), []
+        for power in self.power_blocks(padded):
+            n_left -= len(power)
+            out.append(history.push(power, last=n_left == 0))
+        return np.concatenate(out)
+
+    def of_power(self, power: np.ndarray) -> np.ndarray:
+        """Compute the descriptors of a clip from its power spectra.
+
+        `Mfcc.with_power` returns them at a small cost if the framing is the same, see
+        `DescriptorConfig.from_mfcc`. The FFT is most of the cost of the descriptors.
+
+        Args:
+            power: float32 `(n_frames, config.n_bins)`.
+
+        Returns:
+            The descriptors, float32 `(n_frames, n_descriptors)`.
+
+        Example:
+            >>> voice, samples = Descriptors(), np.zeros(16_000, np.float32)
+            >>> front_end = Mfcc(voice.config.mfcc_config)
+            >>> coefficients, power = front_end.with_power(samples, voice.config.n_bins)
+            >>> np.array_equal(voice.of_power(power), voice(samples))
+            True
+        """
+        history, out = FrameHistory(self.frames), []
+        for start in range(0, len(power), BLOCK_FRAMES):
+            end = start + BLOCK_FRAMES
+            out.append(history.push(power[start:end], last=end >= len(power)))
+        return np.concatenate(out)
+
+    def check_samples(self, samples: np.ndarray) -> np.ndarray:
+        """Check samples that are part of a clip; see `Mfcc.check_samples`."""
+        return self._checks.check_samples(samples)
+
+    def power_blocks(self, samples: np.ndarray) -> Iterator[np.ndarray]:
+        """Compute the power spectra of the frames that begin at the first sample.
+
+        Args:
+            samples: float32 `(n_samples,)`, padded.
+
+        Yields:
+            Power spectra up to `max_frequency`, float32 `(n_block_frames, n_bins)`.
+        """
+        config = self.config
+        if len(samples) < config.n_fft:
+            return
+        rfft = pick_rfft()
+        frames = np.lib.stride_tricks.sliding_window_view(samples, config.n_fft)
+        frames = frames[:: config.hop_length]
+        for start in range(0, len(frames), BLOCK_FRAMES):
+            windowed = frames[start : start + BLOCK_FRAMES] * self._window
+            spectrum = rfft(windowed)[:, : config.n_bins]
+            power = spectrum.real**2
+            power += spectrum.imag**2
+            yield power.astype(np.float32, copy=False)
+
+
+@functools.lru_cache(maxsize=8)
+def _cached(config: DescriptorConfig | None) -> Descriptors:
+    return Descriptors(config)
+
+
+def descriptors(samples: np.ndarray, config: DescriptorConfig | None = None) -> np.ndarray:
+    """Compute the voice descriptors of one clip.
+
+    The `Descriptors` object of a configuration is built at its first use and cached.
+
+    Args:
+        samples: Mono float32 or float64 samples `(n_samples,)` at `config.sample_rate`.
+        config: The settings. Default: `DescriptorConfig()`.
+
+    Returns:
+        The descriptors, float32 `(n_frames, n_descriptors)`; see `Descriptors` for the columns.
+
+    Raises:
+        AudioError: If the samples are not valid; see `Descriptors.__call__`.
+
+    Example:
+        >>> descriptors(np.zeros(16_000, np.float32)).shape
+        (51, 12)
+    """
+    return _cached(config)(samples)
