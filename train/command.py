@@ -48,8 +48,8 @@ def run(app: typer.Typer, name: str) -> None:
 
 
 def log_to_console() -> None:
-    """Print the messages of the training packages to stdout."""
-    for package in ("train", "evaluate", "export"):
+    """Print the messages of the training packages, and notes on audio files, to stdout."""
+    for package in ("train", "evaluate", "export", "edge_runtime"):
         logger = logging.getLogger(package)
         logger.setLevel(logging.INFO)
         if not logger.handlers:

@@ -13,17 +13,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import AudioError
+from .other_formats import INSTALL_ADVICE
 
 SIGNATURE_BYTES = 16
-
-# Suffixes of these formats, for searches of folders.
-SUFFIXES = frozenset(
-    [".m4a", ".m4b", ".aac", ".amr", ".awb", ".3gp", ".3ga", ".webm", ".weba", ".mka", ".wma"]
-)
-
-ADVICE = (
-    "`pip install 'edge-ser[formats]'` adds it, or convert it: `ffmpeg -i INPUT -ac 1 OUTPUT.wav`"
-)
 
 
 def demuxer_of(begin: bytes) -> tuple[str, str] | None:
@@ -46,13 +38,6 @@ def demuxer_of(begin: bytes) -> tuple[str, str] | None:
     if begin[:1] == b"\xff" and len(begin) > 1 and begin[1] & 0xF6 == 0xF0:
         return "aac", "AAC"
     return None
-
-
-def is_installed() -> bool:
-    """Return True if PyAV is installed."""
-    import importlib.util
-
-    return importlib.util.find_spec("av") is not None
 
 
 class AvFile:
@@ -82,7 +67,8 @@ class AvFile:
             import av
         except ImportError as error:
             raise AudioError(
-                f"{path}: is {name}, which requires the package av: {ADVICE}"
+                f"{path}: is {name}, which requires the package av: run {INSTALL_ADVICE}, or "
+                "convert it: `ffmpeg -i INPUT -ac 1 OUTPUT.wav`"
             ) from error
         file.seek(0, os.SEEK_SET)
         self._container: Any = av.open(file, format=demuxer)

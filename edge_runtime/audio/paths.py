@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from ..errors import AudioError
 from ..messages import system_reason
+from .other_formats import EXTRA_SUFFIXES, SkippedFiles, has_extra_formats
 
 # The formats of libsndfile (http://www.mega-nerd.com/libsndfile/) without those that mostly hold
 # no sound (.mat, .iff). They matter for searches only: a file that is named may have any suffix.
@@ -42,11 +43,12 @@ def expand(names: Iterable[str | os.PathLike[str]]) -> Iterator[str | AudioError
     """
     for path in names:
         name = os.fspath(path)
+        skipped = SkippedFiles(name)
         if os.path.isdir(name):
-            files: Iterable[str | AudioError] = _search(name)
+            files: Iterable[str | AudioError] = _search(name, skipped)
             problem = "holds no audio files; expected WAV, FLAC, OGG or MP3"
         elif _MAGIC.search(name) and not os.path.lexists(name):
-            files = _matches(name)
+            files = _matches(name, skipped)
             problem = "matches no audio files"
         else:
             yield name
@@ -55,23 +57,29 @@ def expand(names: Iterable[str | os.PathLike[str]]) -> Iterator[str | AudioError
         for file in files:
             empty = False
             yield file
+        skipped.report()
         if empty:
             yield AudioError(f"{name}: {problem}")
 
 
 def is_audio_name(name: str) -> bool:
-    """Return True if a file name has one of `AUDIO_SUFFIXES`, in any case."""
-    return os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES
+    """Return True if the suffix of a file name is that of a format that can be read."""
+    suffix = os.path.splitext(name)[1].lower()
+    return suffix in AUDIO_SUFFIXES or (suffix in EXTRA_SUFFIXES and has_extra_formats())
 
 
-def _search(folder: str) -> Iterator[str | AudioError]:
+def _search(folder: str, skipped: SkippedFiles) -> Iterator[str | AudioError]:
     """Yield the audio files below a folder: of every folder first its files, then its folders."""
     for entry in _walk(folder):
         if isinstance(entry, AudioError):
             yield entry
-        else:
-            path, _, files = entry
-            yield from (os.path.join(path, name) for name in files if is_audio_name(name))
+            continue
+        path, _, files = entry
+        for name in files:
+            if is_audio_name(name):
+                yield os.path.join(path, name)
+            else:
+                skipped.add(os.path.join(path, name))
 
 
 def _walk(top: str) -> Iterator[tuple[str, list[str], list[str]] | AudioError]:
@@ -114,7 +122,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _matches(pattern: str) -> Iterator[str | AudioError]:
+def _matches(pattern: str, skipped: SkippedFiles) -> Iterator[str | AudioError]:
     """Yield the files that match and the audio files of the folders that match, each once."""
     base, path = os.path.splitdrive(pattern)
     parts = re.split(r"[\\/]+" if os.sep == "\\" else "/+", path)
@@ -127,9 +135,12 @@ def _matches(pattern: str) -> Iterator[str | AudioError]:
         if isinstance(match, AudioError):
             files: Iterable[str | AudioError] = [match]
         elif os.path.isdir(match):
-            files = _search(match)
+            files = _search(match, skipped)
+        elif any_suffix or is_audio_name(match):
+            files = [match]
         else:
-            files = [match] if any_suffix or is_audio_name(match) else []
+            skipped.add(match)
+            continue
         for file in files:
             if str(file) not in seen:
                 seen.add(str(file))

@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .clip import (
+    ADJECTIVES,
     SPLITS,
     Clip,
     DatasetError,
@@ -238,14 +239,25 @@ def unused_folders(clips: Iterable[Clip]) -> list[str]:
 
 
 def spellings(clips: Iterable[Clip]) -> list[str]:
-    """Return a note for each label with several spellings, which were merged into one class."""
+    """Return a note for each label with several spellings, and one on labels that were renamed.
+
+    Spellings of a label are merged into one class. Nouns are renamed to adjectives.
+    """
     raw_labels: dict[str, Counter[str]] = defaultdict(Counter)
     for clip in clips:
         if clip.raw_label is not None:
             raw_labels[clip.label][clip.raw_label] += 1
-    return [
+    notes = [
         f"{', '.join(f'{text!r} ({count})' for text, count in sorted(counts.items()))} are one "
         f"label, {label!r}"
         for label, counts in sorted(raw_labels.items())
         if len(counts) > 1
     ]
+    renamed = [
+        f"{min(counts)!r} is {label!r}"
+        for label, counts in sorted(raw_labels.items())
+        if len(counts) == 1 and normalise_text(min(counts)).lower() in ADJECTIVES
+    ]
+    if renamed:
+        notes.append(f"labels are renamed to adjectives: {', '.join(renamed)}")
+    return notes

@@ -6,6 +6,7 @@ import os
 from collections import deque
 from pathlib import Path
 
+from edge_runtime.audio.other_formats import SkippedFiles
 from edge_runtime.audio.paths import is_audio_name
 from edge_runtime.messages import system_reason
 
@@ -15,13 +16,15 @@ from .clip import DatasetError, canonical_label
 def audio_files(root: Path) -> list[Path]:
     """Return all audio files below `root`, sorted, without hidden ones.
 
-    Links to folders are followed after all real folders, so that a link never hides the original.
+    Audio files of formats that cannot be read are counted in a note. Links to folders are followed
+    after all real folders, so that a link never hides the original.
 
     Raises:
         DatasetError: If a folder cannot be read, which would silently shrink the dataset, or a
             link gives the recordings of a folder a second label.
     """
     files: list[Path] = []
+    skipped = SkippedFiles(root)
     seen: dict[str, tuple[Path, bool]] = {}  # real path: the folder, and whether it contains audio
     pending = deque([str(root)])
     while pending:
@@ -39,14 +42,14 @@ def audio_files(root: Path) -> list[Path]:
             pending.extend(
                 path for name in subfolders if os.path.islink(path := os.path.join(folder, name))
             )
-            audio = [name for name in names if _is_audio(name)]
+            names = [name for name in names if not _is_hidden(name)]
+            audio = [name for name in names if is_audio_name(name)]
+            for name in set(names).difference(audio):
+                skipped.add(os.path.join(folder, name))
             seen[real] = Path(folder), bool(audio)
             files.extend(Path(folder, name) for name in audio)
+    skipped.report()
     return sorted(files)
-
-
-def _is_audio(name: str) -> bool:
-    return not _is_hidden(name) and is_audio_name(name)
 
 
 def _is_hidden(name: str) -> bool:

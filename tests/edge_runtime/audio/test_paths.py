@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from edge_runtime.audio import paths
 from edge_runtime.audio.paths import AUDIO_SUFFIXES, expand
 from edge_runtime.errors import AudioError
 
@@ -42,6 +43,33 @@ def test_folder_expands_to_its_audio_files_in_order(folder):
     inside = ["Z.ogg", "a.wav", "b.FLAC", "x[1].wav", "deep/d.wav", "deep/er/c.mp3"]
     assert expanded(".") == [os.path.join(".", name) for name in inside]
     assert expanded(str(folder)) == [str(folder / name) for name in inside]
+
+
+OTHERS = ("a.m4a", "b.M4A", "deep/c.amr", "film.mp4")
+
+
+@pytest.mark.parametrize("pattern", [".", "**/*"])
+def test_skipped_audio_is_noted(folder, caplog, monkeypatch, pattern):
+    monkeypatch.setattr(paths, "has_extra_formats", lambda: False)
+    before = expanded(pattern)
+    assert not caplog.records
+    for name in OTHERS:
+        (folder / name).touch()
+    assert expanded(pattern) == before
+    (record,) = caplog.records
+    assert record.message == (
+        f"{pattern}: note: skipped 1 .amr, 2 .m4a, 1 .mp4; convert each with `ffmpeg -i NAME.m4a "
+        "-ac 1 NAME.wav`; `pip install 'edge-ser[formats]'` reads .amr .m4a"
+    )
+
+
+def test_extra_formats_are_found_where_they_can_be_read(folder, caplog, monkeypatch):
+    monkeypatch.setattr(paths, "has_extra_formats", lambda: True)
+    before = expanded(".")
+    for name in OTHERS:
+        (folder / name).touch()
+    assert {*expanded(".")} - {*before} == {"./a.m4a", "./b.M4A", "./deep/c.amr"}
+    assert "skipped 1 .mp4" in caplog.text
 
 
 def test_file_names_are_passed_on(folder):

@@ -67,6 +67,20 @@ def test_spellings_of_a_label_are_merged_and_noted(tmp_path):
     assert spellings(scan([touch(tmp_path / "plain", "a/1.wav", "b/1.wav")])) == []
 
 
+def test_renamed_labels_are_noted(tmp_path):
+    clips = scan([touch(tmp_path, "Anger/1.wav", "fear/2.wav", "joy/3.wav", "sad/4.wav")])
+    assert spellings(clips) == [
+        "labels are renamed to adjectives: 'Anger' is 'angry', 'fear' is 'fearful', "
+        "'joy' is 'happy'"
+    ]
+
+
+def test_skipped_formats_are_noted(tmp_path, caplog):
+    root = touch(tmp_path, "a/1.wav", "b/2.wav", "a/3.ape", "b/4.ape", "b/.5.ape", "b/6.txt")
+    assert len(scan([root])) == 2
+    assert f"{root}: note: skipped 2 .ape; convert each with `ffmpeg" in caplog.text
+
+
 def test_speaker_names_ignore_case(tmp_path):
     (tmp_path / "m.csv").write_text("path,label,speaker\n1,sad,Anna\n2,angry, anna\n3,sad,ANNA \n")
     assert {clip.speaker for clip in scan([tmp_path / "m.csv"])} == {"m/Anna"}
@@ -223,7 +237,7 @@ def test_few_bad_clips_are_skipped_and_listed(tmp_path, caplog):
     root = recordings(tmp_path / "x", *FOUR)
     (root / "sad" / "text\nfile.wav").write_text("no audio")
     (root / "sad" / "empty.wav").touch()
-    (root / "sad" / "cut.wav").write_bytes((root / FOUR[0]).read_bytes()[:-100])
+    (root / "sad" / "cut.wav").write_bytes((root / FOUR[0]).read_bytes()[:-4000])
     soundfile.write(root / "sad" / "silent.wav", np.zeros(8000), 16_000)
     soundfile.write(root / "sad" / "one.wav", np.full(1, 0.5), 16_000)
     (root / "sad" / "gone.wav").symlink_to("nowhere.wav")
