@@ -88,13 +88,12 @@ def classify(
 ) -> None:
     """Classify the emotion of audio files.
 
-    Reads WAV, FLAC, OGG, MP3 and all other formats of libsndfile, at any sample rate; with the extra
-    `formats` also m4a, aac, amr, 3gp, webm and wma. A folder stands for all audio files in it and
-    in its subfolders, except hidden ones. Each file gives
-    one result, in the order of the inputs and as soon as it is ready: the label, the confidence
-    (the largest probability) and the probability of every label. The label can also be
-    "no speech" or "uncertain". An unreadable file gives one line on stderr; the others are still
-    processed.
+    Reads WAV, FLAC, OGG, MP3 and all other formats of libsndfile, at any sample rate; with the
+    extra `formats` also m4a, aac, amr, 3gp, webm and wma. A folder stands for all audio files in it
+    and in its subfolders, except hidden ones. Each file gives one result, in the order of the
+    inputs and as soon as it is ready: the label, the confidence (the largest probability) and the
+    probability of every label. The label can also be "no speech" or "uncertain". An unreadable file
+    gives one line on stderr; the others are still processed.
 
     json writes one list, jsonl one object per line, csv a header and one row per file. "no speech"
     and "uncertain" have no confidence (null or empty). --output writes FILE.part and renames it to

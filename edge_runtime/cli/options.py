@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..audio.pcm import Encoding
+from ..errors import ConfigError
 from .output import OutputFormat
 
 if TYPE_CHECKING:
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
 
 def complete_profile(incomplete: str) -> list[str]:
     """Return the names of stored profiles that begin with `incomplete`, for shell completion."""
-    from ..inference.profile import profile_folder
+    from ..inference.profile_files import profile_folder
 
-    names = sorted(path.stem for path in profile_folder().glob("*.json"))
+    try:
+        names = sorted(path.stem for path in profile_folder().glob("*.json"))
+    except ConfigError:  # no folder for profiles
+        return []
     return [name for name in names if name.startswith(incomplete)]
 
 
@@ -140,7 +144,8 @@ def load_model_and_profile(
     if profile is None:
         return EmotionModel.load(model), None
     from ..inference.network import network_of
-    from ..inference.profile import SpeakerProfile, profile_path
+    from ..inference.profile import SpeakerProfile
+    from ..inference.profile_files import profile_path
 
     speaker = SpeakerProfile.load(profile_path(profile))
     loaded = EmotionModel.load(model)

@@ -71,7 +71,8 @@ def create(
       edge-ser profile create anna --microphone 90
       edge-ser profile create ./anna.json anna-*.wav --force
     """  # noqa: D301
-    from ..inference.profile import SpeakerProfile, profile_path
+    from ..inference.profile import SpeakerProfile
+    from ..inference.profile_files import profile_path
     from ..model import EmotionModel
 
     path = profile_path(name)
@@ -178,7 +179,8 @@ def _record(
 @profile.command("list")
 def list_profiles() -> None:
     """List the stored profiles."""
-    from ..inference.profile import SpeakerProfile, profile_folder
+    from ..inference.profile import SpeakerProfile
+    from ..inference.profile_files import profile_folder
 
     folder = profile_folder()
     if folder.exists() and not folder.is_dir():
@@ -203,7 +205,8 @@ def delete(
     ],
 ) -> None:
     """Delete a profile."""
-    from ..inference.profile import SpeakerProfile, profile_folder, profile_path
+    from ..inference.profile import SpeakerProfile
+    from ..inference.profile_files import profile_folder, profile_path
 
     path = profile_path(name)
     if not path.exists():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from ..validation import check_fields, check_number
 from .card import MAX_LABELS
 from .known_voice import SpeakerBias
 from .network import HasNetwork, Network, network_of
+from .profile_files import NAME_RULE, checked_name, is_profile_name, is_stored
 
 SCHEMA = 2
 
@@ -38,13 +38,6 @@ MAX_SECONDS = 1e9
 
 # Longer recordings are split into pieces of about this length, so that each holds one mood.
 PIECE_SECONDS = 3.0
-
-MAX_FILE_NAME_BYTES = 240  # with the suffix, the limit of common file systems
-MAX_NAME_LENGTH = 64  # characters
-NAME_RULE = (
-    f"1 to {MAX_NAME_LENGTH} letters, digits, spaces, dots, - or _, and start with a letter, digit "
-    "or _"
-)
 
 
 def mean_logits(network: Network, clips: Iterable[np.ndarray]) -> tuple[np.ndarray, float]:
@@ -141,7 +134,7 @@ class SpeakerProfile:
             AudioError: If a clip cannot be read, or if none of them contains speech.
             ConfigError: If the name is invalid.
         """
-        name = _checked_name(name)
+        name = checked_name(name)
         network = network_of(model)
         mean, seconds = mean_logits(network, _loud_clips(network, clips))
         if not seconds:
@@ -194,7 +187,7 @@ class SpeakerProfile:
         try:
             values = strict_json.loads(read_limited(path, MAX_PROFILE_BYTES).decode("utf-8"))
         except FileNotFoundError:
-            name = path.stem if path.parent == profile_folder() else path
+            name = path.stem if is_stored(path) else path
             raise ConfigError(
                 f"{path}: no such profile; create it with `edge-ser profile create {name} CLIP...`"
             ) from None
@@ -222,7 +215,7 @@ class SpeakerProfile:
         if not isinstance(content.model, str):
             raise ConfigError(f"model={brief_repr(content.model)} must be text")
         check_number("seconds", content.seconds, 0, MAX_SECONDS)
-        if not isinstance(content.name, str) or not _is_name(content.name):
+        if not isinstance(content.name, str) or not is_profile_name(content.name):
             raise ConfigError(f"name={brief_repr(content.name)} must be {NAME_RULE}")
         return cls(
             name=content.name,
@@ -251,59 +244,3 @@ class SpeakerProfile:
                 "create it again with this model"
             )
         return SpeakerBias.estimate(np.array(self.mean), self.seconds, network.card.profile_gain)
-
-
-def profile_path(name: str) -> Path:
-    """Return the file of a profile.
-
-    Args:
-        name: Name of a speaker, or a path that ends in .json.
-
-    Raises:
-        ConfigError: If the name is invalid.
-    """
-    if name.lower().endswith(".json"):
-        return Path(name)
-    return profile_folder() / f"{_checked_name(name)}.json"
-
-
-def profile_folder() -> Path:
-    """Return the folder of the profiles.
-
-    It is `$EDGE_SER_PROFILES`, else `edge-ser/profiles` in `$XDG_DATA_HOME`, else in the system's
-    folder for user data: https://specifications.freedesktop.org/basedir-spec/latest/
-    """
-    if folder := os.environ.get("EDGE_SER_PROFILES"):
-        return Path(folder)
-    # On Linux platformdirs uses the variable as well, on other systems only in some versions.
-    if base := os.environ.get("XDG_DATA_HOME"):
-        return Path(base) / "edge-ser" / "profiles"
-    from platformdirs import user_data_path
-
-    return user_data_path("edge-ser", appauthor=False) / "profiles"
-
-
-def _is_name(name: str) -> bool:
-    """Return True for a valid name; marks (M…) are the vowel signs and accents of many scripts."""
-    return (
-        0 < len(name) <= MAX_NAME_LENGTH
-        and (name[0].isalnum() or name[0] == "_")
-        and all(
-            letter.isalnum() or letter in "_ .-" or unicodedata.category(letter)[0] == "M"
-            for letter in name
-        )
-    )
-
-
-def _checked_name(name: str) -> str:
-    """Return the name in Unicode normal form C; raise ConfigError if it is invalid."""
-    name = unicodedata.normalize("NFC", name)
-    if not _is_name(name):
-        raise ConfigError(f"profile name {brief_repr(name)} must be {NAME_RULE}")
-    n_bytes = len(name.encode())
-    if n_bytes > MAX_FILE_NAME_BYTES:
-        raise ConfigError(
-            f"profile name {brief_repr(name)} has {n_bytes} bytes in UTF-8; file names are limited "
-            f"to {MAX_FILE_NAME_BYTES}"
-        )
-    return name

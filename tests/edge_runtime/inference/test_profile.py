@@ -18,9 +18,11 @@ from support.paths import ROOT
 from support.tiny_model import card_with, write_tiny_model
 
 from edge_runtime import AudioError, ConfigError, EdgeSerError, EmotionModel, SpeakerProfile
+from edge_runtime.cli.options import complete_profile
 from edge_runtime.cli.profile import delete, list_profiles
 from edge_runtime.inference.network import network_of
-from edge_runtime.inference.profile import mean_logits, profile_folder, profile_path
+from edge_runtime.inference.profile import mean_logits
+from edge_runtime.inference.profile_files import profile_folder, profile_path
 
 
 @pytest.fixture(scope="module")
@@ -264,3 +266,22 @@ def test_folder_that_is_a_file_is_reported(model, voice_clips, tmp_path, monkeyp
         list_profiles()
     with pytest.raises(EdgeSerError, match="file: the folder cannot be created"):
         SpeakerProfile.create("anna", model, voice_clips[:2]).save(profile_path("anna"))
+
+
+@pytest.mark.parametrize("answer", [RuntimeError("no home"), Path("~/.local/share/edge-ser")])
+def test_user_without_home_folder_is_an_error(monkeypatch, answer):
+    """platformdirs raises an error, or returns a relative path, depending on its version."""
+
+    def user_data_path(*_: object, **__: object) -> Path:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    for name in ("EDGE_SER_PROFILES", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("platformdirs.user_data_path", user_data_path)
+    with pytest.raises(ConfigError, match="no home folder; set HOME, or EDGE_SER_PROFILES"):
+        profile_path("anna")
+    with pytest.raises(ConfigError, match="gone.json: no such profile"):
+        SpeakerProfile.load("gone.json")
+    assert complete_profile("a") == []
