@@ -1,4 +1,4 @@
-"""`python -m evaluate`: cross-validate recipes, run ablation studies, and render their reports."""
+"""`python -m evaluate`: cross-validate recipes, run studies, and render their reports."""
 
 from __future__ import annotations
 
@@ -150,11 +150,55 @@ def ablation_command(
     )
 
 
+@app.command("strangers")
+def strangers_command(
+    data: Data,
+    report: Annotated[
+        Path,
+        typer.Option(help="Path of the report without suffix; writes REPORT.json and REPORT.md."),
+    ] = Path(".cache/strangers"),
+    train_only: Annotated[
+        list[str] | None,
+        typer.Option(help="Corpus that is trained on but never tested; repeatable."),
+    ] = None,
+    exchange: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CORPUS:LABEL:LABEL",
+            help="Exchange two labels of a corpus whose documentation confuses them; repeatable.",
+        ),
+    ] = None,
+    votes: Annotated[
+        Path | None,
+        typer.Option(help="CSV file of the votes of listeners: clip and a column for each label."),
+    ] = None,
+    seed: Seed = 0,
+    jobs: Jobs = 0,
+    cache: Cache = CACHE,
+) -> None:
+    """Score linear baselines on corpora that are left out, with and without profiles.
+
+    Labels are angry, happy, neutral and sad. The eGeMAPS baseline requires opensmile, the extra
+    `evaluate`, whose licence is for research.
+    """
+    from .strangers import run_strangers
+
+    run_strangers(
+        data,
+        report,
+        train_only=train_only or [],
+        exchanged=exchange or [],
+        votes=votes,
+        cache=cache,
+        jobs=jobs,
+        seed=seed,
+    )
+
+
 @app.command("render")
 def render_command(
     reports: Annotated[
-        list[Path],
-        typer.Argument(metavar="REPORT.json...", help="Reports of protocols and ablation studies."),
+        list[Path], typer.Argument(metavar="REPORT.json...", help="Reports of the other commands.")
     ],
 ) -> None:
     """Render the Markdown pages of reports again from their JSON files."""

@@ -10,12 +10,13 @@ from train.run_folder import RunError, read_json
 
 from .ablation import render_ablation
 from .report_page import report_markdown
+from .strangers_report import strangers_markdown
 
 _LOGGER = logging.getLogger(__name__)
 
 
 def render(report: Path) -> None:
-    """Write the Markdown page of a protocol or ablation report next to its JSON file.
+    """Write the Markdown page of a report next to its JSON file.
 
     Raises:
         RunError: If the file is not such a report.
@@ -25,6 +26,8 @@ def render(report: Path) -> None:
     try:
         if "protocol" in stored:
             text = report_markdown(stored, page.stem)
+        elif "strangers" in stored:
+            text = strangers_markdown(stored)
         else:
             text = render_ablation(stored)
     except (KeyError, TypeError, AttributeError) as error:

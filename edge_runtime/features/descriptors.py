@@ -67,7 +67,8 @@ class FrameHistory:
             bands_before = self._frames.auditory_bands(before)[0] if len(before) else None
             spectral = self._frames.spectral(power, bands_before)
             new = (power, spectral, *self._frames.pitch.candidates(power))
-            self._held = [np.concatenate(pair) for pair in zip(self._held, new)]
+            is_first = not len(before)
+            self._held = list(new if is_first else map(np.concatenate, zip(self._held, new)))
         n_held = len(self._held[0])
         return self._final(n_held if last else max(self._n_returned, n_held - self._reach))
 

@@ -23,10 +23,13 @@ class FrameDescriptors:
     def __init__(self, config: DescriptorConfig) -> None:
         self.config = config
         hz = np.arange(config.n_bins) * config.sample_rate / config.n_fft
-        self._bands = auditory_band_weights(config, hz).astype(np.float32)  # (n_bins, n_bands)
         self._slopes = slope_weights(hz).astype(np.float32)  # (n_bins to 1500 Hz, 2)
         low, middle, first_formant, high = np.searchsorted(hz, [50, 1000, 300, 2000])
-        self._low, self._high = slice(low, middle), slice(middle, config.n_bins)
+        # The auditory bands, then the energies of 50 to 1000 Hz and above: one product for all.
+        energies = np.zeros((config.n_bins, 2))
+        energies[low:middle, 0] = energies[middle:, 1] = 1
+        weights = np.concatenate([auditory_band_weights(config, hz), energies], axis=1)
+        self._sums = weights.astype(np.float32)  # (n_bins, n_bands + 2)
         self._first_formant = slice(first_formant, middle)
         self._split = int(high)
         self.pitch = PitchTracker(config, hz)
@@ -43,7 +46,8 @@ class FrameDescriptors:
             are not set.
         """
         out = np.zeros((len(power), len(DESCRIPTORS)), np.float32)
-        bands = self.auditory_bands(power)
+        sums = power @ self._sums
+        bands = _compressed(sums[:, :-2])
         total = bands.sum(axis=1)
         out[:, COLUMN["loudness"]] = _db(total)
         change = np.abs(bands[1:] - bands[:-1]).sum(axis=1)
@@ -53,15 +57,14 @@ class FrameDescriptors:
             out[0, COLUMN["flux"]] = first_change / (total[0] + bands_before.sum())
         slopes = _db(power[:, : len(self._slopes)]) @ self._slopes
         out[:, [COLUMN["slope_0_500"], COLUMN["slope_500_1500"]]] = slopes
-        low, high = power[:, self._low].sum(axis=1), power[:, self._high].sum(axis=1)
-        out[:, COLUMN["alpha_ratio"]] = _db(low / high)
+        out[:, COLUMN["alpha_ratio"]] = _db(sums[:, -2] / sums[:, -1])
         peak_low = power[:, : self._split].max(axis=1)
         out[:, COLUMN["hammarberg"]] = _db(peak_low / self._third_formant(power))
         return out
 
     def auditory_bands(self, power: np.ndarray) -> np.ndarray:
         """Return the compressed auditory bands of power spectra, float32 `(n_frames, n_bands)`."""
-        return np.asarray((power @ self._bands) ** np.float32(0.33))
+        return _compressed(power @ self._sums[:, :-2])
 
     def add_pitch(
         self, out: np.ndarray, power: np.ndarray, f0: np.ndarray, voicing: np.ndarray
@@ -100,6 +103,10 @@ class FrameDescriptors:
         rows = np.arange(len(power))
         neighbours = np.maximum(power[rows, centre - 1], power[rows, centre + 1])
         return np.asarray(np.maximum(power[rows, centre], neighbours))
+
+
+def _compressed(bands: np.ndarray) -> np.ndarray:
+    return np.asarray(bands ** np.float32(0.33))
 
 
 def _db(power: np.ndarray) -> np.ndarray:
