@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 from ..errors import AudioError, EdgeSerError
+from ..native_stderr import silenced
 from ..platform_support import why_no_soundfile
 from . import formats, mpeg, ogg
 from .headers import DeclaredSize, declared_size
-from .native_stderr import silenced
 from .riff import MP2, MP3, WavFormat
 from .virtual_file import Part, VirtualFile
 from .wav import PcmWavFile

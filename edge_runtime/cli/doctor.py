@@ -127,9 +127,12 @@ class _Report:
         """Add a recording that cannot be read, and print the error on stderr."""
         Interruption.check()
         message = printable(str(error))
-        self.clips.append({"file": str(path), "error": message})
+        advice = _advice_on(message)
+        self.clips.append({"file": str(path), "error": message, "advice": advice})
         has_path = os.path.normpath(path) in message
         print(f"edge-ser: {message if has_path else f'{path}: {message}'}", file=sys.stderr)
+        if advice:
+            print(f"edge-ser: {advice}", file=sys.stderr)
 
     def close(self) -> None:
         """Print the verdict."""
@@ -142,6 +145,17 @@ class _Report:
             print(json.dumps(values, indent=2, ensure_ascii=False))
         else:
             print(f"verdict: {summary}")
+
+
+def _advice_on(message: str) -> str:
+    """Return what to do about a recording that cannot be read; "" if the message states it."""
+    if "is truncated" in message:
+        return "copy or record it again; `edge-ser classify --timeline` classifies what can be read"
+    if "is not audio" in message or "contradicts itself" in message:
+        return (
+            "play it with another program; if that works, convert it: `ffmpeg -i IN -ac 1 OUT.wav`"
+        )
+    return ""
 
 
 def as_text(finding: Finding) -> str:

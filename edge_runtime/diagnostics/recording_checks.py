@@ -120,8 +120,7 @@ def _check_channels(r: Recording) -> Finding:
     if r.correlation is not None and r.channels == 2:
         found += f", correlation {r.correlation:.2f}"
     keep_one = (
-        f"Keep only channel {levels.index(loudest) + 1}: ffmpeg -i IN "
-        f'-af "pan=mono|c0=c{levels.index(loudest)}" OUT.wav'
+        f"Use only channel {levels.index(loudest) + 1}: --channel {levels.index(loudest) + 1}"
     )
     if r.mixed_db < CANCELLED_WARNING_DB:
         return Finding(

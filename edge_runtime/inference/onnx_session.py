@@ -16,6 +16,7 @@ from typing import Any
 from ..errors import ModelError
 from ..files import read_limited
 from ..messages import brief_repr, shorten, shorten_error, system_reason
+from ..native_stderr import silenced
 from .card import METADATA_KEY, ModelCard
 from .checksum import verify_checksum
 from .onnx_validation import read_onnx
@@ -102,7 +103,9 @@ def _card_text(content: bytes) -> str:
 
 def _new_session(content: bytes, path: Path, threads: int) -> Any:
     try:
-        import onnxruntime
+        # 1.23 prints a warning where it finds no graphics card, before its log level can be set.
+        with silenced():
+            import onnxruntime
     except ImportError as error:
         from ..platform_support import why_no_onnxruntime
 
@@ -120,9 +123,10 @@ def _new_session(content: bytes, path: Path, threads: int) -> Any:
     if _limit_memory():
         options.add_session_config_entry("session.use_env_allocators", "1")
     try:
-        return onnxruntime.InferenceSession(
-            content, options, providers=["CPUExecutionProvider"], enable_fallback=False
-        )
+        with silenced():
+            return onnxruntime.InferenceSession(
+                content, options, providers=["CPUExecutionProvider"], enable_fallback=False
+            )
     except Exception as error:  # onnxruntime's exceptions have no public base class
         raise ModelError(f"{path}: onnxruntime cannot load it: {shorten_error(error)}") from error
 

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import soundfile
+from support import hostile
 from support.command import edge_ser
 from support.paths import ROOT, VOICES
 from support.tiny_model import write_tiny_model
@@ -211,6 +212,23 @@ def test_command_checks_clips_and_reports_unreadable_ones(tmp_path):
     assert loud["file"] == str(tmp_path / "loud.wav") and loud["recording"]["clipped"] > 0.01
     assert {"name": "clipping", "severity": "warning"}.items() <= loud["findings"][4].items()
     assert str(missing) in bad["error"]
+
+
+@pytest.mark.parametrize(
+    ("content", "advice"),
+    [
+        (b"no audio at all\n" * 50, "play it with another program; if that works, convert it"),
+        (hostile.wav(size=99_999), "copy or record it again; `edge-ser classify --timeline`"),
+    ],
+    ids=["text", "truncated"],
+)
+def test_command_advises_on_unreadable_recordings(tmp_path, content, advice):
+    path = tmp_path / "clip.wav"
+    path.write_bytes(content)
+    result = edge_ser("doctor", path)
+    error, last = result.stderr.splitlines()
+    assert result.returncode == 1 and str(path) in error
+    assert last.startswith(f"edge-ser: {advice}")
 
 
 def test_command_searches_folders(tmp_path):

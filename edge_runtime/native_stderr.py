@@ -14,9 +14,9 @@ _STDERR = 2  # the descriptor that C libraries write to
 def silenced() -> Iterator[None]:
     """Redirect the descriptor of standard error to the null device.
 
-    libmpg123 prints warnings there, which do not name the file. The descriptor belongs to all
-    threads: in a process with several threads nothing is redirected, so that no line of another
-    thread is lost.
+    libmpg123 prints warnings there, which do not name the file, and onnxruntime one where it finds
+    no graphics card. The descriptor belongs to all threads: in a process with several threads
+    nothing is redirected, so that no line of another thread is lost.
     """
     saved = -1
     if threading.active_count() == 1:
