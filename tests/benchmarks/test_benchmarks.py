@@ -35,7 +35,7 @@ def test_every_benchmark_has_a_help_text():
     )
     # librosa_torch takes two positional arguments; test_whole_processes_are_measured runs it.
     programs = [name for name in PROGRAMS if name != "librosa_torch"]
-    assert len(programs) == 9
+    assert len(programs) == 10
     done = subprocess.run(
         [sys.executable, "-c", code, *programs],
         capture_output=True,
@@ -78,6 +78,13 @@ def test_throughput(tmp_path, demo_corpus):
         "throughput", tmp_path / "r.md", "--data", demo_corpus, "--clips", 4, "--rounds", 1
     )
     assert "4 clips" in report and "| edge-ser, 1 thread " in report
+
+
+@pytest.mark.slow
+def test_cost_of_the_voice_descriptors(tmp_path):
+    pytest.importorskip("torch")
+    report = report_of("descriptors", tmp_path / "r.md", "--rounds", 3)
+    assert re.search(r"the descriptors take -?\d+\.\d\d ms more than the MFCC", report)
 
 
 @pytest.mark.slow
