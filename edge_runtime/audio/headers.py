@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from ..errors import AudioError
-from . import ogg
 from .pcm import check_wav_format
 from .riff import WavFormat, is_unknown_length
 
@@ -110,6 +109,8 @@ def declared_size(file: BinaryIO, name: object) -> DeclaredSize | None:
         position, length = struct.unpack(">II" if kind == b".snd" else "<II", begin[4:12])
         return _declared(position, length, is_unknown_length(length), position + length)
     if kind == b"OggS":
+        from . import ogg
+
         page = ogg.last_page(file)
         return page and DeclaredSize(*page)
     return None

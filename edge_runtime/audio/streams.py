@@ -10,16 +10,20 @@ import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from ..errors import AudioError, EdgeSerError
 from ..native_stderr import silenced
 from ..platform_support import why_no_soundfile
-from . import formats, mpeg, ogg
 from .headers import DeclaredSize, declared_size
 from .riff import MP2, MP3, WavFormat
 from .virtual_file import Part, VirtualFile
 from .wav import PcmWavFile
+
+if TYPE_CHECKING:
+    from .mpeg import MpegStream
+
+# The modules of compressed formats are imported where they are used: most files are WAV.
 
 # Encoders that write to a pipe leave the length open; libsndfile then reports the largest number.
 UNKNOWN_LENGTH = 1 << 60
@@ -83,6 +87,8 @@ def open_stream(file: BinaryIO, start: int, size: int, path: object) -> AudioStr
     file.seek(start)
     begin = file.read(_SIGNATURE_BYTES)
     if begin[:3] == b"ID3" or begin[:1] == b"\0":
+        from . import mpeg
+
         after_tags, _ = mpeg.skip_tags(file, start, size)
         file.seek(after_tags)
         after = file.read(_SIGNATURE_BYTES)
@@ -94,6 +100,8 @@ def open_stream(file: BinaryIO, start: int, size: int, path: object) -> AudioStr
         end = _next_flac(file, start + 4, size)
         return _open_soundfile(file, [(start, end - start)], end)
     if not is_signature(begin):
+        from . import formats, mpeg
+
         stream = mpeg.find_stream(file, start, size)
         if stream is not None:
             return _open_mpeg(file, stream)
@@ -107,6 +115,8 @@ def open_stream(file: BinaryIO, start: int, size: int, path: object) -> AudioStr
 def next_start(file: BinaryIO, stream: AudioStream, size: int) -> int | None:
     """Return the offset of the stream after another, or None if it was the last."""
     if stream.is_mpeg and not stream.is_chunk:
+        from . import mpeg
+
         following = mpeg.find_stream(file, stream.end, size, is_known=True)
         while following is not None and not following.is_declared:
             file.seek(following.start)
@@ -126,7 +136,7 @@ def is_signature(begin: bytes) -> bool:
     return begin[:4] in (b"FORM", b"fLaC", b"OggS", b"riff", b".snd", b"dns.", b"caff")
 
 
-def _open_mpeg(file: BinaryIO, stream: mpeg.MpegStream) -> AudioStream:
+def _open_mpeg(file: BinaryIO, stream: MpegStream) -> AudioStream:
     claimed = None if stream.is_declared else _CLAIMED_SIZE
     parts = [(stream.start, stream.end - stream.start)]
     opened = _open_soundfile(file, parts, stream.end, claimed, is_mpeg=True)
@@ -136,6 +146,8 @@ def _open_mpeg(file: BinaryIO, stream: mpeg.MpegStream) -> AudioStream:
 
 
 def _open_ogg(file: BinaryIO, start: int, size: int, path: object) -> AudioStream:
+    from . import ogg
+
     link = next(ogg.links(file, start, size), None)
     end = size if link is None else link.end
     if link is not None and link.flac:  # libsndfile does not read all of them
@@ -178,14 +190,14 @@ def _open_chunks(file: BinaryIO, start: int, size: int, path: object) -> AudioSt
     return opened
 
 
-def _mpeg_in_wav(
-    file: BinaryIO, declared: DeclaredSize | None, size: int
-) -> mpeg.MpegStream | None:
+def _mpeg_in_wav(file: BinaryIO, declared: DeclaredSize | None, size: int) -> MpegStream | None:
     if declared is None or len(declared.format_chunks) != 1:
         return None
     wav = WavFormat.parse(declared.format_chunks[0])
     if wav is None or wav.codec not in (MP2, MP3):
         return None
+    from . import mpeg
+
     available = size - declared.position
     length = available if declared.length is None else min(available, declared.length)
     return mpeg.find_stream(file, declared.position, declared.position + length, is_known=True)
