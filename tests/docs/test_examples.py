@@ -141,6 +141,7 @@ def program_of(command: str) -> tuple[str, ...] | None:
     return tuple(words[: 1 + depth])
 
 
+@pytest.mark.slow
 def test_options_exist():
     """Of all commands, also of those that are not run."""
     documented: dict[tuple[str, ...], set[str]] = {}
@@ -164,6 +165,7 @@ COMMANDS = ("classify", "listen", "doctor", "bench", "info", "mfcc", "parity-dum
 PROFILE_COMMANDS = ("create", "list", "delete")
 
 
+@pytest.mark.slow
 def test_every_option_is_documented():
     text = "".join(
         (ROOT / "docs" / f"{name}.md").read_text() for name in ("cli", "listen", "profiles")

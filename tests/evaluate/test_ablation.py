@@ -124,6 +124,7 @@ def test_study_across_corpora_requires_two_and_common_labels(dataset, demo_corpu
         ablation.load_study_data(spec(*paths, cache=tmp_path / "cache"), TINY)
 
 
+@pytest.mark.slow
 def test_score_of_a_real_training_is_reproducible(demo_corpus, tmp_path, monkeypatch):
     monkeypatch.setattr("train.data.noise.N_SYNTHETIC", 4)
     monkeypatch.setitem(SPEAKER_VARIANTS, "tiny", TINY)

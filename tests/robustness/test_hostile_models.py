@@ -25,11 +25,14 @@ TensorProto, helper = onnx.TensorProto, onnx.helper
 
 
 def refused(path, message: str) -> str:
-    """Check that loading raises a short, one-line ModelError within 20 s; return its message."""
-    started = time.monotonic()
+    """Check that loading raises a short, one-line ModelError within 20 s of CPU time.
+
+    Returns its message.
+    """
+    started = time.process_time()
     with pytest.raises(ModelError, match=message) as error:
         EmotionModel.load(path)
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20
     text = str(error.value)
     assert text.startswith(f"{path}: ") and text.isprintable() and len(text) < 600
     return text
@@ -317,6 +320,7 @@ def test_other_file_formats_are_refused(tmp_path, content):
     refused(path, "ONNX|metadata|graph")
 
 
+@pytest.mark.slow
 def test_too_many_protobuf_fields_are_refused():
     with pytest.raises(ModelError, match="more than 1000000 fields"):
         read_onnx(b"\x08\x01" * (MAX_FIELDS + 1))

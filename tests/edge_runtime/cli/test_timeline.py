@@ -79,6 +79,7 @@ def test_output_suffix_and_window_options(call, tmp_path):
     assert again.returncode == 2 and "exists already" in again.stderr
 
 
+@pytest.mark.slow
 def test_plot_is_drawn_in_addition(call, tmp_path):
     pytest.importorskip("matplotlib")
     picture = tmp_path / "call.png"
@@ -140,6 +141,7 @@ def test_invalid_combinations_are_status_2(call, tmp_path, arguments, message):
     assert message in done.stderr and len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_existing_file_survives_total_failure(call, tmp_path):
     out, bad = tmp_path / "old.csv", tmp_path / "bad.wav"
     out.write_text("of great value")

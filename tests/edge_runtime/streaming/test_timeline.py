@@ -84,6 +84,7 @@ def test_short_pauses_and_clicks_are_absorbed(loudness):
     assert [s.label for s in loudness.timeline(click)] == [NO_SPEECH]
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(
     parts=st.lists(
