@@ -13,7 +13,7 @@ def note(subject: object, text: str) -> None:
 
     Args:
         subject: The input.
-        text: What to report about it.
+        text: The note on it.
     """
     pass_on(f"{subject}: note: {text}")
 

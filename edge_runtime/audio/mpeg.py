@@ -51,7 +51,7 @@ class FrameHeader(NamedTuple):
 
     @property
     def stream_format(self) -> tuple[int, int, int, int]:
-        """What all frames of a stream share: version, layer, rate and number of channels."""
+        """Fields that all frames of a stream share: version, layer, rate and number of channels."""
         return self[:4]
 
 

@@ -64,7 +64,7 @@ class WavFormat(NamedTuple):
 
 
 def is_unknown_length(length: int) -> bool:
-    """Return True for a 32-bit length by which a writer states that it did not know the length.
+    """Return True for a 32-bit length that stands for an unknown one.
 
     Programs that write to a pipe store zero, or about the largest signed or unsigned number:
     sox 0x7FFFF000, arecord 0x80000000, ffmpeg 0xFFFFFFFF.

@@ -209,7 +209,7 @@ class StdinStream:
 
     @property
     def ending(self) -> str:
-        """How much audio arrived, and what the header declared, as a sentence."""
+        """The duration of the audio that arrived, and the length that the header declared."""
         reader = self._reader
         text = f"{STDIN_NAME} ended after {reader.seconds:.2f} s of audio"
         if reader.seconds >= 3600:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from ..errors import AudioError, EdgeSerError
@@ -40,29 +39,34 @@ _SEARCH_BYTES = 1 << 20
 _MIN_FRAMES = 4
 
 
-@dataclass
 class AudioStream:
     """An open stream of a file.
 
-    Attributes:
+    Args:
         decoder: Has the members of `soundfile.SoundFile`.
         end: Offset behind the stream.
         n_samples: Samples per channel by the header; None if it leaves them open.
-        truncation: What the header declares and the file lacks; "" if it is complete.
-        missing: Bytes that the file lacks, relative to those it has.
         byte_rate: Bytes per second of PCM, else 0.
         is_mpeg: True for MPEG audio.
+
+    Attributes:
+        truncation: The declared and the actual length, as text; "" if the file is complete.
+        missing: Bytes that the file lacks, relative to those it has.
         is_chunk: True if the MPEG audio is in a WAV.
     """
 
-    decoder: Any
-    end: int
-    n_samples: int | None
-    truncation: str = ""
-    missing: float = 0.0
-    byte_rate: int = 0
-    is_mpeg: bool = False
-    is_chunk: bool = False
+    def __init__(
+        self,
+        decoder: Any,
+        end: int,
+        n_samples: int | None,
+        byte_rate: int = 0,
+        is_mpeg: bool = False,
+    ) -> None:
+        self.decoder, self.end, self.n_samples = decoder, end, n_samples
+        self.byte_rate, self.is_mpeg = byte_rate, is_mpeg
+        self.truncation, self.missing = "", 0.0
+        self.is_chunk = False
 
     def read(self, size: int, dtype: str) -> Any:
         """Read the next samples, `(n_samples, n_channels)`."""
@@ -82,7 +86,7 @@ def open_stream(file: BinaryIO, start: int, size: int, path: object) -> AudioStr
     Raises:
         AudioError: If the header contradicts itself, or the format requires another package.
         EdgeSerError: If soundfile is required and cannot be imported.
-        Exception: Of the decoder, if it cannot read the stream.
+        Exception: If the decoder cannot read the stream; the type depends on it.
     """
     file.seek(start)
     begin = file.read(_SIGNATURE_BYTES)
