@@ -99,7 +99,8 @@ def declared_size(file: BinaryIO, name: object) -> DeclaredSize | None:
         return chunk and _declared(*chunk, is_unknown_length(chunk[1]), end)
     if begin[:16] == _W64_RIFF:
         chunk = _find_samples(file, _ChunkLayout("<16sQ", 40, 8, _W64_DATA, 24), name)
-        return chunk and _declared(*chunk, chunk[1] + 24 >= UNKNOWN_LENGTH_64)
+        # ffmpeg writes the largest signed number to a pipe.
+        return chunk and _declared(*chunk, chunk[1] + 24 >= UNKNOWN_LENGTH_64 >> 1)
     if kind == b"caff":
         if begin[28:32] == b"alac":  # libsndfile's decoder prints to standard output
             raise AudioError(f"{name}: is ALAC, which is not supported: convert it to FLAC")

@@ -15,7 +15,7 @@ from ..errors import AudioError, EdgeSerError
 from ..native_stderr import silenced
 from ..platform_support import why_no_soundfile
 from .headers import DeclaredSize, declared_size
-from .riff import MP2, MP3, WavFormat
+from .riff import ALAW, EXTENSIBLE, FLOAT, MP2, MP3, MULAW, PCM, WavFormat
 from .virtual_file import Part, VirtualFile
 from .wav import PcmWavFile
 
@@ -32,8 +32,6 @@ UNKNOWN_LENGTH = 1 << 60
 _CLAIMED_SIZE = 1 << 40
 
 _SIGNATURE_BYTES = 40
-_FLAC_SIGNATURES = (b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22")
-_SEARCH_BYTES = 1 << 20
 
 # So few MPEG frames after a stream are the rest of it.
 _MIN_FRAMES = 4
@@ -101,7 +99,9 @@ def open_stream(file: BinaryIO, start: int, size: int, path: object) -> AudioStr
     if begin[:4] == b"OggS":
         return _open_ogg(file, start, size, path)
     if begin[:4] == b"fLaC":
-        end = _next_flac(file, start + 4, size)
+        from .flac import next_stream
+
+        end = next_stream(file, start + 4, size)
         return _open_soundfile(file, [(start, end - start)], end)
     if not is_signature(begin):
         from . import formats, mpeg
@@ -159,7 +159,10 @@ def _open_ogg(file: BinaryIO, start: int, size: int, path: object) -> AudioStrea
     parts = [(start, end - start)]
     declared = declared_size(_as_binary(VirtualFile(file, parts)), path)
     with _truncation_explained(declared, end - start, path):
-        opened = _open_soundfile(file, parts, end)
+        try:
+            opened = _open_soundfile(file, parts, end)
+        except RuntimeError as error:  # Speex, or a film
+            return _open_instead(file, start, end, "ogg", "OGG", path, error)
     opened.truncation, opened.missing = _truncation(declared, end - start)
     opened.missing = math.inf if opened.truncation else 0.0  # the whole last page is lost
     return opened
@@ -189,9 +192,36 @@ def _open_chunks(file: BinaryIO, start: int, size: int, path: object) -> AudioSt
             zero = None if declared is None else declared.zero_length_at
             if zero is not None:
                 parts = [(0, zero), b"\xff" * 4, (zero + 4, max(0, end - zero - 4))]
-            opened = _open_soundfile(part, parts, start + end)
+            try:
+                opened = _open_soundfile(part, parts, start + end)
+            except RuntimeError as error:
+                if not _has_other_codec(declared):
+                    raise
+                end += start
+                return _open_instead(file, start, end, "wav", "WAV", path, error)
     opened.truncation, opened.missing = _truncation(declared, size)
     return opened
+
+
+def _has_other_codec(declared: DeclaredSize | None) -> bool:
+    """Return True for a WAV of a codec that libsndfile may not decode."""
+    if declared is None or len(declared.format_chunks) != 1:
+        return False
+    wav = WavFormat.parse(declared.format_chunks[0])
+    return wav is not None and wav.codec not in (PCM, FLOAT, ALAW, MULAW, EXTENSIBLE)
+
+
+def _open_instead(
+    file: BinaryIO, start: int, end: int, demuxer: str, name: str, path: object, error: Exception
+) -> AudioStream:
+    """Open with PyAV what libsndfile does not read; raise its `error` if that fails, too."""
+    from . import formats
+
+    part = _as_binary(VirtualFile(file, [(start, end - start)]))
+    try:
+        return AudioStream(formats.AvFile(part, demuxer, name, path), end, None)
+    except Exception:
+        raise error from None
 
 
 def _mpeg_in_wav(file: BinaryIO, declared: DeclaredSize | None, size: int) -> MpegStream | None:
@@ -247,26 +277,6 @@ def _truncation_explained(declared: DeclaredSize | None, size: int, path: object
         if not truncation:
             raise
         raise AudioError(f"{path}: is truncated: {truncation}") from error
-
-
-def _next_flac(file: BinaryIO, offset: int, size: int) -> int:
-    """Return the offset of the next native FLAC stream, or the size of the file."""
-    overlap = len(_FLAC_SIGNATURES[0]) - 1
-    for block, at in _blocks(file, offset, overlap):
-        hits = [hit for hit in map(block.find, _FLAC_SIGNATURES) if hit >= 0]
-        if hits:
-            return at + min(hits)
-    return size
-
-
-def _blocks(file: BinaryIO, offset: int, overlap: int) -> Iterator[tuple[bytes, int]]:
-    """Yield overlapping blocks of a file and their offsets."""
-    file.seek(offset)
-    held = b""
-    while data := file.read(_SEARCH_BYTES):
-        yield held + data, offset - len(held)
-        offset += len(data)
-        held = data[-overlap:]
 
 
 def load_soundfile() -> Any:

@@ -21,6 +21,8 @@ FILES = {
     "mka": ("ffmpeg -i {} -c:a flac", ".mka", "WebM (Matroska) FLAC"),
     "aac": ("ffmpeg -i {}", ".aac", "AAC AAC"),
     "wma": ("ffmpeg -i {}", ".wma", "WMA WMAV2"),
+    "G.722 in a WAV": ("ffmpeg -i {} -c:a g722", ".wav", "WAV G722"),
+    "Speex": ("ffmpeg -i {} -c:a libspeex", ".ogg", "OGG SPEEX"),
     "alac": ("ffmpeg -i {} -c:a alac", ".m4a", "M4A (MP4) ALAC"),
 }
 

@@ -97,6 +97,12 @@ def test_tag_before_an_accepted_mp3_is_skipped(tmp_path, sources):
     check_mpeg_length(path)
 
 
+@pytest.mark.parametrize("format", ["w64", "wav", "aiff", "au", "flac", "ogg"])
+def test_file_written_to_a_pipe_is_read_to_its_end(tmp_path, sources, format):
+    path = encoders.run(f"ffmpeg -i {{}} -f {format} - >", sources(), tmp_path / "clip")
+    assert len(read_audio(path)) == encoders.SECONDS * encoders.RATE
+
+
 def test_half_an_mp3_with_a_declared_length_is_truncated(tmp_path, sources):
     path = encoders.run(MP3["ffmpeg"], sources(), tmp_path / "clip.mp3")
     path.write_bytes(path.read_bytes()[:-3000])
