@@ -212,7 +212,7 @@ class AudioFile:
             stream = open_stream(self._file, start, self._size, self.path)
             self._check_header(stream.decoder.samplerate, stream.decoder.channels)
         except Exception as error:  # as for the first one
-            cause = str(getattr(error, "error_string", error)).strip().rstrip(".")
+            cause = _cause(error)
             cause = cause.removeprefix(f"{self.path}: ")
             self._note_rest(self._size - start, cause)
             return False
@@ -249,7 +249,7 @@ class AudioFile:
         except EdgeSerError:
             raise
         except Exception as error:  # soundfile raises many kinds for the content of a file
-            cause = str(getattr(error, "error_string", error)).strip().rstrip(".")
+            cause = _cause(error)
             if self.sample_rate:  # the file has been opened
                 seconds = self._n_read / self.sample_rate
                 raise AudioError(
@@ -261,6 +261,11 @@ class AudioFile:
                 f"{self.path}: is not audio in a supported format ({cause}); expected WAV, FLAC, "
                 f"OGG or MP3{hint}"
             ) from error
+
+
+def _cause(error: Exception) -> str:
+    """Return the text of an error of libsndfile, FFmpeg or the system."""
+    return str(getattr(error, "error_string", "") or system_reason(error)).strip().rstrip(".")
 
 
 def _open(path: Path) -> io.FileIO:

@@ -20,7 +20,7 @@ from support.fake_sounddevice import DEVICES, FakePortAudioError, FakeStream
 from support.paths import ROOT
 
 from edge_runtime import EmotionModel
-from edge_runtime.audio import microphone
+from edge_runtime.audio import microphone, stdin
 from edge_runtime.cli import app as cli
 
 COMMAND = [sys.executable, "-m", "edge_runtime", "listen"]
@@ -80,6 +80,7 @@ def test_noise_is_printed_only_with_all():
     assert json.loads(line)["label"] == "no speech"
 
 
+@pytest.mark.slow
 def test_stereo_is_averaged_or_one_channel_used(samples):
     two = np.stack([samples, np.zeros_like(samples)], axis=1)
     left = listen("-", "--all", "--channel", 1, data=wav(two)).stdout
@@ -147,6 +148,19 @@ def fed(data: bytes, *arguments: str) -> subprocess.Popen[bytes]:
     process.stdin.write(data)
     process.stdin.flush()
     return process
+
+
+def test_end_at_the_limit_of_arecord_is_explained(monkeypatch):
+    content = bytearray(wav(np.zeros(16_000)))
+    content[40:44] = (0x8000_0000).to_bytes(4, "little")
+    monkeypatch.setattr(stdin, "ARECORD_LIMIT_BYTES", 32_000)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(bytes(content))))
+    stream = stdin.StdinStream(None)
+    assert sum(len(block.samples) for block in stream) == 16_000
+    assert stream.ending == (
+        "standard input ended after 1.00 s of audio; its WAV header declares no length. arecord "
+        "ends a WAV after 2 GiB: record with -t raw, and pass --rate"
+    )
 
 
 @pytest.mark.parametrize("command", ["listen", "classify"])
