@@ -24,6 +24,8 @@ from .clip import Clip, DatasetError
 
 # Increment when the front end computes other values, to invalidate cached arrays.
 CACHE_VERSION = 1
+# Increment when compressed files are decoded to other samples; WAV keeps its cached arrays.
+DECODER_VERSION = 2
 
 
 @dataclass
@@ -227,7 +229,8 @@ def cached_features(path: Path, extractor: Mfcc, cache: Path) -> tuple[np.ndarra
         data = path.read_bytes()
     except OSError as error:
         raise AudioError(f"{path}: cannot be read: {system_reason(error)}") from error
-    settings = json.dumps([CACHE_VERSION, extractor.config.to_dict()], sort_keys=True)
+    versions = [CACHE_VERSION] if data[:4] == b"RIFF" else [CACHE_VERSION, DECODER_VERSION]
+    settings = json.dumps([*versions, extractor.config.to_dict()], sort_keys=True)
     key = hashlib.blake2b(data + settings.encode(), digest_size=16).hexdigest()
     entry = cache / key[:2] / f"{key}.npz"
     try:
