@@ -141,6 +141,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_the_files_that_a_clip_passes_are_those_of_the_architecture_page():
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     section = text.partition("## From the command line to a label")[2].partition("\n## ")[0]

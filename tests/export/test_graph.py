@@ -165,6 +165,7 @@ def session_of(path):
     return onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
 
 
+@pytest.mark.slow
 def test_waveform_graph_matches_numpy_front_end(with_waveform, speech, voice_clips):
     network = Network.load(with_waveform / "int8.onnx")
     session = session_of(with_waveform / "waveform.onnx")

@@ -95,6 +95,7 @@ def test_fuzzed_files_are_read_or_refused(tmp_path):
     assert not seen["FAILED"] and seen["read"] > 20 and seen["refused"] > 20
 
 
+@pytest.mark.slow
 def test_fuzzer_reports_a_crash_and_continues(tmp_path, monkeypatch):
     """The child process is replaced by one that dies on its second input."""
     child = (

@@ -151,6 +151,7 @@ def test_run_killed_before_its_first_epoch_is_resumed(tmp_path):
     assert run_folder(None, tmp_path, resume=False) == tmp_path / "003"
 
 
+@pytest.mark.slow
 def test_run_is_resumed_with_moved_recordings(dataset, split, tmp_path):
     state, config = tmp_path / "state.pt", FitConfig(epochs=1)
     clips = sorted(split.train + split.val)
@@ -218,6 +219,7 @@ def test_run_is_not_resumed_with_other_features(dataset, split, tmp_path):
         frames[0, 0] = before
 
 
+@pytest.mark.slow
 def test_damaged_checkpoint_is_reported_on_one_line(whole, tmp_path):
     network = EmotionLSTM(NetworkConfig(hidden_size=8))
     save_checkpoint(tmp_path, network, TRAINING_MFCC, None, ["a", "b"])

@@ -42,6 +42,7 @@ def test_text_has_file_and_labels(clips):
             assert label in line
 
 
+@pytest.mark.slow
 def test_json_jsonl_and_csv_are_equal(clips):
     as_json = json.loads(edge_ser("classify", *clips, "--format", "json").stdout)
     as_jsonl = edge_ser("classify", *clips, "--format", "jsonl").stdout.splitlines()

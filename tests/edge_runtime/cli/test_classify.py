@@ -156,6 +156,7 @@ def test_invalid_stdin_is_one_line_and_status_1(stdin, options, message):
     assert message in result.stderr.decode() and result.stderr.count(b"\n") == 1
 
 
+@pytest.mark.slow
 def test_output_file_equals_stdout(folder, tmp_path):
     output = tmp_path / "answers.csv"
     result = classify(folder, "-o", output)
@@ -200,6 +201,7 @@ def on_a_terminal(*arguments: object, **variables: str) -> str:
     return seen.decode()
 
 
+@pytest.mark.slow
 def test_colours_only_without_no_color(folder):
     seen = on_a_terminal(folder, "-q", NO_COLOR="")
     assert seen.count("\033[1m") + seen.count("\033[2m") == 3

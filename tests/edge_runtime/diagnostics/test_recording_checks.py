@@ -199,6 +199,7 @@ def test_command_checks_the_installation():
     assert result.stdout.splitlines()[-1].startswith("verdict: ")
 
 
+@pytest.mark.slow
 def test_command_checks_clips_and_reports_unreadable_ones(tmp_path):
     soundfile.write(tmp_path / "loud.wav", np.clip(8 * VOICE, -1, 1), RATE)
     missing = tmp_path / "missing.wav"
