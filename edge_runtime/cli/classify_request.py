@@ -169,7 +169,6 @@ def parse_timeline(
 
     Raises:
         ConfigError: If an option is out of range, or requires `--timeline`.
-        EdgeSerError: If a plot is requested and matplotlib is missing.
     """
     if not is_timeline:
         if window is not None or hop is not None:
@@ -181,9 +180,9 @@ def parse_timeline(
     hop = min(HOP, window) if hop is None else hop
     check_window(window, hop)
     if plot is not None:
-        from .plot import check_plot
+        from .plot import check_suffix
 
-        check_plot(plot)
+        check_suffix(plot)
     return TimelineOptions(window, hop, plot)
 
 

@@ -83,7 +83,7 @@ class Sheet:
             ConfigError: If no samples were pushed.
             EdgeSerError: If the file cannot be written.
         """
-        plt = _pyplot()
+        plt = load_pyplot()
         with plt.rc_context({"text.parse_math": False}):  # a "$" in a name begins no formula
             self._draw(plt, path)
 
@@ -225,19 +225,14 @@ def colours(labels: tuple[str, ...]) -> dict[str, str]:
     return {label: COLOURS.get(label, more.get(label, "")) for label in labels}
 
 
-def check_plot(path: Path) -> None:
-    """Check that a plot can be drawn.
-
-    Raises:
-        ConfigError: If the suffix of the file is not supported.
-        EdgeSerError: If matplotlib is not installed.
-    """
+def check_suffix(path: Path) -> None:
+    """Raise ConfigError if the suffix of a picture is not supported."""
     if path.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"--plot {path}: expected a name that ends in {', '.join(SUFFIXES)}")
-    _pyplot()
 
 
-def _pyplot() -> Any:
+def load_pyplot() -> Any:
+    """Return `matplotlib.pyplot`; EdgeSerError if it is not installed."""
     try:
         import matplotlib
     except ImportError:

@@ -36,9 +36,14 @@ def run_timelines(
 
     Raises:
         ConfigError: If there are several recordings, and the format or a plot supports only one.
+        EdgeSerError: If a plot is requested and matplotlib is missing.
     """
     recordings = list(expand(request.inputs.paths))
     _check_count(len(recordings), request)
+    if request.timeline is not None and request.timeline.plot is not None:
+        from .plot import load_pyplot
+
+        load_pyplot()  # fails before anything is written
     output = request.output
 
     def create_writer(file: TextIO) -> TimelineWriter:

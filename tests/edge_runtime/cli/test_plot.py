@@ -13,9 +13,10 @@ from edge_runtime.cli.plot import (
     MAX_DRAWN_STEPS,
     ColumnReducer,
     Sheet,
-    check_plot,
+    check_suffix,
     colours,
     extremes,
+    load_pyplot,
 )
 from edge_runtime.inference.prediction import NO_SPEECH
 from edge_runtime.streaming.segments import Segment
@@ -117,7 +118,7 @@ def test_each_label_has_its_own_colour():
 
 def test_unsupported_suffix_and_missing_matplotlib(monkeypatch, tmp_path):
     with pytest.raises(ConfigError, match=r"ends in \.png, \.svg, \.pdf"):
-        check_plot(tmp_path / "a.gif")
+        check_suffix(tmp_path / "a.gif")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(EdgeSerError, match="pip install matplotlib"):
-        check_plot(tmp_path / "a.png")
+        load_pyplot()
