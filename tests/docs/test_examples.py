@@ -143,7 +143,7 @@ def program_of(command: str) -> tuple[str, ...] | None:
 
 @pytest.mark.slow
 def test_options_exist():
-    """Of all commands, also of those that are not run."""
+    """Covers all commands, including those that are not run."""
     documented: dict[tuple[str, ...], set[str]] = {}
     for page in EXAMPLES.values():
         for command in commands(page):
