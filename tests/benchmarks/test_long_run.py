@@ -166,10 +166,9 @@ def test_long_stream_equals_a_new_one(model, loop, kind):
     np.testing.assert_allclose(long, new, atol=1e-4)
 
 
-# Intel processors take five times as long for the FFT of denormal numbers, those of AMD do not.
 @pytest.mark.timing
-@pytest.mark.parametrize(("kind", "factor"), [("zeros", 3), ("denormals", 10)])
-def test_silence_after_speech_is_not_slower_than_speech(model, loop, kind, factor):
+@pytest.mark.parametrize("kind", ["zeros", "denormals"])
+def test_silence_after_speech_is_not_slower_than_speech(model, loop, kind):
     """Some processors take a hundred times as long for numbers below 1e-38."""
     import time
 
@@ -179,7 +178,7 @@ def test_silence_after_speech_is_not_slower_than_speech(model, loop, kind, facto
         for piece in chunks(sound, 16_000, LOOP_SECONDS, rng):
             stream.push(piece)
         seconds[len(seconds)] = time.process_time() - started
-    assert seconds[1] < factor * seconds[0]
+    assert seconds[1] < 3 * seconds[0]
 
 
 @pytest.mark.slow
