@@ -40,10 +40,10 @@ def test_probabilities_equal_those_of_python(engine, tmp_path, speech):
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    model = EmotionModel.load()
+    network = network_of(EmotionModel.load())
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answer["file"] for answer in answers] == list(map(str, files))
     for file, answer in zip(files, answers):
-        output = network_of(model).run(network_of(model).speech_frames(file))
+        output = network.run(network.speech_frames(network.read_samples(file)))
         assert answer["probabilities"] == pytest.approx(output.probabilities.tolist(), abs=1e-4)
         assert answer["speech"] == pytest.approx(output.speech, abs=1e-4)

@@ -54,6 +54,7 @@ def test_ensemble_returns_the_mean_of_its_members(dataset):
 
 @pytest.mark.parametrize("input_size", [0, 8])
 def test_input_transform_is_folded_into_the_weights(dataset, input_size):
+    torch.manual_seed(0)
     network = EmotionLSTM(dataclasses.replace(MEMBERS, input_size=input_size)).eval()
     frames = np.concatenate(dataset.frames)
     network.mean.copy_(torch.from_numpy(frames.mean(axis=0)))
