@@ -72,11 +72,11 @@ export: $(VENV)/full ## export RUN, or the newest run, as ONNX with a parity rep
 	$(PY) -m export onnx $(if $(RUN),--run "$$RUN")
 
 test: $(VENV)/full lint ## run the linters and all tests
-	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not timing"
+	$(PY) -m pytest -n $(WORKERS) --maxschedchunk 1 -m "not timing"
 	$(PY) -m pytest -m timing
 
 test-fast: $(VENV)/full ## run the fast tests, within a minute
-	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not timing"
+	$(PY) -m pytest -n $(WORKERS) --maxschedchunk 1 -m "not slow and not timing"
 
 fuzz: $(VENV)/full ## property tests with new examples, then INPUTS damaged files
 	HYPOTHESIS_PROFILE=search $(PY) -m pytest -m hypothesis
@@ -93,7 +93,7 @@ pins: ## write the versions of all dependencies to constraints.txt (PIN=--upgrad
 
 coverage: $(VENV)/full ## run all tests, and list the lines and branches of edge_runtime they miss
 	@mkdir -p .cache
-	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not timing" --cov --cov-report=
+	$(PY) -m pytest -n $(WORKERS) --maxschedchunk 1 -m "not timing" --cov --cov-report=
 	$(PY) -m pytest -m timing --cov --cov-append --cov-fail-under=95
 
 mutants: $(VENV)/full ## list changes of the front end that no test detects (hours)

@@ -33,6 +33,12 @@ else:
     torch.set_num_threads(1)  # as in training; two threads are slower for so small a network
 
 
+@pytest.hookimpl(trylast=True)  # after pytest-randomly
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the slow tests first: one that starts last would keep the other workers idle."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def pytest_terminal_summary(terminalreporter, exitstatus, config) -> None:
     """Print the random seed, which pytest-randomly prints in the header that -q omits."""
     seed = config.getoption("randomly_seed", None)
