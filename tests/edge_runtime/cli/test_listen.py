@@ -105,6 +105,13 @@ def test_adaptation_is_reported_on_stderr(samples):
     assert b"edge-ser: adapted to the speaker on" in result.stderr
 
 
+def readable_id(value: object) -> str:
+    """Return a short test id; older versions of pytest print all bytes of an argument."""
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
+    return " ".join(value) if isinstance(value, list) else str(value)
+
+
 @pytest.mark.parametrize(
     ("arguments", "data", "status", "message"),
     [
@@ -126,6 +133,7 @@ def test_adaptation_is_reported_on_stderr(samples):
         (["-"], wav(np.zeros(16_000)) + bytes(9), 0, "9 or more bytes after that are not read"),
         (["-", "--rate", "16000", "--encoding", "f32le"], b"\xff" * 64_000, 1, "NaN"),
     ],
+    ids=readable_id,
 )
 def test_errors_and_endings_are_on_stderr(arguments, data, status, message):
     result = listen(*arguments, data=data)
