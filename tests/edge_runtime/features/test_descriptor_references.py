@@ -11,6 +11,8 @@ from edge_runtime.features.descriptor_config import COLUMN, DescriptorConfig
 from edge_runtime.features.descriptors import Descriptors
 
 CLIPS_PER_CORPUS = 4
+pytestmark = pytest.mark.slow  # openSMILE and Praat take seconds
+
 NAMES = ("emodb", "ravdess", "tess", "nemo", "cremad", "ased", "korean")
 SPEECH_RMS = 10 ** (-26 / 20)
 SPEECH_RANGE = 1e-3  # 30 dB; Praat calls frames below silent, its "silence threshold" of 0.03
