@@ -91,7 +91,7 @@ def classify_many(
     network = network_of(model)
     threshold = network.check_threshold(threshold)
     if profile is not None:
-        profile.bias_for(network)  # reports a profile of another model once, not for every file
+        profile.voice_for(network)  # reports a profile of another model once, not for every file
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
     work = functools.partial(

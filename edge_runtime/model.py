@@ -127,7 +127,7 @@ class EmotionModel:
         """
         network = self._network
         threshold = network.check_threshold(threshold)
-        bias = None if profile is None else profile.bias_for(network)
+        bias = None if profile is None else profile.voice_for(network)
         running = RunningPrediction(network, bias)
         samples = network.read_samples(audio, sample_rate, limits=limits, channel=channel)
         self._run(running, samples, audio)

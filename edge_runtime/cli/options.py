@@ -149,5 +149,5 @@ def load_model_and_profile(
 
     speaker = SpeakerProfile.load(profile_path(profile))
     loaded = EmotionModel.load(model)
-    speaker.bias_for(network_of(loaded))  # fails once, not for every file
+    speaker.voice_for(network_of(loaded))  # fails once, not for every file
     return loaded, speaker

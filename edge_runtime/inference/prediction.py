@@ -17,6 +17,8 @@ class Prediction:
         label: One of the model's labels, "no speech" or "uncertain".
         confidence: The largest of `probabilities`, in [0, 1].
         probabilities: Probability of each label of the model; they sum to 1.
+        arousal: Probability that the voice is aroused (for instance angry or happy, rather than
+            neutral or sad), in [0, 1]; also for "uncertain". None if the model does not predict it.
 
     Example:
         >>> from edge_runtime import EmotionModel
@@ -28,3 +30,4 @@ class Prediction:
     label: str
     confidence: float
     probabilities: dict[str, float]
+    arousal: float | None = None

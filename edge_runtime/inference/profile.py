@@ -225,7 +225,7 @@ class SpeakerProfile:
             model=content.model,
         )
 
-    def bias_for(self, model: HasNetwork | Network) -> SpeakerBias:
+    def voice_for(self, model: HasNetwork | Network) -> SpeakerBias:
         """Return the correction of this speaker's logits.
 
         Args:

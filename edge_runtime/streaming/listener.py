@@ -80,7 +80,7 @@ class Listener:
         self.config = config or ListenConfig()
         self._network = network = network_of(model)
         self._threshold = network.check_threshold(threshold)
-        self._bias = None if profile is None else profile.bias_for(network)
+        self._bias = None if profile is None else profile.voice_for(network)
         self._adapt = adapt
         self._front_end = StreamFrontEnd(network, sample_rate)
         self.sample_rate = self._front_end.sample_rate

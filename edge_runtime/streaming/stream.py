@@ -75,7 +75,7 @@ class EmotionStream:
         profile: SpeakerProfile | None = None,
     ) -> None:
         self._network = network_of(model)
-        self._bias = None if profile is None else profile.bias_for(self._network)
+        self._bias = None if profile is None else profile.voice_for(self._network)
         self._threshold = self._network.check_threshold(threshold)
         self._front_end = StreamFrontEnd(self._network, sample_rate)
         self.sample_rate = self._front_end.sample_rate

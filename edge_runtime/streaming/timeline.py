@@ -84,7 +84,7 @@ class TimelineStream:
         self._network = network = network_of(model)
         self._window, self._hop = window, hop
         self._threshold = network.check_threshold(threshold)
-        self._bias = None if profile is None else profile.bias_for(network)
+        self._bias = None if profile is None else profile.voice_for(network)
         self._front_end = StreamFrontEnd(network, sample_rate)
         self.sample_rate = self._front_end.sample_rate
         self._period = network.card.mfcc_config.frame_period

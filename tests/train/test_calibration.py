@@ -130,7 +130,7 @@ def test_profiles_correct_logits_as_on_the_device(voice_clips):
     )
     for k, clip_logits in enumerate(logits):  # with a profile of the other clips
         others = [clip for other, clip in enumerate(voice_clips) if other != k]
-        bias = SpeakerProfile.create("1", model, others).bias_for(network_of(model))
+        bias = SpeakerProfile.create("1", model, others).voice_for(network_of(model))
         np.testing.assert_allclose(corrected[k], bias.correct(clip_logits), atol=1e-5)
     assert np.abs(corrected - logits).max() > 0.1
     alone = replace(

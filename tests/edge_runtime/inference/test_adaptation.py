@@ -21,7 +21,7 @@ def test_equals_a_profile_with_the_larger_prior(voice_clips):
     assert adaptation.seconds == pytest.approx(profile.seconds)
     weight = profile.seconds / (profile.seconds + 60)
     np.testing.assert_allclose(adaptation.bias().bias, weight * np.array(profile.mean), rtol=1e-4)
-    assert np.abs(adaptation.bias().bias).max() < np.abs(profile.bias_for(network).bias).max()
+    assert np.abs(adaptation.bias().bias).max() < np.abs(profile.voice_for(network).bias).max()
 
 
 def test_bias_grows_with_speech_and_stays_below_the_mean():

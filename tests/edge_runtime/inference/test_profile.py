@@ -48,12 +48,12 @@ def test_mean_is_weighted_by_speech(network, voice_clips):
     np.testing.assert_allclose(profile.mean, expected, atol=1e-5)
     assert profile.seconds == pytest.approx(sum(seconds))
     weight = profile.seconds / (profile.seconds + 20)
-    np.testing.assert_allclose(profile.bias_for(network).bias, weight * expected, rtol=1e-4)
+    np.testing.assert_allclose(profile.voice_for(network).bias, weight * expected, rtol=1e-4)
 
 
 def test_classify_subtracts_the_bias(model, network, voice_clips):
     profile = SpeakerProfile.create("anna", model, voice_clips)
-    bias = profile.bias_for(model)
+    bias = profile.voice_for(model)
     gain = 1 + (model.card.profile_gain - 1) * profile.seconds / (profile.seconds + 20)
     logits = logits_of(network, voice_clips[0]) - bias.bias
     expected = softmax(logits * gain / model.card.temperature)
@@ -120,7 +120,7 @@ def test_saved_profile_is_loaded(model, voice_clips, tmp_path):
     assert dataclasses.replace(loaded, mean=(), seconds=0) == dataclasses.replace(
         profile, mean=(), seconds=0
     )
-    np.testing.assert_allclose(loaded.bias_for(model).bias, profile.bias_for(model).bias, atol=1e-3)
+    np.testing.assert_allclose(loaded.voice_for(model).bias, profile.voice_for(model).bias, atol=1e-3)
 
 
 def text_with(**changes) -> str:

@@ -204,7 +204,7 @@ def test_profile_corrects_the_predictions(model, clips):
     frames = network_of(model).front_end(samples)
     corrected, plain = (
         list(predict_at_once(model, frames, event, bias).probabilities.values())
-        for bias in (profile.bias_for(model), None)
+        for bias in (profile.voice_for(model), None)
     )
     probabilities = np.array(list(event.prediction.probabilities.values()))
     np.testing.assert_allclose(probabilities, corrected, atol=1e-4)
