@@ -10,12 +10,14 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from edge_runtime import AudioError, Mfcc, MfccConfig, read_audio
 from edge_runtime.audio.decode import check_regular_file
+from edge_runtime.audio.level import peak_dbfs
 from edge_runtime.features.silence import SilenceConfig, SilenceGate
 from edge_runtime.messages import system_reason
 
@@ -43,6 +45,7 @@ class Dataset:
         n_dropped: Number of clips that were dropped as duplicates.
         auxiliary: Labels that are trained on but never predicted.
         notes: Notes on labels and speakers.
+        peak_dbfs: Level of the loudest 30 ms of each clip in dBFS; empty if not measured.
     """
 
     clips: list[Clip]
@@ -55,6 +58,7 @@ class Dataset:
     n_dropped: int = 0
     auxiliary: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    peak_dbfs: list[float] = field(default_factory=list)
 
     @property
     def labels(self) -> list[str]:
@@ -113,7 +117,7 @@ def load_dataset(
     extractor = Mfcc(config)
     gate = None if silence is None else SilenceGate(silence, config)
     unreadable: list[str] = []
-    by_content: dict[str, list[tuple[Clip, np.ndarray, float]]] = defaultdict(list)
+    by_content: dict[str, list[tuple[Clip, ClipFeatures]]] = defaultdict(list)
     kept_labels = {clip.label for clip in clips} if labels is None else labels
     others = [clip for clip in clips if clip.label not in kept_labels]
     clips = [clip for clip in clips if clip.label in kept_labels]
@@ -121,11 +125,11 @@ def load_dataset(
     clips, notes = _without_repeated_files(clips)
     for clip in tqdm(clips + others, desc="features", unit="clip", disable=None, leave=False):
         try:
-            frames, content, seconds = cached_features(clip.path, extractor, cache)
+            features = cached_features(clip.path, extractor, cache)
             if gate is not None:
                 gate.reset()
-                frames = gate.push(frames, last=True)
-                if not len(frames):
+                features = features._replace(frames=gate.push(features.frames, last=True))
+                if not len(features.frames):
                     raise AudioError(f"{clip.path}: contains only silence")
         except AudioError as error:
             message = str(error)
@@ -133,21 +137,22 @@ def load_dataset(
                 named = str(clip.path) in message
                 unreadable.append(message if named else f"{clip.path}: {message}")
             continue
-        by_content[content].append((clip, frames, seconds))
+        by_content[features.content].append((clip, features))
     dataset = Dataset([], [], [], config, [], unreadable, notes)
     for copies in by_content.values():
-        if kept_labels.isdisjoint(clip.label for clip, _, _ in copies):
+        if kept_labels.isdisjoint(clip.label for clip, _ in copies):
             continue
-        clip, frames, seconds = copies[0]
+        clip, features = copies[0]
         if len(copies) > 1:
-            note, kept = _resolve_duplicates([clip for clip, _, _ in copies])
+            note, kept = _resolve_duplicates([clip for clip, _ in copies])
             dataset.duplicates.append(note)
             if kept is None:
                 continue
             clip = kept
         dataset.clips.append(clip)
-        dataset.frames.append(frames)
-        dataset.seconds.append(seconds)
+        dataset.frames.append(features.frames)
+        dataset.seconds.append(features.seconds)
+        dataset.peak_dbfs.append(features.peak_dbfs)
     dataset.n_dropped = n_listed - len(unreadable) - len(dataset.clips)
     _check_usable(dataset, len(clips))
     return dataset
@@ -212,13 +217,26 @@ def _speaker_name(clip: Clip) -> str:
     return "" if clip.speaker is None else clip.speaker.partition("/")[2]
 
 
-def cached_features(path: Path, extractor: Mfcc, cache: Path) -> tuple[np.ndarray, str, float]:
+class ClipFeatures(NamedTuple):
+    """Features of an audio file.
+
+    Attributes:
+        frames: MFCC, float32 `(n_frames, n_mfcc)`.
+        content: A hash of the samples.
+        seconds: Duration.
+        peak_dbfs: Level of the loudest 30 ms in dBFS; -inf for digital silence.
+    """
+
+    frames: np.ndarray
+    content: str
+    seconds: float
+    peak_dbfs: float
+
+
+def cached_features(path: Path, extractor: Mfcc, cache: Path) -> ClipFeatures:
     """Return the features of a file from the cache, or compute and store them.
 
     A damaged cache entry is computed again.
-
-    Returns:
-        The frames `(n_frames, n_mfcc)`, a hash of the samples, and the duration in seconds.
 
     Raises:
         AudioError: If the file cannot be used.
@@ -235,29 +253,39 @@ def cached_features(path: Path, extractor: Mfcc, cache: Path) -> tuple[np.ndarra
     entry = cache / key[:2] / f"{key}.npz"
     try:
         with np.load(entry, allow_pickle=False) as stored:
-            features = stored["frames"], str(stored["content"]), float(stored["seconds"])
-        if _is_valid(features[0], extractor.config) and len(features[1]) == 32 and features[2] > 0:
+            features = ClipFeatures(
+                stored["frames"],
+                str(stored["content"]),
+                float(stored["seconds"]),
+                float(stored["peak_dbfs"]),
+            )
+        if _is_valid(features, extractor.config):
             return features
     except Exception:  # missing, or damaged in any way: computed again
         pass
     rate = extractor.config.sample_rate
     samples = read_audio(path, rate)
-    frames = extractor(samples)
-    if not _is_valid(frames, extractor.config):
-        raise AudioError(f"{path}: yields non-finite features")
     content = hashlib.blake2b(samples.tobytes(), digest_size=16).hexdigest()
-    seconds = len(samples) / rate
+    features = ClipFeatures(
+        extractor(samples), content, len(samples) / rate, peak_dbfs(samples, rate)
+    )
+    if not _is_valid(features, extractor.config):
+        raise AudioError(f"{path}: yields non-finite features")
     file = io.BytesIO()
-    np.savez(file, frames=frames, content=content, seconds=seconds)
+    np.savez(file, **features._asdict())
     write_bytes(entry, file.getvalue())
-    return frames, content, seconds
+    return features
 
 
-def _is_valid(frames: np.ndarray, config: MfccConfig) -> bool:
+def _is_valid(features: ClipFeatures, config: MfccConfig) -> bool:
+    frames = features.frames
     return (
         frames.dtype == np.float32
         and frames.ndim == 2
         and len(frames) > 0
         and frames.shape[1] == config.n_mfcc
         and bool(np.isfinite(frames).all())
+        and len(features.content) == 32
+        and features.seconds > 0
+        and not np.isnan(features.peak_dbfs)
     )
