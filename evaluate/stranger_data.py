@@ -14,9 +14,9 @@ from edge_runtime import ConfigError
 from train.data.clip import Clip, DatasetError
 from train.data.corpora import scan
 from train.data.naming_schemes import LICENCES
+from train.linear_branch import ClipStatistics
 
 from .clip_features import clip_features, has_opensmile
-from .linear_baselines import ClipStatistics
 
 LABELS = ("angry", "happy", "neutral", "sad")
 EGEMAPS, MFCC, DESCRIPTORS, BOTH = "egemaps", "mfcc", "descriptors", "both"

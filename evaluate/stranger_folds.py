@@ -7,17 +7,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .linear_baselines import (
+from train.linear_branch import (
     ClipStatistics,
     balanced_weights,
     enrolment_minutes,
     fit,
-    labelled_draw,
     probabilities,
     speaker_means,
     standardised,
-    with_labelled_clips,
 )
+
+from .linear_baselines import labelled_draw, with_labelled_clips
 from .stranger_scores import uar
 
 N_CLASSES = 4

@@ -19,11 +19,11 @@ import numpy as np
 from edge_runtime import EmotionModel
 from train.data.clip import DatasetError
 from train.files import report_path, with_extra_suffix, write_json, write_text
+from train.linear_branch import ClipStatistics
 from train.process_pool import map_in_processes
 
 from .answer_cache import answer_file, load_answers, store_answers
 from .clip_features import clip_features
-from .linear_baselines import ClipStatistics
 from .stranger_data import (
     LABELS,
     Corpus,

@@ -11,16 +11,7 @@ from support.paths import ROOT
 
 from edge_runtime import ConfigError
 from evaluate.clip_features import SPEECH_LEVEL, at_speech_level
-from evaluate.linear_baselines import (
-    ClipStatistics,
-    balanced_weights,
-    enrolment_minutes,
-    fit,
-    labelled_draw,
-    probabilities,
-    speaker_means,
-    standardised,
-)
+from evaluate.linear_baselines import labelled_draw
 from evaluate.render import render
 from evaluate.stranger_data import exchanged_labels, load_corpora
 from evaluate.stranger_folds import CONDITIONS, FoldTask, answer_corpus
@@ -36,6 +27,15 @@ from evaluate.strangers import run_strangers
 from evaluate.votes import has_majority, listener_scores, majority, read_votes
 from train.data.clip import DatasetError
 from train.data.demo_corpus import PROSODIES, synthesise, voices
+from train.linear_branch import (
+    ClipStatistics,
+    balanced_weights,
+    enrolment_minutes,
+    fit,
+    probabilities,
+    speaker_means,
+    standardised,
+)
 
 LABELS = ("angry", "happy", "neutral", "sad")
 
