@@ -59,7 +59,7 @@ class DescriptorConfig:
         octave_cost: Preference for high candidates, per octave.
         octave_jump_cost: Cost of a change of pitch from frame to frame, per octave.
         voicing_cost: Cost of a change between voiced and unvoiced.
-        reach: Number of frames before and after a frame that decide about its pitch.
+        reach: Number of frames before a frame that decide about its pitch.
 
     Raises:
         ConfigError: If a value is out of range; the message states the range.
@@ -82,11 +82,11 @@ class DescriptorConfig:
     pitch_low_cut: float = 50.0
     pitch_cutoff: float = 2000.0
     n_candidates: int = 4
-    voicing_threshold: float = 0.52
+    voicing_threshold: float = 0.56
     octave_cost: float = 0.02
     octave_jump_cost: float = 0.25
     voicing_cost: float = 0.07
-    reach: int = 4
+    reach: int = 2
 
     def __post_init__(self) -> None:
         framing = self.mfcc_config  # checks the framing

@@ -14,9 +14,8 @@ class DescriptorStream:
 
     The frames of all pushes and of the flush, concatenated, are those of `Descriptors(config)` on
     the whole clip. They differ by rounding only; where two candidates for the pitch of a frame are
-    equal within rounding, as may happen in noise, the choice may differ. A frame is returned
-    `reach` frames after it is complete, because its pitch depends on them. Memory does not grow
-    with the stream.
+    equal within rounding, as may happen in noise, the choice may differ. Memory does not grow with
+    the stream.
 
     Args:
         config: The settings, or a `Descriptors` to share. Default: `DescriptorConfig()`.
@@ -34,7 +33,7 @@ class DescriptorStream:
     Example:
         >>> stream = DescriptorStream()
         >>> len(stream.push(np.zeros(8000, np.float32))), len(stream.flush())
-        (20, 6)
+        (24, 2)
     """
 
     def __init__(
@@ -54,7 +53,6 @@ class DescriptorStream:
         self._n_samples = 0  # after resampling
         self._held = np.zeros(self._descriptors.framing.pad, np.float32)
         self._history = FrameHistory(self._descriptors.frames)
-        self._no_power = np.empty((0, self.config.n_bins), np.float32)
         self._resampler = StreamResampler(self.sample_rate, self.config.sample_rate)
 
     def push(self, samples: np.ndarray) -> np.ndarray:
@@ -64,7 +62,7 @@ class DescriptorStream:
             samples: Mono float samples `(n_samples,)`, in [-1, 1].
 
         Returns:
-            The frames that are now final, float32 `(n_frames, n_descriptors)`; n_frames may be 0.
+            The frames that they complete, float32 `(n_frames, n_descriptors)`; n_frames may be 0.
 
         Raises:
             AudioError: If the samples are not valid; the state is then unchanged.
@@ -83,12 +81,11 @@ class DescriptorStream:
         pad = self._descriptors.framing.pad
         if self._n_samples and pad:
             frames.append(self._advance(np.zeros(pad, np.float32)))
-        frames.append(self._history.push(self._no_power, last=True))
         self.reset()
         return np.concatenate(frames)
 
     def _advance(self, samples: np.ndarray) -> np.ndarray:
-        """Add samples at the rate of the configuration and return the frames now final."""
+        """Add samples at the rate of the configuration and return the frames they complete."""
         self._n_samples += len(samples)
         self._held = np.concatenate([self._held, samples.astype(np.float32, copy=False)])
         out = [np.empty((0, len(self._descriptors.names)), np.float32)]

@@ -32,7 +32,7 @@ BLOCK_FRAMES = 512  # that are processed at once: 2 MB of windowed samples
 
 
 class FrameHistory:
-    """Frames of a clip whose pitch depends on frames that come later.
+    """Computes the descriptors of consecutive frames, which depend on the frames before them.
 
     Descriptors of whole clips and of streams both come from here, so they are equal.
 
@@ -42,47 +42,32 @@ class FrameHistory:
 
     def __init__(self, frames: FrameDescriptors) -> None:
         self._frames = frames
-        self._reach = frames.config.reach
-        self._n_returned = 0  # held frames that were returned; later ones depend on them
+        self._bands: np.ndarray | None = None  # auditory bands of the frame before
         n_candidates = frames.config.n_candidates
-        # Power spectra, descriptors, strengths and lags of the candidates of the held frames.
-        self._held = [
-            np.empty((0, width), np.float32)
-            for width in (frames.config.n_bins, len(DESCRIPTORS), n_candidates, n_candidates)
-        ]
+        # Strengths and lags of the candidates for the pitch of the last `reach` frames.
+        self._candidates = [np.empty((0, n_candidates), np.float32) for _ in range(2)]
 
-    def push(self, power: np.ndarray, *, last: bool = False) -> np.ndarray:
-        """Add frames and return the descriptors that are now final.
+    def push(self, power: np.ndarray) -> np.ndarray:
+        """Add frames and return their descriptors.
 
         Args:
             power: Power spectra, float32 `(n_frames, n_bins)`.
-            last: The clip ends here. All frames are final then, else all but the last `reach`.
 
         Returns:
             The descriptors, float32 `(n_frames, n_descriptors)`.
         """
-        if len(power):
-            power = power + np.float32(TINY)
-            before = self._held[0][-1:]
-            bands_before = self._frames.auditory_bands(before)[0] if len(before) else None
-            spectral = self._frames.spectral(power, bands_before)
-            new = (power, spectral, *self._frames.pitch.candidates(power))
-            is_first = not len(before)
-            self._held = list(new if is_first else map(np.concatenate, zip(self._held, new)))
-        n_held = len(self._held[0])
-        return self._final(n_held if last else max(self._n_returned, n_held - self._reach))
-
-    def _final(self, end: int) -> np.ndarray:
-        """Return the held frames up to `end`, and drop those that no later frame depends on."""
-        new = slice(self._n_returned, end)
-        power, out, strengths, lags = self._held
-        out = out[new]
-        if len(out):
-            f0, voicing = self._frames.pitch.track(strengths, lags)
-            self._frames.add_pitch(out, power[new], f0[new], voicing[new])
-        first = max(0, end - max(self._reach, 1))  # the flux needs one frame
-        self._n_returned = end - first
-        self._held = [rows[first:] for rows in self._held]
+        if not len(power):
+            return np.empty((0, len(DESCRIPTORS)), np.float32)
+        power = power + np.float32(TINY)
+        out = self._frames.spectral(power, self._bands)
+        self._bands = self._frames.auditory_bands(power[-1:])[0]
+        new = self._frames.pitch.candidates(power)
+        n_before = len(self._candidates[0])
+        candidates = [np.concatenate(rows) for rows in zip(self._candidates, new)]
+        f0, voicing = self._frames.pitch.track(*candidates)
+        self._frames.add_pitch(out, power, f0[n_before:], voicing[n_before:])
+        first = max(0, len(candidates[0]) - self._frames.config.reach)
+        self._candidates = [rows[first:].copy() for rows in candidates]
         return out
 
 
@@ -157,12 +142,8 @@ class Descriptors:
         pad = self.framing.pad
         padded = np.zeros(len(samples) + 2 * pad, np.float32)
         padded[pad : pad + len(samples)] = samples
-        n_left = self.framing.n_frames(len(samples))
-        history, out = FrameHistory(self.frames), []
-        for power in self.power_blocks(padded):
-            n_left -= len(power)
-            out.append(history.push(power, last=n_left == 0))
-        return np.concatenate(out)
+        history = FrameHistory(self.frames)
+        return np.concatenate([history.push(power) for power in self.power_blocks(padded)])
 
     def of_power(self, power: np.ndarray) -> np.ndarray:
         """Compute the descriptors of a clip from its power spectra.
@@ -183,11 +164,8 @@ class Descriptors:
             >>> np.array_equal(voice.of_power(power), voice(samples))
             True
         """
-        history, out = FrameHistory(self.frames), []
-        for start in range(0, len(power), BLOCK_FRAMES):
-            end = start + BLOCK_FRAMES
-            out.append(history.push(power[start:end], last=end >= len(power)))
-        return np.concatenate(out)
+        history, starts = FrameHistory(self.frames), range(0, len(power), BLOCK_FRAMES)
+        return np.concatenate([history.push(power[at : at + BLOCK_FRAMES]) for at in starts])
 
     def check_samples(self, samples: np.ndarray) -> np.ndarray:
         """Check samples that are part of a clip; see `Mfcc.check_samples`."""

@@ -6,7 +6,8 @@ divided by that of the window, its maxima are candidates, and the cheapest path 
 candidates of all frames is the pitch. Two things differ:
 
 - The spectrum is low-pass filtered first, which keeps noise and formants out.
-- The path of a frame depends on `reach` frames on either side only, so that it can be streamed.
+- The path of a frame begins `reach` frames before it and ends there, so that its pitch is known at
+  once.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class PitchTracker:
     def track(self, strengths: np.ndarray, lags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return pitch and voicing of consecutive frames.
 
-        The results of the first and last `reach` frames are final only if the clip ends there.
+        The first `reach` frames are complete only if the clip begins there.
 
         Args:
             strengths: From `candidates`.
@@ -108,8 +109,8 @@ class PitchTracker:
     def _path(self, strengths: np.ndarray, lags: np.ndarray) -> np.ndarray:
         """Return the chosen candidate of each frame, `n_candidates` if it is unvoiced.
 
-        Max-sum messages over `reach` frames from either side give the Viterbi path of the
-        neighbourhood of each frame, for all frames at once.
+        Max-sum messages over the `reach` frames before it give the end of the Viterbi path to each
+        frame, for all frames at once.
         """
         config, n_frames = self._config, len(strengths)
         local = np.empty((config.n_candidates + 1, n_frames), np.float32)  # long inner loops
@@ -121,11 +122,10 @@ class PitchTracker:
         cost = np.full((len(local), len(local), n_frames - 1), config.voicing_cost, np.float32)
         cost[-1, -1] = 0
         np.abs(octaves[:, None, :-1] - octaves[None, :, 1:], out=cost[:-1, :-1])
-        forward, backward = np.zeros_like(local), np.zeros_like(local)
+        message = np.zeros_like(local)
         for _ in range(config.reach):
-            forward[:, 1:] = ((local + forward)[:, None, :-1] - cost).max(axis=0)
-            backward[:, :-1] = ((local + backward)[None, :, 1:] - cost).max(axis=1)
-        return np.asarray((local + forward + backward).argmax(axis=0))
+            message[:, 1:] = ((local + message)[:, None, :-1] - cost).max(axis=0)
+        return np.asarray((local + message).argmax(axis=0))
 
 
 def _window_autocorrelation(config: DescriptorConfig, lags: np.ndarray) -> np.ndarray:
