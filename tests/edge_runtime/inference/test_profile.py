@@ -120,7 +120,8 @@ def test_saved_profile_is_loaded(model, voice_clips, tmp_path):
     assert dataclasses.replace(loaded, mean=(), seconds=0) == dataclasses.replace(
         profile, mean=(), seconds=0
     )
-    np.testing.assert_allclose(loaded.voice_for(model).bias, profile.voice_for(model).bias, atol=1e-3)
+    bias, expected = (item.voice_for(model).bias for item in (loaded, profile))
+    np.testing.assert_allclose(bias, expected, atol=1e-3)
 
 
 def text_with(**changes) -> str:
