@@ -95,11 +95,15 @@ class Mfcc:
             AudioError: As for `__call__`.
             ConfigError: If `top_db` is set.
         """
-        if self.config.top_db is not None:
-            raise ConfigError(f"top_db={self.config.top_db} must be None to share power spectra")
+        self.check_power()
         samples = self.check(samples)
         power = np.empty((self.framing.n_frames(len(samples)), n_bins), np.float32)
         return self._filled(samples, self.config.n_mfcc, self._to_cepstra, power), power
+
+    def check_power(self) -> None:
+        """Raise ConfigError if `with_power` does not support the configuration."""
+        if self.config.top_db is not None:
+            raise ConfigError(f"top_db={self.config.top_db} must be None to share power spectra")
 
     def mel_spectrogram(self, samples: np.ndarray) -> np.ndarray:
         """Compute mel band energies, as `librosa.feature.melspectrogram` does.
@@ -186,14 +190,20 @@ class Mfcc:
                 raise AudioError("samples are not finite: they contain NaN or infinity")
         return np.ascontiguousarray(samples)
 
-    def cepstra(self, pieces: Iterable[tuple[np.ndarray, int]], out: np.ndarray) -> None:
+    def cepstra(
+        self,
+        pieces: Iterable[tuple[np.ndarray, int]],
+        out: np.ndarray,
+        power: np.ndarray | None = None,
+    ) -> None:
         """Compute the coefficients of frames that need no more padding.
 
         Args:
             pieces: Samples and their number of frames, as `Framing.pieces` yields them.
             out: Receives the coefficients, float32 `(n_frames, n_mfcc)`.
+            power: Receives the power spectra, float32 `(n_frames, n_bins)`, if given.
         """
-        self._band_energies.fill(pieces, out, self._to_cepstra)
+        self._band_energies.fill(pieces, out, self._to_cepstra, power)
 
     def _filled(
         self,

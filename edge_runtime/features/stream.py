@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from ..audio.resample import StreamResampler
@@ -29,6 +31,7 @@ class MfccStream:
     Attributes:
         config: The settings of the front end.
         sample_rate: Rate of the chunks in Hz.
+        width: Number of columns of a frame.
         n_frames: Frames that were returned since the clip began.
 
     Raises:
@@ -52,6 +55,7 @@ class MfccStream:
                 "cannot be streamed: use a configuration with top_db=None"
             )
         self.sample_rate = self.config.sample_rate if sample_rate is None else sample_rate
+        self.width = self.config.n_mfcc
         self.reset()
 
     def reset(self) -> None:
@@ -97,12 +101,21 @@ class MfccStream:
         n_complete = framing.n_complete(self._n_samples)
         n_new = n_complete - self.n_frames
         if n_new <= 0 or n_complete <= framing.first_body_frame:
-            return np.empty((0, self.config.n_mfcc), np.float32)
-        out = np.empty((n_new, self.config.n_mfcc), np.float32)
-        self._mfcc.cepstra(self._pieces(n_new), out)
+            return np.empty((0, self.width), np.float32)
+        out = self._compute(self._pieces(n_new), n_new)
         self.n_frames = n_complete
         self._drop_used()
         return out
+
+    def _compute(self, pieces: Iterable[tuple[np.ndarray, int]], n_frames: int) -> np.ndarray:
+        """Compute the next frames, float32 `(n_frames, width)`; pieces as of `Framing.pieces`."""
+        out = np.empty((n_frames, self.width), np.float32)
+        self._mfcc.cepstra(pieces, out)
+        return out
+
+    def _compute_clip(self, samples: np.ndarray) -> np.ndarray:
+        """Compute the frames of a whole clip."""
+        return self._mfcc(samples)
 
     def _pieces(self, n_new: int) -> list[tuple[np.ndarray, int]]:
         """Return the held samples as `Framing.pieces` would, for the next `n_new` frames."""
@@ -127,14 +140,13 @@ class MfccStream:
     def _last_frames(self) -> np.ndarray:
         framing = self._mfcc.framing
         if self._n_samples == 0 or (not framing.psf and not framing.pad):
-            return np.empty((0, self.config.n_mfcc), np.float32)
+            return np.empty((0, self.width), np.float32)
         if self.n_frames == 0 and not framing.psf:
-            return self._mfcc(self._held)  # so short that the paddings of its ends overlap
+            return self._compute_clip(self._held)  # so short that the paddings of its ends overlap
         n_new = framing.n_frames(self._n_samples) - self.n_frames
-        out = np.empty((n_new, self.config.n_mfcc), np.float32)
-        if n_new:
-            self._mfcc.cepstra(self._last_pieces(n_new), out)
-        return out
+        if not n_new:
+            return np.empty((0, self.width), np.float32)
+        return self._compute(self._last_pieces(n_new), n_new)
 
     def _last_pieces(self, n_new: int) -> list[tuple[np.ndarray, int]]:
         framing = self._mfcc.framing

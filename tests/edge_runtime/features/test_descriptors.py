@@ -1,17 +1,13 @@
-"""Voice descriptors: invariants, streaming, and synthetic references."""
+"""Voice descriptors: invariants and synthetic references."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from edge_runtime import AudioError, ConfigError, Mfcc, MfccConfig
-from edge_runtime.audio.resample import resample
 from edge_runtime.features import descriptors as descriptors_module
 from edge_runtime.features.descriptor_config import COLUMN, DESCRIPTORS, DescriptorConfig
-from edge_runtime.features.descriptor_stream import DescriptorStream
 from edge_runtime.features.descriptors import Descriptors, descriptors
 
 # The front end of the default recipe, and of the bundled model.
@@ -34,17 +30,6 @@ def harmonics(f0: float, seconds: float = 1.0, n_harmonics: int = 10) -> np.ndar
 
 def noise(n: int, seed: int = 0) -> np.ndarray:
     return (0.1 * np.random.default_rng(seed).standard_normal(n)).astype(np.float32)
-
-
-def run(stream: DescriptorStream, samples: np.ndarray, chunks: list[int]) -> np.ndarray:
-    """Return all frames of `samples`, pushed in chunks of the sizes `chunks`, cyclically."""
-    out, start, k = [], 0, 0
-    while start < len(samples):
-        size = chunks[k % len(chunks)]
-        out.append(stream.push(samples[start : start + size]))
-        start, k = start + size, k + 1
-    out.append(stream.flush())
-    return np.concatenate(out)
 
 
 def assert_same_frames(frames: np.ndarray, expected: np.ndarray) -> None:
@@ -144,81 +129,17 @@ def test_loudest_and_damaged_samples():
 def test_one_frame_and_none():
     config = DescriptorConfig(center=False)
     assert descriptors(noise(1024), config).shape == (1, len(DESCRIPTORS))
-    assert run(DescriptorStream(config), noise(1024), [100]).shape == (1, len(DESCRIPTORS))
     for n in (0, 1023):
         with pytest.raises(AudioError, match="no samples|too large"):
             descriptors(noise(n), config)
-        assert run(DescriptorStream(config), noise(n), [100]).shape == (0, len(DESCRIPTORS))
 
 
-@pytest.mark.parametrize("chunks", [[1], [7, 0, 997], [320], [10**6]], ids=str)
-def test_chunked_equals_whole_clip(speech, chunks):
-    for samples in (speech[0], speech[-1]):
-        samples = samples[:6000] if chunks == [1] else samples
-        assert_same_frames(run(DescriptorStream(), samples, chunks), descriptors(samples))
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    n=st.integers(1, 20_000),
-    chunks=st.lists(st.integers(0, 5000), min_size=1).filter(any),
-    hop=st.sampled_from([160, 320, 1000]),
-    reach=st.integers(0, 6),
-    center=st.booleans(),
-)
-def test_any_chunks_of_any_clip_equal_whole_clip(n, chunks, hop, reach, center):
-    config = DescriptorConfig(hop_length=hop, reach=reach, center=center)
-    samples = noise(n, n) + harmonics(150, 2)[:n]
-    frames = run(DescriptorStream(config), samples, chunks)
-    try:
-        expected = descriptors(samples, config)
-    except AudioError:
-        assert len(frames) == 0
-        return
-    assert_same_frames(frames, expected)
-
-
-def test_blocks_of_a_long_clip_equal_one_block(speech, monkeypatch):
-    samples = np.concatenate(speech)
-    whole = descriptors(samples)
-    monkeypatch.setattr(descriptors_module, "BLOCK_FRAMES", 7)
-    assert_same_frames(descriptors(samples), whole)
-
-
-def test_resampled_chunks_equal_the_resampled_clip():
-    samples = noise(48_000)
-    expected = descriptors(resample(samples, 48_000, 16_000))
-    frames = run(DescriptorStream(sample_rate=48_000), samples, [480])
-    assert_same_frames(frames, expected)
-
-
-def test_flush_and_reset_begin_a_new_clip(speech):
-    stream = DescriptorStream()
-    first = run(stream, speech[0], [500])
-    stream.push(speech[-1][:5000])
-    stream.reset()
-    assert stream.n_frames == 0
-    np.testing.assert_array_equal(run(stream, speech[0], [500]), first)
-
-
-def test_refused_chunk_leaves_the_state_unchanged(speech):
-    stream = DescriptorStream(FRONT_END)
-    head = stream.push(speech[0][:4000])
-    assert stream.n_frames == len(head) > 0
-    with pytest.raises(AudioError):
-        stream.push(np.array([np.nan], np.float32))
-    rest = run(stream, speech[0][4000:], [1000])
-    assert_same_frames(np.concatenate([head, rest]), FRONT_END(speech[0]))
-
-
-def test_memory_does_not_grow():
-    stream = DescriptorStream(sample_rate=48_000)
-    held = set()
-    for _ in range(120):  # two minutes
-        stream.push(np.zeros(48_000, np.float32))
-        held.add((len(stream._held), len(stream._history._candidates[0])))
-    assert max(samples for samples, _ in held) <= 1024 + 320
-    assert max(frames for _, frames in held) <= stream.config.reach
+@pytest.mark.parametrize("reach", [0, 1, 2, 6])
+def test_blocks_of_a_long_clip_equal_one_block(speech, monkeypatch, reach):
+    config, samples = DescriptorConfig(reach=reach), np.concatenate(speech)
+    whole = descriptors(samples, config)
+    monkeypatch.setattr(descriptors_module, "BLOCK_FRAMES", 5)
+    assert_same_frames(descriptors(samples, config), whole)
 
 
 @pytest.mark.parametrize(
