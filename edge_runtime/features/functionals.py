@@ -11,10 +11,12 @@ Every statistic is a moment, a percentile or a count over a set of frames. None 
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from ..errors import AudioError
-from .descriptor_config import COLUMN
+from .descriptor_config import COLUMN, DESCRIPTORS
 
 # Frames within this range of the loudest twentieth are speech: 33 dB of power, compressed by 0.33.
 SPEECH_RANGE_DB = 11.0
@@ -78,6 +80,17 @@ def functionals(
     values = descriptor_functionals(descriptors, frame_period)
     values |= mfcc_functionals(mfcc, speech_frames(descriptors[:, COLUMN["loudness"]]))
     return np.array(list(values.values())), tuple(values)
+
+
+@functools.lru_cache(maxsize=8)
+def functional_names(n_mfcc: int) -> tuple[str, ...]:
+    """Return the names of the statistics of clips with `n_mfcc` coefficients.
+
+    >>> functional_names(2)[-1]
+    'c1/delta'
+    """
+    frames = np.zeros((1, len(DESCRIPTORS))), np.zeros((1, n_mfcc))
+    return functionals(*frames)[1]
 
 
 def speech_frames(loudness: np.ndarray) -> np.ndarray:

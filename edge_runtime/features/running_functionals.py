@@ -1,0 +1,86 @@
+"""Statistics of a clip whose frames arrive in chunks, in constant memory."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .functionals import functional_names, functionals
+
+# Percentiles and run lengths need all frames of a clip. A longer clip is split into blocks of this
+# length; its statistics are the mean of theirs. Corpora of emotional speech have shorter clips.
+BLOCK_SECONDS = 30.0
+
+
+class RunningFunctionals:
+    """The statistics of all rows that were pushed.
+
+    For up to `BLOCK_SECONDS` they are those of `functionals`. Beyond that they are the mean over
+    the blocks of that length, weighted by their numbers of frames. A block without frames for a
+    statistic, such as unvoiced ones, does not count for it. The values do not depend on the chunks.
+
+    Args:
+        n_mfcc: Number of coefficients at the start of each row; the descriptors follow.
+        frame_period: Seconds from one frame to the next.
+
+    Attributes:
+        names: The names of the statistics.
+
+    Example:
+        >>> statistics = RunningFunctionals(13, 0.02)
+        >>> statistics.push(np.zeros((10, 25), np.float32))
+        >>> statistics.values().shape, statistics.names[0]
+        ((181,), 'f0/mean')
+    """
+
+    def __init__(self, n_mfcc: int, frame_period: float) -> None:
+        self.names = functional_names(n_mfcc)
+        self._n_mfcc = n_mfcc
+        self._frame_period = frame_period
+        self._block_frames = max(1, round(BLOCK_SECONDS / frame_period))
+        self._chunks: list[np.ndarray] = []  # rows of the block in progress
+        self._n_held = 0  # frames of them
+        self._sums = np.zeros(len(self.names))  # over the frames of the complete blocks
+        self._weights = np.zeros(len(self.names))
+        self._values: np.ndarray | None = None  # of all rows so far, once they were computed
+
+    def push(self, rows: np.ndarray) -> None:
+        """Add rows.
+
+        Args:
+            rows: MFCC and descriptors, float32 `(n_frames, n_mfcc + n_descriptors)`.
+        """
+        if not len(rows):
+            return
+        self._values = None
+        while len(rows):
+            if self._n_held == self._block_frames:
+                self._sums, self._weights = self._with_block()
+                self._chunks, self._n_held = [], 0
+            chunk = rows[: self._block_frames - self._n_held]
+            self._chunks.append(chunk.copy())  # a view would keep the caller's rows alive
+            self._n_held += len(chunk)
+            rows = rows[len(chunk) :]
+
+    def values(self) -> np.ndarray:
+        """Return the statistics of all rows so far.
+
+        Returns:
+            float32 `(n_statistics,)`, in the order of `names`; NaN where there are no frames for a
+            statistic.
+        """
+        if self._values is None:
+            sums, weights = self._with_block()
+            with np.errstate(invalid="ignore"):
+                self._values = (sums / weights).astype(np.float32)  # 0 / 0 is NaN
+        return self._values
+
+    def _with_block(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return sums and weights of the statistics, including the block in progress."""
+        if not self._n_held:
+            return self._sums, self._weights
+        rows = np.concatenate(self._chunks)
+        self._chunks = [rows]
+        mfcc, descriptors = rows[:, : self._n_mfcc], rows[:, self._n_mfcc :]
+        values, _ = functionals(descriptors, mfcc, frame_period=self._frame_period)
+        weights = np.where(np.isnan(values), 0, self._n_held)
+        return self._sums + np.nan_to_num(values) * weights, self._weights + weights
