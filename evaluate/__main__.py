@@ -18,6 +18,8 @@ from train.options import (
     Epochs,
     Inner,
     Jobs,
+    LabelCodes,
+    LabelPattern,
     Labels,
     MfccSettings,
     Noise,
@@ -70,6 +72,8 @@ def protocol_command(
     labels: Labels = None,
     auxiliary: Auxiliary = None,
     speaker_pattern: SpeakerPattern = None,
+    label_pattern: LabelPattern = None,
+    label_codes: LabelCodes = None,
     noise: Noise = None,
     recipe: Recipes = None,
     mfcc: MfccSettings = None,
@@ -98,7 +102,9 @@ def protocol_command(
 
     report = report or Path("reports") / protocol.value
     run_protocol(
-        dataset_spec(data, labels, auxiliary, speaker_pattern, noise, cache),
+        dataset_spec(
+            data, labels, auxiliary, speaker_pattern, noise, cache, label_pattern, label_codes
+        ),
         protocol.value,
         report,
         recipes=configured_recipes(recipe, mfcc, settings, epochs, seed),

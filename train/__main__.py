@@ -1,4 +1,4 @@
-"""Train a network on recordings, or make the demo corpus."""
+"""Train a network on recordings, check recordings, or make the demo corpus."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from .options import (
     Device,
     Epochs,
     Inner,
+    LabelCodes,
+    LabelPattern,
     Labels,
     MfccSettings,
     Noise,
@@ -45,6 +47,8 @@ def fit_command(
     labels: Labels = None,
     auxiliary: Auxiliary = None,
     speaker_pattern: SpeakerPattern = None,
+    label_pattern: LabelPattern = None,
+    label_codes: LabelCodes = None,
     noise: Noise = None,
     recipe: Recipes = None,
     mfcc: MfccSettings = None,
@@ -67,13 +71,45 @@ def fit_command(
     from .pipeline import train_run
 
     train_run(
-        dataset_spec(data, labels, auxiliary, speaker_pattern, noise, cache),
+        dataset_spec(
+            data, labels, auxiliary, speaker_pattern, noise, cache, label_pattern, label_codes
+        ),
         recipes=configured_recipes(recipe, mfcc, settings, epochs, seed),
         inner=inner,
         run=run,
         runs=runs,
         resume=resume,
         device=pick_device(device),
+    )
+
+
+@app.command("scan")
+def scan_command(
+    data: Annotated[
+        list[Path], typer.Argument(help="Folders of recordings, or manifests.", metavar="DATA...")
+    ],
+    labels: Labels = None,
+    auxiliary: Auxiliary = None,
+    speaker_pattern: SpeakerPattern = None,
+    label_pattern: LabelPattern = None,
+    label_codes: LabelCodes = None,
+    seed: Seed = 0,
+    inner: Inner = 3,
+    cache: Cache = CACHE,
+) -> None:
+    """Print labels, speakers, minutes, split and problems of recordings, without training.
+
+    The features are computed and cached, so that a training begins sooner. The exit status is 1 if
+    the recordings cannot be trained on.
+    """
+    from .scan import print_scan
+
+    print_scan(
+        dataset_spec(
+            data, labels, auxiliary, speaker_pattern, None, cache, label_pattern, label_codes
+        ),
+        inner=inner,
+        seed=seed,
     )
 
 

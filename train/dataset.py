@@ -15,6 +15,7 @@ from .data.corpora import find_clips, same_names, selected, spellings, unused_fo
 from .data.features import Dataset, load_dataset
 from .data.naming_schemes import LICENCES
 from .data.noise import noise_features
+from .data.patterns import parse_codes
 from .recipes import Recipe
 
 _LOGGER = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ class DatasetSpec:
             ones.
         auxiliary: Labels that are trained on but never answered; "all" means all others.
         speaker_pattern: Regular expression over the path whose first group is the speaker.
+        label_pattern: Regular expression over the path whose first group is the label or its code.
+        label_codes: Labels of the codes, as `CODE=label,…`.
         noise: Folders of recordings without speech, in addition to synthesised noise, for networks
             with a speech output.
         cache: Folder of cached features.
@@ -45,6 +48,8 @@ class DatasetSpec:
     speaker_pattern: str | None = None
     noise: tuple[Path, ...] = ()
     cache: Path = FEATURE_CACHE
+    label_pattern: str | None = None
+    label_codes: str | None = None
 
 
 def open_dataset(spec: DatasetSpec, recipe: Recipe) -> Dataset:
@@ -58,7 +63,8 @@ def open_dataset(spec: DatasetSpec, recipe: Recipe) -> Dataset:
         raise DatasetError("--auxiliary all requires --labels, the labels to answer")
     all_others = spec.labels is None or "all" in auxiliary
     requested = None if all_others else {*(spec.labels or ()), *auxiliary}
-    scanned = find_clips(list(spec.data), spec.speaker_pattern)
+    codes = None if spec.label_codes is None else parse_codes(spec.label_codes)
+    scanned = find_clips(list(spec.data), spec.speaker_pattern, spec.label_pattern, codes)
     clips = selected(scanned, requested, list(spec.data))
     present = {clip.label for clip in clips}
     answered = (

@@ -32,6 +32,21 @@ SpeakerPattern = Annotated[
     str | None,
     typer.Option(help="Regular expression over the path; its first group is the speaker."),
 ]
+LabelPattern = Annotated[
+    str | None,
+    typer.Option(
+        help="Regular expression over the path; its first group is the label or its code. For "
+        "labels in file names."
+    ),
+]
+LabelCodes = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CODE=LABEL,...",
+        help="Labels of the codes that --label-pattern reads, such as ANG=angry,HAP=happy; "
+        "CODE= leaves clips out.",
+    ),
+]
 Noise = Annotated[
     list[Path] | None,
     typer.Option(
@@ -103,6 +118,8 @@ def dataset_spec(
     speaker_pattern: str | None,
     noise: list[Path] | None,
     cache: Path,
+    label_pattern: str | None = None,
+    label_codes: str | None = None,
 ) -> DatasetSpec:
     """Return the dataset specification of the command line."""
     return DatasetSpec(
@@ -112,6 +129,8 @@ def dataset_spec(
         speaker_pattern,
         tuple(noise or ()),
         cache,
+        label_pattern,
+        label_codes,
     )
 
 

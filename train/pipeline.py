@@ -61,7 +61,7 @@ def train_run(
     """
     torch.set_num_threads(1)  # faster for a network of this size, and reproducible
     candidates = open_candidates(recipes, spec)
-    partition = _partition(candidates[0], inner)
+    partition = partition_clips(candidates[0].data, inner, candidates[0].recipe.fit.seed)
     for note in partition.notes:
         _LOGGER.info("%s", printable(f"Note: {note}"))
     folder = run_folder(run, runs, resume)
@@ -89,9 +89,17 @@ def train_run(
     return folder
 
 
-def _partition(candidate: Candidate, inner: int) -> Partition:
-    """Split the clips into test clips and the folds of the cross-validation."""
-    dataset, seed = candidate.data, candidate.recipe.fit.seed
+def partition_clips(dataset: Dataset, inner: int, seed: int) -> Partition:
+    """Split clips into test clips and the folds of the cross-validation.
+
+    Args:
+        dataset: The clips.
+        inner: Number of folds, see `validation_folds`.
+        seed: Seed of the order of the speakers.
+
+    Raises:
+        DatasetError: If a part would be empty.
+    """
     split = make_split(dataset.clips, seed=seed, answered=dataset.labels)
     split = replace(split, test=dataset.answerable(split.test))
     folds = validation_folds(dataset, split, inner, seed)

@@ -4,7 +4,8 @@ Supported layouts, alone or together under one root:
 
     dataset/{train,test}/{label}/*.wav      split and label are folders
     dataset/{label}/*.wav                   the label is a folder
-    RAVDESS, EMO-DB, TESS, nEMO, CREMA-D    label and speaker are encoded in the file name
+    RAVDESS, EMO-DB, TESS, CREMA-D, …       label and speaker are encoded in the file name, see
+                                            `naming_schemes`; patterns read them from other names
     manifest.csv                            columns path,label and optionally speaker,split,corpus;
                                             takes precedence over everything else in its folder
 
@@ -14,9 +15,8 @@ Labels are never hard-coded: they come from the folders, the file names or the m
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,8 +31,12 @@ from .clip import (
     normalise_text,
 )
 from .folders import audio_files
-from .manifest import read_manifest
-from .naming_schemes import LICENCES, SCHEMES
+from .label_examples import examples
+from .manifest import HEADER_HINT, read_manifest
+from .naming_schemes import LICENCES, SCHEMES, parse_name
+from .patterns import LabelPattern, SpeakerPattern
+
+MIN_CLIPS_OF_OWN_LABELS = 10  # fewer clips may well have different labels
 
 
 def scan(
@@ -40,6 +44,8 @@ def scan(
     *,
     labels: Iterable[str] | None = None,
     speaker_pattern: str | None = None,
+    label_pattern: str | None = None,
+    label_codes: Mapping[str, str] | None = None,
 ) -> list[Clip]:
     """Return all clips below folders, or listed in manifests, in a fixed order.
 
@@ -50,19 +56,29 @@ def scan(
         labels: Labels to keep. Default: all that occur.
         speaker_pattern: Regular expression searched for in the path below the root; its first group
             is the speaker. For recordings that follow no known scheme.
+        label_pattern: The same for the label, or for a code. Manifests are not affected.
+        label_codes: Maps codes of `label_pattern` to labels; "" leaves the clips out.
 
     Raises:
         DatasetError: If a root is missing, no clip was found, or there is only one label.
     """
     paths = list(map(Path, roots))
-    return selected(find_clips(paths, speaker_pattern), labels, paths)
+    return selected(find_clips(paths, speaker_pattern, label_pattern, label_codes), labels, paths)
 
 
-def find_clips(roots: list[Path], speaker_pattern: str | None = None) -> list[Clip]:
+def find_clips(
+    roots: list[Path],
+    speaker_pattern: str | None = None,
+    label_pattern: str | None = None,
+    label_codes: Mapping[str, str] | None = None,
+) -> list[Clip]:
     """Return all clips below `roots`, whatever their labels; see `scan`."""
     clips: list[Clip] = []
-    expression = None if speaker_pattern is None else _speaker_expression(speaker_pattern)
-    matched = expression is None
+    speakers = None if speaker_pattern is None else SpeakerPattern(speaker_pattern)
+    labels = None if label_pattern is None else LabelPattern(label_pattern, label_codes)
+    if labels is None and label_codes is not None:
+        raise DatasetError("--label-codes requires --label-pattern, which reads the codes")
+    matched = {"--speaker-pattern": speakers is None, "--label-pattern": labels is None}
     for root, corpus in zip(roots, _corpus_names(roots)):
         if not root.exists():
             raise DatasetError(f"{root}: folder or manifest not found")
@@ -71,19 +87,31 @@ def find_clips(roots: list[Path], speaker_pattern: str | None = None) -> list[Cl
         if os.path.lexists(manifest):
             root_clips = read_manifest(manifest, corpus)
         else:
-            root_clips = [_clip_from_path(file, root, corpus) for file in audio_files(root)]
-        if expression is not None:
+            files = audio_files(root)
+            codes = {} if labels is None else labels.read(files, root)
+            matched["--label-pattern"] |= bool(codes)
+            root_clips = [
+                _clip_from_path(file, root, corpus, codes.get(file)) for file in (codes or files)
+            ]
+        if speakers is not None:
             base = root.parent if root.is_file() else root
-            named = [_with_speaker(clip, base, expression) for clip in root_clips]
-            matched = matched or any(new is not old for new, old in zip(named, root_clips))
+            named = [speakers.apply(clip, base) for clip in root_clips]
+            matched["--speaker-pattern"] |= any(
+                new is not old for new, old in zip(named, root_clips)
+            )
             root_clips = named
         clips.extend(root_clips)
-    if clips and not matched:
-        example = os.path.relpath(clips[0].path, roots[0])
-        raise DatasetError(
-            f"--speaker-pattern {speaker_pattern!r}: matches none of the {len(clips):,} paths "
-            f"below --data, such as {example!r}; its (group) must capture the speaker"
-        )
+    for option, pattern in (
+        ("--label-pattern", label_pattern),
+        ("--speaker-pattern", speaker_pattern),
+    ):
+        if clips and not matched[option]:
+            example = os.path.relpath(clips[0].path, roots[0])
+            raise DatasetError(
+                f"{option} {pattern!r}: matches none of the {len(clips):,} paths "
+                f"below --data, such as {example!r}; its (group) must capture the "
+                + option[2:].partition("-")[0]
+            )
     return _merge_speaker_spellings(clips)
 
 
@@ -114,12 +142,17 @@ def selected(clips: list[Clip], labels: Iterable[str] | None, roots: list[Path])
     if not clips:
         raise DatasetError(
             f"{names}: no audio found; expected {{label}}/*.wav, {{train,test}}/{{label}}/*.wav, "
-            "a corpus with labels in its file names, or a manifest path,label,speaker,split"
+            f"a corpus with labels in its file names, or a manifest; {HEADER_HINT}"
         )
-    if len({clip.label for clip in clips}) < 2:
+    n_labels = len({clip.label for clip in clips})
+    if n_labels < 2:
         raise DatasetError(
-            f"{names}: all {len(clips)} clips have the label {clips[0].label!r}; "
-            "a classifier requires at least two classes"
+            f"{names}: all {len(clips):,} clips have the label {clips[0].label!r}; "
+            f"a classifier requires at least two classes; {examples(clips)}"
+        )
+    if n_labels == len(clips) >= MIN_CLIPS_OF_OWN_LABELS:
+        raise DatasetError(
+            f"{names}: each of the {len(clips):,} clips has a label of its own; {examples(clips)}"
         )
     return clips
 
@@ -141,44 +174,43 @@ def _corpus_names(roots: list[Path]) -> list[str]:
     return list(map(corpus_name, names))
 
 
-def _clip_from_path(file: Path, root: Path, corpus: str) -> Clip:
+def _clip_from_path(
+    file: Path, root: Path, corpus: str, code: tuple[str, str] | None = None
+) -> Clip:
+    """Return a clip with what its path encodes.
+
+    Args:
+        file: The audio file.
+        root: The folder that was given.
+        corpus: Corpus of files that follow no known scheme.
+        code: Code and label that a pattern read from the path.
+    """
     folders = [part.lower() for part in file.relative_to(root).parts[:-1]]
+    scheme, parsed = parse_name(file) or (None, None)
+    if parsed is not None and parsed.n_folders:
+        folders = folders[: -parsed.n_folders]
     split = next((part for part in folders if part in SPLITS), None)
+    if code is not None:
+        speaker = parsed.speaker if parsed else None
+        return Clip(file, code[1], speaker, split, scheme.corpus if scheme else corpus, code[0])
     # The name of a link counts, not that of its target: it is what users see.
     raw_label = Path(os.path.abspath(file.parent)).name
     folder_label = canonical_label(raw_label)
     in_label_folder = not folders or folder_label not in SPLITS
-    for scheme in SCHEMES:
-        parsed = scheme.parse(file.stem)
-        if parsed is not None:
-            label, speaker = parsed
-            # A corpus that was sorted into label folders may have been relabelled on the way.
-            if in_label_folder and (split is not None or folder_label in scheme.labels.values()):
-                return Clip(file, folder_label, speaker, split, scheme.corpus, raw_label)
-            return Clip(file, label, speaker, split, scheme.corpus)
+    if scheme is not None and parsed is not None:
+        # A corpus that was sorted into label folders may have been relabelled on the way.
+        relabelled = in_label_folder and (
+            split is not None or folder_label in scheme.labels.values()
+        )
+        if relabelled and not parsed.n_folders:
+            return Clip(file, folder_label, parsed.speaker, split, scheme.corpus, raw_label)
+        return Clip(file, parsed.label, parsed.speaker, split, scheme.corpus)
     if not in_label_folder:
         raise DatasetError(
             f"{file}: is directly in {raw_label!r}, without a label folder; expected "
-            "{train,test}/{label}/*.wav"
+            "{train,test}/{label}/*.wav, or --label-pattern for labels in the file names"
         )
     return Clip(file, folder_label, None, split, corpus, raw_label)
-
-
-def _speaker_expression(pattern: str) -> re.Pattern[str]:
-    try:
-        expression = re.compile(pattern)
-    except re.error as error:
-        raise DatasetError(f"--speaker-pattern {pattern!r}: {error}") from error
-    if not expression.groups:
-        raise DatasetError(f"--speaker-pattern {pattern!r}: requires a (group) for the speaker")
-    return expression
-
-
-def _with_speaker(clip: Clip, base: Path, expression: re.Pattern[str]) -> Clip:
-    match = expression.search(Path(os.path.relpath(clip.path, base)).as_posix())
-    if match is None or not match[1]:
-        return clip
-    return replace(clip, speaker=f"{clip.corpus}/{normalise_text(match[1])}")
 
 
 def _merge_speaker_spellings(clips: list[Clip]) -> list[Clip]:
@@ -213,6 +245,9 @@ def same_names(clips: Iterable[Clip]) -> list[str]:
     ]
 
 
+_CORPUS_FOLDERS = {folder for scheme in SCHEMES for folder in scheme.folders}
+
+
 def unused_folders(clips: Iterable[Clip]) -> list[str]:
     """Return a note for each known corpus whose folders look like labels but are ignored.
 
@@ -224,7 +259,11 @@ def unused_folders(clips: Iterable[Clip]) -> list[str]:
             continue
         name, speaker = clip.path.parent.name, str(clip.speaker).partition("/")[2].lower()
         # "Actor_07" and "OAF_angry" agree with the file names.
-        agrees = name.lower() in SPLITS or clip.label in name.lower() or speaker in name.lower()
+        agrees = (
+            name.lower() in {*SPLITS, *_CORPUS_FOLDERS}
+            or clip.label in name.lower()
+            or speaker in name.lower()
+        )
         folders[clip.corpus][name] += not agrees
     notes = []
     for corpus, counts in sorted(folders.items()):

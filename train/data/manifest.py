@@ -9,7 +9,10 @@ from edge_runtime.messages import system_reason
 
 from .clip import SPLITS, Clip, DatasetError, canonical_label, corpus_name, normalise_text
 
-HEADER_HINT = "expected the header path,label,speaker,split"
+HEADER_HINT = (
+    "the first line must name the columns: path,label are required; speaker,split,corpus are "
+    "optional"
+)
 MAX_LISTED_LINES = 5  # invalid lines in an error
 
 
@@ -83,8 +86,8 @@ def _read_rows(manifest: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     missing = {"path", "label"}.difference(columns)
     if missing:
         raise DatasetError(
-            f"{manifest}: has no column {', '.join(sorted(missing))}; {HEADER_HINT}, separated by "
-            f"commas; found: {','.join(header)[:200] or 'an empty file'}"
+            f"{manifest}: has no column {', '.join(sorted(missing))}; {HEADER_HINT}, "
+            f"separated by commas; found: {','.join(header)[:200] or 'an empty file'}"
         )
     repeated = sorted({name for name in columns if name and columns.count(name) > 1})
     if repeated:

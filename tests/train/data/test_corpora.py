@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from support.paths import CORPORA
 
 from train.data.clip import DatasetError
 from train.data.corpora import scan, unused_folders
+from train.data.patterns import parse_codes
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -60,12 +62,49 @@ def test_label_folders_without_splits(tmp_path):
         ("cremad/1002_DFA_ANG_XX.ogg", "angry", "cremad/1002"),
         ("cremad/1091_WSI_FEA_MD.wav", "fearful", "cremad/1091"),
         ("cremad/1040_ITH_SAD_X.wav", "sad", "cremad/1040"),
+        ("AudioData/DC/a01.wav", "angry", "savee/DC"),
+        ("AudioData/KL/su15.wav", "surprised", "savee/KL"),
+        ("ALL/JE_sa03.wav", "sad", "savee/JE"),
+        ("EMOVO/f1/gio-f1-b1.wav", "happy", "emovo/f1"),
+        ("EMOVO/m3/rab-m3-n5.wav", "angry", "emovo/m3"),
+        ("ESD/0011/Surprise/0011_001401.wav", "surprised", "esd/0011"),
+        ("ESD/0020/Angry/train/0020_000351.wav", "angry", "esd/0020"),
+        ("ESD/0001/Neutral/evaluation/0001_000001.wav", "neutral", "esd/0001"),
+        ("ShEMO/female/F14A09.wav", "angry", "shemo/F14"),
+        ("ShEMO/male/M02F01.wav", "fearful", "shemo/M02"),
+        ("JL/female1_angry_10a_1.wav", "angry", "jl/female1"),
+        ("JL/male2_encouraging_4b_2.wav", "encouraging", "jl/male2"),
+        ("SUBESCO/F_02_MONIKA_S_1_NEUTRAL_5.wav", "neutral", "subesco/F_02"),
+        ("AESDD/anger/a03 (4).wav", "angry", "aesdd/4"),
+        ("AESDD/sadness/s20 (1)b.wav", "sad", "aesdd/1"),
+        ("MESD/Anger_C_A_abajo.wav", "angry", "mesd/C"),
+        ("MESD/Happiness_F_B_cumpleaños.wav", "happy", "mesd/F"),
+        ("CaFE/Colère/Faible/01-C-1-1.wav", "angry", "cafe/01"),
+        ("CaFE/Neutre/12-N-1-6.wav", "neutral", "cafe/12"),
     ],
 )
 def test_file_names_of_known_corpora(tmp_path, name, label, speaker):
     touch(tmp_path, name, "other/x.wav")
     clip = next(clip for clip in scan([tmp_path]) if clip.path.name == Path(name).name)
     assert (clip.label, clip.speaker, clip.corpus) == (label, speaker, speaker.split("/")[0])
+
+
+def test_split_of_esd_is_not_used(tmp_path):
+    root = touch(tmp_path, "0011/Sad/train/0011_001051.wav", "0011/Happy/test/0011_000701.wav")
+    assert {clip.split for clip in scan([root])} == {None}
+    inside = touch(tmp_path / "x", "train/DC/a01.wav", "test/KL/sa02.wav")
+    assert {(c.label, c.split) for c in scan([inside])} == {("angry", "train"), ("sad", "test")}
+
+
+def test_folders_of_downloaded_corpora_are_not_noted(tmp_path):
+    root = touch(
+        tmp_path,
+        *("female/F14A09.wav", "male/M02F01.wav"),
+        *("Colère/Faible/01-C-1-1.wav", "Joie/Fort/02-J-2-1.wav", "Neutre/02-N-1-1.wav"),
+        *("f1/gio-f1-b1.wav", "m3/rab-m3-n5.wav"),
+        *("0011/Sad/train/0011_001051.wav", "0011/Happy/evaluation/0011_000701.wav"),
+    )
+    assert unused_folders(scan([root])) == []
 
 
 def test_similar_file_name_is_no_known_corpus(tmp_path):
@@ -137,7 +176,7 @@ def test_manifest_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("file,label\na.wav,sad\n", "has no column path"),
+        ("file,label\na.wav,sad\n", "has no column path; .*path,label are required; speaker,split"),
         ("path,label\na.wav,\n", "line 2: path or label is empty"),
         ("path,label,split\na.wav,sad,dev\n", "line 2: split='dev' must be train, val, test"),
         ("", "has no column label, path"),
@@ -182,6 +221,61 @@ def test_speaker_pattern_sets_the_speaker(tmp_path):
         scan([root], speaker_pattern=r"xx(\d+)")
     clips = scan([root], speaker_pattern=r"([a-z]+)-\d")
     assert [clip.speaker for clip in clips] == [None, "calls/ben", "calls/anna"]
+
+
+CODED = ("b/x_ANG_1.wav", "a/x_ANG_2.wav", "b/x_HAP_1.wav", "a/x_DIS_1.wav")
+
+
+def test_label_pattern_reads_labels_and_codes(tmp_path):
+    root = touch(tmp_path / "mine", *CODED)
+    pattern = r"_([A-Z]+)_"
+    assert {clip.label for clip in scan([root], label_pattern=pattern)} == {"ang", "hap", "dis"}
+    codes = {"ANG": "Anger", "HAP": "happy", "DIS": ""}
+    clips = scan([root], label_pattern=pattern, label_codes=codes, speaker_pattern="^(.)/")
+    assert [(c.label, c.raw_label, c.speaker) for c in clips] == [
+        ("angry", "ANG", "mine/a"),
+        ("angry", "ANG", "mine/b"),
+        ("happy", "HAP", "mine/b"),
+    ]
+    with pytest.raises(DatasetError, match=r"no label for DIS \(1 clips\), HAP \(1 clips\); add"):
+        scan([root], label_pattern=pattern, label_codes={"ANG": "angry"})
+    with pytest.raises(DatasetError, match="--label-codes requires --label-pattern"):
+        scan([root], label_codes=codes)
+
+
+def test_label_pattern_must_match_all_or_no_path_of_a_folder(tmp_path):
+    root = touch(tmp_path / "mine", *CODED)
+    known = touch(tmp_path / "known", "03a01Wa.wav", "03a01Fa.wav")
+    assert len(scan([root, known], label_pattern="_([A-Z]+)_")) == 6
+    with pytest.raises(DatasetError, match="'_.xx._': matches none of the 4 paths.*the label"):
+        scan([root], label_pattern="_(xx)_")
+    with pytest.raises(DatasetError, match=r"does not match 3 of the 4 paths below .*mine, such"):
+        scan([root], label_pattern="(DIS)")
+    for pattern, message in (("_DIS_", "requires a .group."), ("(", "unterminated")):
+        with pytest.raises(DatasetError, match=message):
+            scan([root], label_pattern=pattern)
+
+
+@pytest.mark.parametrize("text", ["ANG", "=angry", "A=x,A=y", ","])
+def test_invalid_codes_are_refused(text):
+    with pytest.raises(DatasetError, match="--label-codes"):
+        parse_codes(text)
+
+
+def test_wrong_labels_show_five_names_and_a_pattern(tmp_path):
+    names = [f"{k}_IT_{code}.wav" for k in range(6) for code in ("ANG", "HAP")]
+    root = touch(tmp_path / "mine", *names)
+    with pytest.raises(DatasetError, match="all 12 clips have the label 'mine'") as caught:
+        scan([root])
+    message = str(caught.value)
+    assert message.count("gives 'mine' (speaker unknown)") == 5
+    pattern = re.search("--label-pattern '(.*?)' .ANG, HAP. and", message)[1]
+    assert {clip.label for clip in scan([root], label_pattern=pattern)} == {"ang", "hap"}
+    own = touch(tmp_path / "own", *(f"{k}/{k}.wav" for k in range(10)))
+    with pytest.raises(
+        DatasetError, match="each of the 10 clips has a label of its own; read from"
+    ):
+        scan([own])
 
 
 def test_no_audio_or_one_class_is_an_error(tmp_path):
