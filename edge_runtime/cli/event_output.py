@@ -10,8 +10,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from .output import confidence_of, rounded
-from .terminal import LabelColours, bar, can_hold, clock, percentages
+from .output import arousal_of, confidence_of, rounded
+from .terminal import LabelColours, arousal_text, bar, can_hold, clock, percentages
 
 if TYPE_CHECKING:
     from ..inference.prediction import Prediction
@@ -70,6 +70,7 @@ class JsonEventWriter:
             row["label"] = event.prediction.label
             row["confidence"] = confidence_of(event.prediction)
             row["probabilities"] = rounded(event.prediction.probabilities)
+            row["arousal"] = arousal_of(event.prediction)
         print(json.dumps(row, ensure_ascii=False), flush=True)
 
     def show_level(self, seconds: float, level: float) -> None:
@@ -108,7 +109,8 @@ class TextEventWriter:
         if not shown:
             return
         label, shares = event.prediction.label, percentages(event.prediction.probabilities)
-        self._print(f"{period}  {self._colour(f'{label:<9}', label)}  ({shares})")
+        arousal = arousal_text(event.prediction.arousal)
+        self._print(f"{period}  {self._colour(f'{label:<9}', label)}  ({shares}){arousal}")
 
     def show_level(self, seconds: float, level: float) -> None:
         """Redraw the live line, at most every `REDRAW_SECONDS`."""
@@ -121,7 +123,8 @@ class TextEventWriter:
         if self._current is not None:
             label = f"{self._current.label:<9}"
             confidence = bar(self._current.confidence, METER_WIDTH, sys.stdout)
-            tail = f" {confidence}  {percentages(self._current.probabilities)}"
+            shares = percentages(self._current.probabilities)
+            tail = f" {confidence}  {shares}{arousal_text(self._current.arousal)}"
         room = shutil.get_terminal_size().columns - 1  # a full line would wrap
         head = head[:room]
         label = label[: room - len(head)]

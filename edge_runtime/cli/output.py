@@ -217,6 +217,11 @@ def confidence_of(result: Prediction | Segment) -> float | None:
     return round(result.confidence, 6) if result.label in result.probabilities else None
 
 
+def arousal_of(result: Prediction | Segment) -> float | None:
+    """Return the arousal with six decimals, or None if there is none."""
+    return None if result.arousal is None else round(result.arousal, 6)
+
+
 def csv_row(values: list[Any]) -> str:
     """Return a line of CSV with its line break."""
     line = io.StringIO()

@@ -1,4 +1,4 @@
-"""A picture of a recording: waveform, MFCC, and the probabilities over time."""
+"""A picture of a recording: waveform, MFCC, probabilities and arousal over time."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Sheet:
         self._cepstra.add(self._mfcc.push(samples))
 
     def add_step(self, step: Segment) -> None:
-        """Add a step of the timeline, for the probabilities."""
+        """Add a step of the timeline, for the probabilities and the arousal."""
         self._steps.append(step)
 
     def add(self, segment: Segment) -> None:
@@ -90,8 +90,15 @@ class Sheet:
     def _draw(self, plt: Any, path: Path) -> None:
         self._cepstra.add(self._mfcc.flush())
         seconds = self._n_samples / self._rate
-        figure, (wave, mfcc, lines) = plt.subplots(
-            3, 1, figsize=(11, 6.5), sharex=True, height_ratios=(2, 2, 3), layout="constrained"
+        has_arousal = any(step.arousal is not None for step in self._steps)
+        ratios = (2, 2, 3, 1) if has_arousal else (2, 2, 3)
+        figure, (wave, mfcc, lines, *more) = plt.subplots(
+            len(ratios),
+            1,
+            figsize=(11, 7.5 if has_arousal else 6.5),
+            sharex=True,
+            height_ratios=ratios,
+            layout="constrained",
         )
         colour_of = colours(self._labels)
         low, high = self._envelope.table().T
@@ -127,14 +134,21 @@ class Sheet:
             lines.fill_between([], [], alpha=0.18, color="#999999", label=UNCERTAIN)
         if all(segment.label == NO_SPEECH for segment in self._segments):
             lines.text(0.5, 0.5, NO_SPEECH, transform=lines.transAxes, ha="center", va="center")
-        lines.set(ylabel="probability", ylim=(0, 1.02), xlim=(0, seconds), xlabel="seconds")
+        lines.set(ylabel="probability", ylim=(0, 1.02), xlim=(0, seconds))
+        if has_arousal:
+            more[0].plot(*self.arousal_line(), color="#555555", linewidth=1.6)
+            more[0].axhline(0.5, color="#aaaaaa", linewidth=0.8, linestyle=":")
+            more[0].set(ylabel="arousal", ylim=(0, 1.02))
+        last = more[0] if has_arousal else lines
+        last.set_xlabel("seconds")
         if seconds > MAX_AXIS_SECONDS:
             step = next((s for s in TICK_SECONDS if seconds / s <= MAX_TICKS), TICK_SECONDS[-1])
             ticks = np.arange(0, seconds, step)
             names = [clock(tick).partition(".")[0] for tick in ticks]
-            lines.set_xticks(ticks, names)
-            lines.set_xlabel("minutes:seconds" if seconds < 3600 else "hours:minutes:seconds")
-        lines.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=6, frameon=False)
+            last.set_xticks(ticks, names)
+            last.set_xlabel("minutes:seconds" if seconds < 3600 else "hours:minutes:seconds")
+        below = -0.02 if has_arousal else -0.18  # of the numbers and the name of the axis
+        lines.legend(loc="upper center", bbox_to_anchor=(0.5, below), ncols=6, frameon=False)
         with atomic_replace(path) as temporary:
             figure.savefig(temporary, format=path.suffix.lower()[1:], dpi=110)
         plt.close(figure)
@@ -146,10 +160,17 @@ class Sheet:
             Times and probabilities `(n,)`. NaN during pauses breaks the line. Long recordings are
             averaged to `MAX_DRAWN_STEPS` steps.
         """
+        return self._line(np.array([step.probabilities[label] for step in self._steps]))
+
+    def arousal_line(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the line of the arousal, as `probability_line` does."""
+        steps = self._steps
+        return self._line(np.array([0.0 if s.arousal is None else s.arousal for s in steps]))
+
+    def _line(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         starts = np.array([step.start for step in self._steps])
         ends = np.array([step.end for step in self._steps])
         is_speech = np.array([step.label != NO_SPEECH for step in self._steps])
-        values = np.array([step.probabilities[label] for step in self._steps])
         if len(values) > MAX_DRAWN_STEPS:
             n = MAX_DRAWN_STEPS
             edges = np.linspace(0, ends[-1], n + 1)

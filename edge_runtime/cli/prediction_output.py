@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ..inference.prediction import NO_SPEECH, UNCERTAIN
 from ..messages import printable
-from .output import JsonList, OutputFormat, Writer, confidence_of, csv_row, rounded
-from .terminal import bold, dim, percentages
+from .output import JsonList, OutputFormat, Writer, arousal_of, confidence_of, csv_row, rounded
+from .terminal import arousal_text, bold, dim, percentages
 
 if TYPE_CHECKING:
     from ..inference.prediction import Prediction
@@ -63,7 +63,8 @@ class TextWriter(PredictionWriter):
         head = f"{printable(name) + ':':<{self._width + 1}} "
         if prediction.label == NO_SPEECH:  # probabilities mean nothing without speech
             return f"{head}{label.rstrip()}\n"
-        return f"{head}{label}  ({percentages(prediction.probabilities)})\n"
+        shares = percentages(prediction.probabilities)
+        return f"{head}{label}  ({shares}){arousal_text(prediction.arousal)}\n"
 
 
 class JsonLinesWriter(PredictionWriter):
@@ -100,11 +101,12 @@ class CsvWriter(PredictionWriter):
     """
 
     def __init__(self, file: TextIO, labels: tuple[str, ...]) -> None:
-        super().__init__(file, csv_row(["file", "label", "confidence", *labels]))
+        super().__init__(file, csv_row(["file", "label", "confidence", *labels, "arousal"]))
 
     def _text(self, name: str, prediction: Prediction) -> str:
         probabilities = rounded(prediction.probabilities).values()
-        return csv_row([name, prediction.label, confidence_of(prediction), *probabilities])
+        confidence, arousal = confidence_of(prediction), arousal_of(prediction)
+        return csv_row([name, prediction.label, confidence, *probabilities, arousal])
 
 
 def prediction_writer(
@@ -137,4 +139,5 @@ def _as_row(name: str, prediction: Prediction) -> dict[str, Any]:
         "label": prediction.label,
         "confidence": confidence_of(prediction),
         "probabilities": rounded(prediction.probabilities),
+        "arousal": arousal_of(prediction),
     }

@@ -134,6 +134,16 @@ def percentages(probabilities: dict[str, float]) -> str:
     return "  ".join(f"{label} {100 * p:3.0f}%" for label, p in probabilities.items())
 
 
+def arousal_text(arousal: float | None) -> str:
+    """Return the arousal in percent, after two spaces; empty for None.
+
+    Example:
+        >>> arousal_text(0.824)
+        '  arousal  82%'
+    """
+    return "" if arousal is None else f"  arousal {100 * arousal:3.0f}%"
+
+
 def clock(seconds: float) -> str:
     """Return a time as minutes and seconds with one decimal; hours only if needed.
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 from ..inference.prediction import NO_SPEECH
 from ..messages import printable
 from ..streaming.segments import LabelDurations
-from .output import JsonList, OutputFormat, Writer, confidence_of, csv_row, rounded
-from .terminal import LabelColours, bar, clock, columns, is_terminal, wrap_hanging
+from .output import JsonList, OutputFormat, Writer, arousal_of, confidence_of, csv_row, rounded
+from .terminal import LabelColours, arousal_text, bar, clock, columns, is_terminal, wrap_hanging
 
 if TYPE_CHECKING:
     from ..streaming.segments import Segment
 
-# Characters of a bar for probability 1, and of the rest of its line.
-BAR_WIDTH, TEXT_WIDTH = 20, 41
+# Characters of a bar for probability 1, of the rest of its line, and of the arousal after it.
+BAR_WIDTH, TEXT_WIDTH, AROUSAL_WIDTH = 20, 41, 14
 
 VTT_HEADER = "WEBVTT\n"
 
@@ -59,12 +59,15 @@ class TextTimelineWriter(TimelineWriter):
     Args:
         file: The text file.
         labels: Labels of the model.
+        has_arousal: True if the segments of speech have an arousal, for which there must be room.
     """
 
-    def __init__(self, file: TextIO, labels: tuple[str, ...]) -> None:
+    def __init__(self, file: TextIO, labels: tuple[str, ...], *, has_arousal: bool = False) -> None:
         super().__init__(file)
         self._colour = LabelColours(labels, file)
         room = columns(file) - TEXT_WIDTH if self.on_terminal else BAR_WIDTH
+        if has_arousal and self.on_terminal:
+            room -= AROUSAL_WIDTH
         self._bar_width = max(1, min(BAR_WIDTH, room))
         self._durations = LabelDurations()
 
@@ -79,13 +82,16 @@ class TextTimelineWriter(TimelineWriter):
         self._durations.add(segment)
         times = f"  {clock(segment.start):>9}  {clock(segment.end):>9}"
         if confidence_of(segment) is None:
-            self._write(f"{times}  {'':{self._bar_width}}  {segment.label}\n")
+            # The confidence is missing, so that the arousal stays in its column.
+            label = f"{segment.label:<15}" if segment.arousal is not None else segment.label
+            arousal = arousal_text(segment.arousal)
+            self._write(f"{times}  {'':{self._bar_width}}  {label}{arousal}\n")
             return
         confidence = bar(segment.confidence, self._bar_width, self._file)
         self._write(
             f"{times}  {self._colour(confidence, segment.label)}  "
             f"{self._colour(f'{segment.label:<10}', segment.label)} "
-            f"{100 * segment.confidence:3.0f}%\n"
+            f"{100 * segment.confidence:3.0f}%{arousal_text(segment.arousal)}\n"
         )
 
     def end(self, complete: bool = True) -> None:
@@ -155,13 +161,14 @@ class CsvTimelineWriter(TimelineWriter):
     """
 
     def __init__(self, file: TextIO, labels: tuple[str, ...]) -> None:
-        super().__init__(file, csv_row(["file", "start", "end", "label", "confidence", *labels]))
+        header = ["file", "start", "end", "label", "confidence", *labels, "arousal"]
+        super().__init__(file, csv_row(header))
 
     def add(self, segment: Segment) -> None:
         """Write the row of a segment."""
         row = _as_row(segment)
-        probabilities = row.pop("probabilities").values()
-        self._write(csv_row([self._name, *row.values(), *probabilities]))
+        arousal, probabilities = row.pop("arousal"), row.pop("probabilities").values()
+        self._write(csv_row([self._name, *row.values(), *probabilities, arousal]))
 
 
 class AudacityWriter(TimelineWriter):
@@ -208,16 +215,19 @@ WRITERS: dict[OutputFormat, Callable[[TextIO], TimelineWriter]] = {
 }
 
 
-def timeline_writer(format: OutputFormat, file: TextIO, labels: tuple[str, ...]) -> TimelineWriter:
+def timeline_writer(
+    format: OutputFormat, file: TextIO, labels: tuple[str, ...], *, has_arousal: bool = False
+) -> TimelineWriter:
     """Return the writer of a format.
 
     Args:
         format: Any format.
         file: The text file.
         labels: Labels of the model.
+        has_arousal: True if the model predicts the arousal.
     """
     if format is OutputFormat.text:
-        return TextTimelineWriter(file, labels)
+        return TextTimelineWriter(file, labels, has_arousal=has_arousal)
     if format is OutputFormat.csv:
         return CsvTimelineWriter(file, labels)
     return WRITERS[format](file)
@@ -275,4 +285,5 @@ def _as_row(segment: Segment) -> dict[str, Any]:
         "label": segment.label,
         "confidence": confidence_of(segment),
         "probabilities": rounded(segment.probabilities),
+        "arousal": arousal_of(segment),
     }

@@ -28,6 +28,8 @@ class Segment:
             largest probability if `label` is not an emotion.
         probabilities: Mean probability of each label of the model over the segment; they sum to 1.
             Without speech they are equal.
+        arousal: Mean of `Prediction.arousal` over the segment. None without speech, or if the model
+            does not predict it.
 
     Example:
         >>> from edge_runtime import EmotionModel
@@ -41,6 +43,7 @@ class Segment:
     label: str
     confidence: float
     probabilities: dict[str, float]
+    arousal: float | None = None
 
 
 class SegmentMerger:
@@ -113,7 +116,10 @@ def _merged(a: Segment, b: Segment) -> Segment:
         name: (1 - share) * p + share * b.probabilities[name] for name, p in a.probabilities.items()
     }
     confidence = (1 - share) * a.confidence + share * b.confidence
-    return Segment(a.start, b.end, a.label, confidence, probabilities)
+    arousal = None
+    if a.arousal is not None and b.arousal is not None:
+        arousal = (1 - share) * a.arousal + share * b.arousal
+    return Segment(a.start, b.end, a.label, confidence, probabilities, arousal)
 
 
 class LabelDurations:

@@ -206,7 +206,12 @@ class TimelineStream:
         for begin, stop, sound in zip(times, times[1:], part_is_sound):
             if sound and prediction is not None:
                 yield Segment(
-                    begin, stop, prediction.label, prediction.confidence, prediction.probabilities
+                    begin,
+                    stop,
+                    prediction.label,
+                    prediction.confidence,
+                    prediction.probabilities,
+                    prediction.arousal,
                 )
             else:
                 confidence = 1 / len(self._uniform)

@@ -32,6 +32,7 @@ def test_json_has_events_with_or_without_updates(capsys, updates):
     ]
     assert rows[0]["probabilities"] == PREDICTION.probabilities
     assert rows[0]["label"] == "sad" and rows[0]["confidence"] == 0.8
+    assert rows[0]["arousal"] is None
     assert rows[-1] == {"event": "overrun", "start": 4.0, "end": 4.25, "seconds": 0.25}
 
 
@@ -44,6 +45,16 @@ def test_text_has_ends_and_losses(capsys):
     first, second = capsys.readouterr().out.splitlines()
     assert "0:03.0  sad" in first and "sad  80%" in first
     assert "0.25 s of audio were lost" in second
+
+
+def test_arousal_follows_the_probabilities(capsys):
+    prediction = Prediction("uncertain", 0.5, {"angry": 0.5, "sad": 0.5}, arousal=0.9)
+    event = ListenEvent("end", 1.0, 3.0, prediction)
+    JsonEventWriter(True).add(event)
+    TextEventWriter(("angry", "sad")).add(event)
+    line, text = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["arousal"] == 0.9
+    assert text.endswith("(angry  50%  sad  50%)  arousal  90%")
 
 
 def test_terminal_without_unicode_gets_ascii(monkeypatch):

@@ -78,6 +78,19 @@ def test_long_recording_has_axis_in_minutes(model, voice_clips, tmp_path):
     assert all(f"<!-- {time} -->" in text for time in ("0:00", "0:30", "2:30", "minutes:seconds"))
 
 
+def test_arousal_has_a_panel(model, voice_clips, tmp_path):
+    sheet = Sheet(model, 16_000, "a recording")
+    sheet.push(voice_clips[0])
+    shares = dict.fromkeys(model.labels, 0.25)
+    sheet.add_step(Segment(0.0, 1.0, model.labels[0], 0.7, shares, 0.75))
+    sheet.add_step(Segment(1.0, 2.0, NO_SPEECH, 0.25, shares))
+    sheet.save(tmp_path / "a.svg")
+    assert "<!-- arousal -->" in (tmp_path / "a.svg").read_text()
+    times, arousal = sheet.arousal_line()
+    assert times.tolist() == [0.0, 1.0, 1.0, 2.0]
+    np.testing.assert_equal(arousal, [0.75, 0.75, np.nan, np.nan])
+
+
 def test_silence_is_labelled_no_speech(model, tmp_path):
     sheet_of(model, np.zeros(32_000, np.float32)).save(tmp_path / "a.svg")
     assert "<!-- no speech -->" in (tmp_path / "a.svg").read_text()

@@ -51,14 +51,15 @@ def test_json_and_jsonl_preserve_names(encoding):
         "label": "low",
         "confidence": 0.75,
         "probabilities": {"low": 0.75, "high": 0.25},
+        "arousal": None,
     }
 
 
 def test_csv_preserves_names():
     rows = list(csv.reader(io.StringIO(written(OutputFormat.csv, "utf-8").decode(), newline="")))
-    assert rows[0] == ["file", "label", "confidence", "low", "high"]
+    assert rows[0] == ["file", "label", "confidence", "low", "high", "arousal"]
     assert [row[0] for row in rows[1:]] == [name.replace("\udcff", "\\udcff") for name in NAMES]
-    assert all(row[1:] == ["low", "0.75", "0.75", "0.25"] for row in rows[1:])
+    assert all(row[1:] == ["low", "0.75", "0.75", "0.25", ""] for row in rows[1:])
 
 
 @pytest.mark.parametrize("label", ["uncertain", "no speech"])
@@ -74,8 +75,33 @@ def test_confidence_is_null_without_emotion(label):
         "label": label,
         "confidence": None,
         "probabilities": PREDICTION.probabilities,
+        "arousal": None,
     }
-    assert row == f"a.wav,{label},,0.75,0.25"
+    assert row == f"a.wav,{label},,0.75,0.25,"
+
+
+@pytest.mark.parametrize(
+    ("label", "text"),
+    [
+        ("low", "a.wav: low  (low  75%  high  25%)  arousal  82%"),
+        ("uncertain", "a.wav: uncertain  (low  75%  high  25%)  arousal  82%"),
+        ("no speech", "a.wav: no speech"),
+    ],
+)
+def test_arousal_is_in_every_format(label, text):
+    prediction = Prediction(label, 0.75, PREDICTION.probabilities, 0.8212345678)
+    files = {}
+    for format in (OutputFormat.text, OutputFormat.json, OutputFormat.jsonl, OutputFormat.csv):
+        files[format.value] = io.StringIO()
+        writer = prediction_writer(format, files[format.value], ("low", "high"))
+        writer.add("a.wav", prediction)
+        writer.close()
+    written_text = {name: file.getvalue() for name, file in files.items()}
+    assert written_text["text"] == text + "\n"
+    assert json.loads(written_text["json"])[0]["arousal"] == 0.821235
+    assert json.loads(written_text["jsonl"])["arousal"] == 0.821235
+    header, row = csv.reader(written_text["csv"].splitlines())
+    assert dict(zip(header, row))["arousal"] == "0.821235"
 
 
 def test_json_equals_dumped_list():

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
 from edge_runtime.cli.output import OutputFormat
 from edge_runtime.cli.timeline_output import timeline_writer
-from edge_runtime.inference.prediction import NO_SPEECH
+from edge_runtime.inference.prediction import NO_SPEECH, UNCERTAIN
 from edge_runtime.streaming.segments import Segment
 
 LABELS = ("happy", "sad")
@@ -65,6 +67,40 @@ def test_json_for_any_number_of_recordings(names):
     assert [row["file"] for row in rows] == list(names)
     ascii_only = written(Terminal("latin-1"), OutputFormat.json, names)
     assert ascii_only.isascii() and json.loads(ascii_only) == rows
+
+
+SEGMENTS = [
+    replace(SAD, arousal=0.25),
+    Segment(3663.0, 3664.0, UNCERTAIN, 0.5, {"happy": 0.5, "sad": 0.5}, 0.5),
+    PAUSE,
+]
+
+
+def test_arousal_is_in_text_json_and_csv(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+    written_text = {}
+    for format in OutputFormat:
+        file = Terminal()
+        out = timeline_writer(format, file, LABELS, has_arousal=True)
+        out.begin("a.wav")
+        for segment in SEGMENTS:
+            out.add(segment)
+        out.end()
+        out.close()
+        written_text[format] = file.getvalue()
+    _, sad, uncertain, pause, *_ = written_text[OutputFormat.text].splitlines()
+    assert sad.endswith("sad         75%  arousal  25%") and len(sad) <= 80
+    assert uncertain.index("arousal  50%") == sad.index("arousal  25%")
+    assert pause.endswith("no speech")
+    (recording,) = json.loads(written_text[OutputFormat.json])
+    assert [segment["arousal"] for segment in recording["segments"]] == [0.25, 0.5, None]
+    lines = written_text[OutputFormat.jsonl].splitlines()
+    assert [json.loads(line)["arousal"] for line in lines] == [0.25, 0.5, None]
+    rows = list(csv.DictReader(written_text[OutputFormat.csv].splitlines()))
+    assert [row["arousal"] for row in rows] == ["0.25", "0.5", ""]
+    for format in (OutputFormat.srt, OutputFormat.vtt, OutputFormat.audacity):
+        assert "arousal" not in written_text[format]
 
 
 @pytest.mark.parametrize("width", [30, 44, 60, 61, 200])
