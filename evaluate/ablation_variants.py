@@ -77,8 +77,10 @@ SPEAKER_VARIANTS: dict[str, Recipe] = {
     "baseline recipe": BASELINE.with_settings(["epochs=60"]),
 }
 
-# The recipe of the bundled model, as a single network.
-CROSS_CORPUS = CORPORA.with_settings(["ensemble_size=1", "epochs=60", "frame_stack=2"])
+# The recipe of the bundled model, as a single network without clip statistics.
+CROSS_CORPUS = replace(CORPORA, statistics=None).with_settings(
+    ["ensemble_size=1", "epochs=60", "frame_stack=2"]
+)
 UNSHUFFLED = CROSS_CORPUS.with_settings(["segment_shuffle=0"])
 
 CORPUS_VARIANTS: dict[str, Recipe] = {

@@ -41,10 +41,14 @@ def bundle_export(run: Path, out: Path) -> None:
         run: The run folder.
         out: Folder of the exported files.
     """
+    bundled_waveform = BUNDLED_MODEL.with_name("edge_ser.waveform.onnx")
+    waveform = [(out / WAVEFORM, bundled_waveform)] if (out / WAVEFORM).exists() else []
+    if not waveform:
+        bundled_waveform.unlink(missing_ok=True)  # of another model
     for source, target in (
+        *waveform,
         (out / INT8, BUNDLED_MODEL),
         (out / CARD, BUNDLED_MODEL.with_name(CARD)),
-        (out / WAVEFORM, BUNDLED_MODEL.with_name("edge_ser.waveform.onnx")),
         (run / "report.json", REPORTS / f"{TRAINING_REPORT}.json"),
         *((run / name, REPORTS / copy) for name, copy in FIGURES.items()),
     ):

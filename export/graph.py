@@ -12,6 +12,7 @@ import torch
 from onnx import helper, numpy_helper
 from torch import nn
 
+from edge_runtime import ConfigError
 from edge_runtime.inference.card import METADATA_KEY, ModelCard
 from edge_runtime.inference.checksum import add_checksum
 from edge_runtime.inference.onnx_session import OUTPUTS
@@ -26,17 +27,24 @@ OPSET = 17
 # Smaller weights stay in float32: quantization would not make the file smaller.
 MIN_QUANTIZED_SIZE = 512
 
+BRANCH = "branch"  # part of the names of the weights of `StatisticsBranch`
+
 
 class _Deployed(nn.Module):
-    """The network with a softmax at the calibrated temperature."""
+    """The network with a softmax at the calibrated temperature.
+
+    The last three inputs are those of a network with statistics.
+    """
 
     def __init__(self, network: EmotionLSTM, temperature: float) -> None:
         super().__init__()
         self.network, self.temperature = network, temperature
 
-    def forward(self, mfcc: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def forward(
+        self, mfcc: torch.Tensor, state: torch.Tensor, *statistics: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
         state = self.network.advance(mfcc, state)
-        logits, speech, embedding = self.network.outputs(state)
+        logits, speech, embedding = self.network.outputs(state, *statistics)
         probabilities = torch.softmax(logits / self.temperature, dim=-1)
         return logits, probabilities, torch.sigmoid(speech), embedding, state
 
@@ -45,9 +53,15 @@ def export_fp32(network: EmotionLSTM, card: ModelCard, path: Path) -> None:
     """Write a graph that serves both whole clips and streams.
 
     Inputs are `mfcc (batch, time, n_mfcc)` and `state (batch, state_size)`, zeros before the first
-    frame. Outputs, over all frames since the state was zero, are `logits` and `probabilities
-    (batch, n_classes)`, the probability of `speech (batch, 1)`, the `embedding (batch,
-    n_embedding)`, and `new_state (batch, state_size)` to pass with the next frames.
+    frame. A network with statistics also has `statistics (batch, n_statistics)` of the clip so far,
+    where NaN counts as the mean, `speaker (batch, n_statistics)`, the mean of the standardised
+    statistics of the speaker, and `speaker_weight (batch, 1)`, 0 for an unknown speaker and 1 for
+    a known one.
+
+    Outputs, over all frames since the state was zero, are `logits` and `probabilities (batch,
+    n_classes)`, the probability of `speech (batch, 1)`, the `embedding (batch, n_embedding)`, which
+    ends with the standardised statistics, and `new_state (batch, state_size)` to pass with the next
+    frames.
 
     Args:
         network: The trained network.
@@ -55,11 +69,16 @@ def export_fp32(network: EmotionLSTM, card: ModelCard, path: Path) -> None:
         path: The file to write.
     """
     deployed = _Deployed(network, card.temperature)
-    example = torch.zeros(1, 8, network.config.n_mfcc), network.initial_state(1)
+    config = network.config
+    example = {"mfcc": torch.zeros(1, 8, config.n_mfcc), "state": network.initial_state(1)}
+    if config.n_statistics:
+        example["statistics"] = torch.zeros(1, config.n_statistics)
+        example["speaker"] = torch.zeros(1, config.n_statistics)
+        example["speaker_weight"] = torch.zeros(1, 1)
     outputs = list(OUTPUTS)
-    dynamic = {name: {0: "batch"} for name in ("state", *outputs)}
+    dynamic = {name: {0: "batch"} for name in (*example, *outputs)}
     dynamic["mfcc"] = {0: "batch", 1: "time"}
-    _export(deployed, example, ["mfcc", "state"], outputs, dynamic, card, path)
+    _export(deployed, tuple(example.values()), list(example), outputs, dynamic, card, path)
 
 
 def _export(
@@ -103,8 +122,10 @@ def export_waveform(network: EmotionLSTM, card: ModelCard, path: Path) -> None:
         path: The file to write.
 
     Raises:
-        ConfigError: If the graph does not support the front end.
+        ConfigError: If the graph does not support the front end or the network.
     """
+    if network.config.n_statistics:
+        raise ConfigError("the waveform graph does not support networks with statistics yet")
     outputs = ["logits", "probabilities", "speech", "mfcc"]
     dynamic = {name: {0: "batch"} for name in outputs}
     dynamic["mfcc"] = {0: "batch", 1: "n_frames"}
@@ -182,8 +203,12 @@ def _weight_axes(graph: onnx.GraphProto) -> dict[str, int]:
             axes[node.input[1]] = 0 if transposed else 1
         elif node.op_type == "MatMul":  # (inputs, outputs)
             axes[node.input[1]] = 1
-    # The constants of the front end stay in float32.
-    return {name: axis for name, axis in axes.items() if name not in FRONT_END}
+    # The constants of the front end stay in float32, and so does the branch of the statistics.
+    return {
+        name: axis
+        for name, axis in axes.items()
+        if name not in FRONT_END and BRANCH not in name.split(".")
+    }
 
 
 def _write(model: onnx.ModelProto, card: ModelCard, path: Path) -> None:

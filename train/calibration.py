@@ -15,7 +15,9 @@ from .markdown import markdown_table
 N_BINS = 15
 
 
-def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
+def fit_temperature(
+    logits: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
+) -> float:
     """Return the T > 0 that maximises the likelihood of softmax(logits / T) on held-out clips.
 
     Guo et al. 2017, "On Calibration of Modern Neural Networks", https://arxiv.org/abs/1706.04599
@@ -23,8 +25,11 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     Args:
         logits: `(n_clips, n_classes)`.
         targets: Class indices `(n_clips,)`.
+        weights: Weights of the clips `(n_clips,)`. Default: equal.
     """
-    return _maximum_likelihood(lambda temperature: logits / temperature, targets, 0.2, 10.0)
+    return _maximum_likelihood(
+        lambda temperature: logits / temperature, targets, 0.2, 10.0, weights
+    )
 
 
 def fit_gain(logits: np.ndarray, map_weights: np.ndarray, targets: np.ndarray) -> float:
@@ -43,13 +48,20 @@ def fit_gain(logits: np.ndarray, map_weights: np.ndarray, targets: np.ndarray) -
 
 
 def _maximum_likelihood(
-    logits_at: Callable[[float], np.ndarray], targets: np.ndarray, low: float, high: float
+    logits_at: Callable[[float], np.ndarray],
+    targets: np.ndarray,
+    low: float,
+    high: float,
+    weights: np.ndarray | None = None,
 ) -> float:
     """Return the value between `low` and `high`, above 0, whose logits fit the targets best."""
     rows = np.arange(len(targets))
 
     def loss(log_value: float) -> float:
-        return float(-log_softmax(logits_at(np.exp(log_value)), axis=1)[rows, targets].mean())
+        likelihoods = log_softmax(logits_at(np.exp(log_value)), axis=1)[rows, targets]
+        if weights is None:
+            return float(-likelihoods.mean())
+        return float(-np.average(likelihoods, weights=weights))
 
     bounds = np.log(low), np.log(high)
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))

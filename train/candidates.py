@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from edge_runtime import MfccConfig
 from edge_runtime.features.silence import SilenceConfig
 
@@ -45,17 +43,19 @@ def open_candidates(recipes: Mapping[str, Recipe], spec: DatasetSpec) -> list[Ca
     (name, recipe), *others = recipes.items()
     first = open_dataset(spec, recipe)
     candidates = [Candidate(name, recipe.sized(first), first)]
-    frames = {_front_end(recipe): first.frames}
+    features = {_front_end(recipe): first}
     noises = {_front_end(recipe): first.noises} if recipe.network.speech else {}
     for name, recipe in others:
         front_end = _front_end(recipe)
-        if front_end not in frames:
-            frames[front_end] = _compute_frames(name, recipe, first, spec)
+        if front_end not in features:
+            features[front_end] = _compute_features(name, recipe, first, spec)
         if recipe.network.speech and front_end not in noises:
             noises[front_end] = noise_features(recipe.mfcc_config, recipe.silence, list(spec.noise))
         dataset = replace(
             first,
-            frames=frames[front_end],
+            frames=features[front_end].frames,
+            statistics=features[front_end].statistics,
+            statistic_names=features[front_end].statistic_names,
             mfcc_config=recipe.mfcc_config,
             noises=noises[front_end] if recipe.network.speech else [],
         )
@@ -79,16 +79,20 @@ def dataset_fingerprint(candidates: list[Candidate], indices: Iterable[int]) -> 
     }
 
 
-def _front_end(recipe: Recipe) -> tuple[MfccConfig, SilenceConfig | None]:
-    return recipe.mfcc_config, recipe.silence
+def _front_end(recipe: Recipe) -> tuple[MfccConfig, SilenceConfig | None, bool]:
+    return recipe.mfcc_config, recipe.silence, recipe.statistics is not None
 
 
-def _compute_frames(
-    name: str, recipe: Recipe, first: Dataset, spec: DatasetSpec
-) -> list[np.ndarray]:
-    """Return the features of the clips of `first`, computed by the front end of a recipe."""
+def _compute_features(name: str, recipe: Recipe, first: Dataset, spec: DatasetSpec) -> Dataset:
+    """Return the clips of `first` with the features of the front end of a recipe."""
     try:
-        dataset = load_dataset(first.clips, recipe.mfcc_config, spec.cache, recipe.silence)
+        dataset = load_dataset(
+            first.clips,
+            recipe.mfcc_config,
+            spec.cache,
+            recipe.silence,
+            with_statistics=recipe.statistics is not None,
+        )
     except DatasetError as error:
         raise DatasetError(f"--recipe {name}: {error}") from error
     if dataset.clips != first.clips:
@@ -96,4 +100,4 @@ def _compute_frames(
             f"--recipe {name}: its front end cannot use {len(dataset.unreadable)} of the clips "
             f"({dataset.unreadable[0]}); remove them from the data, or give this recipe first"
         )
-    return dataset.frames
+    return dataset

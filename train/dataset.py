@@ -100,7 +100,14 @@ def load_clips(
         recipe: Its front end computes the features.
         spec: Its cache and noise are used.
     """
-    dataset = load_dataset(clips, recipe.mfcc_config, spec.cache, recipe.silence, trained)
+    dataset = load_dataset(
+        clips,
+        recipe.mfcc_config,
+        spec.cache,
+        recipe.silence,
+        trained,
+        with_statistics=recipe.statistics is not None,
+    )
     dataset.auxiliary = frozenset(trained - answered)
     if recipe.network.speech:
         dataset.noises = noise_features(recipe.mfcc_config, recipe.silence, list(spec.noise))

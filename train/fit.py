@@ -22,6 +22,7 @@ from .data.features import Dataset
 from .distillation import DistillationTargets
 from .files import load_torch, save_torch
 from .fit_config import FitConfig
+from .linear_branch import LinearBranch
 from .loop import EpochLoop
 from .metrics import scores
 from .network import EmotionLSTM
@@ -45,6 +46,10 @@ class FitResult:
         val_clips: Indices of the validation clips of all folds.
         logits: Logits of these clips, `(len(val_clips), n_classes)`.
         speech_logits: Speech logits of these clips, `(len(val_clips),)`.
+        arousal: `ModelCard.arousal` as plain values; see `train.arousal.fit_arousal`.
+        branch: The linear branch of a network with statistics. Its logits are part of `logits`.
+        branch_scores: Scores of the branch on corpora that were left out; see
+            `train.branch_selection`.
     """
 
     network: EmotionLSTM
@@ -55,6 +60,9 @@ class FitResult:
     val_clips: list[int]
     logits: np.ndarray
     speech_logits: np.ndarray
+    arousal: dict[str, Any] | None = None
+    branch: LinearBranch | None = None
+    branch_scores: dict[str, Any] | None = None
 
 
 class ResumeError(EdgeSerError):
@@ -68,7 +76,8 @@ class Trainer:
         data: The dataset.
         train: Indices of the training clips.
         val: Indices of the validation clips; may be empty.
-        network_config: The architecture; the number of classes is set from the data.
+        network_config: The architecture; the number of classes is set from the data. The network
+            is trained without statistics (`EmotionLSTM.with_branch` adds them).
         config: The hyperparameters.
         device: Torch device.
         distillation: Targets of the distillation loss. Default: labels alone.
@@ -93,7 +102,7 @@ class Trainer:
     ) -> None:
         self.data, self.val, self.config = data, val, config
         classes = data.classes
-        network_config = dataclasses.replace(network_config, n_classes=len(classes))
+        network_config = dataclasses.replace(network_config, n_classes=len(classes), n_statistics=0)
         torch.manual_seed(config.seed)
         self.network = network = EmotionLSTM(network_config).to(device)
         frames = np.concatenate([data.frames[i] for i in train])
@@ -181,7 +190,7 @@ class Trainer:
         loss = float(cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets)))
         predictions = logits.argmax(axis=1)
         result = scores(targets, predictions, labels)
-        result["uar"] = _mean_corpus_uar(self.data, self.val, self.targets, predictions, labels)
+        result["uar"] = mean_corpus_uar(self.data, self.val, self.targets, predictions, labels)
         log(score_line("Validation set", loss, result))
         return {"val_loss": loss, "val_uar": result["uar"], "val_accuracy": result["accuracy"]}
 
@@ -249,7 +258,7 @@ def score_line(name: str, loss: float, result: dict[str, Any]) -> str:
     )
 
 
-def _mean_corpus_uar(
+def mean_corpus_uar(
     data: Dataset,
     indices: list[int],
     targets: np.ndarray,

@@ -1,22 +1,27 @@
 """Linear models on the statistics of clips, with and without speech of the speaker.
 
 Multinomial logistic regression. A speaker is described by the mean of the statistics of some of
-their clips, which is subtracted.
+their clips, which is subtracted. `LinearBranch` is the part of a network that gets the statistics.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.optimize
+
+from .statistics_config import StatisticsConfig
 
 MAX_DEVIATION = 5.0  # standardised statistics beyond are outliers
 # Clips of the average speaker that the mean of a speaker is shrunk by.
 SHRINKAGE = 2.0
 ENROLMENT_SECONDS = 60.0
 MAX_ITERATIONS = 100
+MIN_SPEAKERS = 3  # of a corpus, to count fully
+PRIOR_SECONDS = 5.0  # of the average speaker that the mean of a speaker is shrunk by
+MIN_DEVIATION = 1e-6  # statistics with a smaller deviation are constant
 
 
 @dataclass(frozen=True)
@@ -201,3 +206,128 @@ def probabilities(x: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
     logits = x @ coefficients[:-1] + coefficients[-1]
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+
+@dataclass(frozen=True)
+class Readout:
+    """A linear readout of standardised statistics, added to the logits of the LSTM.
+
+    Attributes:
+        weights: `(n_statistics, n_classes)`.
+        bias: `(n_classes,)`.
+        network_weight: Factor of the logits of the LSTM.
+    """
+
+    weights: np.ndarray
+    bias: np.ndarray
+    network_weight: float
+
+    def logits(self, z: np.ndarray, network_logits: np.ndarray | float = 0.0) -> np.ndarray:
+        """Return logits `(n_clips, n_classes)`.
+
+        Args:
+            z: Standardised statistics `(n_clips, n_statistics)`.
+            network_logits: Logits of the LSTM `(n_clips, n_classes)`. Default: without the LSTM.
+        """
+        return np.asarray(z @ self.weights + self.bias + self.network_weight * network_logits)
+
+    def at_temperature(self, temperature: float) -> Readout:
+        """Return a readout whose logits are divided by a temperature."""
+        return Readout(
+            self.weights / temperature, self.bias / temperature, self.network_weight / temperature
+        )
+
+
+@dataclass(frozen=True)
+class LinearBranch:
+    """The part of a network that gets the statistics of a clip.
+
+    Attributes:
+        mean: Mean of the statistics of the training clips `(n_statistics,)`.
+        deviation: Their deviation `(n_statistics,)`, above 0.
+        unknown: Readout for unknown speakers.
+        known: Readout for speakers whose mean is subtracted.
+    """
+
+    mean: np.ndarray
+    deviation: np.ndarray
+    unknown: Readout
+    known: Readout
+
+    def standardise(self, values: np.ndarray) -> np.ndarray:
+        """Return `standardise(values)` with the mean and the deviation of the branch."""
+        return standardise(values, self.mean, self.deviation)
+
+    def at_temperatures(self, unknown: float, known: float) -> LinearBranch:
+        """Return a branch whose readouts are divided by temperatures."""
+        return replace(
+            self,
+            unknown=self.unknown.at_temperature(unknown),
+            known=self.known.at_temperature(known),
+        )
+
+
+def small_corpora(clips: ClipStatistics, config: StatisticsConfig) -> dict[str, float]:
+    """Return the weights of corpora with fewer than three speakers, for `balanced_weights`."""
+    return {
+        str(corpus): config.small_corpus_weight
+        for corpus in np.unique(clips.corpora)
+        if len(np.unique(clips.speakers[clips.corpora == corpus])) < MIN_SPEAKERS
+    }
+
+
+def speaker_offsets(
+    z: np.ndarray, minutes: Iterable[np.ndarray], seconds: np.ndarray
+) -> np.ndarray:
+    """Return the mean of the enrolment clips of each clip, as `SpeakerStatistics` computes it.
+
+    Args:
+        z: Standardised statistics `(n_clips, n_statistics)`.
+        minutes: From `enrolment_minutes`.
+        seconds: Durations `(n_clips,)`.
+    """
+    weighted = z * seconds[:, None]
+    means = [weighted[m].sum(axis=0) / (seconds[m].sum() + PRIOR_SECONDS) for m in minutes]
+    return np.asarray(np.stack(means))
+
+
+def fit_branch(
+    clips: ClipStatistics,
+    train: np.ndarray,
+    minutes: list[np.ndarray],
+    config: StatisticsConfig,
+    n_classes: int,
+) -> LinearBranch:
+    """Fit both readouts, which are not calibrated yet.
+
+    The readout for known speakers is fitted on the clips whose speakers have other clips. Without
+    such clips of every class, both readouts are the same.
+
+    Args:
+        clips: The clips.
+        train: The training clips, bool `(n_clips,)`.
+        minutes: From `enrolment_minutes`.
+        config: The settings.
+        n_classes: Number of classes.
+    """
+    shares = small_corpora(clips, config)
+    weights = balanced_weights(clips, train, shares)
+    mean, deviation = moments(clips.values, weights)
+    # The network stores them in float32.
+    mean = mean.astype(np.float32)
+    deviation = np.where(deviation > MIN_DEVIATION, deviation, 1.0).astype(np.float32)
+    z = standardise(clips.values, mean, deviation)
+
+    def readout(x: np.ndarray, rows: np.ndarray, penalty: float, network_weight: float) -> Readout:
+        row_weights = balanced_weights(clips, rows, shares)[rows]
+        coefficients = fit(x[rows], clips.targets[rows], row_weights, penalty, n_classes=n_classes)
+        return Readout(coefficients[:-1], coefficients[-1], network_weight)
+
+    unknown = readout(z, train, config.penalty, config.network_weight)
+    rows = train & np.array([len(minute) > 0 for minute in minutes])
+    if set(clips.targets[rows]) != set(clips.targets[train]):
+        return LinearBranch(mean, deviation, unknown, unknown)
+    centred = z - speaker_offsets(z, minutes, clips.seconds)
+    centred = np.clip(centred, -MAX_DEVIATION, MAX_DEVIATION)
+    known = readout(centred, rows, config.speaker_penalty, config.speaker_network_weight)
+    return LinearBranch(mean, deviation, unknown, known)

@@ -14,14 +14,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.special import softmax
 
+from .arousal import fit_arousal
+from .branch_selection import with_statistics
 from .calibration import fit_temperature
 from .candidates import Candidate
 from .data.features import Dataset
 from .data.folds import inner_folds
 from .distillation import DistillationTargets
 from .enrolment import fit_profile_gain
-from .fit import FitResult, Trainer, without_auxiliary_outputs
+from .fit import FitResult, Trainer, mean_corpus_uar, without_auxiliary_outputs
 from .fit_config import FitConfig
 from .network_config import NetworkConfig
 from .run_folder import fold_state_file
@@ -63,6 +66,9 @@ def fit_best(
     (`FitConfig.distillation_weight`). Its outputs are the labels of the data; auxiliary labels are
     used in training only.
 
+    A recipe with statistics gets a linear branch, which is fitted after the selection of the epoch
+    (`branch_selection`). Its validation UAR is that of the combined logits at that epoch.
+
     The temperature is fitted on the fold networks. A distilled network is less confident, so its
     probabilities are slightly too low. Measuring by how much would take distillation targets from
     networks that were not trained on the validation speakers: a distilled network has learnt the
@@ -98,7 +104,20 @@ def fit_best(
             resume=resume,
             log=log,
         )
-        results.append((validation_uar(selection), candidate, selection, distillation))
+        uar = validation_uar(selection)
+        if candidate.recipe.statistics is not None:
+            selection = with_statistics(
+                candidate.data,
+                clips,
+                folds,
+                selection,
+                candidate.recipe.statistics,
+                candidate.recipe.fit.seed,
+                log,
+            )
+            uar = _combined_uar(candidate.data, selection)
+            log(f"Validation UAR with clip statistics: {100 * uar:.1f}%")
+        results.append((uar, candidate, selection, distillation))
     best, candidate, selection, distillation = max(results, key=lambda result: result[0])
     if len(candidates) > 1:
         tied = sum(uar == best for uar, *_ in results) > 1
@@ -167,8 +186,15 @@ def choose_epoch(
         [trainer.trained_classes for trainer in trainers],
     )
     network = trainers[-1].network
+    corpora = np.array([data.clips[i].corpus for i in val_clips])
+    arousal = fit_arousal(
+        softmax(logits[counted] / temperature, axis=1),
+        targets[counted],
+        corpora[counted],
+        data.labels,
+    )
     selection = FitResult(
-        network, temperature, gain, epoch, history, val_clips, logits, speech_logits
+        network, temperature, gain, epoch, history, val_clips, logits, speech_logits, arousal
     )
     return selection, distillation
 
@@ -201,13 +227,15 @@ def train_on_all(
         log: See `fit_best`.
 
     Returns:
-        The selection with the final network.
+        The selection with the final network, which has the branch of the selection.
     """
     log(f"Epoch {selection.best_epoch} selected; training on all {len(clips)} clips")
     used = distillation if config.distillation_weight else None
     trainer = Trainer(data, clips, [], network_config, config, device, used)
     trainer.run(selection.best_epoch, state_file, resume, log)
     network = without_auxiliary_outputs(trainer.inference_network().cpu(), len(data.labels))
+    if selection.branch is not None:
+        network = network.with_branch(selection.branch)
     return dataclasses.replace(selection, network=network)
 
 
@@ -232,6 +260,13 @@ def best_epoch(history: list[dict[str, float]], n_clips: int) -> int:
 def validation_uar(selection: FitResult) -> float:
     """Return the moving average of the validation UAR at the selected epoch."""
     return _moving_average(selection.history)[selection.best_epoch - 1]
+
+
+def _combined_uar(data: Dataset, selection: FitResult) -> float:
+    """Return the mean UAR of the corpora for the logits of a selection."""
+    targets = np.array([data.classes.index(clip.label) for clip in data.clips])
+    predictions = selection.logits.argmax(axis=1)
+    return mean_corpus_uar(data, selection.val_clips, targets, predictions, data.labels)
 
 
 def _moving_average(history: list[dict[str, float]]) -> list[float]:

@@ -4,6 +4,9 @@ An ensemble averages the logits of several such networks: networks with differen
 err on different voices. Lakshminarayanan et al. 2017, "Simple and Scalable Predictive Uncertainty
 Estimation using Deep Ensembles", https://arxiv.org/abs/1612.01474
 
+A network with statistics adds a linear function of the statistics of the clip to the logits
+(`StatisticsBranch`).
+
 The network is causal and its state has a fixed size, so that a clip processed at once and the same
 clip processed in chunks give the same logits.
 """
@@ -11,13 +14,16 @@ clip processed in chunks give the same logits.
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import cast
 
 import torch
 from torch import nn
 from torch.nn.functional import pad
 
+from .linear_branch import LinearBranch
 from .network_config import NetworkConfig
+from .statistics_branch import StatisticsBranch
 
 # Bound on the absolute attention scores. Their exponentials can then be summed as the frames
 # arrive, for hours, without the running maximum that a softmax over a whole clip would need.
@@ -37,6 +43,8 @@ class EmotionLSTM(nn.Module):
             so that the exported file is self-contained.
         std: Deviation of the training frames, `(n_mfcc,)`.
         members: The networks of the ensemble.
+        branch: Combines the logits with the statistics of a clip; None if
+            `config.n_statistics` is 0.
     """
 
     mean: torch.Tensor
@@ -48,18 +56,26 @@ class EmotionLSTM(nn.Module):
         self.register_buffer("mean", torch.zeros(config.n_mfcc))
         self.register_buffer("std", torch.ones(config.n_mfcc))
         self.members = nn.ModuleList(_Member(config) for _ in range(config.ensemble_size))
+        self.branch = StatisticsBranch(config) if config.n_statistics else None
 
-    def forward(self, mfcc: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the class logits of whole clips.
+    def forward(
+        self,
+        mfcc: torch.Tensor,
+        lengths: torch.Tensor | None = None,
+        statistics: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Return the class logits of whole clips of unknown speakers.
 
         Args:
             mfcc: Frames `(batch, time, n_mfcc)`.
             lengths: Frames of each clip, `(batch,)`. Default: all of them.
+            statistics: See `outputs`.
 
         Returns:
             Logits `(batch, n_classes)`.
         """
-        return self.classify(self.advance(mfcc, self.initial_state(len(mfcc)), lengths))[0]
+        state = self.advance(mfcc, self.initial_state(len(mfcc)), lengths)
+        return self.classify(state, statistics)[0]
 
     def initial_state(self, batch: int) -> torch.Tensor:
         """Return the state before the first frame: zeros `(batch, state_size)`."""
@@ -93,27 +109,66 @@ class EmotionLSTM(nn.Module):
         ]
         return torch.cat([*(layers for layers, _ in after), *(sums for _, sums in after)], dim=1)
 
-    def classify(self, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def classify(
+        self,
+        state: torch.Tensor,
+        statistics: torch.Tensor | None = None,
+        speaker: torch.Tensor | None = None,
+        speaker_weight: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the class logits and the speech logit of a state after at least one frame.
 
         Args:
             state: State `(batch, state_size)`.
+            statistics: See `outputs`.
+            speaker: See `outputs`.
+            speaker_weight: See `outputs`.
 
         Returns:
             Logits `(batch, n_classes)` and speech logits `(batch, 1)`.
         """
-        logits, speech, _ = self.outputs(state)
+        logits, speech, _ = self.outputs(state, statistics, speaker, speaker_weight)
         return logits, speech
 
-    def outputs(self, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return `classify(state)` and the embedding `(batch, ensemble_size * fc_size)`."""
+    def outputs(
+        self,
+        state: torch.Tensor,
+        statistics: torch.Tensor | None = None,
+        speaker: torch.Tensor | None = None,
+        speaker_weight: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return `classify` and the embedding.
+
+        Args:
+            state: State `(batch, state_size)`.
+            statistics: Statistics of the clips `(batch, n_statistics)`; NaN counts as the mean, and
+                so does None.
+            speaker: Mean of the standardised statistics of the speakers `(batch, n_statistics)`.
+                Default: zeros.
+            speaker_weight: `(batch, 1)`: 0 for unknown speakers, 1 for known ones. Default: zeros.
+
+        Returns:
+            Logits, speech logits, and the embedding `(batch, ensemble_size * fc_size +
+            n_statistics)`, which ends with the standardised statistics.
+        """
         members = self._member_outputs(state)
         logits = torch.stack([logits for logits, _, _ in members]).mean(dim=0)
         speech = torch.stack([speech for _, speech, _ in members]).mean(dim=0)
-        return logits, speech, torch.cat([embedding for _, _, embedding in members], dim=1)
+        embeddings = [embedding for _, _, embedding in members]
+        if self.branch is not None:
+            shape = len(state), self.config.n_statistics
+            if statistics is None:
+                statistics = state.new_full(shape, torch.nan)
+            if speaker is None:
+                speaker = state.new_zeros(shape)
+            if speaker_weight is None:
+                speaker_weight = state.new_zeros(len(state), 1)
+            logits, z = self.branch(logits, statistics, speaker, speaker_weight)
+            embeddings.append(z)
+        return logits, speech, torch.cat(embeddings, dim=1)
 
     def member_logits(self, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return `classify(state)` of each member, `(ensemble_size, batch, ·)`."""
+        """Return the logits and speech logits of each member, `(ensemble_size, batch, ·)`."""
         members = self._member_outputs(state)
         logits = torch.stack([logits for logits, _, _ in members])  # (M, B, n_classes)
         return logits, torch.stack([speech for _, speech, _ in members])  # (M, B, 1)
@@ -145,9 +200,23 @@ class EmotionLSTM(nn.Module):
                 weight.copy_((by_frame @ normalised.T).flatten(1))
         return folded
 
+    def with_branch(self, branch: LinearBranch) -> EmotionLSTM:
+        """Return a copy that gets the statistics of a clip as well.
+
+        Args:
+            branch: The fitted branch.
+        """
+        config = dataclasses.replace(self.config, n_statistics=len(branch.mean))
+        combined = EmotionLSTM(config)
+        combined.load_state_dict(self.state_dict(), strict=False)
+        assert combined.branch is not None
+        combined.branch.load(branch)
+        return combined.train(self.training)
+
     def n_parameters(self) -> int:
-        """Return the number of trainable parameters."""
-        return sum(parameter.numel() for parameter in self.parameters())
+        """Return the number of trained parameters."""
+        n_weights = 0 if self.branch is None else self.branch.n_weights()
+        return sum(parameter.numel() for parameter in self.parameters()) + n_weights
 
     def _networks(self) -> list[_Member]:
         return cast("list[_Member]", list(self.members))

@@ -9,7 +9,15 @@ from edge_runtime.messages import brief_repr
 MAX_MEMBERS = 16
 
 MAX_SIZE = 1 << 14  # of a layer; larger values are typos or foreign files
-SIZES = ("n_mfcc", "n_classes", "hidden_size", "num_layers", "fc_size", "input_size")
+SIZES = (
+    "n_mfcc",
+    "n_classes",
+    "hidden_size",
+    "num_layers",
+    "fc_size",
+    "input_size",
+    "n_statistics",
+)
 
 MAX_STACK = 1000  # as in `ModelCard`
 
@@ -31,6 +39,7 @@ class NetworkConfig:
         residual: Add the input of each LSTM layer but the first to its output.
         speech: Add a second output, the logit of speech against noise.
         ensemble_size: Networks whose logits are averaged.
+        n_statistics: Statistics of a clip that a linear branch gets; 0 means no such branch.
     """
 
     n_mfcc: int = 13
@@ -45,6 +54,7 @@ class NetworkConfig:
     residual: bool = False
     speech: bool = False
     ensemble_size: int = 1
+    n_statistics: int = 0
 
     def __post_init__(self) -> None:
         for name in ("n_mfcc", "n_classes", "hidden_size", "num_layers", "fc_size"):
@@ -54,8 +64,9 @@ class NetworkConfig:
             if getattr(self, name) > MAX_SIZE:
                 size = brief_repr(getattr(self, name))
                 raise ValueError(f"{name}={size} must be {MAX_SIZE} or less")
-        if self.input_size < 0:
-            raise ValueError(f"input_size={self.input_size} must be 0 or more")
+        for name in ("input_size", "n_statistics"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}={getattr(self, name)} must be 0 or more")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout={self.dropout} must be from 0 to below 1")
         if self.pooling not in ("mean", "attention"):

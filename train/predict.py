@@ -10,7 +10,13 @@ from .network import EmotionLSTM
 
 
 def predict(
-    network: EmotionLSTM, clips: list[np.ndarray], indices: list[int], batch_size: int = 64
+    network: EmotionLSTM,
+    clips: list[np.ndarray],
+    indices: list[int],
+    batch_size: int = 64,
+    *,
+    statistics: np.ndarray | None = None,
+    speakers: np.ndarray | None = None,
 ) -> np.ndarray:
     """Run a network on clips.
 
@@ -19,6 +25,10 @@ def predict(
         clips: Features `(n_frames, n_mfcc)` of all clips.
         indices: The clips to run it on.
         batch_size: Clips per batch.
+        statistics: Statistics of all clips `(n_clips, n_statistics)`; a network without statistics
+            ignores them.
+        speakers: Mean of the standardised statistics of the speaker of each of the `indices`,
+            `(len(indices), n_statistics)`. Default: the speakers are unknown.
 
     Returns:
         Class logits and, in the last column, the speech logit of the clips in the order of
@@ -29,11 +39,22 @@ def predict(
     outputs = []
     with torch.no_grad():
         for start in range(0, len(order), batch_size):
-            x, lengths = pad(
-                [clips[indices[k]] for k in order[start : start + batch_size]], network.mean.device
-            )
+            rows = order[start : start + batch_size]
+            device = network.mean.device
+            x, lengths = pad([clips[indices[k]] for k in rows], device)
             state = network.advance(x, network.initial_state(len(x)), lengths)
-            outputs.append(torch.cat(network.classify(state), dim=1).cpu().numpy())  # (B, C + 1)
+            known: list[torch.Tensor | None] = [None, None, None]
+            if network.branch is not None and statistics is not None:
+                known[0] = _float_tensor(statistics[[indices[k] for k in rows]], device)
+            if network.branch is not None and speakers is not None:
+                known[1] = _float_tensor(speakers[rows], device)
+                known[2] = torch.ones(len(rows), 1, device=device)
+            logits_and_speech = network.classify(state, *known)
+            outputs.append(torch.cat(logits_and_speech, dim=1).cpu().numpy())  # (B, C + 1)
     logits = np.empty_like(np.concatenate(outputs))
     logits[order] = np.concatenate(outputs)
     return logits
+
+
+def _float_tensor(values: np.ndarray, device: torch.device) -> torch.Tensor:
+    return torch.from_numpy(values.astype(np.float32)).to(device)

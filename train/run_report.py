@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 from edge_runtime.messages import printable
 
 from . import plots
+from .branch_selection import known_speaker_logits
 from .calibration import choose_threshold, coverage_curve, coverage_markdown, reliability
 from .checkpoint import save_checkpoint
 from .data.features import Dataset
@@ -109,6 +110,8 @@ def write_run(folder: Path, partition: Partition, selected: SelectedModel) -> di
         temperature=result.temperature,
         profile_gain=result.profile_gain,
         uncertain_below=calibration["threshold"],
+        arousal=result.arousal,
+        statistics=list(dataset.statistic_names) if result.branch is not None else None,
         speech_above=_speech_threshold(result),
         corpora=corpus_summaries(dataset),
         licence=weights_licence(dataset),
@@ -142,7 +145,9 @@ def run_report(dataset: Dataset, partition: Partition, result: FitResult) -> dic
     labels = dataset.labels
     clips = [dataset.clips[i] for i in partition.test]
     targets = np.array([labels.index(clip.label) for clip in clips])
-    logits = predict(result.network, dataset.frames, partition.test)[:, :-1]
+    logits = predict(result.network, dataset.frames, partition.test, statistics=dataset.statistics)[
+        :, :-1
+    ]
     predictions = logits.argmax(axis=1)
     probabilities = softmax(logits / result.temperature, axis=1)
 
@@ -188,10 +193,37 @@ def run_report(dataset: Dataset, partition: Partition, result: FitResult) -> dic
             "coverage_of_choosing": val_coverage,
             "threshold": choose_threshold(val_coverage, len(labels)),
         },
+        **_statistics_report(dataset, partition, result),
         "duplicates": dataset.duplicates,
         "unreadable": dataset.unreadable,
         "left_out": left_out_summary(dataset),
     }
+
+
+def _statistics_report(dataset: Dataset, partition: Partition, result: FitResult) -> dict[str, Any]:
+    """Return the entries of the report that only networks with statistics have."""
+    if result.branch is None:
+        return {}
+    entries: dict[str, Any] = {"branch": result.branch_scores}
+    known = known_speaker_logits(result.network, result.branch, dataset, partition.test)
+    if known is not None:
+        rows, logits = known
+        clips = [dataset.clips[partition.test[row]] for row in rows]
+        targets = np.array([dataset.labels.index(clip.label) for clip in clips])
+        corpora = np.array([clip.corpus for clip in clips])
+        entries["test_with_minute"] = {
+            **scores(targets, logits.argmax(axis=1), dataset.labels),
+            "ece": reliability(softmax(logits, axis=1), targets)["ece"],
+            "uar_by_corpus": {
+                str(corpus): scores(
+                    targets[corpora == corpus],
+                    logits[corpora == corpus].argmax(axis=1),
+                    dataset.labels,
+                )["uar"]
+                for corpus in np.unique(corpora)
+            },
+        }
+    return entries
 
 
 def report_warning(report: dict[str, Any], labels: list[str]) -> str:
@@ -232,7 +264,7 @@ validation, in cross-validation), {clips["test"]} test clips{notes}
 {emphasised}
 - Expected calibration error {report["calibration"]["ece"]:.3f}; {_threshold_text(report)}
 - Left out: {report["left_out"] or "nothing"}
-
+{_statistics_lines(report)}
 {group_scores_markdown(report["test_by_corpus"], report["test_by_group"])}
 
 {confusion_markdown(test["confusion"], labels)}
@@ -249,6 +281,31 @@ least 85 % here.
 ![training](curves.png)
 ![calibration](calibration.png)
 """
+
+
+def _statistics_lines(report: dict[str, Any]) -> str:
+    """Return lines on known speakers and on corpora left out, for networks with statistics."""
+    lines = ""
+    minute, branch = report.get("test_with_minute"), report.get("branch")
+    if minute:
+        lines += (
+            f"- With a minute of other clips of the speaker: test UAR {100 * minute['uar']:.1f} %, "
+            f"expected calibration error {minute['ece']:.3f}, on {minute['clips']} clips\n"
+        )
+    if branch:
+        conditions = {"unknown": "unknown speakers", "minute": "a minute of the speaker"}
+        texts = [
+            f"{name}: UAR {100 * branch[key]['mean']['uar']:.1f} %, expected calibration error "
+            f"{branch[key]['mean']['ece']:.3f}"
+            for key, name in conditions.items()
+            if key in branch
+        ]
+        corpora = ", ".join(map(markdown_cell, branch["unknown"]["by_corpus"]))
+        lines += (
+            f"- Clip statistics without the LSTM, each corpus left out in turn ({corpora}); "
+            f"means over the corpora. {'; '.join(texts)}\n"
+        )
+    return lines
 
 
 def _threshold_text(report: dict[str, Any]) -> str:

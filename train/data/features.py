@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -23,11 +23,14 @@ from edge_runtime.messages import system_reason
 
 from ..files import write_bytes
 from .clip import Clip, DatasetError
+from .clip_statistics import StatisticsFrontEnd
 
 # Increment when the front end computes other values, to invalidate cached arrays.
 CACHE_VERSION = 1
 # Increment when compressed files are decoded to other samples; WAV keeps its cached arrays.
 DECODER_VERSION = 2
+# Increment when the statistics of clips are computed in another way.
+STATISTICS_VERSION = 1
 
 
 @dataclass
@@ -46,6 +49,9 @@ class Dataset:
         auxiliary: Labels that are trained on but never predicted.
         notes: Notes on labels and speakers.
         peak_dbfs: Level of the loudest 30 ms of each clip in dBFS; empty if not measured.
+        statistics: Statistics of each clip with its pauses, float32 `(n_clips, n_statistics)`, NaN
+            where they are undefined; None if not computed.
+        statistic_names: Their names.
     """
 
     clips: list[Clip]
@@ -59,6 +65,8 @@ class Dataset:
     auxiliary: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
     peak_dbfs: list[float] = field(default_factory=list)
+    statistics: np.ndarray | None = None
+    statistic_names: tuple[str, ...] = ()
 
     @property
     def labels(self) -> list[str]:
@@ -77,6 +85,8 @@ class Dataset:
             clip = self.clips[i]
             digest.update(repr((clip.speaker, clip.corpus, clip.label)).encode())
             digest.update(np.ascontiguousarray(self.frames[i]).data)
+            if self.statistics is not None:
+                digest.update(np.ascontiguousarray(self.statistics[i]).data)
         for noise in self.noises:
             digest.update(np.ascontiguousarray(noise).data)
         return digest.hexdigest()
@@ -96,6 +106,7 @@ def load_dataset(
     cache: Path,
     silence: SilenceConfig | None = None,
     labels: set[str] | None = None,
+    with_statistics: bool = False,
 ) -> Dataset:
     """Compute the features of all readable clips, without silence and without duplicates.
 
@@ -109,12 +120,14 @@ def load_dataset(
         silence: Parameters of the silence gate. Default: keep silent frames.
         labels: Labels to keep. Default: all. The other clips are read nevertheless, to find
             recordings that also occur with another label, but are not reported.
+        with_statistics: Compute the statistics of the clips as well.
 
     Raises:
         DatasetError: If fewer than two classes remain, or more than half of the clips cannot be
             read: then the paths or the disk are probably at fault.
     """
     extractor = Mfcc(config)
+    statistics = StatisticsFrontEnd(config) if with_statistics else None
     gate = None if silence is None else SilenceGate(silence, config)
     unreadable: list[str] = []
     by_content: dict[str, list[tuple[Clip, ClipFeatures]]] = defaultdict(list)
@@ -125,7 +138,7 @@ def load_dataset(
     clips, notes = _without_repeated_files(clips)
     for clip in tqdm(clips + others, desc="features", unit="clip", disable=None, leave=False):
         try:
-            features = cached_features(clip.path, extractor, cache)
+            features = cached_features(clip.path, extractor, cache, statistics)
             if gate is not None:
                 gate.reset()
                 features = features._replace(frames=gate.push(features.frames, last=True))
@@ -139,6 +152,7 @@ def load_dataset(
             continue
         by_content[features.content].append((clip, features))
     dataset = Dataset([], [], [], config, [], unreadable, notes)
+    rows: list[np.ndarray] = []
     for copies in by_content.values():
         if kept_labels.isdisjoint(clip.label for clip, _ in copies):
             continue
@@ -153,6 +167,10 @@ def load_dataset(
         dataset.frames.append(features.frames)
         dataset.seconds.append(features.seconds)
         dataset.peak_dbfs.append(features.peak_dbfs)
+        if features.statistics is not None:
+            rows.append(features.statistics)
+    if statistics is not None and rows:
+        dataset.statistics, dataset.statistic_names = np.stack(rows), statistics.names
     dataset.n_dropped = n_listed - len(unreadable) - len(dataset.clips)
     _check_usable(dataset, len(clips))
     return dataset
@@ -225,18 +243,29 @@ class ClipFeatures(NamedTuple):
         content: A hash of the samples.
         seconds: Duration.
         peak_dbfs: Level of the loudest 30 ms in dBFS; -inf for digital silence.
+        statistics: Statistics of the clip, float32 `(n_statistics,)`, NaN where they are undefined;
+            None if they are not required.
     """
 
     frames: np.ndarray
     content: str
     seconds: float
     peak_dbfs: float
+    statistics: np.ndarray | None = None
 
 
-def cached_features(path: Path, extractor: Mfcc, cache: Path) -> ClipFeatures:
+def cached_features(
+    path: Path, extractor: Mfcc, cache: Path, statistics: StatisticsFrontEnd | None = None
+) -> ClipFeatures:
     """Return the features of a file from the cache, or compute and store them.
 
     A damaged cache entry is computed again.
+
+    Args:
+        path: The file.
+        extractor: Computes the MFCC.
+        cache: Folder of cached features.
+        statistics: Computes the MFCC together with the statistics. Default: no statistics.
 
     Raises:
         AudioError: If the file cannot be used.
@@ -248,7 +277,10 @@ def cached_features(path: Path, extractor: Mfcc, cache: Path) -> ClipFeatures:
     except OSError as error:
         raise AudioError(f"{path}: cannot be read: {system_reason(error)}") from error
     versions = [CACHE_VERSION] if data[:4] == b"RIFF" else [CACHE_VERSION, DECODER_VERSION]
-    settings = json.dumps([*versions, extractor.config.to_dict()], sort_keys=True)
+    settings_list: list[Any] = [*versions, extractor.config.to_dict()]
+    if statistics is not None:
+        settings_list += [STATISTICS_VERSION, statistics.names]
+    settings = json.dumps(settings_list, sort_keys=True)
     key = hashlib.blake2b(data + settings.encode(), digest_size=16).hexdigest()
     entry = cache / key[:2] / f"{key}.npz"
     try:
@@ -258,27 +290,37 @@ def cached_features(path: Path, extractor: Mfcc, cache: Path) -> ClipFeatures:
                 str(stored["content"]),
                 float(stored["seconds"]),
                 float(stored["peak_dbfs"]),
+                None if statistics is None else stored["statistics"],
             )
-        if _is_valid(features, extractor.config):
+        if _is_valid(features, extractor.config, statistics):
             return features
     except Exception:  # missing, or damaged in any way: computed again
         pass
     rate = extractor.config.sample_rate
     samples = read_audio(path, rate)
     content = hashlib.blake2b(samples.tobytes(), digest_size=16).hexdigest()
-    features = ClipFeatures(
-        extractor(samples), content, len(samples) / rate, peak_dbfs(samples, rate)
-    )
-    if not _is_valid(features, extractor.config):
+    frames, values = (extractor(samples), None) if statistics is None else statistics(samples)
+    features = ClipFeatures(frames, content, len(samples) / rate, peak_dbfs(samples, rate), values)
+    if not _is_valid(features, extractor.config, statistics):
         raise AudioError(f"{path}: yields non-finite features")
     file = io.BytesIO()
-    np.savez(file, **features._asdict())
+    stored_values = {name: v for name, v in features._asdict().items() if v is not None}
+    np.savez(file, **stored_values)
     write_bytes(entry, file.getvalue())
     return features
 
 
-def _is_valid(features: ClipFeatures, config: MfccConfig) -> bool:
-    frames = features.frames
+def _is_valid(
+    features: ClipFeatures, config: MfccConfig, statistics: StatisticsFrontEnd | None
+) -> bool:
+    frames, values = features.frames, features.statistics
+    if statistics is not None and (
+        values is None
+        or values.dtype != np.float32
+        or values.shape != (len(statistics.names),)
+        or np.isinf(values).any()
+    ):
+        return False
     return (
         frames.dtype == np.float32
         and frames.ndim == 2
