@@ -26,7 +26,7 @@ def card_markdown(card: ModelCard, size: int, parity: str, protocols: str = "") 
 - Labels: {", ".join(map(markdown_cell, card.labels))}
 - Input: {config.n_mfcc} MFCC per frame, one frame every {1000 * config.frame_period:g} ms, from \
 audio at {config.sample_rate} Hz; {_levels(card)}
-- Network: {architecture}; {card.parameters:,} parameters
+{_statistics(card)}- Network: {architecture}; {card.parameters:,} parameters
 - Weights: {card.quantization}; file size {size:,} bytes
 - Calibration: softmax temperature {card.temperature:.2f}; logit gain {card.profile_gain:.2f} for \
 a known speaker; both fitted on validation speakers
@@ -58,6 +58,12 @@ the sound of a voice; it does not detect what a person feels. Do not use it to a
 in hiring, at work, at school, in policing or in medicine. The European AI Act prohibits inferring \
 emotions at work and in education.
 """
+
+
+def _statistics(card: ModelCard) -> str:
+    if card.statistics is None:
+        return ""
+    return f"- Clip statistics: {len(card.statistics)} of MFCC and voice descriptors\n"
 
 
 def _levels(card: ModelCard) -> str:

@@ -1,7 +1,7 @@
 """Rewrite the committed reports and bundled models with the current names.
 
-`python -m scripts.rename_fields` reads the names of card schema 3 and of earlier reports, which
-nothing else does. Weights and scores stay as they are; the graph of the bundled model gains the
+`python -m scripts.rename_fields` reads card schemas 3 and 4 and earlier reports, which nothing
+else does. Weights and scores stay as they are; the graph of the bundled model gains the
 output `embedding`. Running it again changes nothing.
 """
 
@@ -37,6 +37,9 @@ FIELDS = {
 }
 # Keys whose value is the name of a recipe, or a list of names.
 RECIPE_NAMES = {"recipe", "order"}
+
+# Keys that cards of earlier schemas lack.
+NEW_KEYS = {"statistics": None, "arousal": None}
 
 # Keys of reports.
 REPORT_KEYS = {"choose the epoch in turn": "validation_folds"}
@@ -157,7 +160,7 @@ def rewrite_model(path: Path) -> None:
     """Rewrite the card of a model file and, unless it is a waveform graph, add the embedding."""
     model = onnx.load(str(path))
     properties = {entry.key: entry.value for entry in model.metadata_props}
-    values = renamed(json.loads(properties[METADATA_KEY])) | {"schema": SCHEMA}
+    values = NEW_KEYS | renamed(json.loads(properties[METADATA_KEY])) | {"schema": SCHEMA}
     card = ModelCard.from_json(json.dumps(values), str(path))
     if any(value.name == "state" for value in model.graph.input):
         with_embedding(model.graph)

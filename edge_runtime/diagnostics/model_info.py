@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from ..inference.network import HasNetwork, Network, network_of
@@ -27,6 +28,8 @@ def describe(model: HasNetwork | Network) -> dict[str, Any]:
         "mfcc_config": card.mfcc_config.to_dict(),
         "silence": card.silence and card.silence.to_dict(),
         "normalisation": card.normalisation,
+        "statistics": card.statistics and list(card.statistics),
+        "arousal": card.arousal and dataclasses.asdict(card.arousal),
         "temperature": card.temperature,
         "profile_gain": card.profile_gain,
         "uncertain_below": card.uncertain_below,
@@ -51,12 +54,14 @@ def as_text(about: dict[str, Any]) -> str:
         f"front end     {mfcc['n_mfcc']} MFCC every {period:g} ms from {mfcc['n_mels']} bands, "
         f"{mfcc['sample_rate']} Hz",
         f"silence       {_silence(about['silence'])}",
+        *_statistics(about["statistics"]),
         f"network       {about['parameters']:,} parameters; {about['quantization']}",
         f"inputs        {_shapes(about['inputs'])}",
         f"outputs       {_shapes(about['outputs'])}",
         f"uncertain     confidence below {about['uncertain_below']:.2f}",
         f"no speech     probability of speech below {about['speech_above']:.2f}, or level below "
         f"{about['speech_above_dbfs']:g} dBFS",
+        *_arousal(about["arousal"]),
         f"calibration   temperature {about['temperature']:.2f}; a speaker profile amplifies logits "
         f"up to {about['profile_gain']:.2f} times",
         f"corpora       {_corpora(about['corpora'])}; test clips included",
@@ -86,6 +91,16 @@ def _silence(silence: dict[str, Any] | None) -> str:
         return "kept; levels as recorded"
     levels = "relative to the loudest frame so far" if silence["relative"] else "as recorded"
     return f"dropped; levels {levels}"
+
+
+def _statistics(names: list[str] | None) -> list[str]:
+    if names is None:
+        return []
+    return [f"statistics    {len(names)} of MFCC and voice descriptors over the clip"]
+
+
+def _arousal(arousal: dict[str, Any] | None) -> list[str]:
+    return [] if arousal is None else [f"arousal       high for {', '.join(arousal['labels'])}"]
 
 
 def _scores(scores: dict[str, Any]) -> list[tuple[str, str]]:

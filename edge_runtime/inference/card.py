@@ -14,13 +14,16 @@ from typing import Any
 from .. import strict_json
 from ..errors import ConfigError, ModelError
 from ..features.config import MfccConfig
+from ..features.front_end import FrontEnd
+from ..features.functionals import functional_names
 from ..features.silence import SilenceConfig
 from ..messages import brief_repr, shorten_error
 from ..validation import check_fields, check_integer, check_number
+from .arousal import Arousal
 from .prediction import NO_SPEECH, UNCERTAIN
 
 METADATA_KEY = "edge_ser"
-SCHEMA = 4
+SCHEMA = 5
 
 # Characters of JSON. Cards written by `export` have a few thousand.
 MAX_CARD_LENGTH = 1 << 20
@@ -62,6 +65,9 @@ class ModelCard:
         licence: Licence of the weights, one line.
         corpora: Name, number of clips and number of speakers of each training corpus.
         scores: Test scores, by name.
+        statistics: Names of the clip statistics, in the order of the graph's input `statistics`.
+            None: the graph has no such input.
+        arousal: Calibration of `Prediction.arousal`. None: the model does not predict it.
 
     Example:
         >>> from edge_runtime import EmotionModel
@@ -86,6 +92,8 @@ class ModelCard:
     licence: str
     corpora: tuple[dict[str, Any], ...]
     scores: dict[str, Any]
+    statistics: tuple[str, ...] | None = None
+    arousal: Arousal | None = None
 
     def to_json(self) -> str:
         """Return the card as one line of JSON; equal cards give equal text."""
@@ -183,7 +191,42 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
         "silence": silence,
         "labels": tuple(labels),
         "corpora": tuple(corpora),
+        "statistics": _checked_statistics(values, mfcc_config),
+        "arousal": _checked_arousal(values, labels),
     }
+
+
+def _checked_statistics(values: dict[str, Any], config: MfccConfig) -> tuple[str, ...] | None:
+    names = values["statistics"]
+    if names is None:
+        return None
+    _require(
+        values,
+        "statistics",
+        isinstance(names, list)
+        and bool(names)
+        and all(isinstance(name, str) for name in names)
+        and len(set(names)) == len(names)
+        and set(names) <= set(functional_names(config.n_mfcc)),
+        "a list of one or more different names of clip statistics",
+    )
+    try:
+        FrontEnd(config, with_descriptors=True)
+    except ConfigError as error:
+        raise ConfigError(f"mfcc_config: {error}") from error
+    return tuple(names)
+
+
+def _checked_arousal(values: dict[str, Any], labels: list[str]) -> Arousal | None:
+    if values["arousal"] is None:
+        return None
+    arousal: Arousal = _nested("arousal", Arousal, values["arousal"])
+    if not set() < set(arousal.labels) < set(labels):
+        raise ConfigError(
+            f"arousal: labels={brief_repr(arousal.labels)} must be one or more of the labels, but "
+            "not all"
+        )
+    return arousal
 
 
 def _nested(key: str, cls: Any, settings: Any) -> Any:

@@ -27,6 +27,9 @@ MAX_FILE_BYTES = 64 << 20
 # Values in the state of a stream or in the embedding; more indicate a damaged file.
 MAX_STATE_SIZE = 1 << 20
 
+INPUTS = ("mfcc", "state")
+# Further inputs of a model with clip statistics.
+STATISTICS_INPUTS = ("statistics", "speaker", "speaker_weight")
 OUTPUTS = ("logits", "probabilities", "speech", "embedding", "new_state")
 
 # Bytes that onnxruntime may allocate for all models of the process. A clip of four hours takes
@@ -92,7 +95,7 @@ def _card_text(content: bytes) -> str:
             "is a waveform graph, which is for programs in other languages; pass the .onnx file "
             "that was exported next to it"
         )
-    for name in ("mfcc", "state"):
+    for name in INPUTS:
         if name not in file.inputs:
             listed = shorten(_listed(file.inputs))
             raise ModelError(f"has no input {name!r}; its inputs are {listed}")
@@ -166,9 +169,12 @@ def _check_graph(session: Any, card: ModelCard, path: Path) -> None:
     state_size = _last_dimension(values.get("state"))
     n_embedding = _last_dimension(values.get("embedding"))
     n_labels = len(card.labels)
+    input_sizes = {"mfcc": card.mfcc_config.n_mfcc, "state": state_size}
+    if card.statistics is not None:
+        n_statistics = len(card.statistics)
+        input_sizes |= dict(zip(STATISTICS_INPUTS, (n_statistics, n_statistics, 1)))
     expected_sizes = {
-        "mfcc": card.mfcc_config.n_mfcc,
-        "state": state_size,
+        **input_sizes,
         "new_state": state_size,
         "logits": n_labels,
         "probabilities": n_labels,
@@ -177,7 +183,7 @@ def _check_graph(session: Any, card: ModelCard, path: Path) -> None:
     }
     for name, size in expected_sizes.items():
         if name not in values:
-            kind, names = ("input", inputs) if name in ("mfcc", "state") else ("output", outputs)
+            kind, names = ("input", inputs) if name in input_sizes else ("output", outputs)
             listed = shorten(_listed(value.name for value in names))
             raise ModelError(f"{path}: has no {kind} {name!r}; its {kind}s are {listed}")
         shape, dtype = values[name].shape, values[name].type
@@ -189,17 +195,25 @@ def _check_graph(session: Any, card: ModelCard, path: Path) -> None:
         if dtype != "tensor(float)":
             raise ModelError(f"{path}: {name} has type {dtype}; expected tensor(float)")
     shapes = {value.name: value.shape for value in inputs}
-    if set(shapes) != {"mfcc", "state"} or [len(shapes[n]) for n in ("mfcc", "state")] != [3, 2]:
+    if {name: len(shape) for name, shape in shapes.items()} != {
+        name: 3 if name == "mfcc" else 2 for name in input_sizes
+    }:
         listed = shorten(_listed(f"{name} {shape}" for name, shape in shapes.items()), 300)
+        more = "".join(f", {name} (batch, {size})" for name, size in [*input_sizes.items()][2:])
         raise ModelError(
-            f"{path}: has the inputs {listed}; expected mfcc (batch, time, n_mfcc) and state "
-            "(batch, state_size)"
+            f"{path}: has the inputs {listed}; expected mfcc (batch, time, n_mfcc), state (batch, "
+            f"state_size){more}"
         )
     for name, size in (("embedding", n_embedding), ("state", state_size)):
         if not isinstance(size, int) or not 0 < size <= MAX_STATE_SIZE:
             raise ModelError(
                 f"{path}: {name} has {size} values; expected from 1 to {MAX_STATE_SIZE}"
             )
+    if n_embedding < len(card.statistics or ()):
+        raise ModelError(
+            f"{path}: embedding has {n_embedding} values; expected at least the "
+            f"{len(card.statistics or ())} standardised statistics"
+        )
     if isinstance(shapes["mfcc"][1], int):
         raise ModelError(
             f"{path}: accepts only clips of {shapes['mfcc'][1]} frames; expected any number"

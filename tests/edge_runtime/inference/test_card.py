@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.tiny_model import CARD, write_tiny_model
+from support.tiny_model import CARD, card_with, write_tiny_model
 
-from edge_runtime import EmotionModel, ModelError
+from edge_runtime import EmotionModel, MfccConfig, ModelError
+from edge_runtime.inference.arousal import Arousal
 from edge_runtime.inference.card import SCHEMA, ModelCard
 
 
@@ -20,12 +21,16 @@ def mfcc_config(**changes: object) -> dict[str, object]:
     return {**CARD.mfcc_config.to_dict(), **changes}
 
 
+def arousal(**changes: object) -> dict[str, object]:
+    return {"labels": ["high"], "scale": 1.0, "offset": 0.0, **changes}
+
+
 INVALID_CARDS = {
     "no card": (None, "was not exported by edge-ser"),
     "no JSON": ("{", "model card is not JSON"),
     "a list": ("[]", "model card is not a JSON object"),
-    "no schema": (card_text(schema="REMOVE"), "schema=None; expected 4"),
-    "schema 0": (card_text(schema=0), "schema=0; expected 4"),
+    "no schema": (card_text(schema="REMOVE"), "schema=None; expected 5"),
+    "schema 0": (card_text(schema=0), "schema=0; expected 5"),
     "huge schema": (card_text(schema=10**400), "schema 1000.*… was written by a newer edge-ser"),
     "missing key": (card_text(labels="REMOVE"), "model card: missing key labels"),
     "unknown key": (card_text(surprise=1), "model card: unknown key surprise"),
@@ -49,6 +54,37 @@ INVALID_CARDS = {
     "parameters": (card_text(parameters=True), "parameters=True must be an integer"),
     "silence": (card_text(silence={"range_db": 1}), "silence: "),
     "MFCC settings": (card_text(mfcc_config={"n_fft": 512}), "mfcc_config: "),
+    "statistics of text": (card_text(statistics="f0/mean"), "statistics='f0/mean' must be a list"),
+    "no statistics": (card_text(statistics=[]), r"statistics=\[\] must be a list of one or more"),
+    "numbers as statistics": (card_text(statistics=[1]), r"statistics=\[1\] must be a list"),
+    "duplicate statistics": (card_text(statistics=["f0/mean"] * 2), "statistics=.* must be a list"),
+    "unknown statistic": (card_text(statistics=["c13/mean"]), "statistics=.* must be a list"),
+    "input for statistics": (
+        card_text(statistics=["f0/mean"], mfcc_config=mfcc_config(n_fft=1024)),
+        "has no input 'statistics'",
+    ),
+    "descriptors of another framing": (
+        card_text(statistics=["f0/mean"], mfcc_config=mfcc_config(pad_mode="edge")),
+        "mfcc_config: voice descriptors require .*pad_mode='constant'",
+    ),
+    "descriptors of clamped energies": (
+        card_text(statistics=["f0/mean"], mfcc_config=mfcc_config(top_db=80.0)),
+        "mfcc_config: top_db=80.0 must be None",
+    ),
+    "arousal of text": (card_text(arousal="high"), "arousal: "),
+    "arousal without labels": (card_text(arousal={"scale": 1, "offset": 0}), "missing key labels"),
+    "arousal of no label": (card_text(arousal=arousal(labels=[])), "arousal: labels=.* must be"),
+    "arousal of all labels": (
+        card_text(arousal=arousal(labels=["low", "high"])),
+        "arousal: labels=.* must be one or more of the labels, but not all",
+    ),
+    "arousal of another label": (
+        card_text(arousal=arousal(labels=["angry"])),
+        "arousal: labels=.* must be one or more of the labels",
+    ),
+    "arousal of numbers": (card_text(arousal=arousal(labels=[1])), "arousal: labels=.* must be a"),
+    "arousal scale": (card_text(arousal=arousal(scale=-1)), "arousal: scale=-1 must be from 0"),
+    "arousal offset": (card_text(arousal=arousal(offset=None)), "arousal: offset=None must be"),
     "mel filters of a gigabyte": (
         card_text(mfcc_config=mfcc_config(n_fft=1 << 16, n_mels=2048)),
         "n_mels=2048 must be",
@@ -86,14 +122,14 @@ def test_invalid_card_is_reported_with_its_key(tmp_path, card, message):
     assert len(str(error.value)) < 800 and str(error.value).isprintable()
 
 
-@pytest.mark.parametrize("schema", [1, 2, 3])
+@pytest.mark.parametrize("schema", [1, 2, 3, 4])
 def test_older_schema_is_one_sentence(tmp_path, schema):
     """Their keys differ as well; the schema is what is reported."""
     path = write_tiny_model(tmp_path / "model.onnx", json.dumps({"schema": schema, "mfcc": {}}))
     with pytest.raises(ModelError) as error:
         EmotionModel.load(path)
     assert str(error.value) == (
-        f"{path}: model card schema {schema} is not supported (expected 4); export the model again "
+        f"{path}: model card schema {schema} is not supported (expected 5); export the model again "
         "with this version"
     )
 
@@ -108,9 +144,18 @@ def test_newer_schema_is_one_sentence(tmp_path):
     )
 
 
-@pytest.mark.parametrize("bundled", [False, True])
-def test_card_survives_json(bundled):
-    card = EmotionModel.load().card if bundled else CARD
+@pytest.mark.parametrize("kind", ["tiny", "bundled", "statistics"])
+def test_card_survives_json(kind):
+    cards = {
+        "tiny": lambda: CARD,
+        "bundled": lambda: EmotionModel.load().card,
+        "statistics": lambda: card_with(
+            mfcc_config=MfccConfig(n_fft=1024, hop_length=320),
+            statistics=("f0/mean", "c1/mean"),
+            arousal=Arousal(("high",), 0.5, -1.0),
+        ),
+    }
+    card = cards[kind]()
     text = card.to_json()
     assert ModelCard.from_json(text, "m.onnx") == card
     assert ModelCard.from_json(text, "m.onnx").to_json() == text
