@@ -59,7 +59,7 @@ def open_candidates(recipes: Mapping[str, Recipe], spec: DatasetSpec) -> list[Ca
             mfcc_config=recipe.mfcc_config,
             noises=noises[front_end] if recipe.network.speech else [],
         )
-        candidates.append(Candidate(name, recipe.sized(first), dataset))
+        candidates.append(Candidate(name, recipe.sized(dataset), dataset))
     return candidates
 
 
