@@ -127,8 +127,8 @@ class EmotionModel:
         """
         network = self._network
         threshold = network.check_threshold(threshold)
-        bias = None if profile is None else profile.voice_for(network)
-        running = RunningPrediction(network, bias)
+        voice = None if profile is None else profile.voice_for(network)
+        running = RunningPrediction(network, voice)
         samples = network.read_samples(audio, sample_rate, limits=limits, channel=channel)
         self._run(running, samples, audio)
         prediction = running.prediction(threshold, peak_dbfs(samples, self.sample_rate))
@@ -153,7 +153,7 @@ class EmotionModel:
 
         Returns:
             The embedding, float32 `(n_embedding,)`. Those of an ensemble's members are
-            concatenated.
+            concatenated; clip statistics of a model that takes them follow, standardised.
 
         Raises:
             AudioError: If the audio cannot be read, is empty or exceeds `limits`.

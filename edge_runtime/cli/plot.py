@@ -58,7 +58,7 @@ class Sheet:
         self._n_samples = 0
         self._envelope = ColumnReducer(extremes)
         self._cepstra = ColumnReducer(lambda columns: columns.mean(axis=1))
-        self._mfcc = MfccStream(network_of(model).front_end, sample_rate=sample_rate)
+        self._mfcc = MfccStream(network_of(model).front_end.mfcc, sample_rate=sample_rate)
         self._steps: list[Segment] = []
         self._segments: list[Segment] = []
 

@@ -59,8 +59,8 @@ class DeviceOutputs:
         for file in map(Path, files):
             samples = read_audio(file, network.sample_rate)
             clips.append(sha256(file))
-            features.append(network.front_end(samples))
-            outputs.append(network.run(network.speech_frames(samples)))
+            features.append(network.front_end.mfcc(samples))
+            outputs.append(network.run_clip(samples))
         return cls(
             machine=platform.machine(),
             model=sha256(network.path),

@@ -201,7 +201,7 @@ def _front_end(model: HasNetwork | Network | None) -> tuple[Mfcc, SilenceGate]:
     front_end, gate = _default_front_end(), None
     if model is not None:
         network = network_of(model)
-        front_end, gate = network.front_end, network.new_silence_gate()
+        front_end, gate = network.front_end.mfcc, network.new_silence_gate()
     return front_end, gate or SilenceGate(SilenceConfig(), front_end.config)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from .functionals import functional_names, functionals
@@ -21,6 +23,7 @@ class RunningFunctionals:
     Args:
         n_mfcc: Number of coefficients at the start of each row; the descriptors follow.
         frame_period: Seconds from one frame to the next.
+        names: Statistics to return. Default: all, in the order of `functional_names`.
 
     Attributes:
         names: The names of the statistics.
@@ -32,15 +35,19 @@ class RunningFunctionals:
         ((181,), 'f0/mean')
     """
 
-    def __init__(self, n_mfcc: int, frame_period: float) -> None:
-        self.names = functional_names(n_mfcc)
+    def __init__(
+        self, n_mfcc: int, frame_period: float, names: tuple[str, ...] | None = None
+    ) -> None:
+        computed = functional_names(n_mfcc)
+        self.names = computed if names is None else names
+        self._columns = _columns(computed, self.names)
         self._n_mfcc = n_mfcc
         self._frame_period = frame_period
         self._block_frames = max(1, round(BLOCK_SECONDS / frame_period))
         self._chunks: list[np.ndarray] = []  # rows of the block in progress
         self._n_held = 0  # frames of them
-        self._sums = np.zeros(len(self.names))  # over the frames of the complete blocks
-        self._weights = np.zeros(len(self.names))
+        self._sums = np.zeros(len(computed))  # over the frames of the complete blocks
+        self._weights = np.zeros(len(computed))
         self._values: np.ndarray | None = None  # of all rows so far, once they were computed
 
     def push(self, rows: np.ndarray) -> None:
@@ -71,7 +78,8 @@ class RunningFunctionals:
         if self._values is None:
             sums, weights = self._with_block()
             with np.errstate(invalid="ignore"):
-                self._values = (sums / weights).astype(np.float32)  # 0 / 0 is NaN
+                values = sums / weights  # 0 / 0 is NaN
+            self._values = values[self._columns].astype(np.float32)
         return self._values
 
     def _with_block(self) -> tuple[np.ndarray, np.ndarray]:
@@ -84,3 +92,10 @@ class RunningFunctionals:
         values, _ = functionals(descriptors, mfcc, frame_period=self._frame_period)
         weights = np.where(np.isnan(values), 0, self._n_held)
         return self._sums + np.nan_to_num(values) * weights, self._weights + weights
+
+
+@functools.lru_cache(maxsize=8)
+def _columns(computed: tuple[str, ...], names: tuple[str, ...]) -> np.ndarray:
+    """Return the position of each name among the computed statistics."""
+    positions = {name: k for k, name in enumerate(computed)}
+    return np.array([positions[name] for name in names])

@@ -1,4 +1,4 @@
-"""The network of one .onnx file: MFCC frames in, logits and probabilities out.
+"""The network of one .onnx file: frames in, logits and probabilities out.
 
 `Network` is what the layers below `EmotionModel` share: the onnxruntime session, the front end that
 the model card describes, and the rule that turns an output into a label.
@@ -16,13 +16,14 @@ import numpy as np
 from ..audio.read import read_audio
 from ..audio.resample import resample
 from ..errors import ConfigError, ModelError
-from ..features.mfcc import Mfcc
+from ..features.front_end import FrontEnd
+from ..features.running_functionals import RunningFunctionals
 from ..features.silence import SilenceGate
 from ..messages import shorten_error
 from ..validation import check_integer, check_number
 from .card import ModelCard
-from .known_voice import SpeakerBias
-from .onnx_session import OUTPUTS, open_model
+from .known_voice import KnownVoice, SpeakerStatistics
+from .onnx_session import OUTPUTS, STATISTICS_INPUTS, open_model
 from .prediction import NO_SPEECH, UNCERTAIN, Prediction
 
 FILE_HAS_RATE = "sample_rate applies to arrays; a file has its own"
@@ -43,7 +44,8 @@ class NetworkOutput(NamedTuple):
         logits: Float32 `(n_labels,)`.
         probabilities: Float32 `(n_labels,)`; they sum to 1.
         speech: Probability of speech, 0 to 1.
-        embedding: Input of the last layer, float32 `(n_embedding,)`.
+        embedding: Input of the last layer, float32 `(n_embedding,)`. For a model with clip
+            statistics, they follow, standardised.
         state: State to pass with the next frames, float32 `(state_size,)`.
     """
 
@@ -70,14 +72,15 @@ class Network:
         card: The model card stored in the file.
         path: The file.
         fingerprint: Checksum of the file; identifies the model in profiles.
-        front_end: Computes the MFCC that the card describes.
+        front_end: Computes the MFCC that the card describes, and voice descriptors if the model
+            takes clip statistics.
     """
 
     def __init__(self, session: Any, card: ModelCard, path: Path, fingerprint: str) -> None:
         self.card = card
         self.path = path
         self.fingerprint = fingerprint
-        self.front_end = Mfcc(card.mfcc_config)
+        self.front_end = FrontEnd(card.mfcc_config, card.statistics is not None)
         self._session = session
         self._initial_state = np.zeros(self.inputs()["state"][1], np.float32)
         np.empty(KEPT_BYTES, np.uint8)  # freed at once; no page of it is ever touched
@@ -124,13 +127,23 @@ class Network:
         """Return the outputs of the graph by name, with their shapes."""
         return {value.name: list(value.shape) for value in self._session.get_outputs()}
 
-    def run(self, frames: np.ndarray, state: np.ndarray | None = None) -> NetworkOutput:
+    def run(
+        self,
+        frames: np.ndarray,
+        state: np.ndarray | None = None,
+        statistics: np.ndarray | None = None,
+        speaker: KnownVoice | None = None,
+    ) -> NetworkOutput:
         """Run the graph on the frames of a clip, or on the next frames of a stream.
 
         Args:
             frames: MFCC, float32 `(n_frames, n_mfcc)`, at least one frame. Every call of a stream
                 but the last must pass a multiple of `card.frames_per_step` frames.
             state: `NetworkOutput.state` of the previous call. Default: a new stream.
+            statistics: Statistics of the clip or stream so far, float32 `(n_statistics,)`, NaN
+                where they are not known; see `new_statistics`. Default: none is known. Not used if
+                the model takes none.
+            speaker: The speaker, whose `SpeakerStatistics` the graph takes. Default: unknown.
 
         Returns:
             The outputs over all frames since the start of the stream.
@@ -140,10 +153,11 @@ class Network:
         """
         if state is None:
             state = self._initial_state
+        feeds = {"mfcc": frames[np.newaxis], "state": state[np.newaxis]}
+        if self.card.statistics is not None:
+            feeds |= self._statistics_feeds(len(self.card.statistics), statistics, speaker)
         try:
-            outputs = self._session.run(
-                list(OUTPUTS), {"mfcc": frames[np.newaxis], "state": state[np.newaxis]}
-            )
+            outputs = self._session.run(list(OUTPUTS), feeds)
         except Exception as error:  # onnxruntime's exceptions have no public base class
             cause = shorten_error(error)
             if "smaller than requested" in cause:
@@ -155,6 +169,39 @@ class Network:
         self._check(outputs)
         logits, probabilities, speech, embedding, state = (output[0] for output in outputs)
         return NetworkOutput(logits, probabilities, float(speech[0]), embedding, state)
+
+    @staticmethod
+    def _statistics_feeds(
+        size: int, statistics: np.ndarray | None, speaker: KnownVoice | None
+    ) -> dict[str, np.ndarray]:
+        """Return the further inputs of a model with `size` clip statistics."""
+        if statistics is None:
+            statistics = np.full(size, np.nan)
+        mean, weight = np.zeros(size), 0.0
+        if isinstance(speaker, SpeakerStatistics):
+            mean, weight = speaker.mean, speaker.weight
+        values = (statistics, mean, np.array([weight]))
+        return {
+            name: value[np.newaxis].astype(np.float32)
+            for name, value in zip(STATISTICS_INPUTS, values)
+        }
+
+    def run_clip(self, samples: np.ndarray, speaker: KnownVoice | None = None) -> NetworkOutput:
+        """Run front end, silence gate and graph on a whole clip.
+
+        Args:
+            samples: Mono float samples `(n_samples,)` at the model's rate.
+            speaker: The speaker. Default: unknown.
+
+        Returns:
+            The outputs for the clip.
+
+        Raises:
+            AudioError: If the samples are not valid.
+            ModelError: If the graph fails or returns invalid outputs.
+        """
+        rows = self.front_end(samples)
+        return self.run(self._gated(rows), None, self.clip_statistics(rows), speaker)
 
     def _check(self, outputs: list[np.ndarray]) -> None:
         """Validate the outputs; a graph may violate its declared shapes."""
@@ -196,22 +243,25 @@ class Network:
         output: NetworkOutput,
         peak_dbfs: float,
         threshold: float,
-        bias: SpeakerBias | None = None,
+        voice: KnownVoice | None = None,
     ) -> Prediction:
-        """Turn an output into a label, its confidence and the probability of every label.
+        """Turn an output into a label, its confidence, probabilities and arousal.
 
         Args:
             output: The output for the whole stretch of audio.
             peak_dbfs: Level of its loudest 30 ms in dBFS.
             threshold: Confidence below which the label is "uncertain", 0 to 1.
-            bias: Correction of the logits for an enrolled speaker.
+            voice: The speaker, if known. `output` must be that of `run` with this speaker.
 
         Returns:
             The prediction, with "no speech" or "uncertain" as the label where it applies.
         """
         probabilities = output.probabilities
-        if bias is not None:
-            logits = bias.correct(output.logits) / self.card.temperature
+        logits = output.logits
+        if voice is not None:
+            logits = voice.correct(logits, output.embedding)
+        if logits is not output.logits:
+            logits = logits / self.card.temperature
             probabilities = np.exp(logits - logits.max())
             probabilities /= probabilities.sum()
         best = int(probabilities.argmax())
@@ -222,7 +272,10 @@ class Network:
         elif probabilities[best] < threshold:
             label = UNCERTAIN
         by_label = dict(zip(self.labels, map(float, probabilities)))
-        return Prediction(label, float(probabilities[best]), by_label)
+        arousal = None
+        if card.arousal is not None:
+            arousal = card.arousal.probability(probabilities, self.labels)
+        return Prediction(label, float(probabilities[best]), by_label, arousal)
 
     def new_silence_gate(self, relative: bool | None = None) -> SilenceGate | None:
         """Return a new gate that drops silent frames, or None if the model keeps them.
@@ -246,9 +299,34 @@ class Network:
         Returns:
             MFCC without the silent frames, float32 `(n_frames, n_mfcc)`; at least one frame.
         """
-        frames = self.front_end(samples)
-        gate = self.new_silence_gate()
+        return self._gated(self.front_end.mfcc(samples))
+
+    def _gated(self, rows: np.ndarray) -> np.ndarray:
+        """Return the MFCC of the rows of a clip without the silent frames."""
+        frames, gate = rows[:, : self.front_end.n_mfcc], self.new_silence_gate()
         return frames if gate is None else gate.filter_clip(frames)
+
+    def new_statistics(self) -> RunningFunctionals | None:
+        """Return new statistics of a clip or stream, or None if the model takes none."""
+        if self.card.statistics is None:
+            return None
+        config = self.card.mfcc_config
+        return RunningFunctionals(config.n_mfcc, config.frame_period, self.card.statistics)
+
+    def clip_statistics(self, rows: np.ndarray) -> np.ndarray | None:
+        """Compute the statistics of a whole clip.
+
+        Args:
+            rows: Rows of the front end, silent frames included, float32 `(n_frames, width)`.
+
+        Returns:
+            float32 `(n_statistics,)`; None if the model takes none.
+        """
+        statistics = self.new_statistics()
+        if statistics is None:
+            return None
+        statistics.push(rows)
+        return statistics.values()
 
     def read_samples(
         self,

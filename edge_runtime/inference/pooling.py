@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .known_voice import KnownVoice
 from .network import Network, NetworkOutput
 
 # Streams shorter than this take the plain path: same cost, bit-identical output.
@@ -27,10 +28,12 @@ class PooledNetwork:
 
     Args:
         network: The network to run; threads may share it, but not this object.
+        speaker: The speaker, if known.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, speaker: KnownVoice | None = None) -> None:
         self._network = network
+        self._speaker = speaker
         card, size = network.card, network.inputs()["state"][1]
         n_frames = int(FLUSH_SECONDS / card.mfcc_config.frame_period)
         step = card.frames_per_step
@@ -41,12 +44,13 @@ class PooledNetwork:
         self._accumulated = np.zeros(size - self._sums_start)
         self._state: np.ndarray | None = None
 
-    def run(self, frames: np.ndarray) -> NetworkOutput:
+    def run(self, frames: np.ndarray, statistics: np.ndarray | None = None) -> NetworkOutput:
         """Feed the next frames and return the output over all frames fed so far.
 
         Args:
             frames: MFCC, float32 `(n_frames, n_mfcc)`, at least one frame. Every call but the last
                 must pass a multiple of `card.frames_per_step` frames.
+            statistics: Statistics of the clip or stream so far; see `Network.run`.
 
         Returns:
             The output over the whole stream. Its state excludes the sums that were moved to
@@ -59,10 +63,10 @@ class PooledNetwork:
             if self._frames_since_flush >= self._flush_interval:
                 self._flush()
             chunk = frames[start : start + self._flush_interval]
-            output = self._network.run(chunk, self._state)
+            output = self._network.run(chunk, self._state, statistics, self._speaker)
             self._state = output.state
             self._frames_since_flush += len(chunk)
-        return self._pooled_output() if self._accumulated.any() else output
+        return self._pooled_output(statistics) if self._accumulated.any() else output
 
     def _flush(self) -> None:
         assert self._state is not None
@@ -72,7 +76,7 @@ class PooledNetwork:
             self._state[self._sums_start :] = 0
         self._frames_since_flush = 0
 
-    def _pooled_output(self) -> NetworkOutput:
+    def _pooled_output(self, statistics: np.ndarray | None) -> NetworkOutput:
         """Run the network on the accumulated sums.
 
         It divides the sums of each member by the last of them, so that their scale cancels.
@@ -83,7 +87,7 @@ class PooledNetwork:
         state[self._sums_start :] = (sums * (POOLED_WEIGHT_SCALE / sums[:, -1:])).ravel()
         card = self._network.card
         frames = np.zeros((card.frames_per_step, card.mfcc_config.n_mfcc), np.float32)
-        return self._network.run(frames, state)
+        return self._network.run(frames, state, statistics, self._speaker)
 
 
 def pooled_shape(architecture: dict[str, Any], state_size: int) -> tuple[int, int]:

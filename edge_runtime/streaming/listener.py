@@ -80,7 +80,7 @@ class Listener:
         self.config = config or ListenConfig()
         self._network = network = network_of(model)
         self._threshold = network.check_threshold(threshold)
-        self._bias = None if profile is None else profile.voice_for(network)
+        self._voice = None if profile is None else profile.voice_for(network)
         self._adapt = adapt
         self._front_end = StreamFrontEnd(network, sample_rate)
         self.sample_rate = self._front_end.sample_rate
@@ -180,14 +180,14 @@ class Listener:
             events += self._end(self._utterance)
         return events
 
-    def _advance(self, samples: np.ndarray, frames: np.ndarray) -> list[ListenEvent]:
-        """Turn samples at the model's rate and their frames into events."""
+    def _advance(self, samples: np.ndarray, rows: np.ndarray) -> list[ListenEvent]:
+        """Turn samples at the model's rate and the rows of their frames into events."""
         self._samples = np.concatenate([self._samples, samples])
         events: list[ListenEvent] = []
-        levels, is_sound = self._noise_floor.push(frames)
-        for mfcc, level, sound in zip(frames, levels.tolist(), is_sound.tolist()):
+        levels, is_sound = self._noise_floor.push(rows[:, : self._network.front_end.n_mfcc])
+        for row, level, sound in zip(rows, levels.tolist(), is_sound.tolist()):
             n_samples = self._hop if self._n_frames else 0
-            frame = Frame(self._n_frames, mfcc, self._samples[:n_samples], level, sound)
+            frame = Frame(self._n_frames, row, self._samples[:n_samples], level, sound)
             self._samples = self._samples[n_samples:]
             self._n_frames += 1
             events += self._assign(frame)
@@ -224,10 +224,10 @@ class Listener:
         return events
 
     def _new_running_prediction(self) -> RunningPrediction:
-        bias = self._bias
+        voice = self._voice
         if self.adaptation is not None and self.adaptation.seconds:
-            bias = self.adaptation.bias()
-        return RunningPrediction(self._network, bias)
+            voice = self.adaptation.bias()
+        return RunningPrediction(self._network, voice)
 
     def _update(self, utterance: Utterance) -> list[ListenEvent]:
         """Return the "start" or "update" that is due, if any."""

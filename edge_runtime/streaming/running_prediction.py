@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..audio.level import Loudness
-from ..inference.known_voice import SpeakerBias
+from ..inference.known_voice import KnownVoice
 from ..inference.network import Network, NetworkOutput
 from ..inference.pooling import PooledNetwork
 from ..inference.prediction import Prediction
@@ -22,34 +22,38 @@ class RunningPrediction:
 
     Args:
         network: The network to run.
-        bias: Correction of the logits for an enrolled speaker.
+        voice: The speaker, if known.
 
     Attributes:
         n_frames: Frames that the network has processed.
     """
 
-    def __init__(self, network: Network, bias: SpeakerBias | None = None) -> None:
+    def __init__(self, network: Network, voice: KnownVoice | None = None) -> None:
         self.n_frames = 0
         self._network = network
-        self._pooled = PooledNetwork(network)
-        self._bias = bias
+        self._pooled = PooledNetwork(network, voice)
+        self._voice = voice
+        self._statistics = network.new_statistics()
+        self._n_mfcc = network.front_end.n_mfcc
         self._gate = network.new_silence_gate()
         self._loudness = Loudness(network.sample_rate)
         self._first: np.ndarray | None = None  # the first frame, for a clip of silence alone
-        self._pending = np.empty((0, network.card.mfcc_config.n_mfcc), np.float32)
+        self._pending = np.empty((0, self._n_mfcc), np.float32)
         self._output: NetworkOutput | None = None
 
-    def push(self, frames: np.ndarray, samples: np.ndarray | None = None) -> None:
+    def push(self, rows: np.ndarray, samples: np.ndarray | None = None) -> None:
         """Add frames; the network does not run until `advance`.
 
         Args:
-            frames: MFCC, float32 `(n_frames, n_mfcc)`.
+            rows: Rows of the front end, float32 `(n_frames, width)`.
             samples: Samples `(n_samples,)` at the model's rate, for the level alone. They need not
                 be those of the frames.
         """
         if samples is not None:
             self._loudness.push(samples)
-        self._gate_frames(frames)
+        if self._statistics is not None:
+            self._statistics.push(rows)
+        self._gate_frames(rows[:, : self._n_mfcc])
 
     def advance(self, last: bool = False) -> bool:
         """Run the network on the frames that were pushed.
@@ -65,12 +69,18 @@ class RunningPrediction:
         if last and self._output is None and not len(self._pending) and self._first is not None:
             self._pending = self._first
         step = self._network.card.frames_per_step
-        count = len(self._pending) if last else len(self._pending) // step * step
+        if last:
+            count = len(self._pending)
+        else:
+            # Clip statistics may change until the end. A frame that is left then runs the network.
+            n_kept = 0 if self._statistics is None else 1
+            count = max(0, len(self._pending) - n_kept) // step * step
         if not count:
             return False
         frames, self._pending = self._pending[:count], self._pending[count:]
         self.n_frames += count
-        self._output = self._pooled.run(frames)
+        statistics = None if self._statistics is None else self._statistics.values()
+        self._output = self._pooled.run(frames, statistics)
         return True
 
     def _gate_frames(self, frames: np.ndarray, last: bool = False) -> None:
@@ -92,7 +102,7 @@ class RunningPrediction:
             return None
         if peak_dbfs is None:
             peak_dbfs = self._loudness.dbfs()
-        return self._network.decide(self._output, peak_dbfs, threshold, self._bias)
+        return self._network.decide(self._output, peak_dbfs, threshold, self._voice)
 
     @property
     def logits(self) -> np.ndarray:

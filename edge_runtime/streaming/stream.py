@@ -75,7 +75,7 @@ class EmotionStream:
         profile: SpeakerProfile | None = None,
     ) -> None:
         self._network = network_of(model)
-        self._bias = None if profile is None else profile.voice_for(self._network)
+        self._voice = None if profile is None else profile.voice_for(self._network)
         self._threshold = self._network.check_threshold(threshold)
         self._front_end = StreamFrontEnd(self._network, sample_rate)
         self.sample_rate = self._front_end.sample_rate
@@ -84,7 +84,7 @@ class EmotionStream:
     def reset(self) -> None:
         """Discard all state: the next push starts a new clip."""
         self._front_end.reset()
-        self._running = RunningPrediction(self._network, self._bias)
+        self._running = RunningPrediction(self._network, self._voice)
         self._n_samples = 0  # at the model's rate
 
     def push(self, samples: np.ndarray) -> list[StreamEvent]:
@@ -99,8 +99,8 @@ class EmotionStream:
         Raises:
             AudioError: If the samples cannot be used; the stream is then unchanged.
         """
-        samples, frames = self._front_end.push(self._front_end.check(samples))
-        return self._advance(samples, frames, last=False)
+        samples, rows = self._front_end.push(self._front_end.check(samples))
+        return self._advance(samples, rows, last=False)
 
     def flush(self) -> list[StreamEvent]:
         """End the clip and return its final prediction; a new clip starts.
@@ -112,9 +112,9 @@ class EmotionStream:
         self.reset()
         return events
 
-    def _advance(self, samples: np.ndarray, frames: np.ndarray, last: bool) -> list[StreamEvent]:
+    def _advance(self, samples: np.ndarray, rows: np.ndarray, last: bool) -> list[StreamEvent]:
         self._n_samples += len(samples)
-        self._running.push(frames, samples)
+        self._running.push(rows, samples)
         if not self._running.advance(last) and not last:
             return []
         prediction = self._running.prediction(self._threshold)

@@ -84,10 +84,11 @@ class TimelineStream:
         self._network = network = network_of(model)
         self._window, self._hop = window, hop
         self._threshold = network.check_threshold(threshold)
-        self._bias = None if profile is None else profile.voice_for(network)
+        self._voice = None if profile is None else profile.voice_for(network)
         self._front_end = StreamFrontEnd(network, sample_rate)
         self.sample_rate = self._front_end.sample_rate
         self._period = network.card.mfcc_config.frame_period
+        self._n_mfcc = network.front_end.n_mfcc
         self._uniform = {label: 1 / len(network.labels) for label in network.labels}
         self.reset()
 
@@ -103,7 +104,8 @@ class TimelineStream:
         # Blocks and frames are kept as long as a window may still need them.
         self._powers = np.empty(0)
         self._first_block = 0  # index of the first held block
-        self._frames = np.empty((0, network.card.mfcc_config.n_mfcc), np.float32)
+        self._undecided = np.empty((0, network.front_end.width), np.float32)  # rows, by the gate
+        self._rows = np.empty((0, network.front_end.width), np.float32)
         self._kept = np.empty(0, bool)  # for each held frame, whether the gate keeps it
         self._first_frame = 0  # index of the first held frame
         self._n_samples = 0  # at the model's rate
@@ -128,8 +130,8 @@ class TimelineStream:
         Raises:
             AudioError: If the samples cannot be used; the stream is then unchanged.
         """
-        samples, frames = self._front_end.push(self._front_end.check(samples))
-        return self._advance(samples, frames, last=False)
+        samples, rows = self._front_end.push(self._front_end.check(samples))
+        return self._advance(samples, rows, last=False)
 
     def flush(self) -> list[Segment]:
         """Return the remaining segments; a new recording starts."""
@@ -158,15 +160,17 @@ class TimelineStream:
         if failure is not None:
             raise failure
 
-    def _advance(self, samples: np.ndarray, frames: np.ndarray, last: bool) -> list[Segment]:
+    def _advance(self, samples: np.ndarray, rows: np.ndarray, last: bool) -> list[Segment]:
         self._n_samples += len(samples)
         self._powers = np.concatenate([self._powers, self._block_powers.push(samples)])
         if last:
             self._powers = np.concatenate([self._powers, self._block_powers.rest()])
-        kept = np.ones(len(frames), bool)
+        kept = np.ones(len(rows), bool)
         if self._gate is not None:
-            frames, kept = self._gate.decide(frames, last)
-        self._frames = np.concatenate([self._frames, frames])
+            kept = self._gate.decide(rows[:, : self._n_mfcc], last)[1]
+            undecided = np.concatenate([self._undecided, rows])
+            rows, self._undecided = undecided[: len(kept)], undecided[len(kept) :]
+        self._rows = np.concatenate([self._rows, rows])
         self._kept = np.concatenate([self._kept, kept])
         segments: list[Segment] = []
         while self._is_ready(last):
@@ -187,7 +191,7 @@ class TimelineStream:
         """Return True if all audio of the next step's window has arrived."""
         if last:
             return self._step * self._hop < self.seconds
-        n_frames = self._first_frame + len(self._frames)
+        n_frames = self._first_frame + len(self._rows)
         return self._window_of(self._step)[1] <= n_frames * self._period
 
     def _classify_step(self) -> Iterator[Segment]:
@@ -195,7 +199,7 @@ class TimelineStream:
         window = self._frames_between(*self._window_of(self._step))
         is_sound = self._detect_sound(window)
         enough = int(is_sound.sum()) * self._period >= MIN_SOUND
-        prediction = self._classify_window(self._frames[window]) if enough else None
+        prediction = self._classify_window(self._rows[window]) if enough else None
         start, end = self._step * self._hop, min((self._step + 1) * self._hop, self.seconds)
         frames = self._frames_between(start, end)
         is_sound = is_sound[frames.start - window.start : frames.stop - window.start]
@@ -222,12 +226,12 @@ class TimelineStream:
         kept = self._kept[window]
         if self._gate is None or not len(kept):
             return kept
-        levels = self._frames[window] @ self._gate.to_level
+        levels = self._rows[window, : self._n_mfcc] @ self._gate.to_level
         is_sound: np.ndarray = kept & dilate(levels > levels.max() - RANGE_DB, self._gate.margin)
         return is_sound
 
-    def _classify_window(self, frames: np.ndarray) -> Prediction | None:
-        """Return the prediction for the frames of the step's window; None without speech."""
+    def _classify_window(self, rows: np.ndarray) -> Prediction | None:
+        """Return the prediction for the rows of the step's window; None without speech."""
         start, end = self._window_of(self._step)
         blocks_per_second = self._network.sample_rate / self._block_powers.block
         blocks = slice(
@@ -235,8 +239,8 @@ class TimelineStream:
             max(0, math.floor(end * blocks_per_second) - self._first_block),
         )
         peak_dbfs = to_dbfs(float(self._powers[blocks].max(initial=0.0)))
-        running = RunningPrediction(self._network, self._bias)
-        running.push(frames)
+        running = RunningPrediction(self._network, self._voice)
+        running.push(rows)
         running.advance(last=True)
         prediction = running.prediction(self._threshold, peak_dbfs)
         assert prediction is not None  # a window that is classified has frames
@@ -251,18 +255,18 @@ class TimelineStream:
         return prediction
 
     def _frames_between(self, start: float, end: float) -> slice:
-        """Return the held frames from `start` to `end` in seconds, as indices of `_frames`."""
+        """Return the held frames from `start` to `end` in seconds, as indices of `_rows`."""
         first, stop = (
             max(0, math.ceil(round(time / self._period, 6)) - self._first_frame)
             for time in (start, end)
         )
-        return slice(first, min(stop, len(self._frames)))
+        return slice(first, min(stop, len(self._rows)))
 
     def _discard(self) -> None:
         """Discard the frames and blocks before the next window."""
         start = max(0.0, self._window_of(self._step)[0])
         n_frames = self._frames_between(start, start).start
-        self._frames, self._kept = self._frames[n_frames:], self._kept[n_frames:]
+        self._rows, self._kept = self._rows[n_frames:], self._kept[n_frames:]
         self._first_frame += n_frames
         first_block = math.floor(start * self._network.sample_rate / self._block_powers.block)
         n_blocks = max(0, first_block - self._first_block)

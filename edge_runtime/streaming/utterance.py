@@ -15,14 +15,14 @@ class Frame(NamedTuple):
 
     Attributes:
         number: Index of the frame, counted from the start of the stream.
-        mfcc: MFCC, float32 `(n_mfcc,)`.
+        row: Row of the front end, float32 `(width,)`.
         samples: The samples before the middle of the frame, `(hop_length,)`.
         level: Level in dB.
         is_sound: True if the frame stands out from the background noise.
     """
 
     number: int
-    mfcc: np.ndarray
+    row: np.ndarray
     samples: np.ndarray
     level: float
     is_sound: bool
@@ -64,6 +64,6 @@ class Utterance:
         if self.ignored:
             return
         self.running.push(
-            np.stack([frame.mfcc for frame in frames]),
+            np.stack([frame.row for frame in frames]),
             np.concatenate([frame.samples for frame in frames]),
         )

@@ -65,7 +65,7 @@ KINDS = {
     "EmotionStream": lambda model: model.stream(),
     "TimelineStream": TimelineStream,
     "Listener": Listener,
-    "MfccStream": lambda model: MfccStream(network_of(model).front_end),
+    "MfccStream": lambda model: MfccStream(network_of(model).front_end.mfcc),
 }
 
 

@@ -63,13 +63,13 @@ def ends(events):
     return [event for event in events if event.kind == "end"]
 
 
-def predict_at_once(model, frames, event, bias=None):
+def predict_at_once(model, frames, event, voice=None):
     """Return the prediction for the frames of a stream that belong to an utterance."""
     network = network_of(model)
     first = round(event.start * 50) + (1 if event.start else 0)
     utterance = frames[first : round(event.end * 50) + 1]
     output = network.run(network.new_silence_gate().filter_clip(utterance))
-    return network.decide(output, -20.0, model.card.uncertain_below, bias)
+    return network.decide(output, -20.0, model.card.uncertain_below, voice)
 
 
 @pytest.mark.parametrize("background", [-100, -50])
@@ -203,8 +203,8 @@ def test_profile_corrects_the_predictions(model, clips):
     (event,) = ends(events_of(Listener(model, profile=profile), samples))
     frames = network_of(model).front_end(samples)
     corrected, plain = (
-        list(predict_at_once(model, frames, event, bias).probabilities.values())
-        for bias in (profile.voice_for(model), None)
+        list(predict_at_once(model, frames, event, voice).probabilities.values())
+        for voice in (profile.voice_for(model), None)
     )
     probabilities = np.array(list(event.prediction.probabilities.values()))
     np.testing.assert_allclose(probabilities, corrected, atol=1e-4)
@@ -231,7 +231,7 @@ def test_memory_does_not_grow(model, clips):
             + n_pending
             + len(listener._samples) // 320
             + len(listener._pending) // 320
-            + len(listener._front_end._mfcc._held) // 320
+            + len(listener._front_end._rows._held) // 320
         )
 
     listener = Listener(model, 16_000)

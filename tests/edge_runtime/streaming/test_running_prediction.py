@@ -20,11 +20,11 @@ def network():
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 60), st.booleans()), min_size=1), st.booleans())
-def test_chunked_equals_all_frames_at_once(network, voice_clips, chunks, with_bias):
+def test_chunked_equals_all_frames_at_once(network, voice_clips, chunks, with_voice):
     """Each chunk has a number of frames; the network runs after some chunks."""
-    bias = SpeakerBias(np.array([0.5, -1.0, 0.0, 1.0]), 1.2) if with_bias else None
+    voice = SpeakerBias(np.array([0.5, -1.0, 0.0, 1.0]), 1.2) if with_voice else None
     frames = network.front_end(voice_clips[0])[: sum(size for size, _ in chunks)]
-    running, start = RunningPrediction(network, bias), 0
+    running, start = RunningPrediction(network, voice), 0
     for size, advance in chunks:
         running.push(frames[start : start + size], voice_clips[0][:100])
         start += size
@@ -37,7 +37,7 @@ def test_chunked_equals_all_frames_at_once(network, voice_clips, chunks, with_bi
         return
     kept = network.new_silence_gate().filter_clip(frames)
     output = network.run(kept)
-    expected = network.decide(output, 0.0, 0.0, bias).probabilities
+    expected = network.decide(output, 0.0, 0.0, voice).probabilities
     assert list(prediction.probabilities.values()) == pytest.approx(
         list(expected.values()), abs=1e-5
     )
