@@ -16,8 +16,10 @@ QUICK   = $(if $(filter $(DEMO),$(DATA)),--epochs 60)
 # The input of `make classify`, and its model (empty: the bundled one).
 CLIP   ?= samples
 MODEL  ?=
-# The run that `make export` exports (empty: the newest).
+# The run that `make export` exports (empty: the newest). NAME=… is the model's name in its card; it
+# counts on the command line only, because some systems have a variable of this name.
 RUN    ?=
+NAMED   = $(if $(filter command,$(firstword $(origin NAME))),--name "$$NAME")
 # The number of damaged files that `make fuzz` tries, and their seed (empty: the time).
 INPUTS ?= 1000000
 SEED   ?=
@@ -68,8 +70,8 @@ train: $(VENV)/full ## train on DATA (LABELS=a,b selects; FIT='--resume' passes 
 	  $(PY) -m train demo-corpus $(dir $(DEMO)); fi
 	$(PY) -m train fit --data "$$DATA" $(if $(LABELS),--labels "$$LABELS") $(QUICK) $(FIT)
 
-export: $(VENV)/full ## export RUN, or the newest run, as ONNX with a parity report
-	$(PY) -m export onnx $(if $(RUN),--run "$$RUN")
+export: $(VENV)/full ## export RUN, or the newest run, as ONNX with a parity report (NAME=mine)
+	$(PY) -m export onnx $(if $(RUN),--run "$$RUN") $(NAMED)
 
 test: $(VENV)/full lint ## run the linters and all tests
 	$(PY) -m pytest -n $(WORKERS) --maxschedchunk 1 -m "not timing"

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from edge_runtime import EmotionModel, read_audio
 from edge_runtime.inference.prediction import NO_SPEECH
+from train.command import run_function
 from train.metrics import scores
 
 from .clips import sample_clips
@@ -190,4 +191,4 @@ The level of a room's reverberation is relative to the direct sound.
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_function(main)

@@ -19,6 +19,7 @@ from edge_runtime.diagnostics.system_info import processor
 from edge_runtime.features.descriptor_config import DescriptorConfig
 from edge_runtime.features.descriptors import Descriptors
 from edge_runtime.features.functionals import functionals
+from train.command import run_function
 from train.recipes import DEFAULT_RECIPE
 
 from .alternate import medians
@@ -71,4 +72,4 @@ With one FFT, the descriptors take {more:.2f} ms more than the MFCC.
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_function(main)

@@ -19,6 +19,7 @@ import typer
 import edge_runtime
 from edge_runtime.diagnostics.process_cost import process_costs
 from edge_runtime.diagnostics.system_info import processor
+from train.command import run_function
 
 from .report import Out, command, publish, table
 
@@ -70,4 +71,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_function(main)

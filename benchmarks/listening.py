@@ -19,6 +19,7 @@ from edge_runtime import EmotionModel, read_audio
 from edge_runtime.inference.prediction import NO_SPEECH
 from edge_runtime.streaming.listen_events import ListenEvent
 from edge_runtime.streaming.listener import Listener
+from train.command import run_function
 from train.data.folders import audio_files
 
 from .clips import sample_clips
@@ -123,4 +124,4 @@ with an emotion in the noise alone.
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_function(main)

@@ -27,6 +27,7 @@ from edge_runtime.inference.network import network_of
 from edge_runtime.inference.pooling import pooled_shape
 from edge_runtime.streaming.listener import Listener
 from edge_runtime.streaming.timeline import TimelineStream
+from train.command import run_function
 
 from .endurance import LOOP_SECONDS, Watch, chunks, lenient_model, programme, rss_kib, slope, steady
 from .long_run_report import as_markdown
@@ -323,4 +324,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_function(main)

@@ -24,6 +24,7 @@ import typer
 
 from edge_runtime import Mfcc, MfccConfig, MfccStream, read_audio
 from edge_runtime.diagnostics.system_info import processor
+from train.command import run_function
 from train.data.demo_corpus import PROSODIES, SAMPLE_RATE, synthesise, voices
 
 from .alternate import medians
@@ -170,4 +171,4 @@ A push of 10 ms to `MfccStream`, which returns one frame, takes \
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_function(main)

@@ -28,6 +28,7 @@ from export.card import make_card
 from export.graph import export_fp32, export_int8
 from export.outputs import chunked_outputs, network_outputs, torch_outputs
 from train.checkpoint import load_checkpoint
+from train.command import run_function
 from train.data.clip import Clip
 from train.data.features import load_dataset
 from train.metrics import scores
@@ -128,4 +129,4 @@ points.
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_function(main)

@@ -28,6 +28,7 @@ import typer
 
 from edge_runtime import EmotionModel, read_audio
 from edge_runtime.inference.prediction import NO_SPEECH
+from train.command import run_function
 from train.data.folders import audio_files
 
 from .clips import sample_clips
@@ -107,4 +108,4 @@ Speech classified as "no speech":
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_function(main)

@@ -23,6 +23,7 @@ from typing import Annotated
 import typer
 
 from edge_runtime.diagnostics.system_info import processor
+from train.command import run_function
 
 from .report import Out, command, publish, table
 
@@ -192,4 +193,4 @@ per process. Factors are medians over the rounds.
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_function(main)

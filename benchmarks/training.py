@@ -29,6 +29,7 @@ from torch.nn.functional import cross_entropy
 
 from edge_runtime.diagnostics.system_info import processor
 from train.augment import Augment
+from train.command import run_function
 from train.data.clip import Clip
 from train.data.corpora import scan
 from train.data.features import Dataset, load_dataset
@@ -154,4 +155,4 @@ Filling the feature cache, once: {caching:.1f} s.
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_function(main)

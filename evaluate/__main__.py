@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from train.command import run
+from train.command import command_line, run
 from train.options import (
     CACHE,
     Auxiliary,
@@ -31,13 +31,7 @@ from train.options import (
     dataset_spec,
 )
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    help=__doc__,
-)
+app = command_line(__doc__)
 
 Resume = Annotated[
     bool, typer.Option("--resume", help="Keep what is finished and run only the rest.")

@@ -7,15 +7,10 @@ from typing import Annotated
 
 import typer
 
+from train.command import command_line
 from train.command import run as run_command
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    help=__doc__,
-)
+app = command_line(__doc__)
 
 Data = Annotated[list[Path], typer.Option(help="Folder of recordings, or a manifest; repeatable.")]
 Cache = Annotated[Path, typer.Option(help="Folder of cached features.")]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .command import run
+from .command import command_line, run
 from .options import (
     CACHE,
     Auxiliary,
@@ -32,13 +32,7 @@ from .options import (
 
 _LOGGER = logging.getLogger("train")
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    help=__doc__,
-)
+app = command_line(__doc__)
 
 
 @app.command("fit")

@@ -1,15 +1,49 @@
-"""Entry point of `python -m train`, `evaluate` and `export`: console output and errors."""
+"""Entry point of `python -m train`, `evaluate` and `export`: help, console output and errors."""
 
 from __future__ import annotations
 
 import logging
 import signal
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import typer
 
 from edge_runtime import EdgeSerError
 from edge_runtime.messages import printable, system_reason
+
+# Names of free values in the help; choices are listed as <a|b>.
+# Click and Typer name some types differently.
+_METAVARS = {
+    **dict.fromkeys(["int", "integer"], "N"),
+    "float": "X",
+    **dict.fromkeys(["path", "file"], "PATH"),
+    **dict.fromkeys(["str", "text"], "TEXT"),
+}
+
+
+def command_line(help: str | None = None) -> typer.Typer:
+    """Return an empty command line with the settings that all of them share.
+
+    Args:
+        help: Description of the program.
+    """
+    return typer.Typer(
+        help=help,
+        no_args_is_help=help is not None,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+
+
+def run_function(function: Callable[..., Any]) -> None:
+    """Run a program of one function, whose parameters are its options."""
+    app = command_line()
+    app.command()(function)
+    _with_metavars(typer.main.get_command(app))()
 
 
 class _ConsoleHandler(logging.Handler):
@@ -33,7 +67,7 @@ def run(app: typer.Typer, name: str) -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     log_to_console()
     try:
-        app()
+        _with_metavars(typer.main.get_command(app))()
     except EdgeSerError as error:
         sys.exit(f"{name}: {printable(str(error))}")
     except OSError as error:
@@ -45,6 +79,19 @@ def run(app: typer.Typer, name: str) -> None:
         sys.exit(f"{name}: not enough memory for a network or batches of this size")
     except MemoryError:
         sys.exit(f"{name}: not enough memory; use fewer recordings or fewer --jobs")
+
+
+def _with_metavars(command: Any) -> Any:
+    """Return a command whose options name their values in capitals, as those of `edge-ser` do."""
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            parameter.metavar = parameter.metavar or parameter.name.upper()
+        elif parameter.metavar is None and not getattr(parameter, "is_flag", False):
+            name = parameter.type.name.removesuffix(" range")
+            parameter.metavar = _METAVARS.get(name, parameter.metavar)
+    for subcommand in getattr(command, "commands", {}).values():
+        _with_metavars(subcommand)
+    return command
 
 
 def log_to_console() -> None:

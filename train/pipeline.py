@@ -72,6 +72,7 @@ def train_run(
         }
         begin(folder, description, resume)
         if resume and is_complete(folder):
+            remove_states(folder)  # the process may have been killed before it did
             _LOGGER.info("%s", printable(f"{folder}: the run is complete; nothing to resume"))
             return folder
         selected = fit_best(

@@ -108,7 +108,7 @@ def is_complete(folder: Path) -> bool:
 
 
 def remove_states(folder: Path) -> None:
-    """Remove the training states of a complete run."""
+    """Remove the training states of a complete run, those of earlier versions included."""
     for path in folder.glob(f"*{STATE}"):
         path.unlink(missing_ok=True)
 

@@ -8,7 +8,7 @@ import sys
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from .. import __version__
 from ..errors import ConfigError, EdgeSerError
@@ -40,6 +40,24 @@ class LazyGroup(TyperGroup):
         return self.commands.get(cmd_name)
 
 
+class OneChannelCommand(TyperCommand):
+    """A command that refuses a second `--channel`, the last of which would count silently."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments.
+
+        Raises:
+            UsageError: If they are not valid, or `--channel` is given twice.
+        """
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        if sum(parameter.name == "channel" for parameter in order) > 1:
+            ctx.fail(
+                "--channel is given twice; it selects one channel, and without it all channels "
+                "are averaged. Use one command for each channel."
+            )
+        return super().parse_args(ctx, args)
+
+
 def _load(name: str) -> Any:
     """Import a command, a function or a `typer.Typer`, and return it as a click command."""
     attribute = name.replace("-", "_")
@@ -48,6 +66,8 @@ def _load(name: str) -> Any:
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
         single.command(name)(command)
         command = single
+    for registered in command.registered_commands:
+        registered.cls = OneChannelCommand
     return typer.main.get_command(command)
 
 

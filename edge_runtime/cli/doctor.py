@@ -33,7 +33,7 @@ def doctor(
     clips: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[CLIP]...", readable=False, help="Recordings, folders or patterns."
+            metavar="[CLIP...]", readable=False, help="Recordings, folders or patterns."
         ),
     ] = None,
     model: ModelOption = None,

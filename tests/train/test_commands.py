@@ -151,6 +151,16 @@ def test_bundled_model_card_lists_the_protocols(demo_corpus, feature_cache, tmp_
 
 
 @pytest.mark.slow
+def test_help_is_short_and_of_one_style():
+    """Free values are in capitals, choices as <a|b>; -h works as well."""
+    commands = ["train fit", "train scan", "evaluate protocol", "export onnx", "benchmarks.mfcc"]
+    results = python_m_each(*([*command.split(), "-h"] for command in commands))
+    for result in results:
+        assert result.returncode == 0 and "-h, --help" in result.stdout, result.stderr
+        assert not re.search(r"<[^|>]*>", result.stdout), result.stdout
+
+
+@pytest.mark.slow
 def test_errors_are_one_line(tmp_path):
     for result in python_m_each(
         ["train", "fit", "--data", tmp_path],

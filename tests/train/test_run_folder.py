@@ -17,7 +17,7 @@ from export.pipeline import export_run  # noqa: E402
 from train.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from train.network import EmotionLSTM  # noqa: E402
 from train.network_config import NetworkConfig  # noqa: E402
-from train.run_folder import CHECKPOINT, RunError  # noqa: E402
+from train.run_folder import CHECKPOINT, RunError, remove_states  # noqa: E402
 
 
 class Bomb:
@@ -160,3 +160,10 @@ def test_file_that_is_not_a_checkpoint_is_refused(run, tmp_path):
     assert file.stat().st_size < 4 << 20
     with pytest.raises(RunError, match="expands to 2,202,009,600 bytes"):
         load_checkpoint(run)
+
+
+def test_states_of_a_complete_run_are_removed(tmp_path):
+    for name in ("state.pt", "fold-1.state.pt", "choice-2.state.pt", "checkpoint.pt"):
+        (tmp_path / name).touch()
+    remove_states(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]

@@ -130,6 +130,7 @@ def test_stdin_equals_file(folder):
         (["a.wav", "-o", "no/answers.csv"], "create it first"),
         (["a.wav", "--force"], "--force requires --output or --plot"),
         (["a.wav", "--jobs", -1], "-1 is not in the range"),
+        (["a.wav", "--channel", 1, "--channel=2"], "--channel is given twice"),
     ],
 )
 def test_invalid_command_line_is_status_2(arguments, message):
