@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from edge_runtime import MfccConfig
+from edge_runtime.features.silence import SilenceConfig
+from edge_runtime.inference.arousal import Arousal
 from edge_runtime.inference.card import METADATA_KEY, ModelCard
 
 onnx = pytest.importorskip("onnx")  # not installed on devices
@@ -96,3 +98,117 @@ def write_tiny_model(
 def card_with(**changes: object) -> ModelCard:
     """Return the card of the tiny model with some fields replaced."""
     return dataclasses.replace(CARD, **changes)
+
+
+STATISTICS = ("f0/mean", "c1/mean", "loudness/dev", "rate/peaks", "h1_h2/voiced/mean")
+
+STATISTICS_CARD = card_with(
+    mfcc_config=MfccConfig(n_fft=1024, hop_length=320),
+    silence=SilenceConfig(),
+    statistics=STATISTICS,
+    arousal=Arousal(("high",), 0.5, 0.1),
+)
+
+_rng = np.random.default_rng(27)
+# Mean and deviation of the statistics, then weights, bias and weight of the network's logits for
+# unknown (0) and for known speakers (1).
+STATISTICS_WEIGHTS = {
+    "statistics_mean": np.array([[30, -20, 4, 4, 3]], np.float32),
+    "statistics_std": np.array([[8, 30, 2, 2, 6]], np.float32),
+    "w0": _rng.normal(size=(5, 2)).astype(np.float32),
+    "b0": np.array([0.2, -0.1], np.float32),
+    "g0": np.float32(0.3),
+    "w1": _rng.normal(size=(5, 2)).astype(np.float32),
+    "b1": np.array([-0.3, 0.4], np.float32),
+    "g1": np.float32(0.1),
+}
+
+
+def write_statistics_model(
+    path: Path, card: ModelCard | str | None = STATISTICS_CARD, *, wide_embedding: bool = True
+) -> Path:
+    """Write the tiny model with clip statistics: linear classifiers of them are added.
+
+    Args:
+        path: The file to write.
+        card: The card to store.
+        wide_embedding: Append the standardised statistics to the embedding.
+    """
+    node, value = helper.make_node, helper.make_tensor_value_info
+    write_tiny_model(path, card)
+    embedding = ["network_embedding", "z"] if wide_embedding else ["speaker_weight"]
+    model = onnx.load(str(path))
+    graph = model.graph
+    for one in graph.node:  # the outputs of the network become inner values
+        for k, name in enumerate(one.output):
+            if name in ("logits", "embedding"):
+                one.output[k] = f"network_{name}"
+    del graph.node[[one.op_type for one in graph.node].index("Softmax")]
+    graph.node.extend(
+        [
+            node("Sub", ["statistics", "statistics_mean"], ["centred"]),
+            node("Div", ["centred", "statistics_std"], ["scaled"]),
+            node("Clip", ["scaled", "minus_five", "five"], ["clipped"]),
+            node("IsNaN", ["statistics"], ["unknown"]),
+            node("Where", ["unknown", "zero", "clipped"], ["z"]),
+            node("Sub", ["z", "speaker"], ["difference"]),
+            node("Clip", ["difference", "minus_five", "five"], ["n"]),
+        ]
+    )
+    for k, inputs in enumerate(("z", "n")):
+        graph.node.extend(
+            [
+                node("Gemm", [inputs, f"w{k}", f"b{k}"], [f"linear{k}"]),
+                node("Mul", ["network_logits", f"g{k}"], [f"network{k}"]),
+                node("Add", [f"linear{k}", f"network{k}"], [f"logits{k}"]),
+            ]
+        )
+    graph.node.extend(
+        [
+            node("Sub", ["one", "speaker_weight"], ["other_weight"]),
+            node("Mul", ["other_weight", "logits0"], ["part0"]),
+            node("Mul", ["speaker_weight", "logits1"], ["part1"]),
+            node("Add", ["part0", "part1"], ["logits"]),
+            node("Softmax", ["logits"], ["probabilities"], axis=-1),
+            node("Concat", embedding, ["embedding"], axis=1),
+        ]
+    )
+    constants = {**STATISTICS_WEIGHTS, "five": np.float32(5), "minus_five": np.float32(-5)}
+    graph.initializer.extend(
+        numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()
+    )
+    for name, size in (("statistics", 5), ("speaker", 5), ("speaker_weight", 1)):
+        graph.input.append(value(name, TensorProto.FLOAT, ["batch", size]))
+    width = 13 + 5 if wide_embedding else 1
+    for output in graph.output:
+        if output.name == "embedding":
+            output.CopyFrom(value("embedding", TensorProto.FLOAT, ["batch", width]))
+    onnx.save(model, str(path))
+    return path
+
+
+def statistics_logits(
+    mfcc: np.ndarray,
+    statistics: np.ndarray,
+    speaker: np.ndarray | None = None,
+    correction: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return the logits `(2,)` of the tiny model with clip statistics, by numpy.
+
+    Args:
+        mfcc: Frames that the network gets, `(n_frames, 13)`.
+        statistics: Statistics of the clip, `(5,)`.
+        speaker: Mean standardised statistics of the speaker, `(5,)`, if known.
+        correction: `SpeakerStatistics.correction`.
+    """
+    weights = STATISTICS_WEIGHTS
+    scaled = (statistics - weights["statistics_mean"][0]) / weights["statistics_std"][0]
+    z = np.where(np.isnan(statistics), 0, np.clip(scaled, -5, 5))
+    known = 0 if speaker is None else 1
+    n = z if speaker is None else np.clip(z - speaker, -5, 5)
+    c0 = mfcc[:, 0].mean()
+    network = np.array([-0.01 * c0 - 2, 0.01 * c0 + 2])
+    logits = n @ weights[f"w{known}"] + weights[f"b{known}"] + weights[f"g{known}"] * network
+    if correction is not None:
+        logits = logits + n @ correction[:-1] + correction[-1]
+    return np.asarray(logits)
