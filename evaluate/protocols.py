@@ -215,9 +215,17 @@ def _test_results(
     test = task.fold.test
     clips = [dataset.clips[i] for i in test]
     targets = np.array([dataset.labels.index(clip.label) for clip in clips])
-    int8 = np.stack([model.run(dataset.frames[i]).logits for i in test])
+    statistics = dataset.statistics
+    int8 = np.stack(
+        [
+            model.run(
+                dataset.frames[i], statistics=None if statistics is None else statistics[i]
+            ).logits
+            for i in test
+        ]
+    )
     logits = {
-        "fp32": predict(network, dataset.frames, test)[:, :-1],
+        "fp32": predict(network, dataset.frames, test, statistics=statistics)[:, :-1],
         "int8": int8,
         "profile": logits_with_profiles(model, dataset, test, int8, task.seed),
         "adapting": logits_with_adaptation(model, dataset, test, int8, task.seed),

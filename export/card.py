@@ -7,6 +7,7 @@ from typing import Any
 
 from edge_runtime import MfccConfig
 from edge_runtime.features.silence import SilenceConfig
+from edge_runtime.inference.arousal import Arousal
 from edge_runtime.inference.card import ModelCard
 from edge_runtime.messages import shorten_error
 from train.data.clip import Clip
@@ -55,6 +56,11 @@ def make_card(
         quantization: Description of the weights.
     """
     sizes = network.config
+    statistics, arousal = stored.get("statistics"), stored.get("arousal")
+    if len(statistics or ()) != sizes.n_statistics:
+        raise ValueError(
+            f"{len(statistics or ())} names of statistics; expected {sizes.n_statistics}"
+        )
     silence = stored.get("silence")
     return ModelCard(
         name=name,
@@ -83,4 +89,6 @@ def make_card(
         licence=stored["licence"],
         corpora=tuple(stored["corpora"]),
         scores=stored["scores"],
+        statistics=None if statistics is None else tuple(statistics),
+        arousal=None if arousal is None else Arousal.from_dict(arousal),
     )

@@ -28,8 +28,7 @@ def card_markdown(card: ModelCard, size: int, parity: str, protocols: str = "") 
 audio at {config.sample_rate} Hz; {_levels(card)}
 {_statistics(card)}- Network: {architecture}; {card.parameters:,} parameters
 - Weights: {card.quantization}; file size {size:,} bytes
-- Calibration: softmax temperature {card.temperature:.2f}; logit gain {card.profile_gain:.2f} for \
-a known speaker; both fitted on validation speakers
+- Calibration: {_calibration(card)}
 - Decision: "uncertain" below a confidence of {card.uncertain_below:.2f}; "no speech" below a \
 speech probability of {card.speech_above:.2f} or a level of {card.speech_above_dbfs:g} dBFS
 - **Licence of the weights:** {card.licence}
@@ -58,6 +57,18 @@ the sound of a voice; it does not detect what a person feels. Do not use it to a
 in hiring, at work, at school, in policing or in medicine. The European AI Act prohibits inferring \
 emotions at work and in education.
 """
+
+
+def _calibration(card: ModelCard) -> str:
+    if card.statistics is not None:
+        return (
+            "part of the weights, one set for unknown and one for known speakers, each fitted on "
+            "held-out clips"
+        )
+    return (
+        f"softmax temperature {card.temperature:.2f}; logit gain {card.profile_gain:.2f} for a "
+        "known speaker; both fitted on validation speakers"
+    )
 
 
 def _statistics(card: ModelCard) -> str:
@@ -104,7 +115,31 @@ def _scores(card: ModelCard) -> str:
         table += f"\n\nCorpora without test speakers: {', '.join(untested)}."
     return f"""PyTorch network, {test["clips"]} test clips {_split(card)}: \
 UAR {100 * test["uar"]:.1f} %, accuracy {100 * test["accuracy"]:.1f} %{calibration}; \
-recall: {recalls}.{table}"""
+recall: {recalls}.{table}{_known_speaker_scores(card)}"""
+
+
+def _known_speaker_scores(card: ModelCard) -> str:
+    """Return the scores that only models with statistics have."""
+    text = ""
+    minute, branch = card.scores.get("test_with_minute"), card.scores.get("branch")
+    if minute:
+        text += (
+            f"\n\nWith a minute of other clips of the speaker, without labels: "
+            f"{minute['clips']} test clips, UAR {100 * minute['uar']:.1f} %, expected calibration "
+            f"error {minute['ece']:.3f}."
+        )
+    if branch:
+        corpora = ", ".join(map(markdown_cell, branch["unknown"]["by_corpus"]))
+        unknown, known = (
+            f"{100 * branch[key]['mean']['uar']:.1f} %" if key in branch else "not measured"
+            for key in ("unknown", "minute")
+        )
+        text += (
+            f"\n\nClip statistics without the LSTM, trained without the corpus that is tested "
+            f"({corpora}): mean UAR {unknown} for unknown speakers, {known} with a minute of the "
+            "speaker."
+        )
+    return text
 
 
 def _split(card: ModelCard) -> str:

@@ -43,7 +43,10 @@ def check_model(model: Path, data: list[Path], report: Path, cache: Path) -> boo
             f"no clip has a label of {model} ({', '.join(int8.labels)}); the recordings have "
             f"{', '.join(sorted({clip.label for clip in all_clips}))}"
         )
-    dataset = load_dataset(clips, int8.card.mfcc_config, cache, int8.card.silence)
+    card = int8.card
+    dataset = load_dataset(
+        clips, card.mfcc_config, cache, card.silence, with_statistics=card.statistics is not None
+    )
     network = load_checkpoint(model.parent)[0] if (model.parent / CHECKPOINT).exists() else None
     links = compare_files(model, network, dataset)
     files = [model.with_name(FP32), model, model.with_name(WAVEFORM)]

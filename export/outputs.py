@@ -37,36 +37,62 @@ class ModelOutputs:
 
 
 def torch_outputs(
-    network: EmotionLSTM, frames: list[np.ndarray], temperature: float
+    network: EmotionLSTM,
+    frames: list[np.ndarray],
+    temperature: float,
+    statistics: np.ndarray | None = None,
 ) -> ModelOutputs:
-    """Run the PyTorch network on one clip `(n_frames, n_mfcc)` at a time, as a device does."""
+    """Run the PyTorch network on one clip `(n_frames, n_mfcc)` at a time, as a device does.
+
+    `statistics` are those of the clips, `(n_clips, n_statistics)`, for a network that gets them.
+    """
     network.eval()
     with torch.no_grad():
-        logits = np.stack([network(torch.from_numpy(clip[None]))[0].numpy() for clip in frames])
+        logits = np.stack(
+            [
+                network(
+                    torch.from_numpy(clip[None]),
+                    statistics=None if row is None else torch.from_numpy(row[None]),
+                )[0].numpy()
+                for clip, row in zip(frames, _rows(statistics, len(frames)))
+            ]
+        )
     return ModelOutputs(
         logits, torch.softmax(torch.from_numpy(logits) / temperature, dim=-1).numpy()
     )
 
 
-def network_outputs(model: Network, frames: list[np.ndarray]) -> ModelOutputs:
-    """Run an ONNX model on one clip `(n_frames, n_mfcc)` at a time."""
-    return ModelOutputs.of([model.run(clip) for clip in frames])
+def network_outputs(
+    model: Network, frames: list[np.ndarray], statistics: np.ndarray | None = None
+) -> ModelOutputs:
+    """Run an ONNX model on one clip at a time; the arguments are those of `torch_outputs`."""
+    rows = _rows(statistics, len(frames))
+    return ModelOutputs.of([model.run(clip, statistics=row) for clip, row in zip(frames, rows)])
 
 
-def chunked_outputs(model: Network, frames: list[np.ndarray]) -> ModelOutputs:
-    """Run an ONNX model on clips in chunks of 1 to `MAX_CHUNK_STEPS` steps, as a stream does."""
+def chunked_outputs(
+    model: Network, frames: list[np.ndarray], statistics: np.ndarray | None = None
+) -> ModelOutputs:
+    """Run an ONNX model on clips in chunks of 1 to `MAX_CHUNK_STEPS` steps, as a stream does.
+
+    The arguments are those of `torch_outputs`. Every chunk gets the statistics of the whole clip.
+    """
     rng = np.random.default_rng(0)
     step, outputs = model.card.frames_per_step, []
-    for clip in frames:
+    for clip, row in zip(frames, _rows(statistics, len(frames))):
         start, output = 0, None
         while start < len(clip):
             size = step * int(rng.integers(1, MAX_CHUNK_STEPS + 1))
             state = None if output is None else output.state
-            output = model.run(clip[start : start + size], state)
+            output = model.run(clip[start : start + size], state, statistics=row)
             start += size
         assert output is not None  # a clip has at least one frame
         outputs.append(output)
     return ModelOutputs.of(outputs)
+
+
+def _rows(statistics: np.ndarray | None, n_clips: int) -> list[np.ndarray | None]:
+    return [None] * n_clips if statistics is None else list(statistics)
 
 
 def waveform_outputs(

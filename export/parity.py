@@ -80,7 +80,7 @@ def compare_files(model: Path, network: EmotionLSTM | None, dataset: Dataset) ->
     links = []
     if int8.card.mfcc_config.convention == "librosa":
         links.append(librosa_link(files, int8.card.mfcc_config))
-    links += compare(network, fp32, int8, dataset.frames, targets)
+    links += compare(network, fp32, int8, dataset.frames, targets, dataset.statistics)
     if waveform_file.exists():
         links.append(waveform_link(waveform_file, int8, files, dataset.frames, targets))
     return links
@@ -92,6 +92,7 @@ def compare(
     int8: Network,
     frames: list[np.ndarray],
     targets: np.ndarray,
+    statistics: np.ndarray | None = None,
 ) -> list[Link]:
     """Compare the forms of a model that are available, clip by clip.
 
@@ -101,17 +102,18 @@ def compare(
         int8: The int8 model.
         frames: MFCC of each clip `(n_frames, n_mfcc)`, of any length.
         targets: Class indices `(n_clips,)`.
+        statistics: Statistics of the clips `(n_clips, n_statistics)`, for models that get them.
     """
     labels = list(int8.labels)
-    int8_outputs = network_outputs(int8, frames)
+    int8_outputs = network_outputs(int8, frames, statistics)
     links = []
     if fp32 is not None:
-        fp32_outputs = network_outputs(fp32, frames)
+        fp32_outputs = network_outputs(fp32, frames, statistics)
         if network is not None:
             links.append(
                 link(
                     "torch → fp32",
-                    torch_outputs(network, frames, fp32.card.temperature),
+                    torch_outputs(network, frames, fp32.card.temperature, statistics),
                     fp32_outputs,
                     targets,
                     labels,
@@ -124,7 +126,7 @@ def compare(
         link(
             "int8: whole clips → chunks",
             int8_outputs,
-            chunked_outputs(int8, frames),
+            chunked_outputs(int8, frames, statistics),
             targets,
             labels,
             f"probabilities within {MAX_CHUNKED_PROBABILITIES:g}",

@@ -62,7 +62,9 @@ def export_run(
     _check_name(name)
     network, stored = load_checkpoint(run)
     card, clips = read_card(network, stored, name, run / CHECKPOINT)
-    dataset = load_dataset(clips, card.mfcc_config, cache, card.silence)
+    dataset = load_dataset(
+        clips, card.mfcc_config, cache, card.silence, with_statistics=card.statistics is not None
+    )
     if dataset.unreadable:
         raise RunError(
             f"{len(dataset.unreadable)} clips of the run cannot be read, such as "

@@ -12,7 +12,7 @@ from collections import defaultdict
 import numpy as np
 
 from edge_runtime.inference.adaptation import SpeakerAdaptation
-from edge_runtime.inference.known_voice import SpeakerBias, map_weight
+from edge_runtime.inference.known_voice import SpeakerBias, SpeakerStatistics, map_weight
 from edge_runtime.inference.network import Network
 from edge_runtime.inference.profile import mean_logits
 
@@ -27,7 +27,8 @@ def logits_with_profiles(
 ) -> np.ndarray:
     """Correct the logits of each clip with a profile of its speaker.
 
-    The profile is made of a minute of the speaker's other clips.
+    The profile is made of a minute of the speaker's other clips. A network with statistics is run
+    again with the mean of their statistics.
 
     Args:
         network: The network that computed the logits.
@@ -39,6 +40,8 @@ def logits_with_profiles(
     Returns:
         Corrected logits `(len(indices), n_labels)`.
     """
+    if network.card.statistics is not None:
+        return _with_speaker_statistics(network, dataset, indices, logits, seed, adapt=False)
     gain = network.card.profile_gain
     corrected = logits.copy()
     for order in _shuffled_rows_by_speaker(dataset, indices, seed):
@@ -78,6 +81,8 @@ def logits_with_adaptation(
     Returns:
         Corrected logits `(len(indices), n_labels)`.
     """
+    if network.card.statistics is not None:
+        return _with_speaker_statistics(network, dataset, indices, logits, seed, adapt=True)
     period = dataset.mfcc_config.frame_period
     corrected = logits.copy()
     for order in _shuffled_rows_by_speaker(dataset, indices, seed):
@@ -85,6 +90,47 @@ def logits_with_adaptation(
         for row in order:
             corrected[row] = adaptation.bias().correct(logits[row])
             adaptation.update(logits[row], len(dataset.frames[indices[row]]) * period)
+    return corrected
+
+
+def _with_speaker_statistics(
+    network: Network,
+    dataset: Dataset,
+    indices: list[int],
+    logits: np.ndarray,
+    seed: int,
+    *,
+    adapt: bool,
+) -> np.ndarray:
+    """Return the logits of a network with statistics for known speakers.
+
+    Args:
+        network: The network.
+        dataset: The dataset of the clips, with statistics.
+        indices: The clips.
+        logits: Their logits for unknown speakers, `(len(indices), n_labels)`.
+        seed: Seed of the order of a speaker's clips.
+        adapt: Describe the speaker by the clips before each clip, not by a minute of others.
+    """
+    assert network.card.statistics is not None and dataset.statistics is not None
+    frames = [dataset.frames[i] for i in indices]
+    statistics = dataset.statistics[indices]
+    outputs = [network.run(clip, statistics=row) for clip, row in zip(frames, statistics)]
+    z = np.stack([output.embedding[-len(network.card.statistics) :] for output in outputs])
+    is_speech = np.array([output.speech >= network.card.speech_above for output in outputs])
+    seconds = np.array([dataset.seconds[i] for i in indices]) * is_speech
+    corrected = logits.copy()
+    for order in _shuffled_rows_by_speaker(dataset, indices, seed):
+        for k, row in enumerate(order):
+            others = order[:k] if adapt else [other for other in order if other != row]
+            rows = others if adapt else _enrolment_rows(dataset, indices, others)
+            total = float(seconds[rows].sum())
+            if total:
+                mean = np.average(z[rows], axis=0, weights=seconds[rows])
+                voice = SpeakerStatistics.estimate(mean, total)
+                corrected[row] = network.run(
+                    frames[row], statistics=statistics[row], speaker=voice
+                ).logits
     return corrected
 
 

@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.optimize
 
+from edge_runtime.inference.known_voice import MAX_DEVIATION, STATISTICS_PRIOR_SECONDS
+
 from .statistics_config import StatisticsConfig
 
-MAX_DEVIATION = 5.0  # standardised statistics beyond are outliers
 # Clips of the average speaker that the mean of a speaker is shrunk by.
 SHRINKAGE = 2.0
 ENROLMENT_SECONDS = 60.0
 MAX_ITERATIONS = 100
 MIN_SPEAKERS = 3  # of a corpus, to count fully
-PRIOR_SECONDS = 5.0  # of the average speaker that the mean of a speaker is shrunk by
 MIN_DEVIATION = 1e-6  # statistics with a smaller deviation are constant
 
 
@@ -287,7 +287,9 @@ def speaker_offsets(
         seconds: Durations `(n_clips,)`.
     """
     weighted = z * seconds[:, None]
-    means = [weighted[m].sum(axis=0) / (seconds[m].sum() + PRIOR_SECONDS) for m in minutes]
+    means = [
+        weighted[m].sum(axis=0) / (seconds[m].sum() + STATISTICS_PRIOR_SECONDS) for m in minutes
+    ]
     return np.asarray(np.stack(means))
 
 

@@ -166,7 +166,7 @@ CORPORA = replace(
             "vtl_smoothing=0",
         ]
     ),
-    statistics=None,  # until the export supports them
+    statistics=StatisticsConfig(),
 )
 
 # For recordings made with one microphone at one gain in a quiet room. There, the absolute level is

@@ -34,6 +34,9 @@ SPEECH_ABOVE = 0.97
 MAX_CLIPPING_LOSS = 0.01
 
 
+STATISTICS_SCORES = ("test_with_minute", "branch")  # of networks with statistics
+
+
 @dataclass(frozen=True)
 class Partition:
     """Use of the clips in a training.
@@ -121,6 +124,7 @@ def write_run(folder: Path, partition: Partition, selected: SelectedModel) -> di
             "test_ece": calibration["ece"],
             "test_by_corpus": report["test_by_corpus"],
             "test_by_group": report["test_by_group"],
+            **{name: report[name] for name in STATISTICS_SCORES if report.get(name)},
         },
         clips=[
             [str(clip.path), clip.label]

@@ -146,7 +146,7 @@ def test_adaptation_removes_a_constant_bias():
     dataset = voices(60, 3.0, speakers=2)
     targets = np.array(["ab".index(clip.label) for clip in dataset.clips])
     logits = 2.0 * np.eye(2)[targets] + rng.standard_normal((120, 2)) / 2 + [3.0, 0.0]
-    model = SimpleNamespace(card=SimpleNamespace(profile_gain=1.0))
+    model = SimpleNamespace(card=SimpleNamespace(profile_gain=1.0, statistics=None))
     adapted = logits_with_adaptation(model, dataset, list(range(120)), logits, seed=0)
     removed = (logits - adapted).reshape(2, 60, 2)
     assert [int((np.abs(rows).max(axis=1) == 0).sum()) for rows in removed] == [1, 1]
