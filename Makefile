@@ -16,7 +16,7 @@ QUICK   = $(if $(filter $(DEMO),$(DATA)),--epochs 60)
 # The input of `make classify`, and its model (empty: the bundled one).
 CLIP   ?= samples
 MODEL  ?=
-# The run that `make export` exports (empty: the newest). NAME=… is the model's name in its card; it
+# The run that `make export` exports (empty: the newest). NAME is the model's name in its card. It
 # counts on the command line only, because some systems have a variable of this name.
 RUN    ?=
 NAMED   = $(if $(filter command,$(firstword $(origin NAME))),--name "$$NAME")
@@ -27,8 +27,13 @@ SEED   ?=
 WORKERS ?= 2
 PIN    ?=
 
+# The folder of the corpora, for the reports of the repository.
+CORPORA ?= .
+PROTOCOL = $(PY) -m evaluate protocol --resume
+FOUR    := --labels angry,happy,neutral,sad --auxiliary all
+
 # Passed in the environment, because file names may contain quotes.
-export DATA LABELS CLIP MODEL RUN
+export DATA LABELS CLIP MODEL RUN CORPORA
 
 # Pinned, so that the same seed gives the same weights on every machine.
 TORCH  := torch==2.13.0
@@ -37,7 +42,7 @@ PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 PINS   := --constraint constraints.txt
 
 .PHONY: setup train export classify test test-fast lint docs node bench bench-mfcc bench-training \
-  arm64 clean help fuzz coverage mutants dist pins
+  report-speed report-scores arm64 clean help fuzz coverage mutants dist pins
 .DEFAULT_GOAL := help
 
 help:
@@ -124,6 +129,26 @@ bench-mfcc: $(VENV)/full ## time the front end next to librosa and others
 
 bench-training: $(VENV)/full ## time epochs on DATA next to a simple training loop
 	$(PY) -m benchmarks.training --data "$$DATA"
+
+report-speed: $(VENV)/full ## write the speed reports of the repository (CORPORA: emodb and others)
+	$(PY) -m benchmarks.end_to_end --rounds 15 --out reports/end-to-end.md
+	$(PY) -m benchmarks.mfcc --data "$$CORPORA/emodb" --out reports/mfcc-speed.md
+	$(PY) -m benchmarks.throughput --data "$$CORPORA/emodb" --out reports/throughput.md
+	$(PY) -m benchmarks.training --data "$$CORPORA/ravdess" --rounds 9 \
+	  --out reports/training-speed.md
+
+report-scores: $(VENV)/full ## write the reports of the protocols (CORPORA: as above; many hours)
+	$(PROTOCOL) --protocol loso --report reports/emodb --seeds 2 --data "$$CORPORA/emodb" \
+	  --recipe default --recipe studio
+	$(PROTOCOL) --protocol actor-folds --report reports/ravdess8 --seeds 2 \
+	  --data "$$CORPORA/ravdess"
+	$(PROTOCOL) --protocol actor-folds --report reports/ravdess4 --seeds 2 \
+	  --data "$$CORPORA/ravdess" $(FOUR)
+	$(PROTOCOL) --protocol actor-folds --report reports/ravdess4-recipes \
+	  --data "$$CORPORA/ravdess" $(FOUR) --recipe default --recipe studio
+	$(PROTOCOL) --protocol leave-corpus-out --report reports/leave-corpus-out --seeds 3 \
+	  --data "$$CORPORA/emodb" --data "$$CORPORA/ravdess" --data "$$CORPORA/nemo" \
+	  --data "$$CORPORA/tess" --noise "$$CORPORA/noise" $(FOUR) --recipe corpora
 
 arm64: ## test the wheel in an emulated 64-bit ARM system (as root)
 	@deploy/arm64.sh --check

@@ -60,7 +60,7 @@ def protocol_command(
         Path | None,
         typer.Option(
             help="Path of the report without suffix; writes REPORT.json and REPORT.md "
-            "[default: reports/PROTOCOL]."
+            "[default: runs/PROTOCOL/report]."
         ),
     ] = None,
     labels: Labels = None,
@@ -79,7 +79,10 @@ def protocol_command(
     jobs: Jobs = 0,
     runs: Annotated[
         Path | None,
-        typer.Option(help="Folder of the run folders, one per fold [default: runs/REPORT]."),
+        typer.Option(
+            help="Folder of the run folders, one per fold [default: in runs/, named as "
+            "--report, or as the protocol]."
+        ),
     ] = None,
     cache: Cache = CACHE,
     device: Device = "auto",
@@ -91,21 +94,23 @@ def protocol_command(
     validation speakers.
     """
     from train.device import pick_device
+    from train.files import without_suffix
 
     from .protocols import run_protocol
 
-    report = report or Path("reports") / protocol.value
+    name = protocol.value if report is None else without_suffix(report).name
+    runs = runs or Path("runs") / name
     run_protocol(
         dataset_spec(
             data, labels, auxiliary, speaker_pattern, noise, cache, label_pattern, label_codes
         ),
         protocol.value,
-        report,
+        report or runs / "report",
         recipes=configured_recipes(recipe, mfcc, settings, epochs, seed),
         inner=inner,
         seeds=seeds,
         jobs=jobs,
-        runs=runs or Path("runs") / report.name,
+        runs=runs,
         resume=resume,
         device=pick_device(device),
     )
@@ -156,7 +161,7 @@ def strangers_command(
     report: Annotated[
         Path,
         typer.Option(help="Path of the report without suffix; writes REPORT.json and REPORT.md."),
-    ] = Path(".cache/strangers"),
+    ] = Path("runs/strangers/report"),
     train_only: Annotated[
         list[str] | None,
         typer.Option(help="Corpus that is trained on but never tested; repeatable."),

@@ -44,14 +44,18 @@ def report_path(report: Path) -> Path:
     Raises:
         ConfigError: If the path has no file name.
     """
-    if report.suffix in (".json", ".md"):
-        report = report.with_suffix("")
+    report = without_suffix(report)
     if report.name in ("", ".."):
         raise ConfigError(
             f"--report {report}: is a folder; give a name in it, such as {report / 'report'}"
         )
     make_folder(report.parent)
     return report
+
+
+def without_suffix(report: Path) -> Path:
+    """Return the path of a report without .json or .md."""
+    return report.with_suffix("") if report.suffix in (".json", ".md") else report
 
 
 def make_folder(folder: Path) -> None:
