@@ -6,15 +6,17 @@ A row holds the coefficients of a frame and then its descriptors. Both come from
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .config import MfccConfig
-from .descriptor_config import DescriptorConfig
-from .descriptors import Descriptors, FrameHistory
 from .framing import Framing
 from .mfcc import Mfcc
 from .stream import MfccStream
+
+if TYPE_CHECKING:
+    from .descriptors import Descriptors, FrameHistory
 
 
 class FrontEnd:
@@ -44,8 +46,11 @@ class FrontEnd:
     def __init__(self, mfcc_config: MfccConfig, with_descriptors: bool = False) -> None:
         self.config = mfcc_config
         self.mfcc = Mfcc(mfcc_config)
-        self.descriptors = None
+        self.descriptors: Descriptors | None = None
         if with_descriptors:
+            from .descriptor_config import DescriptorConfig
+            from .descriptors import Descriptors
+
             self.mfcc.check_power()
             self.descriptors = Descriptors(DescriptorConfig.from_mfcc(mfcc_config))
         self.n_mfcc = mfcc_config.n_mfcc
@@ -116,6 +121,8 @@ class FrontEndStream(MfccStream):
         """Discard all state: the next push begins a new clip."""
         super().reset()
         if self._front_end.descriptors is not None:
+            from .descriptors import FrameHistory
+
             self._history = FrameHistory(self._front_end.descriptors.frames)
 
     def _compute(self, pieces: Iterable[tuple[np.ndarray, int]], n_frames: int) -> np.ndarray:

@@ -46,6 +46,7 @@ class RunningFunctionals:
         self._block_frames = max(1, round(BLOCK_SECONDS / frame_period))
         self._chunks: list[np.ndarray] = []  # rows of the block in progress
         self._n_held = 0  # frames of them
+        self._has_blocks = False
         self._sums = np.zeros(len(computed))  # over the frames of the complete blocks
         self._weights = np.zeros(len(computed))
         self._values: np.ndarray | None = None  # of all rows so far, once they were computed
@@ -63,6 +64,7 @@ class RunningFunctionals:
             if self._n_held == self._block_frames:
                 self._sums, self._weights = self._with_block()
                 self._chunks, self._n_held = [], 0
+                self._has_blocks = True
             chunk = rows[: self._block_frames - self._n_held]
             self._chunks.append(chunk.copy())  # a view would keep the caller's rows alive
             self._n_held += len(chunk)
@@ -76,20 +78,28 @@ class RunningFunctionals:
             statistic.
         """
         if self._values is None:
-            sums, weights = self._with_block()
-            with np.errstate(invalid="ignore"):
-                values = sums / weights  # 0 / 0 is NaN
-            self._values = values[self._columns].astype(np.float32)
+            self._values = self._mean()[self._columns].astype(np.float32)
         return self._values
+
+    def _mean(self) -> np.ndarray:
+        """Return the mean over the blocks, including the one in progress."""
+        if not self._has_blocks:
+            return self._of_block() if self._n_held else np.full(len(self._sums), np.nan)
+        sums, weights = self._with_block()
+        with np.errstate(invalid="ignore"):
+            return np.asarray(sums / weights)  # 0 / 0 is NaN
+
+    def _of_block(self) -> np.ndarray:
+        """Return the statistics of the block in progress."""
+        if len(self._chunks) > 1:
+            self._chunks = [np.concatenate(self._chunks)]
+        (rows,) = self._chunks
+        mfcc, descriptors = rows[:, : self._n_mfcc], rows[:, self._n_mfcc :]
+        return functionals(descriptors, mfcc, frame_period=self._frame_period)[0]
 
     def _with_block(self) -> tuple[np.ndarray, np.ndarray]:
         """Return sums and weights of the statistics, including the block in progress."""
-        if not self._n_held:
-            return self._sums, self._weights
-        rows = np.concatenate(self._chunks)
-        self._chunks = [rows]
-        mfcc, descriptors = rows[:, : self._n_mfcc], rows[:, self._n_mfcc :]
-        values, _ = functionals(descriptors, mfcc, frame_period=self._frame_period)
+        values = self._of_block()
         weights = np.where(np.isnan(values), 0, self._n_held)
         return self._sums + np.nan_to_num(values) * weights, self._weights + weights
 

@@ -14,8 +14,6 @@ from typing import Any
 from .. import strict_json
 from ..errors import ConfigError, ModelError
 from ..features.config import MfccConfig
-from ..features.front_end import FrontEnd
-from ..features.functionals import functional_names
 from ..features.silence import SilenceConfig
 from ..messages import brief_repr, shorten_error
 from ..validation import check_fields, check_integer, check_number
@@ -200,6 +198,9 @@ def _checked_statistics(values: dict[str, Any], config: MfccConfig) -> tuple[str
     names = values["statistics"]
     if names is None:
         return None
+    from ..features.front_end import FrontEnd
+    from ..features.functionals import functional_names
+
     _require(
         values,
         "statistics",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from ..audio.read import read_audio
 from ..audio.resample import resample
 from ..errors import ConfigError, ModelError
 from ..features.front_end import FrontEnd
-from ..features.running_functionals import RunningFunctionals
 from ..features.silence import SilenceGate
 from ..messages import shorten_error
 from ..validation import check_integer, check_number
@@ -25,6 +24,9 @@ from .card import ModelCard
 from .known_voice import KnownVoice, SpeakerStatistics
 from .onnx_session import OUTPUTS, STATISTICS_INPUTS, open_model
 from .prediction import NO_SPEECH, UNCERTAIN, Prediction
+
+if TYPE_CHECKING:
+    from ..features.running_functionals import RunningFunctionals
 
 FILE_HAS_RATE = "sample_rate applies to arrays; a file has its own"
 
@@ -310,6 +312,8 @@ class Network:
         """Return new statistics of a clip or stream, or None if the model takes none."""
         if self.card.statistics is None:
             return None
+        from ..features.running_functionals import RunningFunctionals
+
         config = self.card.mfcc_config
         return RunningFunctionals(config.n_mfcc, config.frame_period, self.card.statistics)
 

@@ -12,6 +12,7 @@ from edge_runtime import MfccConfig
 from edge_runtime.features.silence import SilenceConfig
 from edge_runtime.inference.arousal import Arousal
 from edge_runtime.inference.card import METADATA_KEY, ModelCard
+from edge_runtime.inference.known_voice import SpeakerStatistics
 
 onnx = pytest.importorskip("onnx")  # not installed on devices
 TensorProto, helper, numpy_helper = onnx.TensorProto, onnx.helper, onnx.numpy_helper
@@ -188,27 +189,28 @@ def write_statistics_model(
 
 
 def statistics_logits(
-    mfcc: np.ndarray,
-    statistics: np.ndarray,
-    speaker: np.ndarray | None = None,
-    correction: np.ndarray | None = None,
+    mfcc: np.ndarray, statistics: np.ndarray, speaker: SpeakerStatistics | None = None
 ) -> np.ndarray:
     """Return the logits `(2,)` of the tiny model with clip statistics, by numpy.
 
     Args:
         mfcc: Frames that the network gets, `(n_frames, 13)`.
         statistics: Statistics of the clip, `(5,)`.
-        speaker: Mean standardised statistics of the speaker, `(5,)`, if known.
-        correction: `SpeakerStatistics.correction`.
+        speaker: The speaker, if known.
     """
+    if speaker is None:
+        speaker = SpeakerStatistics(np.zeros(5), 0.0)
     weights = STATISTICS_WEIGHTS
     scaled = (statistics - weights["statistics_mean"][0]) / weights["statistics_std"][0]
     z = np.where(np.isnan(statistics), 0, np.clip(scaled, -5, 5))
-    known = 0 if speaker is None else 1
-    n = z if speaker is None else np.clip(z - speaker, -5, 5)
+    n = np.clip(z - speaker.mean, -5, 5)
     c0 = mfcc[:, 0].mean()
     network = np.array([-0.01 * c0 - 2, 0.01 * c0 + 2])
-    logits = n @ weights[f"w{known}"] + weights[f"b{known}"] + weights[f"g{known}"] * network
-    if correction is not None:
-        logits = logits + n @ correction[:-1] + correction[-1]
+    unknown, known = (
+        x @ weights[f"w{k}"] + weights[f"b{k}"] + weights[f"g{k}"] * network
+        for k, x in enumerate((z, n))
+    )
+    logits = (1 - speaker.weight) * unknown + speaker.weight * known
+    if speaker.correction is not None:
+        logits = logits + n @ speaker.correction[:-1] + speaker.correction[-1]
     return np.asarray(logits)

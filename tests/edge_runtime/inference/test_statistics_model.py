@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.tiny_model import (
@@ -41,12 +43,11 @@ def test_logits_are_those_of_the_definition(network, voice_clips, speaker):
         output = network.run_clip(samples, speaker)
         frames = network.speech_frames(samples)
         statistics = expected_statistics(network, samples)
-        mean = None if speaker is None else speaker.mean
-        expected = statistics_logits(frames, statistics, mean)
+        uncorrected = speaker and replace(speaker, correction=None)
+        expected = statistics_logits(frames, statistics, uncorrected)
         np.testing.assert_allclose(output.logits, expected, atol=1e-4)
         prediction = network.decide(output, 0.0, 0.0, speaker)
-        correction = None if speaker is None else speaker.correction
-        corrected = statistics_logits(frames, statistics, mean, correction)
+        corrected = statistics_logits(frames, statistics, speaker)
         probability = np.exp(corrected[1]) / np.exp(corrected).sum()
         assert prediction.probabilities["high"] == pytest.approx(probability, abs=1e-5)
 
