@@ -71,17 +71,19 @@ class PitchTracker:
         is_maximum = (middle > left) & (middle >= right)
         scores = np.where(is_maximum, middle - self._lag_cost, _NO_CANDIDATE)
         rows = np.arange(len(acf))
-        strengths = np.empty((len(acf), self._config.n_candidates), np.float32)
-        lags = np.empty_like(strengths)
+        best = np.empty((len(acf), self._config.n_candidates), np.intp)
+        is_candidate = np.empty(best.shape, bool)
         for k in range(self._config.n_candidates):
-            best = scores.argmax(axis=1)
-            a, b, c = left[rows, best], middle[rows, best], right[rows, best]
-            curvature = np.minimum(a - 2 * b + c, -1e-9)
-            shift = np.clip(0.5 * (a - c) / curvature, -0.5, 0.5)
-            height = np.minimum(b - 0.25 * (a - c) * shift, 1) - self._lag_cost[best]
-            strengths[:, k] = np.where(scores[rows, best] > _NO_CANDIDATE, height, _NO_CANDIDATE)
-            lags[:, k] = self._first_lag + best + shift
-            scores[rows, best] = _NO_CANDIDATE
+            best[:, k] = highest = scores.argmax(axis=1)
+            is_candidate[:, k] = scores[rows, highest] > _NO_CANDIDATE
+            scores[rows, highest] = _NO_CANDIDATE
+        rows = rows[:, np.newaxis]
+        a, b, c = left[rows, best], middle[rows, best], right[rows, best]
+        curvature = np.minimum(a - 2 * b + c, -1e-9)
+        shift = np.minimum(np.maximum(0.5 * (a - c) / curvature, -0.5), 0.5)
+        height = np.minimum(b - 0.25 * (a - c) * shift, 1) - self._lag_cost[best]
+        strengths = np.where(is_candidate, height, _NO_CANDIDATE).astype(np.float32)
+        lags = (self._first_lag + best + shift).astype(np.float32)
         return strengths, lags
 
     def track(self, strengths: np.ndarray, lags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
