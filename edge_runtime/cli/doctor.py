@@ -18,6 +18,18 @@ from ..audio.paths import expand
 from ..diagnostics.finding import Finding, Severity, verdict
 from ..errors import AudioError, EdgeSerError
 from ..messages import printable
+from ..mqtt.node import DEFAULT_PREFIX, Node
+from .mqtt_options import (
+    MqttCaOption,
+    MqttCertOption,
+    MqttKeyOption,
+    MqttNodeOption,
+    MqttOption,
+    MqttPasswordOption,
+    MqttPrefixOption,
+    MqttTopicOption,
+    parse_broker,
+)
 from .options import JsonOption, ModelOption
 from .terminal import Interruption, wrap_hanging
 
@@ -38,10 +50,19 @@ def doctor(
     ] = None,
     model: ModelOption = None,
     as_json: JsonOption = False,
+    mqtt: MqttOption = None,
+    mqtt_password_file: MqttPasswordOption = None,
+    mqtt_ca: MqttCaOption = None,
+    mqtt_cert: MqttCertOption = None,
+    mqtt_key: MqttKeyOption = None,
+    mqtt_node: MqttNodeOption = None,
+    mqtt_topic: MqttTopicOption = None,
+    mqtt_discovery_prefix: MqttPrefixOption = DEFAULT_PREFIX,
 ) -> None:
     """Find problems of the installation or of recordings.
 
-    Without a clip: versions, machine, model and microphone. With clips: format, channels, length,
+    Without a clip: versions, machine, model and microphone, and with --mqtt the connection to the
+    broker and its permissions. With clips: format, channels, length,
     level, clipping, DC offset, noise and bandwidth of each. A line is fine (no mark), a note (-)
     or a warning (!), followed by its effect on the result and the advice.
 
@@ -50,6 +71,7 @@ def doctor(
       edge-ser doctor
       edge-ser doctor clip.wav calls/
       edge-ser doctor --model my.onnx clip.wav
+      edge-ser doctor --mqtt mqtt://anna@broker.local --mqtt-password-file password.txt
       edge-ser doctor --json clip.wav | jq '.clips[0].findings[] | select(.severity != "ok")'
 
     The exit status is 0, also with warnings, and 1 if a clip or the model cannot be read.
@@ -61,6 +83,9 @@ def doctor(
         check_packages,
     )
 
+    broker = parse_broker(
+        mqtt, mqtt_password_file, mqtt_ca, mqtt_cert, mqtt_key, node=mqtt_node, topic=mqtt_topic
+    )
     report = _Report(as_json)
     if not clips:
         report.section("machine", check_machine())
@@ -71,6 +96,11 @@ def doctor(
         report.section("model", findings)
     if not clips:
         report.section("microphone", check_microphone())
+    if broker is not None:
+        from ..diagnostics.mqtt_checks import check_mqtt
+
+        node = Node.create(mqtt_node, None, mqtt_topic, mqtt_discovery_prefix)
+        report.section("mqtt", check_mqtt(broker, node))
     failed = loaded is None
     for name in expand(clips or []):
         if isinstance(name, AudioError):  # a folder without recordings

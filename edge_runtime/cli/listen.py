@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from collections.abc import Callable, Iterable
@@ -13,6 +14,26 @@ import typer
 from ..audio.pcm import PcmFormat, mono
 from ..audio.stdin import StdinStream, stdin_format
 from ..errors import AudioError, ConfigError, EdgeSerError
+from ..mqtt.node import DEFAULT_PREFIX, Node
+from .mqtt_options import (
+    MqttCaOption,
+    MqttCertOption,
+    MqttDiscoveryOption,
+    MqttForgetOption,
+    MqttKeyOption,
+    MqttLevelOption,
+    MqttNameOption,
+    MqttNodeOption,
+    MqttOption,
+    MqttPasswordOption,
+    MqttPrefixOption,
+    MqttProbabilitiesOption,
+    MqttTopicOption,
+    PublishingWriter,
+    forget_node,
+    new_publisher,
+    parse_broker,
+)
 from .options import (
     ChannelOption,
     ChannelsOption,
@@ -27,6 +48,8 @@ from .options import (
 from .terminal import Interruption
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..audio.microphone import Microphone
     from ..audio.read import Block
     from ..streaming.listen_events import ListenEvent
@@ -78,6 +101,19 @@ def listen(
         bool, typer.Option("--adapt", help="Adapt to the speaker over a few minutes of speech.")
     ] = False,
     model: ModelOption = None,
+    mqtt: MqttOption = None,
+    mqtt_password_file: MqttPasswordOption = None,
+    mqtt_ca: MqttCaOption = None,
+    mqtt_cert: MqttCertOption = None,
+    mqtt_key: MqttKeyOption = None,
+    mqtt_node: MqttNodeOption = None,
+    mqtt_name: MqttNameOption = None,
+    mqtt_topic: MqttTopicOption = None,
+    mqtt_discovery_prefix: MqttPrefixOption = DEFAULT_PREFIX,
+    mqtt_discovery: MqttDiscoveryOption = True,
+    mqtt_probabilities: MqttProbabilitiesOption = False,
+    mqtt_level: MqttLevelOption = False,
+    mqtt_forget: MqttForgetOption = False,
 ) -> None:
     """Recognise emotion live.
 
@@ -90,14 +126,34 @@ def listen(
       edge-ser listen
       edge-ser listen --device USB --format jsonl
       edge-ser listen --list-devices
+      edge-ser listen --mqtt mqtt://anna@broker.local --mqtt-password-file password.txt
     """  # noqa: D301
     if list_devices:
         _print_devices()
         return
+    broker = parse_broker(
+        mqtt,
+        mqtt_password_file,
+        mqtt_ca,
+        mqtt_cert,
+        mqtt_key,
+        node=mqtt_node,
+        name=mqtt_name,
+        topic=mqtt_topic,
+        probabilities=mqtt_probabilities,
+        level=mqtt_level,
+        forget=mqtt_forget,
+    )
+    if broker is not None:
+        node = Node.create(mqtt_node, mqtt_name, mqtt_topic, mqtt_discovery_prefix)
+        if mqtt_forget:
+            forget_node(broker, node)
+            return
     _check_source(source, device, has_raw=(rate, channels, encoding) != (None, None, None))
     raw = stdin_format(rate, channels, encoding)
     if adapt and profile is not None:
         raise ConfigError("--adapt and --profile cannot be combined")
+    from ..inference.network import network_of
     from ..streaming.listen_events import ListenConfig
     from ..streaming.listener import Listener
     from .event_output import JsonEventWriter, TextEventWriter
@@ -113,12 +169,27 @@ def listen(
         )
 
     is_text = sys.stdout.isatty() if format is None else format == "text"
-    writer = TextEventWriter(loaded.labels) if is_text else JsonEventWriter(updates)
-    events = _EventFilter(writer, all)
-    if source == "-":
-        status = _listen_to_stdin(new_listener, raw, channel, events)
-    else:
-        status = _listen_to_microphone(new_listener, device, channel, events)
+    writer: EventWriter = TextEventWriter(loaded.labels) if is_text else JsonEventWriter(updates)
+    with contextlib.ExitStack() as stack:
+        is_muted: Callable[[], bool] = _never
+        if broker is not None:
+            publisher = new_publisher(
+                broker,
+                node,
+                network_of(loaded),
+                discovery=mqtt_discovery,
+                probabilities=mqtt_probabilities,
+                level=mqtt_level,
+            )
+            publisher.start()
+            stack.callback(publisher.close)
+            writer = PublishingWriter(writer, publisher)
+            is_muted = publisher.is_muted
+        events = _EventFilter(writer, all, is_muted)
+        if source == "-":
+            status = _listen_to_stdin(new_listener, raw, channel, events)
+        else:
+            status = _listen_to_microphone(new_listener, device, channel, events)
     if status:
         raise typer.Exit(status)
 
@@ -211,7 +282,7 @@ def _listen(
                     break
                 if block.lost:
                     events.print(listener.skip(block.lost))
-                events.print(listener.push(mono(block.samples, channel)))
+                events.print(_push(listener, mono(block.samples, channel), events.is_muted()))
             except KeyboardInterrupt:
                 interrupt.requested = True
             except EdgeSerError as raised:  # print the utterance before it first
@@ -228,11 +299,24 @@ def _listen(
     return 130 if interrupt.requested else 0
 
 
+def _push(listener: Listener, samples: np.ndarray, is_muted: bool) -> list[ListenEvent]:
+    """Process samples; while muted, discard them and end the utterance in progress."""
+    if not is_muted:
+        return listener.push(samples)
+    events = listener.skip(len(samples) / listener.sample_rate)
+    return [event for event in events if event.kind != "overrun"]
+
+
+def _never() -> bool:
+    return False
+
+
 class _EventFilter:
     """Prints events; hides utterances without speech unless all are requested."""
 
-    def __init__(self, writer: EventWriter, all: bool) -> None:
+    def __init__(self, writer: EventWriter, all: bool, is_muted: Callable[[], bool]) -> None:
         self.writer = writer
+        self.is_muted = is_muted
         self._all = all
         self._started = False
 
