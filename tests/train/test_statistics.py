@@ -10,9 +10,11 @@ import torch
 from scipy.special import expit, softmax
 from support.training import LABELS, PLAIN, TRAINING_MFCC, fit_one, statistics_dataset
 
-from edge_runtime import ConfigError
+from edge_runtime import ConfigError, EmotionModel
 from edge_runtime.features.front_end import FrontEnd
 from edge_runtime.features.functionals import functionals
+from evaluate.protocols import run_protocol
+from export.pipeline import export_run
 from train.arousal import arousal, fit_arousal, high_arousal_labels
 from train.branch_selection import clip_statistics, known_speaker_logits
 from train.calibration import fit_temperature
@@ -26,7 +28,7 @@ from train.linear_branch import enrolment_minutes, fit_branch, speaker_offsets
 from train.network import EmotionLSTM
 from train.network_config import NetworkConfig
 from train.predict import predict
-from train.recipes import DEFAULT_RECIPE
+from train.recipes import CORPORA, DEFAULT_RECIPE
 from train.run_report import Partition, run_markdown, run_report
 from train.statistics_config import StatisticsConfig
 
@@ -252,6 +254,34 @@ def test_report_has_a_minute_of_the_speaker_and_corpora_left_out():
     page = run_markdown(report, data.labels)
     assert "With a minute of other clips of the speaker: test UAR" in page
     assert "each corpus left out in turn (a, b, c)" in page
+
+
+@pytest.mark.slow
+def test_protocol_resumes_exports_and_classifies(three_speakers, feature_cache, tmp_path):
+    sizes = ["epochs=1", "hidden_size=8", "fc_size=8", "input_size=8", "ensemble_size=1"]
+    options = {
+        "recipes": {"corpora": CORPORA.with_settings(sizes)},
+        "inner": 2,
+        "seeds": 1,
+        "jobs": 1,
+        "runs": tmp_path / "runs",
+        "device": "cpu",
+    }
+    spec = DatasetSpec((three_speakers,), cache=feature_cache)
+    summary = run_protocol(spec, "loso", tmp_path / "report", resume=False, **options)
+    assert summary["recipes"]["corpora"]["statistics"]["penalty"] == 0.1
+    for variant in ("int8", "fp32", "profile", "adapting"):
+        assert 0.25 < summary[variant]["uar"] <= 1
+    again = run_protocol(spec, "loso", tmp_path / "report", resume=True, **options)
+    assert again["int8"] == summary["int8"]
+    run = tmp_path / "runs" / "fold-01-seed-0"
+    assert export_run(run, tmp_path, None, "mine", feature_cache, bundle=False)
+    assert not (run / "model.waveform.onnx").exists()
+    model = EmotionModel.load(run / "model.int8.onnx")
+    assert len(model.card.statistics) == 181 and model.card.arousal.labels == ("angry", "happy")
+    clip = scan([three_speakers])[0]
+    prediction = model.classify(clip.path, threshold=0)
+    assert 0 < prediction.arousal < 1 and prediction.label in (*model.labels, "no speech")
 
 
 # ------------------------------------------------------------------ arousal
