@@ -79,7 +79,7 @@ def main(
         [run_clips[i] for i in chosen], MfccConfig.from_dict(stored["mfcc_config"]), cache, silence
     )
     targets = np.array([card.labels.index(clip.label) for clip in dataset.clips])
-    reference = torch_outputs(network, dataset.frames, card.temperature)
+    reference = torch_outputs(network, card, dataset)
     torch_uar = scores(targets, reference.logits.argmax(axis=1), list(card.labels))["uar"]
     with tempfile.TemporaryDirectory() as folder:
         files = {name: Path(folder) / f"{k}.onnx" for k, name in enumerate(VARIANTS)}
@@ -96,8 +96,8 @@ def main(
     )
     rows = []
     for name, model in models.items():
-        answers = network_outputs(model, dataset.frames)
-        chunked = chunked_outputs(model, dataset.frames)
+        answers = network_outputs(model, dataset)
+        chunked = chunked_outputs(model, dataset)
         n_changed = int((answers.logits.argmax(1) != reference.logits.argmax(1)).sum())
         uar = scores(targets, answers.logits.argmax(axis=1), list(card.labels))["uar"]
         rows.append(

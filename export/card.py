@@ -13,11 +13,9 @@ from edge_runtime.messages import shorten_error
 from train.data.clip import Clip
 from train.network import EmotionLSTM
 from train.run_folder import RunError
+from train.speech_gate import SPEECH_ABOVE_DBFS
 
 INT8_WEIGHTS = "int8 weights with a scale for each output, float32 arithmetic"
-
-# 70 dB below full scale: the loudest 30 ms of speech are always above.
-SPEECH_ABOVE_DBFS = -70.0
 
 
 def read_card(

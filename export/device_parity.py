@@ -74,8 +74,8 @@ def device_link(remote: DeviceOutputs, model: Network, data: list[Path]) -> Link
     local = DeviceOutputs.compute(model, [clip.path for clip in compared])
     return link(
         f"{local.machine} → {remote.machine}".replace("_", "-"),
-        ModelOutputs(local.logits, local.probabilities),
-        ModelOutputs(remote.logits, remote.probabilities),
+        ModelOutputs(local.logits, local.probabilities, local.no_speech),
+        ModelOutputs(remote.logits, remote.probabilities, remote.no_speech),
         np.array([model.labels.index(clip.label) for clip in compared]),
         list(model.labels),
         f"features within {MAX_FEATURES:g}, probabilities within {MAX_PROBABILITIES:g}, "

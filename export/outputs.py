@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from edge_runtime import Mfcc, MfccConfig, read_audio
+from edge_runtime import Mfcc, read_audio
+from edge_runtime.inference.card import ModelCard
 from edge_runtime.inference.network import Network, NetworkOutput
+from train.data.features import Dataset
 from train.network import EmotionLSTM
+from train.speech_gate import is_no_speech
 
 MAX_CHUNK_STEPS = 10  # steps of the network in a chunk of a stream
 
@@ -22,64 +25,67 @@ class ModelOutputs:
     Attributes:
         logits: Logits `(n_clips, n_labels)`.
         probabilities: Probabilities `(n_clips, n_labels)`.
+        no_speech: Which clips are answered with "no speech", bool `(n_clips,)`.
     """
 
     logits: np.ndarray
     probabilities: np.ndarray
+    no_speech: np.ndarray
 
     @classmethod
-    def of(cls, outputs: list[NetworkOutput]) -> ModelOutputs:
-        """Stack the outputs of a network for single clips."""
+    def of(cls, outputs: list[NetworkOutput], card: ModelCard, dataset: Dataset) -> ModelOutputs:
+        """Stack the outputs of a network for the clips of a dataset."""
+        speech = np.array([output.speech for output in outputs])
         return cls(
             np.stack([output.logits for output in outputs]),
             np.stack([output.probabilities for output in outputs]),
+            is_no_speech(speech, dataset.peak_dbfs, card.speech_above, card.speech_above_dbfs),
         )
 
 
-def torch_outputs(
-    network: EmotionLSTM,
-    frames: list[np.ndarray],
-    temperature: float,
-    statistics: np.ndarray | None = None,
-) -> ModelOutputs:
-    """Run the PyTorch network on one clip `(n_frames, n_mfcc)` at a time, as a device does.
+def torch_outputs(network: EmotionLSTM, card: ModelCard, dataset: Dataset) -> ModelOutputs:
+    """Run the PyTorch network on one clip at a time, as a device does.
 
-    `statistics` are those of the clips, `(n_clips, n_statistics)`, for a network that gets them.
+    Args:
+        network: The network.
+        card: The card of its exported model.
+        dataset: The clips.
     """
     network.eval()
+    outputs = []
     with torch.no_grad():
-        logits = np.stack(
-            [
-                network(
-                    torch.from_numpy(clip[None]),
-                    statistics=None if row is None else torch.from_numpy(row[None]),
-                )[0].numpy()
-                for clip, row in zip(frames, _rows(statistics, len(frames)))
-            ]
-        )
+        for frames, statistics in zip(dataset.frames, _statistics(dataset)):
+            state = network.advance(torch.from_numpy(frames[None]), network.initial_state(1))
+            row = None if statistics is None else torch.from_numpy(statistics[None])
+            outputs.append(network.classify(state, row))
+    logits, speech = (torch.cat(values) for values in zip(*outputs))
     return ModelOutputs(
-        logits, torch.softmax(torch.from_numpy(logits) / temperature, dim=-1).numpy()
+        logits.numpy(),
+        torch.softmax(logits / card.temperature, dim=-1).numpy(),
+        is_no_speech(
+            torch.sigmoid(speech[:, 0]).numpy(),
+            dataset.peak_dbfs,
+            card.speech_above,
+            card.speech_above_dbfs,
+        ),
     )
 
 
-def network_outputs(
-    model: Network, frames: list[np.ndarray], statistics: np.ndarray | None = None
-) -> ModelOutputs:
-    """Run an ONNX model on one clip at a time; the arguments are those of `torch_outputs`."""
-    rows = _rows(statistics, len(frames))
-    return ModelOutputs.of([model.run(clip, statistics=row) for clip, row in zip(frames, rows)])
+def network_outputs(model: Network, dataset: Dataset) -> ModelOutputs:
+    """Run an ONNX model on one clip at a time."""
+    clips = zip(dataset.frames, _statistics(dataset))
+    outputs = [model.run(frames, statistics=statistics) for frames, statistics in clips]
+    return ModelOutputs.of(outputs, model.card, dataset)
 
 
-def chunked_outputs(
-    model: Network, frames: list[np.ndarray], statistics: np.ndarray | None = None
-) -> ModelOutputs:
+def chunked_outputs(model: Network, dataset: Dataset) -> ModelOutputs:
     """Run an ONNX model on clips in chunks of 1 to `MAX_CHUNK_STEPS` steps, as a stream does.
 
-    The arguments are those of `torch_outputs`. Every chunk gets the statistics of the whole clip.
+    Every chunk gets the statistics of the whole clip.
     """
     rng = np.random.default_rng(0)
     step, outputs = model.card.frames_per_step, []
-    for clip, row in zip(frames, _rows(statistics, len(frames))):
+    for clip, row in zip(dataset.frames, _statistics(dataset)):
         start, output = 0, None
         while start < len(clip):
             size = step * int(rng.integers(1, MAX_CHUNK_STEPS + 1))
@@ -88,17 +94,23 @@ def chunked_outputs(
             start += size
         assert output is not None  # a clip has at least one frame
         outputs.append(output)
-    return ModelOutputs.of(outputs)
+    return ModelOutputs.of(outputs, model.card, dataset)
 
 
-def _rows(statistics: np.ndarray | None, n_clips: int) -> list[np.ndarray | None]:
-    return [None] * n_clips if statistics is None else list(statistics)
+def _statistics(dataset: Dataset) -> list[np.ndarray | None]:
+    """Return the statistics of each clip, or None for each."""
+    if dataset.statistics is None:
+        return [None] * len(dataset.clips)
+    return list(dataset.statistics)
 
 
-def waveform_outputs(
-    path: Path, files: list[Path], config: MfccConfig
-) -> tuple[ModelOutputs, float]:
+def waveform_outputs(path: Path, files: list[Path], card: ModelCard) -> tuple[ModelOutputs, float]:
     """Run the waveform graph on audio files.
+
+    Args:
+        path: The graph.
+        files: The audio files.
+        card: The card of the model.
 
     Returns:
         Its outputs, and the largest difference of its features from those of `Mfcc`.
@@ -110,13 +122,15 @@ def waveform_outputs(
     session = onnxruntime.InferenceSession(
         path.read_bytes(), options, providers=["CPUExecutionProvider"]
     )
-    front_end = Mfcc(config)
-    logits, probabilities, max_difference = [], [], 0.0
+    front_end = Mfcc(card.mfcc_config)
+    names = ["logits", "probabilities", "speech", "mfcc"]
+    rows, max_difference = [], 0.0
     for file in files:
-        samples = read_audio(file, config.sample_rate)
-        outputs = session.run(["logits", "probabilities", "mfcc"], {"waveform": samples[None]})
-        logits.append(outputs[0][0])
-        probabilities.append(outputs[1][0])
-        difference = float(np.abs(outputs[2][0] - front_end(samples)).max())
-        max_difference = max(max_difference, difference)
-    return ModelOutputs(np.stack(logits), np.stack(probabilities)), max_difference
+        samples = read_audio(file, front_end.config.sample_rate)
+        *outputs, mfcc = session.run(names, {"waveform": samples[None]})
+        rows.append(outputs)
+        max_difference = max(max_difference, float(np.abs(mfcc[0] - front_end(samples)).max()))
+    logits, probabilities, speech = (np.concatenate(values) for values in zip(*rows))
+    # The graph gives a probability of 0 to clips below `speech_above_dbfs`.
+    no_speech = (speech[:, 0] < card.speech_above) | (speech[:, 0] == 0)
+    return ModelOutputs(logits, probabilities, no_speech), max_difference

@@ -47,8 +47,9 @@ class Link:
         features: Largest absolute difference of a coefficient.
         logits: Largest absolute difference of a logit.
         probabilities: Largest absolute difference of a probability.
-        decisions: Number of clips whose most probable label differs.
-        uar: UAR of the second minus that of the first, -1 to 1.
+        decisions: Number of clips whose most probable label differs, or that only one of the two
+            answers with "no speech".
+        uar: UAR of the second minus that of the first, -1 to 1; "no speech" counts as an error.
         accuracy: Accuracy of the second minus that of the first, -1 to 1.
     """
 
@@ -73,26 +74,20 @@ def compare_files(model: Path, network: EmotionLSTM | None, dataset: Dataset) ->
         dataset: Clips whose labels the model has.
     """
     int8 = Network.load(model)
-    targets = np.array([int8.labels.index(clip.label) for clip in dataset.clips])
-    files = [clip.path for clip in dataset.clips]
     fp32_file, waveform_file = model.with_name(FP32), model.with_name(WAVEFORM)
     fp32 = Network.load(fp32_file) if fp32_file.exists() else None
     links = []
     if int8.card.mfcc_config.convention == "librosa":
+        files = [clip.path for clip in dataset.clips]
         links.append(librosa_link(files, int8.card.mfcc_config))
-    links += compare(network, fp32, int8, dataset.frames, targets, dataset.statistics)
+    links += compare(network, fp32, int8, dataset)
     if waveform_file.exists():
-        links.append(waveform_link(waveform_file, int8, files, dataset.frames, targets))
+        links.append(waveform_link(waveform_file, int8, dataset))
     return links
 
 
 def compare(
-    network: EmotionLSTM | None,
-    fp32: Network | None,
-    int8: Network,
-    frames: list[np.ndarray],
-    targets: np.ndarray,
-    statistics: np.ndarray | None = None,
+    network: EmotionLSTM | None, fp32: Network | None, int8: Network, dataset: Dataset
 ) -> list[Link]:
     """Compare the forms of a model that are available, clip by clip.
 
@@ -100,20 +95,18 @@ def compare(
         network: The trained network.
         fp32: The float32 model.
         int8: The int8 model.
-        frames: MFCC of each clip `(n_frames, n_mfcc)`, of any length.
-        targets: Class indices `(n_clips,)`.
-        statistics: Statistics of the clips `(n_clips, n_statistics)`, for models that get them.
+        dataset: Clips whose labels the model has.
     """
-    labels = list(int8.labels)
-    int8_outputs = network_outputs(int8, frames, statistics)
+    labels, targets = list(int8.labels), _targets(int8, dataset)
+    int8_outputs = network_outputs(int8, dataset)
     links = []
     if fp32 is not None:
-        fp32_outputs = network_outputs(fp32, frames, statistics)
+        fp32_outputs = network_outputs(fp32, dataset)
         if network is not None:
             links.append(
                 link(
                     "torch → fp32",
-                    torch_outputs(network, frames, fp32.card.temperature, statistics),
+                    torch_outputs(network, fp32.card, dataset),
                     fp32_outputs,
                     targets,
                     labels,
@@ -126,7 +119,7 @@ def compare(
         link(
             "int8: whole clips → chunks",
             int8_outputs,
-            chunked_outputs(int8, frames, statistics),
+            chunked_outputs(int8, dataset),
             targets,
             labels,
             f"probabilities within {MAX_CHUNKED_PROBABILITIES:g}",
@@ -134,6 +127,11 @@ def compare(
         )
     )
     return links
+
+
+def _targets(model: Network, dataset: Dataset) -> np.ndarray:
+    """Return the class index of each clip, `(n_clips,)`."""
+    return np.array([model.labels.index(clip.label) for clip in dataset.clips])
 
 
 def link(
@@ -159,12 +157,16 @@ def link(
         features: Largest absolute difference of the features, if computed.
     """
     decisions = [outputs.logits.argmax(axis=1) for outputs in (first, second)]
-    before, after = (scores(targets, decision, labels) for decision in decisions)
+    before, after = (
+        scores(targets, decision, labels, outputs.no_speech)
+        for decision, outputs in zip(decisions, (first, second))
+    )
+    changed = (decisions[0] != decisions[1]) | (first.no_speech != second.no_speech)
     values = {
         "features": features,
         "logits": float(np.abs(first.logits - second.logits).max()),
         "probabilities": float(np.abs(first.probabilities - second.probabilities).max()),
-        "decisions": int((decisions[0] != decisions[1]).sum()),
+        "decisions": int(changed.sum()),
         "uar": after["uar"] - before["uar"],
         "accuracy": after["accuracy"] - before["accuracy"],
     }
@@ -230,16 +232,14 @@ def quantization_link(
     )
 
 
-def waveform_link(
-    path: Path, int8: Network, files: list[Path], frames: list[np.ndarray], targets: np.ndarray
-) -> Link:
+def waveform_link(path: Path, int8: Network, dataset: Dataset) -> Link:
     """Compare the waveform graph with the numpy front end and the int8 model, on audio files."""
-    outputs, features = waveform_outputs(path, files, int8.card.mfcc_config)
+    outputs, features = waveform_outputs(path, [clip.path for clip in dataset.clips], int8.card)
     return link(
         "numpy → waveform graph",
-        network_outputs(int8, frames),
+        network_outputs(int8, dataset),
         outputs,
-        targets,
+        _targets(int8, dataset),
         list(int8.labels),
         f"probabilities within {MAX_WAVEFORM_PROBABILITIES:g}, "
         f"features within {MAX_IN_GRAPH_FEATURES:g}",

@@ -71,6 +71,7 @@ def reliability(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, Any
     """Return the expected calibration error (ECE) and its bins.
 
     The ECE is the mean, over the clips, of |accuracy - confidence| in their confidence bin, 0 to 1.
+    Without clips, it is 0.
 
     Args:
         probabilities: `(n_clips, n_classes)`.
@@ -92,15 +93,19 @@ def reliability(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, Any
                 }
             )
     ece = sum(row["clips"] * abs(row["accuracy"] - row["confidence"]) for row in rows)
-    return {"ece": ece / len(targets), "bins": rows}
+    return {"ece": ece / max(1, len(targets)), "bins": rows}
 
 
-def coverage_curve(probabilities: np.ndarray, targets: np.ndarray) -> list[dict[str, float]]:
+def coverage_curve(
+    probabilities: np.ndarray, targets: np.ndarray, rejected: np.ndarray | None = None
+) -> list[dict[str, float]]:
     """Return coverage and accuracy for confidence thresholds of 0, 0.05, … 0.95.
 
     Args:
         probabilities: `(n_clips, n_classes)`.
         targets: Class indices `(n_clips,)`.
+        rejected: Which clips are answered with "no speech", bool `(n_clips,)`; no threshold covers
+            them. Default: none.
 
     Returns:
         A row per threshold. `coverage` is the share of clips at or above it; `accuracy` is the
@@ -111,6 +116,8 @@ def coverage_curve(probabilities: np.ndarray, targets: np.ndarray) -> list[dict[
     rows = []
     for threshold in np.arange(0, 1, 0.05):
         answered = confidence >= threshold
+        if rejected is not None:
+            answered &= ~rejected
         if not answered.any():
             break
         rows.append(
@@ -128,7 +135,8 @@ def choose_threshold(curve: list[dict[str, float]], n_labels: int, coverage: flo
 
     The result is 0 if that threshold is at most 1 / n_labels: no confidence is lower.
     """
-    threshold = max(row["threshold"] for row in curve if row["coverage"] >= coverage)
+    covering = [row["threshold"] for row in curve if row["coverage"] >= coverage]
+    threshold = max(covering, default=0.0)
     return threshold if threshold > 1 / n_labels else 0.0
 
 

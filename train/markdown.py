@@ -10,6 +10,7 @@ from tabulate import tabulate
 from edge_runtime.messages import printable
 
 from .data.naming_schemes import NOT_KNOWN
+from .metrics import answer_names
 
 _ALIGNMENTS = {"l": "left", "r": "right"}
 
@@ -49,9 +50,9 @@ def markdown_cell(text: str) -> str:
 
 def confusion_markdown(confusion: list[list[int]], labels: list[str]) -> str:
     """Return a confusion matrix as a table: a row per true label, a column per answer."""
-    cells = [markdown_cell(label) for label in labels]
-    rows = [[cell, *map(str, row)] for cell, row in zip(cells, confusion)]
-    return markdown_table(["true \\ answer", *cells], rows, "l" + "r" * len(labels))
+    answers = [markdown_cell(answer) for answer in answer_names(confusion, labels)]
+    rows = [[markdown_cell(label), *map(str, row)] for label, row in zip(labels, confusion)]
+    return markdown_table(["true \\ answer", *answers], rows, "l" + "r" * len(answers))
 
 
 def group_scores_markdown(
@@ -63,6 +64,8 @@ def group_scores_markdown(
         corpora: `test_by_corpus` of a report, see `run_report`.
         groups: `test_by_group` of a report.
     """
+    # Older reports do not count the answer "no speech".
+    with_losses = all("lost" in row for row in [*corpora.values(), *groups.values()])
     if list(groups) == [NOT_KNOWN]:
         groups = {}
     scores = [*corpora.items(), *((f"speakers: {name}", row) for name, row in groups.items())]
@@ -73,7 +76,9 @@ def group_scores_markdown(
             str(row["speakers"] or "unknown"),
             f"{100 * row['uar']:.1f}",
             f"{row['ece']:.3f}",
+            *([f"{100 * row['lost'] / row['clips']:.1f}"] if with_losses else []),
         ]
         for name, row in scores
     ]
-    return markdown_table(["tested", "clips", "speakers", "UAR %", "ECE"], rows, "lrrrr")
+    headers = ["tested", "clips", "speakers", "UAR %", "ECE", *(["no speech %"] * with_losses)]
+    return markdown_table(headers, rows, "lrrrr" + "r" * with_losses)

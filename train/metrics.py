@@ -8,21 +8,35 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 
+from edge_runtime.inference.prediction import NO_SPEECH
 
-def scores(targets: np.ndarray, predictions: np.ndarray, labels: list[str]) -> dict[str, Any]:
+
+def scores(
+    targets: np.ndarray,
+    predictions: np.ndarray,
+    labels: list[str],
+    rejected: np.ndarray | None = None,
+) -> dict[str, Any]:
     """Score predictions.
 
     Args:
         targets: Class indices of the truth, `(n_clips,)`.
         predictions: Class indices of the answers, `(n_clips,)`.
         labels: Name of each class.
+        rejected: Which clips are answered with "no speech", bool `(n_clips,)`; they count as
+            errors. Default: that answer is not scored.
 
     Returns:
         Plain values for JSON: the number of clips, UAR, accuracy, recall per label and the
         confusion matrix, whose rows are the truth. UAR, the unweighted average recall, is taken
-        over the classes that occur in `targets`.
+        over the classes that occur in `targets`. With `rejected`, the confusion matrix has a last
+        column for "no speech".
     """
     indices = np.arange(len(labels))
+    answers = indices
+    if rejected is not None:
+        answers = np.arange(len(labels) + 1)
+        predictions = np.where(rejected, len(labels), predictions)
     recalls = recall_score(targets, predictions, labels=indices, average=None, zero_division=0)
     present = np.isin(indices, targets)
     return {
@@ -34,7 +48,7 @@ def scores(targets: np.ndarray, predictions: np.ndarray, labels: list[str]) -> d
             for label, recall, occurs in zip(labels, recalls, present)
             if occurs
         },
-        "confusion": confusion_matrix(targets, predictions, labels=indices).tolist(),
+        "confusion": confusion_matrix(targets, predictions, labels=answers)[: len(labels)].tolist(),
     }
 
 
@@ -49,10 +63,16 @@ def chance_level_warning(uar: float, n_labels: int, n_clips: int) -> str:
     )
 
 
+def answer_names(confusion: list[list[int]], labels: list[str]) -> list[str]:
+    """Return the names of the columns of a confusion matrix; see `scores`."""
+    return [*labels, NO_SPEECH] if len(confusion[0]) > len(labels) else labels
+
+
 def confusion_text(confusion: list[list[int]], labels: list[str]) -> str:
     """Return a confusion matrix as aligned text: a row per true label, a column per answer."""
-    width = max(5, *(len(label) for label in labels)) + 1
-    lines = [" " * width + "".join(f"{label:>{width}}" for label in labels)]
+    answers = answer_names(confusion, labels)
+    width = max(5, *(len(answer) for answer in answers)) + 1
+    lines = [" " * width + "".join(f"{answer:>{width}}" for answer in answers)]
     for label, row in zip(labels, confusion):
         lines.append(f"{label:<{width}}" + "".join(f"{count:>{width}}" for count in row))
     return "\n".join(lines)

@@ -16,6 +16,8 @@ from sklearn.metrics import ConfusionMatrixDisplay
 
 from edge_runtime.files import atomic_replace
 
+from .metrics import answer_names
+
 plt.rcParams["text.parse_math"] = False  # dollar signs in labels are plain text
 
 
@@ -56,14 +58,19 @@ def confusion(counts: np.ndarray, labels: list[str], path: Path) -> None:
     """Plot a confusion matrix in percent of each row.
 
     Args:
-        counts: Clips `(n_labels, n_labels)`; rows are the truth.
+        counts: Clips `(n_labels, n_labels)`; rows are the truth. A further column counts the
+            answer "no speech".
         labels: Name of each class.
         path: The PNG file.
     """
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    answers = answer_names(counts.tolist(), labels)
+    # The display requires a square matrix. "no speech" is never the truth: its row is cut off.
+    below = np.zeros((len(answers) - len(labels), len(answers)))
+    square = np.concatenate([shares, below])
     size = 2.2 + 0.6 * len(labels)
-    figure, axes = plt.subplots(figsize=(size + 0.6, size))
-    display = ConfusionMatrixDisplay(shares, display_labels=labels).plot(
+    figure, axes = plt.subplots(figsize=(2.8 + 0.6 * len(answers), size))
+    display = ConfusionMatrixDisplay(square, display_labels=answers).plot(
         ax=axes,
         cmap="Blues",
         values_format=".0f",
@@ -72,6 +79,7 @@ def confusion(counts: np.ndarray, labels: list[str], path: Path) -> None:
         im_kw={"vmin": 0, "vmax": 100},
     )
     display.ax_.set(xlabel="answer", ylabel="truth", title="answers, % of each truth")
+    axes.set_ylim(len(labels) - 0.5, -0.5)
     plt.setp(axes.get_xticklabels(), ha="right")
     _save(figure, path)
 
@@ -93,7 +101,7 @@ def calibration(
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2))
     left.plot([0, 1], [0, 1], color="grey", linestyle=":")
     for name, rows in bins.items():
-        largest = max(row["clips"] for row in rows)
+        largest = max((row["clips"] for row in rows), default=1)
         left.scatter(
             [row["confidence"] for row in rows],
             [row["accuracy"] for row in rows],

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.special import expit, softmax
+from scipy.special import softmax
 from torch.nn.functional import cross_entropy
 
 from edge_runtime.messages import printable
@@ -27,12 +27,7 @@ from .metrics import chance_level_warning, scores
 from .model_selection import SelectedModel
 from .predict import predict
 from .run_folder import REPORT
-
-# Probability of speech below which the model answers "no speech". It is lowered if it would reject
-# more than this share of the validation clips.
-SPEECH_ABOVE = 0.97
-MAX_CLIPPING_LOSS = 0.01
-
+from .speech_gate import fit_gate, losses_by, losses_text
 
 STATISTICS_SCORES = ("test_with_minute", "branch")  # of networks with statistics
 
@@ -88,8 +83,9 @@ def write_run(folder: Path, partition: Partition, selected: SelectedModel) -> di
     dataset, recipe, result = selected.candidate.data, selected.candidate.recipe, selected.fit
     write_csv(folder / "metrics.csv", result.history)
     plots.curves(result.history, result.best_epoch, folder / "curves.png")
+    speech_above, rejected = fit_gate(dataset, partition.train, result)
     report = {
-        **run_report(dataset, partition, result),
+        **run_report(dataset, partition, result, rejected),
         "recipe": selected.candidate.name,
         "val_uar": selected.val_uar[selected.candidate.name],
         "val_uar_by_recipe": selected.val_uar,
@@ -115,7 +111,7 @@ def write_run(folder: Path, partition: Partition, selected: SelectedModel) -> di
         uncertain_below=calibration["threshold"],
         arousal=result.arousal,
         statistics=list(dataset.statistic_names) if result.branch is not None else None,
-        speech_above=_speech_threshold(result),
+        speech_above=speech_above,
         corpora=corpus_summaries(dataset),
         licence=weights_licence(dataset),
         scores={
@@ -125,28 +121,34 @@ def write_run(folder: Path, partition: Partition, selected: SelectedModel) -> di
             "test_by_corpus": report["test_by_corpus"],
             "test_by_group": report["test_by_group"],
             **{name: report[name] for name in STATISTICS_SCORES if report.get(name)},
+            "no_speech": report["no_speech"],
         },
         clips=[
             [str(clip.path), clip.label]
             for clip in dataset.clips
             if clip.label not in dataset.auxiliary
         ],
+        test_clips=[str(dataset.clips[i].path) for i in partition.test],
     )
     write_json(folder / "report.json", report)
     write_text(folder / REPORT, run_markdown(report, dataset.labels))
     return report
 
 
-def _speech_threshold(result: FitResult) -> float:
-    if not result.network.config.speech:
-        return 0.0
-    speech = expit(result.speech_logits)
-    return min(SPEECH_ABOVE, round(float(np.quantile(speech, MAX_CLIPPING_LOSS)), 4))
+def run_report(
+    dataset: Dataset, partition: Partition, result: FitResult, rejected: np.ndarray
+) -> dict[str, Any]:
+    """Score the network on the test clips and describe the training, as plain values for JSON.
 
-
-def run_report(dataset: Dataset, partition: Partition, result: FitResult) -> dict[str, Any]:
-    """Score the network on the test clips and describe the training, as plain values for JSON."""
+    Args:
+        dataset: All clips.
+        partition: Use of the clips.
+        result: Result of the training.
+        rejected: Which clips of the dataset are answered with "no speech", bool `(n_clips,)`. They
+            count as errors, and have no confidence.
+    """
     labels = dataset.labels
+    lost = rejected[partition.test]
     clips = [dataset.clips[i] for i in partition.test]
     targets = np.array([labels.index(clip.label) for clip in clips])
     logits = predict(result.network, dataset.frames, partition.test, statistics=dataset.statistics)[
@@ -163,8 +165,9 @@ def run_report(dataset: Dataset, partition: Partition, result: FitResult) -> dic
             rows[group] = {
                 "clips": int(mask.sum()),
                 "speakers": len({c.speaker for c, inside in zip(clips, mask) if inside} - {None}),
-                "uar": scores(targets[mask], predictions[mask], labels)["uar"],
-                "ece": reliability(probabilities[mask], targets[mask])["ece"],
+                "lost": int(lost[mask].sum()),
+                "uar": scores(targets[mask], predictions[mask], labels, lost[mask])["uar"],
+                "ece": reliability(probabilities[mask & ~lost], targets[mask & ~lost])["ece"],
             }
         return rows
 
@@ -172,6 +175,7 @@ def run_report(dataset: Dataset, partition: Partition, result: FitResult) -> dic
     val_targets = np.array([labels.index(dataset.clips[i].label) for i in result.val_clips])
     val_probabilities = softmax(result.logits / result.temperature, axis=1)
     val_coverage = coverage_curve(val_probabilities, val_targets)
+    trained = [i for i in partition.train if dataset.clips[i].label in labels]
     return {
         "corpora": corpus_summaries(dataset),
         "split": partition.kind,
@@ -186,43 +190,61 @@ def run_report(dataset: Dataset, partition: Partition, result: FitResult) -> dic
         "epochs": len(result.history),
         "temperature": result.temperature,
         "profile_gain": result.profile_gain,
-        "test": scores(targets, predictions, labels),
+        "test": scores(targets, predictions, labels, lost),
         "test_loss": float(cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets))),
         "test_by_corpus": scores_by([clip.corpus for clip in clips]),
         "test_by_group": scores_by([speaker_group(clip.speaker) for clip in clips]),
         "test_speakers": sorted({str(clip.speaker) for clip in clips}),
         "calibration": {
-            **reliability(probabilities, targets),
-            "coverage": coverage_curve(probabilities, targets),
+            **reliability(probabilities[~lost], targets[~lost]),
+            "coverage": coverage_curve(probabilities, targets, lost),
             "coverage_of_choosing": val_coverage,
             "threshold": choose_threshold(val_coverage, len(labels)),
         },
-        **_statistics_report(dataset, partition, result),
+        **_statistics_report(dataset, partition, result, lost),
+        "no_speech": {
+            "test": losses_by([clip.label for clip in clips], lost),
+            "train": losses_by([dataset.clips[i].label for i in trained], rejected[trained]),
+            "train_by_corpus": losses_by(
+                [dataset.clips[i].corpus for i in trained], rejected[trained]
+            ),
+        },
         "duplicates": dataset.duplicates,
         "unreadable": dataset.unreadable,
         "left_out": left_out_summary(dataset),
     }
 
 
-def _statistics_report(dataset: Dataset, partition: Partition, result: FitResult) -> dict[str, Any]:
-    """Return the entries of the report that only networks with statistics have."""
+def _statistics_report(
+    dataset: Dataset, partition: Partition, result: FitResult, lost: np.ndarray
+) -> dict[str, Any]:
+    """Return the entries of the report that only networks with statistics have.
+
+    Args:
+        dataset: All clips.
+        partition: Use of the clips.
+        result: Result of the training.
+        lost: Which test clips are answered with "no speech", bool `(n_test,)`.
+    """
     if result.branch is None:
         return {}
     entries: dict[str, Any] = {"branch": result.branch_scores}
     known = known_speaker_logits(result.network, result.branch, dataset, partition.test)
     if known is not None:
         rows, logits = known
+        lost = lost[rows]
         clips = [dataset.clips[partition.test[row]] for row in rows]
         targets = np.array([dataset.labels.index(clip.label) for clip in clips])
         corpora = np.array([clip.corpus for clip in clips])
         entries["test_with_minute"] = {
-            **scores(targets, logits.argmax(axis=1), dataset.labels),
-            "ece": reliability(softmax(logits, axis=1), targets)["ece"],
+            **scores(targets, logits.argmax(axis=1), dataset.labels, lost),
+            "ece": reliability(softmax(logits[~lost], axis=1), targets[~lost])["ece"],
             "uar_by_corpus": {
                 str(corpus): scores(
                     targets[corpora == corpus],
                     logits[corpora == corpus].argmax(axis=1),
                     dataset.labels,
+                    lost[corpora == corpus],
                 )["uar"]
                 for corpus in np.unique(corpora)
             },
@@ -267,6 +289,7 @@ validation, in cross-validation), {clips["test"]} test clips{notes}
 - Test UAR {100 * test["uar"]:.1f} %, accuracy {100 * test["accuracy"]:.1f} %; recall: {recalls}\
 {emphasised}
 - Expected calibration error {report["calibration"]["ece"]:.3f}; {_threshold_text(report)}
+{_no_speech_lines(report)}\
 - Left out: {report["left_out"] or "nothing"}
 {_statistics_lines(report)}
 {group_scores_markdown(report["test_by_corpus"], report["test_by_group"])}
@@ -310,6 +333,18 @@ def _statistics_lines(report: dict[str, Any]) -> str:
             f"means over the corpora. {'; '.join(texts)}\n"
         )
     return lines
+
+
+def _no_speech_lines(report: dict[str, Any]) -> str:
+    """Return a line on the clips that the gate loses; reports of older versions have none."""
+    losses = report.get("no_speech")
+    if losses is None:
+        return ""
+    return (
+        '- Clips answered with "no speech", which count as errors: of the test clips '
+        f"{losses_text(losses['test'])}; of the training clips {losses_text(losses['train'])}, by "
+        f"corpus {losses_text(losses['train_by_corpus'])}\n"
+    )
 
 
 def _threshold_text(report: dict[str, Any]) -> str:

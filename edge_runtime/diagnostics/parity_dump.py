@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..audio.level import peak_dbfs
 from ..audio.read import read_audio
 from ..errors import EdgeSerError
 from ..files import atomic_replace, sha256
@@ -32,6 +33,7 @@ class DeviceOutputs:
         features: MFCC of each clip with its silent frames, float32 `(n_frames, n_mfcc)`.
         logits: Float32 `(n_clips, n_labels)`.
         probabilities: Float32 `(n_clips, n_labels)`.
+        no_speech: Which clips are answered with "no speech", bool `(n_clips,)`.
     """
 
     machine: str
@@ -40,6 +42,7 @@ class DeviceOutputs:
     features: tuple[np.ndarray, ...]
     logits: np.ndarray
     probabilities: np.ndarray
+    no_speech: np.ndarray
 
     @classmethod
     def compute(
@@ -55,12 +58,15 @@ class DeviceOutputs:
             AudioError: If a file cannot be read.
         """
         network = network_of(model)
-        clips, features, outputs = [], [], []
+        clips, features, outputs, levels = [], [], [], []
         for file in map(Path, files):
             samples = read_audio(file, network.sample_rate)
             clips.append(sha256(file))
             features.append(network.front_end.mfcc(samples))
             outputs.append(network.run_clip(samples))
+            levels.append(peak_dbfs(samples, network.sample_rate))
+        card = network.card
+        quiet = np.array(levels) < card.speech_above_dbfs
         return cls(
             machine=platform.machine(),
             model=sha256(network.path),
@@ -68,6 +74,7 @@ class DeviceOutputs:
             features=tuple(features),
             logits=np.stack([output.logits for output in outputs]),
             probabilities=np.stack([output.probabilities for output in outputs]),
+            no_speech=quiet | (np.array([output.speech for output in outputs]) < card.speech_above),
         )
 
     def save(self, path: Path) -> None:
@@ -86,6 +93,7 @@ class DeviceOutputs:
                 features=np.concatenate(self.features),
                 logits=self.logits,
                 probabilities=self.probabilities,
+                no_speech=self.no_speech,
             )
 
     @classmethod
@@ -105,6 +113,7 @@ class DeviceOutputs:
                     features=tuple(np.split(stored["features"], ends)),
                     logits=stored["logits"],
                     probabilities=stored["probabilities"],
+                    no_speech=stored["no_speech"],
                 )
         except Exception as error:  # zipfile, numpy and the system raise different classes
             raise EdgeSerError(

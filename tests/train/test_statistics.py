@@ -247,7 +247,8 @@ def test_report_has_a_minute_of_the_speaker_and_corpora_left_out():
     clips = sorted(set(range(len(data.clips))) - set(test))
     folds = inner_folds(data.clips, clips, 2, 0, data.labels)
     result = fit_one(data, clips, folds, SMALL, QUICK, STATISTICS)
-    report = run_report(data, Partition("speaker-independent", (), clips, folds, test), result)
+    partition = Partition("speaker-independent", (), clips, folds, test)
+    report = run_report(data, partition, result, np.zeros(len(data.clips), bool))
     assert report["test_with_minute"]["clips"] == len(test)
     assert report["test_with_minute"]["uar"] > report["test"]["uar"]
     report |= {"val_uar": 0.5, "val_uar_by_recipe": {"one": 0.5}, "recipe": "one"}

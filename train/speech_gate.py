@@ -1,0 +1,117 @@
+"""The decision "no speech": its threshold, and the clips of speech that it loses."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from scipy.special import expit
+
+from .data.features import Dataset
+from .fit import FitResult
+from .markdown import markdown_cell
+from .predict import predict
+
+# Probability of speech below which the model answers "no speech". It is lowered if it would reject
+# more than `MAX_THRESHOLD_LOSS` of the validation clips, or of the training clips of any label.
+SPEECH_ABOVE = 0.97
+MAX_THRESHOLD_LOSS = 0.01
+# int8 weights change the speech logit by less than this: by about 0.01.
+QUANTIZATION_MARGIN = 0.1
+
+# 70 dB below full scale: the loudest 30 ms of speech are always above.
+SPEECH_ABOVE_DBFS = -70.0
+
+
+def choose_speech_threshold(
+    validation: np.ndarray, training: np.ndarray, labels: Sequence[str]
+) -> float:
+    """Return the probability of speech below which a model answers "no speech".
+
+    The final network may be less confident than the networks of the validation folds, above all
+    after a short training on few clips. So the threshold keeps the training clips as well.
+
+    Args:
+        validation: Speech logits of clips that the fold networks were not trained on, `(n_val,)`.
+        training: Speech logits of the training clips by the final network, `(n_train,)`.
+        labels: Label of each training clip.
+    """
+    label_of = np.array(labels)
+    groups = [validation, *(training[label_of == label] for label in np.unique(label_of))]
+    lowest = min(np.quantile(group, MAX_THRESHOLD_LOSS, method="lower") for group in groups)
+    kept = float(expit(lowest - QUANTIZATION_MARGIN))
+    return min(SPEECH_ABOVE, math.floor(10_000 * kept) / 10_000)
+
+
+def is_no_speech(
+    speech: np.ndarray,
+    peak_dbfs: Sequence[float],
+    speech_above: float,
+    speech_above_dbfs: float = SPEECH_ABOVE_DBFS,
+) -> np.ndarray:
+    """Return which clips a model answers with "no speech", bool `(n_clips,)`.
+
+    Args:
+        speech: Probability of speech of each clip, `(n_clips,)`.
+        peak_dbfs: Level of the loudest 30 ms of each clip in dBFS; empty if not measured.
+        speech_above: See `ModelCard`.
+        speech_above_dbfs: See `ModelCard`.
+    """
+    rejected: np.ndarray = np.asarray(speech) < speech_above
+    return rejected | (np.asarray(peak_dbfs) < speech_above_dbfs) if len(peak_dbfs) else rejected
+
+
+def fit_gate(dataset: Dataset, train: list[int], result: FitResult) -> tuple[float, np.ndarray]:
+    """Choose the threshold of a trained network, and apply it to all clips.
+
+    Args:
+        dataset: All clips.
+        train: Indices of the training clips.
+        result: The network, and its outputs for the validation clips.
+
+    Returns:
+        The threshold, which is 0 without a speech output, and which clips of the dataset are
+        answered with "no speech", bool `(n_clips,)`.
+    """
+    logits = predict(result.network, dataset.frames, list(range(len(dataset.clips))))[:, -1]
+    threshold = 0.0
+    if result.network.config.speech:
+        labels = [dataset.clips[i].label for i in train]
+        threshold = choose_speech_threshold(result.speech_logits, logits[train], labels)
+    return threshold, is_no_speech(expit(logits), dataset.peak_dbfs, threshold)
+
+
+def losses_by(groups: Iterable[str], rejected: np.ndarray) -> dict[str, dict[str, int]]:
+    """Count the clips that are answered with "no speech", by group.
+
+    Args:
+        groups: Group of each clip, such as its label.
+        rejected: Which clips are answered with "no speech", bool `(n_clips,)`.
+
+    Returns:
+        The numbers of clips and of lost clips of each group, sorted by group.
+    """
+    names = list(groups)
+    lost = Counter(name for name, is_lost in zip(names, rejected) if is_lost)
+    return {
+        name: {"clips": clips, "lost": lost[name]} for name, clips in sorted(Counter(names).items())
+    }
+
+
+def losses_text(losses: dict[str, dict[str, int]]) -> str:
+    """Return the share of lost clips of each group, as text for Markdown.
+
+    Example:
+        >>> losses_text({"happy": {"clips": 50, "lost": 2}, "sad": {"clips": 4, "lost": 0}})
+        'happy 4.0 % (2 of 50), sad 0'
+    """
+    return ", ".join(
+        f"{markdown_cell(name)} {_share(counts['lost'], counts['clips'])}"
+        for name, counts in losses.items()
+    )
+
+
+def _share(lost: int, clips: int) -> str:
+    return f"{100 * lost / clips:.1f} % ({lost} of {clips})" if lost else "0"
