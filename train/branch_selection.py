@@ -18,6 +18,8 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
+from edge_runtime.inference.known_voice import HALF_KNOWN_SECONDS
+
 from .arousal import arousal, fit_arousal
 from .calibration import fit_temperature, reliability
 from .data.features import Dataset
@@ -254,13 +256,16 @@ def known_speaker_logits(
     if not len(rows):
         return None
     z = branch.standardise(clips.values)
-    offsets = speaker_offsets(z, [minutes[row] for row in rows], clips.seconds)
+    known_minutes = [minutes[row] for row in rows]
+    offsets = speaker_offsets(z, known_minutes, clips.seconds)
+    seconds = np.array([clips.seconds[minute].sum() for minute in known_minutes])
     logits = predict(
         network,
         data.frames,
         [indices[int(row)] for row in rows],
         statistics=data.statistics,
         speakers=offsets,
+        speaker_weights=seconds / (seconds + HALF_KNOWN_SECONDS),
     )[:, :-1]
     return rows, logits
 

@@ -17,6 +17,7 @@ def predict(
     *,
     statistics: np.ndarray | None = None,
     speakers: np.ndarray | None = None,
+    speaker_weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """Run a network on clips.
 
@@ -29,6 +30,7 @@ def predict(
             ignores them.
         speakers: Mean of the standardised statistics of the speaker of each of the `indices`,
             `(len(indices), n_statistics)`. Default: the speakers are unknown.
+        speaker_weights: `SpeakerStatistics.weight` of each of the `speakers`. Default: 1.
 
     Returns:
         Class logits and, in the last column, the speech logit of the clips in the order of
@@ -48,7 +50,8 @@ def predict(
                 known[0] = _float_tensor(statistics[[indices[k] for k in rows]], device)
             if network.branch is not None and speakers is not None:
                 known[1] = _float_tensor(speakers[rows], device)
-                known[2] = torch.ones(len(rows), 1, device=device)
+                weights = np.ones(len(indices)) if speaker_weights is None else speaker_weights
+                known[2] = _float_tensor(weights[rows, None], device)
             logits_and_speech = network.classify(state, *known)
             outputs.append(torch.cat(logits_and_speech, dim=1).cpu().numpy())  # (B, C + 1)
     logits = np.empty_like(np.concatenate(outputs))

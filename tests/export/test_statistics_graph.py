@@ -195,11 +195,11 @@ def test_profiles_and_adaptation_use_speaker_statistics(exported, data):
     seconds = np.array([data.seconds[i] for i in indices])
     assert seconds.sum() < 60  # the profile is made of all other clips
     others = np.arange(len(indices)) != 3
-    mean = (z * seconds[:, None])[others].sum(axis=0) / (seconds[others].sum() + 5)
+    mean = np.average(z[others], axis=0, weights=seconds[others])
     expected = model.run(
         data.frames[indices[3]],
         statistics=data.statistics[indices[3]],
-        speaker=SpeakerStatistics(mean, 1.0),
+        speaker=SpeakerStatistics.estimate(mean, seconds[others].sum()),
     ).logits
     np.testing.assert_allclose(with_profile[3], expected, atol=1e-4)
     adapted = logits_with_adaptation(model, data, indices, logits, seed=0)
