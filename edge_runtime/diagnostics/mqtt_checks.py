@@ -151,7 +151,8 @@ def _permissions(
         )
         return
     payload = _receive(messages, time.monotonic() + RETAINED_SECONDS, node.discovery)
-    found = "not announced; `edge-ser listen --mqtt` does that"
+    # mosquitto accepts a subscription that its access control forbids, and delivers nothing.
+    found = "no announcement to read; `edge-ser listen --mqtt` publishes it"
     if payload:
         try:
             found = f"announced as {json.loads(payload)['device']['name']}"

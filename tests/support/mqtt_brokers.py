@@ -21,7 +21,7 @@ MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sb
 NO_MOSQUITTO = "mosquitto is not installed: apt-get install mosquitto"
 
 # Users of the broker with access control, and their passwords.
-PASSWORDS = {"sensor": "correct horse", "house": "battery staple", "guest": "guest"}
+PASSWORDS = {"sensor": "correct horse", "house": "battery staple", "guest": "open sesame"}
 ACCESS = """
 user sensor
 topic readwrite edge-ser/kitchen/#
