@@ -1,17 +1,16 @@
 """Speaker profiles: enrolment of a speaker, for devices with few, recurring users.
 
-A profile stores the mean of the network's logits over a speaker's speech in different moods, which
-`SpeakerBias` corrects for. Profiles are JSON files.
+For a model with clip statistics, a profile stores their mean over the speaker's speech, and a
+correction of the logits if labelled clips were given. For other models it stores the mean of the
+logits. Profiles are JSON files.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,25 +18,17 @@ from .. import strict_json
 from ..audio.level import peak_dbfs
 from ..errors import AudioError, ConfigError, EdgeSerError
 from ..files import atomic_replace, read_limited
-from ..messages import brief_repr, shorten_error, system_reason
-from ..validation import check_fields, check_number
-from .card import MAX_LABELS
-from .known_voice import SpeakerBias
+from ..messages import shorten_error, system_reason
+from .enrolment_clips import PIECE_SECONDS, Enrolment, checked_labels
+from .known_voice import KnownVoice, SpeakerBias, SpeakerStatistics
 from .network import HasNetwork, Network, network_of
-from .profile_files import NAME_RULE, checked_name, is_profile_name, is_stored
+from .profile_files import checked_name, is_stored
+from .profile_schema import LOGITS, MAX_PROFILE_BYTES, STATISTICS, Labelled, ProfileFile
 
-SCHEMA = 2
+# A profile of less speech would describe a word, not a speaker.
+MIN_SECONDS = 2.0
 
-# A profile takes a few hundred bytes.
-MAX_PROFILE_BYTES = 1 << 20
-
-# Logits are in the tens at most. A larger mean would dominate every clip.
-MAX_MEAN = 1e6
-
-MAX_SECONDS = 1e9
-
-# Longer recordings are split into pieces of about this length, so that each holds one mood.
-PIECE_SECONDS = 3.0
+Clip = str | os.PathLike[str] | np.ndarray
 
 
 def mean_logits(network: Network, clips: Iterable[np.ndarray]) -> tuple[np.ndarray, float]:
@@ -52,21 +43,27 @@ def mean_logits(network: Network, clips: Iterable[np.ndarray]) -> tuple[np.ndarr
     Returns:
         The mean logits `(n_labels,)` and the seconds of speech that they cover.
     """
-    period = network.card.mfcc_config.frame_period
     total, seconds = np.zeros(len(network.labels)), 0.0
+    for logits, duration in _piece_logits(network, clips):
+        total += logits * duration
+        seconds += duration
+    return (total / seconds if seconds else total), seconds
+
+
+def _piece_logits(
+    network: Network, clips: Iterable[np.ndarray]
+) -> Iterator[tuple[np.ndarray, float]]:
+    """Yield logits and seconds of each piece of speech."""
+    period = network.card.mfcc_config.frame_period
     for frames in clips:
         n_pieces = max(1, round(len(frames) * period / PIECE_SECONDS))
         for piece in np.array_split(frames, n_pieces):
             output = network.run(piece)
             if len(piece) > 1 and output.speech >= network.card.speech_above:
-                total += output.logits * (len(piece) * period)
-                seconds += len(piece) * period
-    return (total / seconds if seconds else total), seconds
+                yield output.logits, len(piece) * period
 
 
-def _loud_clips(
-    network: Network, clips: Iterable[str | os.PathLike[str] | np.ndarray]
-) -> Iterator[np.ndarray]:
+def _loud_clips(network: Network, clips: Iterable[Clip]) -> Iterator[np.ndarray]:
     """Yield the frames of each clip that is loud enough to be speech."""
     for clip in clips:
         samples = network.read_samples(clip)
@@ -75,28 +72,22 @@ def _loud_clips(
 
 
 @dataclass(frozen=True)
-class _ProfileFile:
-    """The JSON object of a profile file, without its schema."""
-
-    name: str
-    seconds: float
-    mean: dict[str, float]
-    model: str
-
-
-@dataclass(frozen=True)
 class SpeakerProfile:
-    """The mean logits of one speaker, which correct the predictions for that speaker.
+    """The voice of one speaker, which adapts the predictions to that speaker.
 
-    About a minute of speech in different moods is enough. A profile holds no audio, and its few
-    numbers do not identify a speaker. They are still personal data: protect them like recordings.
+    About a minute of speech in different moods is enough. A few clips of each emotion with their
+    labels adapt a model with clip statistics much further. A profile holds no audio. Its numbers
+    are personal data: protect them like recordings.
 
     Attributes:
         name: Name of the speaker.
-        mean: Mean logits, one per label.
+        kind: "statistics" for a model with clip statistics, otherwise "logits".
+        mean: Mean of the standardised statistics, or mean logits, one per label.
         seconds: Seconds of speech that the mean covers.
         labels: Labels of the model.
         model: Fingerprint of the model file; the profile applies to this model only.
+        answers: Pieces of about 3 s that the model answers with each label, without the profile.
+        labelled: Result of the labelled clips. None: there were none.
 
     Example:
         >>> from edge_runtime import EmotionModel
@@ -112,13 +103,17 @@ class SpeakerProfile:
     seconds: float
     labels: tuple[str, ...]
     model: str
+    kind: str = LOGITS
+    answers: dict[str, int] = field(default_factory=dict)
+    labelled: Labelled | None = None
 
     @classmethod
     def create(
         cls,
         name: str,
         model: HasNetwork | Network,
-        clips: Iterable[str | os.PathLike[str] | np.ndarray],
+        clips: Iterable[Clip],
+        labels: Iterable[str | None] | None = None,
     ) -> SpeakerProfile:
         """Create a profile from recordings of one speaker in different moods.
 
@@ -126,23 +121,82 @@ class SpeakerProfile:
             name: Name of the speaker: 1 to 64 letters, digits, spaces, dots, - or _.
             model: The model that the profile will be used with.
             clips: Paths of audio files, or mono float samples `(n_samples,)` at the model's rate.
+            labels: The label of each clip, or None for a clip without one. Default: no labels.
+                They require a model with clip statistics.
 
         Returns:
             The profile; `save` stores it.
 
         Raises:
-            AudioError: If a clip cannot be read, or if none of them contains speech.
-            ConfigError: If the name is invalid.
+            AudioError: If a clip cannot be read, or if they contain less than 2 s of speech.
+            ConfigError: If the name or a label is invalid, or the model does not support labels.
         """
         name = checked_name(name)
         network = network_of(model)
-        mean, seconds = mean_logits(network, _loud_clips(network, clips))
-        if not seconds:
-            raise AudioError(
-                f"profile {name}: the recordings contain only silence or noise; expected about a "
-                "minute of speech"
+        targets = None if labels is None else checked_labels(labels, network.labels)
+        if network.card.statistics is not None:
+            return cls._of_statistics(name, network, clips, targets)
+        if targets is not None:
+            raise ConfigError(
+                f"profile {name}: labels require a model with clip statistics, and "
+                f"{network.path.name} has none; omit the labels, or use a model that was trained "
+                "with them"
             )
-        return cls(name, tuple(map(float, mean)), seconds, network.labels, network.fingerprint)
+        pieces = list(_piece_logits(network, _loud_clips(network, clips)))
+        mean, seconds = np.zeros(len(network.labels)), 0.0
+        answers = dict.fromkeys(network.labels, 0)
+        for logits, duration in pieces:
+            mean += logits * duration
+            seconds += duration
+            answers[network.labels[int(logits.argmax())]] += 1
+        _check_seconds(name, seconds)
+        return cls(
+            name,
+            tuple((mean / seconds).tolist()),
+            seconds,
+            network.labels,
+            network.fingerprint,
+            answers=answers,
+        )
+
+    @classmethod
+    def _of_statistics(
+        cls, name: str, network: Network, clips: Iterable[Clip], targets: list[int | None] | None
+    ) -> SpeakerProfile:
+        """Create the profile for a model with clip statistics."""
+        enrolment = Enrolment(network)
+        if targets is None:
+            for clip in clips:
+                enrolment.add(clip, None)
+        else:
+            clips = list(clips)
+            if len(clips) != len(targets):
+                raise ConfigError(
+                    f"profile {name}: {len(clips)} clips have {len(targets)} labels; expected a "
+                    "label or None for each clip"
+                )
+            for clip, target in zip(clips, targets):
+                enrolment.add(clip, target)
+        _check_seconds(name, enrolment.seconds)
+        correction, labelled = enrolment.correction(), None
+        if correction is not None:
+            weights = correction.weights
+            labelled = Labelled(
+                clips=enrolment.labelled_clips,
+                uar=correction.uar,
+                corrected_uar=correction.corrected_uar,
+                correction=None if weights is None else tuple(map(tuple, weights.tolist())),
+            )
+        return cls(
+            name,
+            tuple(enrolment.mean().tolist()),
+            enrolment.seconds,
+            network.labels,
+            network.fingerprint,
+            STATISTICS,
+            enrolment.answers,
+            labelled,
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the profile to a JSON file, atomically; missing folders are created.
@@ -154,13 +208,16 @@ class SpeakerProfile:
             EdgeSerError: If the file cannot be written.
         """
         path = Path(path)
-        content = _ProfileFile(
+        content = ProfileFile(
             name=self.name,
+            kind=self.kind,
             seconds=round(self.seconds, 2),
-            mean={label: round(value, 5) for label, value in zip(self.labels, self.mean)},
+            labels=list(self.labels),
+            answers=self.answers,
+            mean=[round(value, 5) for value in self.mean],
+            labelled=None if self.labelled is None else self.labelled.rounded(),
             model=self.model,
         )
-        text = json.dumps({"schema": SCHEMA, **asdict(content)}, indent=1) + "\n"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -168,7 +225,7 @@ class SpeakerProfile:
                 f"{path.parent}: the folder cannot be created: {system_reason(error)}"
             ) from error
         with atomic_replace(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_text(content.to_json(), encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> SpeakerProfile:
@@ -196,51 +253,59 @@ class SpeakerProfile:
         except ValueError as error:
             raise ConfigError(f"{path}: is not a profile: {shorten_error(error)}") from error
         try:
-            return cls._from_json(values)
+            content = ProfileFile.from_json(values)
         except ConfigError as error:
             raise ConfigError(f"{path}: is not a profile: {shorten_error(error)}") from error
-
-    @classmethod
-    def _from_json(cls, values: Any) -> SpeakerProfile:
-        if not isinstance(values, dict) or values.pop("schema", None) != SCHEMA:
-            raise ConfigError(
-                f"expected an object with schema {SCHEMA}; if an earlier version wrote it, create "
-                "the profile again"
-            )
-        content = _ProfileFile(**check_fields(_ProfileFile, values, "profile"))
-        if not isinstance(content.mean, dict) or not 2 <= len(content.mean) <= MAX_LABELS:
-            raise ConfigError(f"mean={brief_repr(content.mean)} must have a number for each label")
-        for value in content.mean.values():
-            check_number("mean", value, -MAX_MEAN, MAX_MEAN)
-        if not isinstance(content.model, str):
-            raise ConfigError(f"model={brief_repr(content.model)} must be text")
-        check_number("seconds", content.seconds, 0, MAX_SECONDS)
-        if not isinstance(content.name, str) or not is_profile_name(content.name):
-            raise ConfigError(f"name={brief_repr(content.name)} must be {NAME_RULE}")
         return cls(
             name=content.name,
-            mean=tuple(map(float, content.mean.values())),
+            mean=tuple(map(float, content.mean)),
             seconds=float(content.seconds),
-            labels=tuple(content.mean),
+            labels=tuple(content.labels),
             model=content.model,
+            kind=content.kind,
+            answers=content.answers,
+            labelled=content.labelled,
         )
 
-    def voice_for(self, model: HasNetwork | Network) -> SpeakerBias:
-        """Return the correction of this speaker's logits.
+    def voice_for(self, model: HasNetwork | Network) -> KnownVoice:
+        """Return the speaker as classification uses it.
 
         Args:
             model: The model that the profile was created with.
 
         Returns:
-            The correction, which classification applies before the softmax.
+            The mean of the speaker, weighted by the amount of speech, and the correction.
 
         Raises:
             ConfigError: If the profile was created with another model.
         """
         network = network_of(model)
-        if (self.model, self.labels) != (network.fingerprint, network.labels):
+        card = network.card
+        n_values = len(card.labels if card.statistics is None else card.statistics)
+        kind = LOGITS if card.statistics is None else STATISTICS
+        expected = (network.fingerprint, network.labels, kind, n_values)
+        if (self.model, self.labels, self.kind, len(self.mean)) != expected:
             raise ConfigError(
                 f"profile {self.name}: was created with a model other than {network.path.name}; "
                 "create it again with this model"
             )
-        return SpeakerBias.estimate(np.array(self.mean), self.seconds, network.card.profile_gain)
+        mean = np.array(self.mean)
+        if card.statistics is None:
+            return SpeakerBias.estimate(mean, self.seconds, card.profile_gain)
+        weights = None if self.labelled is None else self.labelled.correction
+        correction = None if weights is None else np.array(weights) * card.temperature
+        return SpeakerStatistics.estimate(mean, self.seconds, correction)
+
+
+def _check_seconds(name: str, seconds: float) -> None:
+    """Raise AudioError if there is too little speech for a profile."""
+    if not seconds:
+        raise AudioError(
+            f"profile {name}: the recordings contain only silence or noise; expected about a "
+            "minute of speech"
+        )
+    if seconds < MIN_SECONDS:
+        raise AudioError(
+            f"profile {name}: the recordings contain {seconds:.1f} s of speech; expected about a "
+            f"minute, at least {MIN_SECONDS:g} s; add recordings"
+        )

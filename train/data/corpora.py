@@ -20,8 +20,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from edge_runtime.inference.label_names import ADJECTIVES
+
 from .clip import (
-    ADJECTIVES,
     SPLITS,
     Clip,
     DatasetError,

@@ -114,7 +114,9 @@ def test_saved_profile_is_loaded(model, voice_clips, tmp_path):
     profile = SpeakerProfile.create("anna", model, voice_clips)
     path = tmp_path / "deep" / "anna.json"
     profile.save(path)
-    assert list(json.loads(path.read_text())) == ["schema", "name", "seconds", "mean", "model"]
+    content = json.loads(path.read_text())
+    assert (content["schema"], content["kind"], content["labelled"]) == (3, "logits", None)
+    assert sum(content["answers"].values()) == len(voice_clips)
     loaded = SpeakerProfile.load(path)
     np.testing.assert_allclose(loaded.mean, profile.mean, atol=1e-5)
     assert dataclasses.replace(loaded, mean=(), seconds=0) == dataclasses.replace(
@@ -125,23 +127,65 @@ def test_saved_profile_is_loaded(model, voice_clips, tmp_path):
 
 
 def text_with(**changes) -> str:
-    values = {"schema": 2, "name": "x", "seconds": 1, "mean": {"a": 1, "b": 2}, "model": "0"}
+    values = {
+        "schema": 3,
+        "name": "x",
+        "kind": "logits",
+        "seconds": 1,
+        "labels": ["a", "b"],
+        "answers": {"a": 1, "b": 0},
+        "mean": [1, 2],
+        "labelled": None,
+        "model": "0",
+    }
     return json.dumps({**values, **changes})
+
+
+def text_with_labelled(**changes) -> str:
+    correction = [[0.5, -0.5], [0, 0], [1, -1]]
+    values = {"clips": {"a": 2}, "uar": 0.5, "corrected_uar": 1, "correction": correction}
+    return text_with(kind="statistics", labelled={**values, **changes})
+
+
+def test_labelled_statistics_are_loaded(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text(text_with_labelled())
+    profile = SpeakerProfile.load(path)
+    assert profile.kind == "statistics" and profile.mean == (1.0, 2.0)
+    assert profile.labelled.clips == {"a": 2}
+    assert profile.labelled.correction == ((0.5, -0.5), (0.0, 0.0), (1.0, -1.0))
+    profile.save(tmp_path / "again.json")
+    assert SpeakerProfile.load(tmp_path / "again.json") == profile
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "is not a profile"),
-        ("[]", "expected an object with schema 2"),
-        ('{"schema": 1}', "schema 2; if an earlier version wrote it, create the profile again"),
-        ('{"schema": 2}', "missing key mean"),
+        ("[]", "expected an object with schema 3"),
+        ('{"schema": 2}', "schema 3; if another version wrote it, create the profile again"),
+        ('{"schema": 3}', "missing key answers, kind"),
         ("{" * 100_000, "is not a profile"),
-        (text_with(mean=[1, 2]), "mean=\\[1, 2\\] must have a number for each label"),
-        (text_with(mean={"a": 1.0}), "must have a number for each label"),
-        (text_with(mean={"a": "x", "b": 1}), "mean='x' must be from"),
-        (text_with(mean={"a": True, "b": 1}), "mean=True must be from"),
-        (text_with(mean={"a": 1e9, "b": 1}), "mean=1000000000.0 must be from .* to 1000000.0"),
+        (text_with(mean={"a": 1, "b": 2}), "must have a number for each label"),
+        (text_with(mean=[1.0]), "mean=\\[1.0\\] must have a number for each label"),
+        (text_with(mean=["x", 1]), "mean='x' must be"),
+        (text_with(mean=[True, 1]), "mean=True must be"),
+        (text_with(mean=[1e9, 1]), "mean=1000000000.0 must be .* to 1000000.0"),
+        (text_with(kind="voice"), "kind='voice' must be 'logits' or 'statistics'"),
+        (text_with(kind="statistics", mean=[]), "mean=\\[\\] must have 1 to 10000 numbers"),
+        (text_with(kind="statistics", mean=[9]), "mean=9 must be .* to 5"),
+        (text_with(labels=["a", "a"]), "must be a list of different labels"),
+        (text_with(answers={"c": 1}), "answers=.* must have numbers of labels"),
+        (text_with(answers={"a": -1}), "answers=-1 must be an integer"),
+        (text_with(labelled={}), "labelled must be null in a profile of kind 'logits'"),
+        (text_with(kind="statistics", labelled=[]), "labelled: expected an object"),
+        (text_with_labelled(uar=2), "uar=2 must be"),
+        (text_with_labelled(corrected_uar="1"), "corrected_uar='1' must be"),
+        (text_with_labelled(clips={"a": 0.5}), "clips=0.5 must be an integer"),
+        (text_with_labelled(correction=[[1, 2]]), "correction must be 3 lists of 2 numbers"),
+        (text_with_labelled(correction=[[1, 2], [1, 2], [1]]), "must be 3 lists of 2 numbers"),
+        (text_with_labelled(correction=[[1, 2], [1, 2], [1, None]]), "correction=None must be"),
+        (text_with_labelled(correction=[[1, 2], [1, 2], [1, 1e9]]), "correction=1000000000.0 must"),
         (text_with(model=7), "model=7 must be text"),
         (text_with(seconds=-1), "seconds=-1 must be"),
         (text_with(name="a/b"), "name='a/b' must be"),
