@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.tiny_model import card_with, write_tiny_model
+from support.tiny_model import STATISTICS_CARD, card_with, write_statistics_model, write_tiny_model
 
 from edge_runtime import EmotionModel, ModelError
 from edge_runtime.inference import pooling
+from edge_runtime.inference.known_voice import SpeakerStatistics
 from edge_runtime.inference.network import Network, network_of
 from edge_runtime.inference.pooling import PooledNetwork, pooled_shape
 
@@ -105,3 +107,18 @@ def test_sums_that_cannot_be_divided_are_an_error(tmp_path, monkeypatch):
     pooled._accumulated[:] = -np.inf
     with np.errstate(all="ignore"), pytest.raises(ModelError, match="returned non-finite logits"):
         pooled.run(np.zeros((1, 13), np.float32))
+
+
+def test_pooled_sums_keep_statistics_and_speaker(tmp_path, voice_clips, monkeypatch):
+    monkeypatch.setattr(pooling, "FLUSH_SECONDS", 0.5)
+    card = replace(STATISTICS_CARD, architecture=TINY)
+    network = Network.load(write_statistics_model(tmp_path / "tiny.onnx", card))
+    rows = network.front_end(voice_clips[0])
+    frames, statistics = rows[:, :13], network.clip_statistics(rows)
+    for speaker in (None, SpeakerStatistics(np.full(5, 0.4), 0.7)):
+        pooled = PooledNetwork(network, speaker)
+        for start in range(0, len(frames), 10):
+            output = pooled.run(frames[start : start + 10], statistics)
+        assert pooled._accumulated.any()
+        expected = network.run(frames, None, statistics, speaker)
+        np.testing.assert_allclose(output.probabilities, expected.probabilities, atol=1e-6)
