@@ -87,8 +87,9 @@ def logits_with_adaptation(
     corrected = logits.copy()
     for order in _shuffled_rows_by_speaker(dataset, indices, seed):
         adaptation = SpeakerAdaptation(logits.shape[1], network.card.profile_gain)
+        no_embedding = np.empty(0)  # a model without clip statistics does not need it
         for row in order:
-            corrected[row] = adaptation.bias().correct(logits[row])
+            corrected[row] = adaptation.voice().correct(logits[row], no_embedding)
             adaptation.update(logits[row], len(dataset.frames[indices[row]]) * period)
     return corrected
 

@@ -94,8 +94,7 @@ class Listener:
         """Discard all state, including the adaptation: the next push starts a new stream."""
         self.adaptation = None
         if self._adapt:
-            card = self._network.card
-            self.adaptation = SpeakerAdaptation(len(card.labels), card.profile_gain)
+            self.adaptation = SpeakerAdaptation.for_card(self._network.card)
         self._start_stream(0.0)
 
     def _start_stream(self, time: float) -> None:
@@ -226,7 +225,7 @@ class Listener:
     def _new_running_prediction(self) -> RunningPrediction:
         voice = self._voice
         if self.adaptation is not None and self.adaptation.seconds:
-            voice = self.adaptation.bias()
+            voice = self.adaptation.voice()
         return RunningPrediction(self._network, voice)
 
     def _update(self, utterance: Utterance) -> list[ListenEvent]:
@@ -264,7 +263,8 @@ class Listener:
         events: list[ListenEvent] = []
         if prediction.label != NO_SPEECH:
             if self.adaptation is not None:
-                self.adaptation.update(running.logits, running.n_frames * self._period)
+                seconds = running.n_frames * self._period
+                self.adaptation.update(running.logits, seconds, running.embedding)
             if not utterance.is_reported:
                 events.append(self._event("start", utterance, prediction))
         if prediction.label in self._network.labels:
