@@ -23,15 +23,13 @@ from ..validation import check_integer, check_number
 from .card import ModelCard
 from .known_voice import KnownVoice, SpeakerStatistics
 from .onnx_session import OUTPUTS, STATISTICS_INPUTS, open_model
+from .output_checks import check_outputs
 from .prediction import NO_SPEECH, UNCERTAIN, Prediction
 
 if TYPE_CHECKING:
     from ..features.running_functionals import RunningFunctionals
 
 FILE_HAS_RATE = "sample_rate applies to arrays; a file has its own"
-
-# float32 probabilities sum to 1 within 1e-6; the bound only catches graphs without a softmax.
-SUM_TOLERANCE = 1e-3
 
 # glibc keeps freed memory for the next clip once a block of this size was freed, up to twice its
 # size. Without that it returns and requests the same pages clip by clip, a third of the run time.
@@ -168,7 +166,10 @@ class Network:
                     "recordings as a timeline: `edge-ser classify --timeline`"
                 ) from error
             raise ModelError(f"{self.path}: cannot be run: {cause}") from error
-        self._check(outputs)
+        try:
+            check_outputs(outputs, len(self.labels), len(self._initial_state))
+        except ModelError as error:
+            raise ModelError(f"{self.path}: {error}") from error
         logits, probabilities, speech, embedding, state = (output[0] for output in outputs)
         return NetworkOutput(logits, probabilities, float(speech[0]), embedding, state)
 
@@ -204,31 +205,6 @@ class Network:
         """
         rows = self.front_end(samples)
         return self.run(self._gated(rows), None, self.clip_statistics(rows), speaker)
-
-    def _check(self, outputs: list[np.ndarray]) -> None:
-        """Validate the outputs; a graph may violate its declared shapes."""
-        n_labels = len(self.labels)
-        widths = (n_labels, n_labels, 1, None, len(self._initial_state))
-        for name, width, output in zip(OUTPUTS, widths, outputs):
-            if (
-                output.ndim != 2
-                or len(output) != 1
-                or output.shape[1] != (width or output.shape[1])
-            ):
-                raise ModelError(
-                    f"{self.path}: returned {name} of shape {output.shape}; expected "
-                    f"(1, {width or 'n'})"
-                )
-            if not np.isfinite(output).all():
-                raise ModelError(f"{self.path}: returned non-finite {name}")
-        _, probabilities, speech, _, _ = outputs
-        if probabilities.min() < 0 or abs(float(probabilities.sum()) - 1) > SUM_TOLERANCE:
-            raise ModelError(f"{self.path}: returned probabilities that do not sum to 1")
-        if not 0 <= speech[0, 0] <= 1:
-            raise ModelError(
-                f"{self.path}: returned {speech[0, 0]:g} as the probability of speech; expected 0 "
-                "to 1"
-            )
 
     def check_threshold(self, threshold: float | None) -> float:
         """Return a threshold of the confidence, or that of the card for None.
