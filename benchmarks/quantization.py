@@ -80,7 +80,8 @@ def main(
     )
     targets = np.array([card.labels.index(clip.label) for clip in dataset.clips])
     reference = torch_outputs(network, card, dataset)
-    torch_uar = scores(targets, reference.logits.argmax(axis=1), list(card.labels))["uar"]
+    labels = list(card.labels)
+    torch_uar = scores(targets, reference.logits.argmax(axis=1), labels, reference.no_speech)["uar"]
     with tempfile.TemporaryDirectory() as folder:
         files = {name: Path(folder) / f"{k}.onnx" for k, name in enumerate(VARIANTS)}
         fp32, int8, per_tensor, per_channel = files.values()
@@ -99,7 +100,7 @@ def main(
         answers = network_outputs(model, dataset)
         chunked = chunked_outputs(model, dataset)
         n_changed = int((answers.logits.argmax(1) != reference.logits.argmax(1)).sum())
-        uar = scores(targets, answers.logits.argmax(axis=1), list(card.labels))["uar"]
+        uar = scores(targets, answers.logits.argmax(axis=1), labels, answers.no_speech)["uar"]
         rows.append(
             [
                 name,

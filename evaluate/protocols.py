@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import expit
 
 from edge_runtime.inference.network import Network
 from edge_runtime.messages import printable
@@ -31,9 +32,10 @@ from train.process_pool import map_in_processes
 from train.recipes import Recipe
 from train.run_folder import SETTINGS, SPLIT, STATE, RunError, read_json, remove_states
 from train.run_report import Partition, write_run
+from train.speech_gate import is_no_speech
 
 from .report import check_replaceable, write_report
-from .scores import summarize
+from .scores import SPEAKER_VARIANTS, summarize
 from .tasks import RESULT, Task, missing_label_notes, protocol_tasks, splits_of
 
 _LOGGER = logging.getLogger(__name__)
@@ -216,16 +218,24 @@ def _test_results(
     clips = [dataset.clips[i] for i in test]
     targets = np.array([dataset.labels.index(clip.label) for clip in clips])
     statistics = dataset.statistics
-    int8 = np.stack(
-        [
-            model.run(
-                dataset.frames[i], statistics=None if statistics is None else statistics[i]
-            ).logits
-            for i in test
-        ]
-    )
+    outputs = [
+        model.run(dataset.frames[i], statistics=None if statistics is None else statistics[i])
+        for i in test
+    ]
+    int8 = np.stack([output.logits for output in outputs])
+    fp32 = predict(network, dataset.frames, test, statistics=statistics)
+    levels = [dataset.peak_dbfs[i] for i in test]
+    no_speech = {
+        name: is_no_speech(np.asarray(speech), levels, model.card.speech_above)
+        for name, speech in (
+            ("fp32", expit(fp32[:, -1])),
+            ("int8", [output.speech for output in outputs]),
+        )
+    }
+    for name in SPEAKER_VARIANTS:  # they change the logits of the emotions only
+        no_speech[name] = no_speech["int8"]
     logits = {
-        "fp32": predict(network, dataset.frames, test, statistics=statistics)[:, :-1],
+        "fp32": fp32[:, :-1],
         "int8": int8,
         "profile": logits_with_profiles(model, dataset, test, int8, task.seed),
         "adapting": logits_with_adaptation(model, dataset, test, int8, task.seed),
@@ -236,8 +246,9 @@ def _test_results(
         "corpora": [clip.corpus for clip in clips],
         "targets": targets.tolist(),
         "logits": {name: np.round(values, 4).tolist() for name, values in logits.items()},
+        "no_speech": {name: values.tolist() for name, values in no_speech.items()},
         "uar": {
-            name: scores(targets, values.argmax(axis=1), dataset.labels)["uar"]
+            name: scores(targets, values.argmax(axis=1), dataset.labels, no_speech[name])["uar"]
             for name, values in logits.items()
         },
     }

@@ -9,6 +9,7 @@ from train.calibration import coverage_markdown
 from train.data.naming_schemes import NOT_KNOWN
 from train.markdown import confusion_markdown, markdown_cell, markdown_table
 from train.metrics import chance_level_warning
+from train.speech_gate import losses_text
 
 from .scores import SPEAKER_VARIANTS, VARIANTS
 
@@ -47,7 +48,7 @@ standard deviation in percentage points; the interval is a bootstrap over speake
 {recall_table}
 
 {confusion_markdown(int8["confusion"], labels)}
-{_summed(summary)}
+{_summed(summary)}{_no_speech(summary)}
 ![Confusion matrix]({name}.confusion.png)
 
 ## Calibration (int8)
@@ -106,6 +107,17 @@ def _auxiliary(summary: dict[str, Any]) -> str:
 
 def _summed(summary: dict[str, Any]) -> str:
     return "\nCounts summed over all seeds.\n" if summary["seeds"] > 1 else ""
+
+
+def _no_speech(summary: dict[str, Any]) -> str:
+    """Return a paragraph on the clips that the gate loses; older reports have none."""
+    if "no_speech" not in summary:
+        return ""
+    losses = summary["no_speech"]
+    return (
+        '\nClips answered with "no speech", which count as errors: '
+        f"{losses_text(losses['by_label'])}; by corpus {losses_text(losses['by_corpus'])}.\n"
+    )
 
 
 def _left_out(summary: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from scipy.special import softmax
 from train.calibration import coverage_curve, reliability
 from train.data.naming_schemes import speaker_group
 from train.metrics import scores
+from train.speech_gate import losses_by
 
 # Variants of the model that each fold scores, with their names in the report.
 VARIANTS = {
@@ -58,6 +59,7 @@ def summarize(about: dict[str, Any], results: list[dict[str, Any]]) -> dict[str,
     for variant in VARIANTS:
         summary[variant] = _scores(results, variant, about["labels"])
     summary["calibration"] = _calibration(results)
+    summary["no_speech"] = _no_speech(results, about["labels"])
     summary["folds"] = [
         {key: r[key] for key in FOLD_KEYS} | {"test_speakers": sorted(set(r["speakers"]))}
         for r in results
@@ -74,12 +76,15 @@ class ScoredClips:
         speakers: Speakers `(n_clips,)`.
         corpora: Corpora `(n_clips,)`.
         probabilities: Probabilities `(n_clips, n_labels)`.
+        no_speech: Which clips are answered with "no speech", bool `(n_clips,)`. They count as
+            errors, and have no confidence.
     """
 
     targets: np.ndarray
     speakers: np.ndarray
     corpora: np.ndarray
     probabilities: np.ndarray
+    no_speech: np.ndarray
 
     @classmethod
     def of(cls, folds: list[dict[str, Any]], variant: str, scaled: bool = True) -> ScoredClips:
@@ -103,6 +108,7 @@ class ScoredClips:
             column("speakers"),
             column("corpora"),
             softmax(np.concatenate(logits), axis=1),
+            np.concatenate([np.array(fold["no_speech"][variant], bool) for fold in folds]),
         )
 
     def by(self, values: np.ndarray) -> dict[str, ScoredClips]:
@@ -114,11 +120,16 @@ class ScoredClips:
 
     def scores(self, labels: list[str]) -> dict[str, Any]:
         """Return UAR, accuracy, recalls and confusion matrix; see `train.metrics.scores`."""
-        return scores(self.targets, self.probabilities.argmax(axis=1), labels)
+        return scores(self.targets, self.probabilities.argmax(axis=1), labels, self.no_speech)
+
+    def reliability(self) -> dict[str, Any]:
+        """Return the calibration error and its bins; see `train.calibration.reliability`."""
+        answered = ~self.no_speech
+        return reliability(self.probabilities[answered], self.targets[answered])
 
     def ece(self) -> float:
         """Return the expected calibration error."""
-        return float(reliability(self.probabilities, self.targets)["ece"])
+        return float(self.reliability()["ece"])
 
 
 def _by_seed(results: list[dict[str, Any]], variant: str, scaled: bool = True) -> list[ScoredClips]:
@@ -131,7 +142,8 @@ def _by_seed(results: list[dict[str, Any]], variant: str, scaled: bool = True) -
 def _scores(results: list[dict[str, Any]], variant: str, labels: list[str]) -> dict[str, Any]:
     """Return means over seeds of means over corpora, with their uncertainty."""
     by_corpus: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    # Confusion matrices of each speaker of each corpus, one for each seed.
+    # Confusion matrices of each speaker of each corpus, one for each seed; the last column is "no
+    # speech".
     confusions: dict[str, dict[str, list[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
     for seed in _by_seed(results, variant):
         for corpus, clips in seed.by(seed.corpora).items():
@@ -139,7 +151,7 @@ def _scores(results: list[dict[str, Any]], variant: str, labels: list[str]) -> d
             for speaker, speaker_clips in clips.by(clips.speakers).items():
                 confusion = speaker_clips.scores(labels)["confusion"]
                 confusions[corpus][speaker].append(np.array(confusion))
-    counts = {  # (n_speakers, n_labels, n_labels) of each corpus, averaged over the seeds
+    counts = {  # (n_speakers, n_labels, n_labels + 1) of each corpus, averaged over the seeds
         corpus: np.stack([np.mean(by_seed, axis=0) for by_seed in speakers.values()])
         for corpus, speakers in confusions.items()
     }
@@ -187,7 +199,7 @@ def _scores(results: list[dict[str, Any]], variant: str, labels: list[str]) -> d
 
 
 def _has_all(counts: np.ndarray) -> np.ndarray:
-    """Return which speakers of `counts (n_speakers, C, C)` have clips of all labels that occur."""
+    """Return which speakers of `counts (n_speakers, C, ·)` have clips of all labels that occur."""
     present = counts.sum(axis=2) > 0
     complete: np.ndarray = present[:, present.any(axis=0)].all(axis=1)
     return complete
@@ -211,8 +223,8 @@ def _bootstrap_interval(corpora: list[np.ndarray]) -> tuple[float, float]:
     Efron 1979, https://doi.org/10.1214/aos/1176344552
 
     Args:
-        corpora: Confusion matrices `(n_speakers, n_labels, n_labels)` of each corpus. Speakers are
-            drawn within their corpus.
+        corpora: Confusion matrices `(n_speakers, n_labels, n_labels + 1)` of each corpus. Speakers
+            are drawn within their corpus.
     """
     rng = np.random.default_rng(0)
     uars, complete = np.zeros(N_BOOTSTRAP), np.ones(N_BOOTSTRAP, bool)
@@ -220,7 +232,7 @@ def _bootstrap_interval(corpora: list[np.ndarray]) -> tuple[float, float]:
         n = len(counts)
         draws = rng.integers(n, size=(N_BOOTSTRAP, n))
         times_drawn = np.stack([np.bincount(draw, minlength=n) for draw in draws])
-        # (draws, n_labels, n_labels)
+        # (draws, n_labels, n_labels + 1)
         drawn = (times_drawn @ counts.reshape(n, -1)).reshape(-1, *counts.shape[1:])
         present = drawn.sum(axis=2) > 0
         complete &= (present == (counts.sum(axis=(0, 2)) > 0)).all(axis=1)
@@ -232,11 +244,18 @@ def _bootstrap_interval(corpora: list[np.ndarray]) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def _no_speech(results: list[dict[str, Any]], labels: list[str]) -> dict[str, Any]:
+    """Count the clips that the int8 models answer "no speech", by label and by corpus."""
+    pooled = ScoredClips.of(results, "int8")
+    by_label = losses_by([labels[target] for target in pooled.targets], pooled.no_speech)
+    return {"by_label": by_label, "by_corpus": losses_by(pooled.corpora, pooled.no_speech)}
+
+
 def _calibration(results: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the calibration of the int8 model and the effect of confidence thresholds."""
     pooled = ScoredClips.of(results, "int8")
     thresholds = np.concatenate([[r["threshold"]] * len(r["targets"]) for r in results])
-    answered = pooled.probabilities.max(axis=1) >= thresholds
+    answered = (pooled.probabilities.max(axis=1) >= thresholds) & ~pooled.no_speech
     correct = pooled.probabilities.argmax(axis=1) == pooled.targets
     return {
         "ece_without_temperature": float(
@@ -249,10 +268,10 @@ def _calibration(results: list[dict[str, Any]]) -> dict[str, Any]:
             )
         ),
         "bins": {
-            corpus: reliability(clips.probabilities, clips.targets)["bins"]
+            corpus: clips.reliability()["bins"]
             for corpus, clips in pooled.by(pooled.corpora).items()
         },
-        "coverage": coverage_curve(pooled.probabilities, pooled.targets),
+        "coverage": coverage_curve(pooled.probabilities, pooled.targets, pooled.no_speech),
         # With the threshold stored in each model, which was chosen on its validation speakers.
         "own_thresholds": {
             "from": float(thresholds.min()),

@@ -28,7 +28,7 @@ PROTOCOLS = {
 }
 RESULT = "result.json"  # in the run folder of a task
 CLIP_KEYS = ("targets", "speakers", "corpora")  # in a result: one value per test clip
-RESULT_KEYS = {"logits", *CLIP_KEYS, *FOLD_KEYS}
+RESULT_KEYS = {"logits", "no_speech", *CLIP_KEYS, *FOLD_KEYS}
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Task:
         try:
             columns = [
                 *(result[key] for key in CLIP_KEYS),
-                *(result["logits"][variant] for variant in VARIANTS),
+                *(result[key][variant] for key in ("logits", "no_speech") for variant in VARIANTS),
             ]
             return all(len(column) == len(self.fold.test) for column in columns)
         except (KeyError, TypeError):  # damaged: trained again

@@ -31,14 +31,23 @@ def onnx(
     bundle: Annotated[
         bool, typer.Option("--bundle", help="Replace the bundled model of edge_runtime.")
     ] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help='Export even if the model answers "no speech" to clips that it was trained on; '
+            "the model card warns of it.",
+        ),
+    ] = False,
 ) -> None:
     """Export a run: fp32 and int8 models, waveform graph, model card and parity report.
 
-    The exit status is 1 if the models differ from the trained network.
+    The exit status is 1 if the models differ from the trained network, or if the model answers "no
+    speech" to more than 5 % of the training clips of a label.
     """
     from .pipeline import export_run
 
-    if not export_run(run, runs, out, name, cache, bundle):
+    if not export_run(run, runs, out, name, cache, bundle=bundle, force=force):
         raise typer.Exit(1)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_runtime.inference.card import ModelCard
 from train.data.naming_schemes import LICENCES
 from train.markdown import group_scores_markdown, markdown_cell, markdown_table
+from train.speech_gate import excessive_losses, losses_text, no_speech_text
 
 
 def card_markdown(card: ModelCard, size: int, parity: str, protocols: str = "") -> str:
@@ -23,7 +24,7 @@ def card_markdown(card: ModelCard, size: int, parity: str, protocols: str = "") 
     config = card.mfcc_config
     return f"""# Model card: {card.name}
 
-- Labels: {", ".join(map(markdown_cell, card.labels))}
+{_warning(card)}- Labels: {", ".join(map(markdown_cell, card.labels))}
 - Input: {config.n_mfcc} MFCC per frame, one frame every {1000 * config.frame_period:g} ms, from \
 audio at {config.sample_rate} Hz; {_levels(card)}
 {_statistics(card)}- Network: {architecture}; {card.parameters:,} parameters
@@ -113,9 +114,22 @@ def _scores(card: ModelCard) -> str:
     untested = [row["name"] for row in card.corpora if row["name"] not in corpora]
     if corpora and untested:
         table += f"\n\nCorpora without test speakers: {', '.join(untested)}."
+    losses = card.scores.get("no_speech")
+    lost = f" {no_speech_text(losses)}." if losses else ""
     return f"""PyTorch network, {test["clips"]} test clips {_split(card)}: \
 UAR {100 * test["uar"]:.1f} %, accuracy {100 * test["accuracy"]:.1f} %{calibration}; \
-recall: {recalls}.{table}{_known_speaker_scores(card)}"""
+recall: {recalls}.{lost}{table}{_known_speaker_scores(card)}"""
+
+
+def _warning(card: ModelCard) -> str:
+    """Return a warning if the model was exported although it loses training clips."""
+    losses = excessive_losses(card.scores.get("no_speech", {}).get("train", {}))
+    if not losses:
+        return ""
+    return (
+        '**Warning: this model answers "no speech" to clips of speech that it was trained on: '
+        f"{losses_text(losses)}.**\n\n"
+    )
 
 
 def _known_speaker_scores(card: ModelCard) -> str:

@@ -21,6 +21,7 @@ from .bundle import CARD, bundle_export, bundled_protocols
 from .card import read_card
 from .card_page import card_markdown
 from .check import file_sizes
+from .gate_check import loss_message, training_losses
 from .graph import export_fp32, export_int8, export_waveform
 from .parity import FP32, INT8, WAVEFORM, compare_files
 from .parity_report import PARITY_KEYS, ParityReport
@@ -31,7 +32,13 @@ UNFINISHED = ".export"  # folder of an export in progress
 
 
 def export_run(
-    run: Path | None, runs: Path, out: Path | None, name: str, cache: Path, bundle: bool
+    run: Path | None,
+    runs: Path,
+    out: Path | None,
+    name: str,
+    cache: Path,
+    bundle: bool,
+    force: bool = False,
 ) -> bool:
     """Export a run.
 
@@ -46,13 +53,15 @@ def export_run(
         name: Name of the model in its card.
         cache: Folder of cached features.
         bundle: Replace the bundled model of edge_runtime.
+        force: Export a model that answers "no speech" to clips that it was trained on.
 
     Returns:
         Whether all parity comparisons are within their limits.
 
     Raises:
         ConfigError: If the name is invalid.
-        RunError: If the run is incomplete, or `out` contains files of another origin.
+        RunError: If the run is incomplete, if `out` contains files of another origin, or if the
+            model loses too many training clips and `force` is False.
     """
     torch.set_num_threads(1)
     run = run or newest_run(runs, CHECKPOINT)
@@ -70,6 +79,15 @@ def export_run(
             f"{len(dataset.unreadable)} clips of the run cannot be read, such as "
             f"{dataset.unreadable[0]}; the parity check requires all of them"
         )
+    losses = training_losses(network, card, dataset, stored.get("test_clips", ()))
+    message = loss_message(run, card, losses)
+    if message and not force:
+        raise RunError(f"{message}, or use --force to export it as it is")
+    if message:
+        _LOGGER.warning("%s", message)
+        # The card states what this export measured, also for checkpoints of older versions.
+        no_speech = {**card.scores.get("no_speech", {}), "train": losses}
+        card = replace(card, scores={**card.scores, "no_speech": no_speech})
     with folder_lock(out):
         folder = out / UNFINISHED
         shutil.rmtree(folder, ignore_errors=True)  # of an export that was killed

@@ -27,7 +27,7 @@ from .metrics import chance_level_warning, scores
 from .model_selection import SelectedModel
 from .predict import predict
 from .run_folder import REPORT
-from .speech_gate import fit_gate, losses_by, losses_text
+from .speech_gate import fit_gate, losses_by, no_speech_text
 
 STATISTICS_SCORES = ("test_with_minute", "branch")  # of networks with statistics
 
@@ -338,13 +338,7 @@ def _statistics_lines(report: dict[str, Any]) -> str:
 def _no_speech_lines(report: dict[str, Any]) -> str:
     """Return a line on the clips that the gate loses; reports of older versions have none."""
     losses = report.get("no_speech")
-    if losses is None:
-        return ""
-    return (
-        '- Clips answered with "no speech", which count as errors: of the test clips '
-        f"{losses_text(losses['test'])}; of the training clips {losses_text(losses['train'])}, by "
-        f"corpus {losses_text(losses['train_by_corpus'])}\n"
-    )
+    return "" if losses is None else f"- {no_speech_text(losses)}\n"
 
 
 def _threshold_text(report: dict[str, Any]) -> str:

@@ -18,6 +18,11 @@ from .predict import predict
 # more than `MAX_THRESHOLD_LOSS` of the validation clips, or of the training clips of any label.
 SPEECH_ABOVE = 0.97
 MAX_THRESHOLD_LOSS = 0.01
+# A model that loses more than this share of the training clips of a label is not exported. Labels
+# with fewer clips than `MIN_CLIPS` count only if all of them are lost.
+MAX_LOSS = 0.05
+MIN_CLIPS = 4
+
 # int8 weights change the speech logit by less than this: by about 0.01.
 QUANTIZATION_MARGIN = 0.1
 
@@ -98,6 +103,29 @@ def losses_by(groups: Iterable[str], rejected: np.ndarray) -> dict[str, dict[str
     return {
         name: {"clips": clips, "lost": lost[name]} for name, clips in sorted(Counter(names).items())
     }
+
+
+def excessive_losses(losses: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    """Return those of the results of `losses_by` that forbid an export; see `MAX_LOSS`."""
+    return {
+        name: counts
+        for name, counts in losses.items()
+        if counts["lost"] == counts["clips"]
+        or (counts["clips"] >= MIN_CLIPS and counts["lost"] > MAX_LOSS * counts["clips"])
+    }
+
+
+def no_speech_text(losses: dict[str, dict[str, dict[str, int]]]) -> str:
+    """Return a sentence on the lost clips of a training.
+
+    Args:
+        losses: Results of `losses_by`: `test`, `train` and `train_by_corpus`.
+    """
+    return (
+        'Clips answered with "no speech", which count as errors: of the test clips '
+        f"{losses_text(losses['test'])}; of the training clips {losses_text(losses['train'])}, by "
+        f"corpus {losses_text(losses['train_by_corpus'])}"
+    )
 
 
 def losses_text(losses: dict[str, dict[str, int]]) -> str:

@@ -19,6 +19,7 @@ def result(targets, speakers, answers, confidence=8.0, corpora=None, **other):
         "speakers": speakers,
         "corpora": corpora or ["c"] * len(targets),
         "logits": dict.fromkeys(VARIANTS, logits),
+        "no_speech": dict.fromkeys(VARIANTS, [False] * len(targets)),
         "temperature": 1.0,
         "seed": 0,
         "fold": 0,
@@ -54,7 +55,7 @@ def test_scores_match_their_definitions():
     assert int8["uar"] == pytest.approx((2 / 3 + 1 + 0) / 3)
     assert int8["accuracy"] == pytest.approx(4 / 6)
     assert int8["recall"] == pytest.approx({"angry": 2 / 3, "happy": 1, "sad": 0})
-    assert int8["confusion"] == [[2, 1, 0], [0, 2, 0], [1, 0, 0]]
+    assert int8["confusion"] == [[2, 1, 0, 0], [0, 2, 0, 0], [1, 0, 0, 0]]
     assert int8["uar_by_speaker"] == pytest.approx({"a": 1, "b": 0.5, "c": 0.5})
     low, high = int8["uar_interval"]
     assert 0 <= low < int8["uar"] < high <= 1
@@ -104,7 +105,7 @@ def test_corpora_have_equal_weight():
     assert int8["accuracy"] == pytest.approx((0.75 + 0.5) / 2)
     assert int8["recall"] == pytest.approx({"angry": (0.75 + 1) / 2, "happy": (0.75 + 0) / 2})
     assert int8["by_corpus"]["small"]["uar"] == 0.5
-    assert int8["confusion"] == [[4, 1, 0], [1, 3, 1], [0, 0, 0]]
+    assert int8["confusion"] == [[4, 1, 0, 0], [1, 3, 1, 0], [0, 0, 0, 0]]
     # In "small", each label has one speaker, so every complete draw equals the corpus.
     low, high = int8["uar_interval"]
     assert (0.5 + 0.5) / 2 <= low < int8["uar"] < high <= (1 + 0.5) / 2
@@ -121,6 +122,41 @@ def test_calibration_errors_do_not_cancel():
     assert summary["int8"]["uar_by_seed"] == [1, 0] and summary["int8"]["uar"] == 0.5
     corpora = [{**right, "corpora": ["one"] * 4}, {**wrong, "seed": 0, "corpora": ["other"] * 4}]
     assert summarize(ABOUT, corpora)["int8"]["ece"] == pytest.approx(0.5, abs=1e-4)
+
+
+def test_lost_clips_are_errors_without_a_confidence():
+    lost = [False, True, False, False, False, True]
+    fold = result(
+        [0, 0, 0, 1, 1, 2],
+        list("aabbcc"),
+        [0, 0, 1, 1, 1, 2],
+        no_speech=dict.fromkeys(VARIANTS, [False] * 6) | {"int8": lost},
+    )
+    summary = summarize(ABOUT, [fold])
+    int8 = summary["int8"]
+    assert int8["confusion"] == [[1, 1, 0, 1], [0, 2, 0, 0], [0, 0, 0, 1]]
+    assert int8["recall"] == pytest.approx({"angry": 1 / 3, "happy": 1, "sad": 0})
+    assert int8["uar"] == pytest.approx((1 / 3 + 1 + 0) / 3)
+    assert int8["accuracy"] == pytest.approx(3 / 6)
+    assert int8["uar_by_speaker"] == pytest.approx({"a": 0.5, "b": 0.5, "c": 0.5})
+    confidence = np.exp(8) / (np.exp(8) + 2)
+    assert int8["ece"] == pytest.approx(confidence - 3 / 4)
+    assert summary["fp32"]["accuracy"] == pytest.approx(5 / 6)
+    coverage = summary["calibration"]["coverage"][0]
+    assert coverage["coverage"] == pytest.approx(4 / 6)
+    assert coverage["accuracy"] == pytest.approx(3 / 4)
+    assert summary["calibration"]["own_thresholds"]["coverage"] == pytest.approx(4 / 6)
+    assert summary["no_speech"]["by_label"] == {
+        "angry": {"clips": 3, "lost": 1},
+        "happy": {"clips": 2, "lost": 0},
+        "sad": {"clips": 1, "lost": 1},
+    }
+    assert summary["no_speech"]["by_corpus"] == {"c": {"clips": 6, "lost": 2}}
+    every = dict.fromkeys(VARIANTS, [True] * 6)
+    nothing = summarize(ABOUT, [{**fold, "no_speech": every}])
+    assert nothing["int8"]["uar"] == nothing["int8"]["ece"] == 0
+    assert nothing["calibration"]["coverage"] == []
+    assert nothing["calibration"]["own_thresholds"]["accuracy"] is None
 
 
 def test_coverage_uses_the_thresholds_of_the_models():
