@@ -26,6 +26,8 @@ SEED   ?=
 # Processes of `make test`, and options of `make pins`, such as --upgrade.
 WORKERS ?= 2
 PIN    ?=
+# The Python of `make home-assistant`.
+HA_PYTHON ?= python3.13
 
 # The folder of the corpora, for the reports of the repository.
 CORPORA ?= .
@@ -42,7 +44,7 @@ PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 PINS   := --constraint constraints.txt
 
 .PHONY: setup train export classify test test-fast lint docs node bench bench-mfcc bench-training \
-  report-speed report-scores arm64 clean help fuzz coverage mutants dist pins
+  report-speed report-scores arm64 clean help fuzz coverage mutants dist pins home-assistant
 .DEFAULT_GOAL := help
 
 help:
@@ -92,6 +94,19 @@ fuzz: $(VENV)/full ## property tests with new examples, then INPUTS damaged file
 dist: $(VENV)/device ## build the wheel and the source distribution, in dist/
 	$(PIP) $(PINS) build
 	$(PY) -m build --quiet --outdir dist .
+
+# Home Assistant pins all its packages, and works with an older bug fix release of Python than it
+# demands.
+HA      := .cache/home-assistant
+HA_PIP  := $(HA)/bin/python -m pip install --quiet --disable-pip-version-check \
+  --ignore-requires-python
+home-assistant: ## test the MQTT entities in Home Assistant (HA_PYTHON=python3.13)
+	[ -x $(HA)/bin/python ] || $(HA_PYTHON) -m venv $(HA)
+	$(HA_PIP) --no-deps homeassistant==2026.2.3
+	$(HA_PIP) pytest-homeassistant-custom-component==0.13.316 homeassistant==2026.2.3 paho-mqtt \
+	  --constraint $$(echo $(HA)/lib/python*/site-packages/homeassistant/package_constraints.txt)
+	PYTHONPATH=. $(HA)/bin/python -m pytest --noconftest -p no:cacheprovider \
+	  -c tests/home_assistant/pytest.ini tests/home_assistant
 
 pins: ## write the versions of all dependencies to constraints.txt (PIN=--upgrade: newest)
 	$(PYTHON) -m venv .cache/pins

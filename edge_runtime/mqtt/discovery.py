@@ -82,6 +82,7 @@ def discovery_message(
     slug = re.sub("[^a-z0-9]+", "_", node.node.lower()).strip("_") or "edge_ser"
     for key, component in components.items():
         component["unique_id"] = f"{node.id}_{key}"
+        component["qos"] = 1  # Home Assistant does not apply a common one
         component["default_entity_id"] = f"{component['platform']}.{slug}_{key}"
     return {
         "device": {
@@ -93,7 +94,6 @@ def discovery_message(
         },
         "origin": {"name": "edge-ser", "sw_version": version},
         "availability": [{"topic": node.status}],
-        "qos": 1,
         "components": components,
     }
 

@@ -22,6 +22,7 @@ NOT_RUN = {
     r"make ": "builds environments or trains; .ci/run covers `make classify` and `make test`",
     r"(sudo|python3 -m venv|pip install|journalctl)": "changes the system",
     r"(arecord|ffmpeg)": "needs a microphone or a film; test_listen and test_pcm pipe the same",
+    r"edge-ser (listen|doctor) --mqtt": "needs a broker; tests/edge_runtime/mqtt runs brokers",
     r"edge-ser listen$": "needs a microphone; test_microphone has a simulated one",
     r"edge-ser profile create anna --microphone": "needs a microphone",
     r"edge-ser bench$": "takes 10 s or more; test_bench runs the command once",
