@@ -1,36 +1,34 @@
-"""`edge-ser profile`: create, list and delete speaker profiles."""
+"""`edge-ser profile`: create, show, list and delete speaker profiles."""
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Iterator
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import AudioError, ConfigError, EdgeSerError
+from ..errors import ConfigError, EdgeSerError
 from ..messages import system_reason
-from .options import ChannelOption, DeviceOption, ForceOption, ModelOption, complete_profile
-from .terminal import Interruption
+from .options import (
+    ChannelOption,
+    DeviceOption,
+    ForceOption,
+    JsonOption,
+    ModelOption,
+    complete_profile,
+)
 
 if TYPE_CHECKING:
-    import numpy as np
-
-RECORDING_SECONDS = 60.0  # default of --microphone
-MIN_SECONDS, MAX_SECONDS = 1, 3600  # of a recording
-
-# Profiles of less speech print a warning.
-RECOMMENDED_SECONDS = 60
-MIN_RECOMMENDED_SECONDS = 20
+    from ..inference.profile import SpeakerProfile
+    from ..model import EmotionModel
 
 profile = typer.Typer(
     name="profile",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Create, list and delete speaker profiles.\n\n"
+    help="Create, show, list and delete speaker profiles.\n\n"
     "A profile adapts the results to one speaker.",
 )
 
@@ -51,7 +49,20 @@ def create(
         ),
     ] = None,
     microphone: Annotated[
-        bool, typer.Option("--microphone", help="Record from the microphone, by default for 60 s.")
+        bool,
+        typer.Option(
+            "--microphone",
+            help="Record from the microphone: 60 s, with --labelled 5 s for each of three "
+            "sentences in each mood.",
+        ),
+    ] = False,
+    labelled: Annotated[
+        bool,
+        typer.Option(
+            "--labelled",
+            help="CLIP is a folder with a subfolder for each emotion, or a CSV file with the "
+            "columns path and label.",
+        ),
     ] = False,
     device: DeviceOption = None,
     channel: ChannelOption = None,
@@ -60,120 +71,112 @@ def create(
 ) -> None:
     """Create the profile of a speaker.
 
-    A profile holds the mean output of the network for the recordings. `edge-ser classify --profile
-    NAME` subtracts a part of it. Use recordings in different moods: from a single mood, the
-    profile subtracts that mood. Profiles are stored in $EDGE_SER_PROFILES, by default in the
-    user's data folder. Audio from the microphone is not stored.
+    A profile describes a voice by the mean over its speech; the answers are then relative to that
+    mean. Use recordings in different moods: from a single mood, the profile removes that mood.
+    With --labelled, a few clips of each emotion also correct the model; three of each help much,
+    and one of each helps. Labels require a model with clip statistics. Profiles are stored in
+    $EDGE_SER_PROFILES, by default in the user's data folder. Audio from the microphone is not
+    stored.
 
     \b
     Examples:
       edge-ser profile create anna anna-1.wav anna-2.wav
       edge-ser profile create anna --microphone 90
+      edge-ser profile create anna recordings/anna --labelled
+      edge-ser profile create anna --microphone --labelled
       edge-ser profile create ./anna.json anna-*.wav --force
     """  # noqa: D301
-    from ..inference.profile import SpeakerProfile
     from ..inference.profile_files import profile_path
     from ..model import EmotionModel
+    from .profile_microphone import recording_seconds
+    from .profile_report import kind_text, profile_warnings
 
     path = profile_path(name)
     if path.exists() and not force:
         raise ConfigError(f"{path}: exists already; give --force to replace it")
-    seconds = _recording_seconds(clips, microphone)
+    seconds = recording_seconds(clips, microphone, labelled)
     if not microphone and (device is not None or channel is not None):
         raise ConfigError("--device and --channel require --microphone")
     loaded = EmotionModel.load(model)
     if microphone:
-        samples = _record(seconds, loaded.sample_rate, device, channel)
-        speaker = SpeakerProfile.create(path.stem, loaded, [samples])
+        speaker = _from_microphone(path.stem, loaded, seconds, labelled, device, channel)
     else:
-        speaker = SpeakerProfile.create(path.stem, loaded, _files(clips or []))
+        speaker = _from_files(path.stem, loaded, clips or [], labelled)
     speaker.save(path)
-    print(f"{path}: {speaker.seconds:.0f} s of speech")
-    if speaker.seconds < MIN_RECOMMENDED_SECONDS:
-        typer.echo(
-            f"edge-ser: profile {path.stem}: only {speaker.seconds:.0f} s of speech; about "
-            f"{RECOMMENDED_SECONDS} s is recommended",
-            err=True,
-        )
+    print(f"{path}: {speaker.seconds:.0f} s of speech, {kind_text(speaker)}")
+    for warning in profile_warnings(speaker):
+        typer.echo(f"edge-ser: profile {path.stem}: {warning}", err=True)
 
 
-def _files(clips: list[Path]) -> Iterator[str]:
-    """Yield the recordings, each content once.
+def _from_files(
+    name: str, model: EmotionModel, clips: list[Path], labelled: bool
+) -> SpeakerProfile:
+    from ..inference.profile import SpeakerProfile, check_supports_labels
+    from .profile_clips import labelled_recordings, unlabelled_recordings
 
-    Raises:
-        AudioError: If a path is not a regular file, or stands for no recording.
-    """
-    from ..audio.decode import check_regular_file
-    from ..audio.paths import expand
-    from ..files import sha256
-
-    seen: set[str] = set()
-    for name in expand(clips):
-        Interruption.check()
-        if isinstance(name, AudioError):
-            raise name
-        check_regular_file(Path(name))  # reading a pipe would block
-        digest = name
-        with contextlib.suppress(OSError):  # reported when the file is decoded
-            digest = sha256(Path(name))
-        if digest not in seen:
-            yield name
-        seen.add(digest)
-
-
-def _recording_seconds(clips: list[Path] | None, microphone: bool) -> float:
-    """Return the time to record, 0 without `--microphone`.
-
-    Raises:
-        ConfigError: If the arguments and `--microphone` cannot be combined, or there are neither.
-    """
-    if not microphone:
-        if not clips:
-            raise ConfigError("no recordings given; pass recordings, or --microphone")
-        return 0.0
-    if not clips:
-        return RECORDING_SECONDS
-    try:
-        (seconds,) = (float(str(clip)) for clip in clips)
-    except ValueError:
+    if not labelled:
+        unlabelled = unlabelled_recordings(clips)
+        return SpeakerProfile.create(name, model, (recording.path for recording in unlabelled))
+    check_supports_labels(name, model)
+    recordings = list(labelled_recordings(clips, model.labels))
+    if not any(recording.label for recording in recordings):
         raise ConfigError(
-            f"--microphone and recordings ({clips[0]}) cannot be combined; pass either recordings "
-            "or --microphone [SECONDS]"
-        ) from None
-    if not MIN_SECONDS <= seconds <= MAX_SECONDS:
-        raise ConfigError(
-            f"--microphone {seconds:g} must be from {MIN_SECONDS} to {MAX_SECONDS} seconds"
+            "--labelled: no recording has a label; expected a subfolder for each label, or a CSV "
+            "file with the columns path and label"
         )
-    return seconds
+    paths, labels = zip(*recordings)
+    return SpeakerProfile.create(name, model, paths, labels)
 
 
-def _record(
-    seconds: float, sample_rate: int, device: str | None, channel: int | None
-) -> np.ndarray:
-    """Record from the microphone, with a countdown on a terminal.
+def _from_microphone(
+    name: str,
+    model: EmotionModel,
+    seconds: float,
+    labelled: bool,
+    device: str | None,
+    channel: int | None,
+) -> SpeakerProfile:
+    from ..inference.profile import SpeakerProfile, check_supports_labels
+    from .profile_microphone import record, record_labelled
 
-    Returns:
-        Samples, float32 `(n_samples,)` at `sample_rate` Hz.
+    if not labelled:
+        samples = record(seconds, model.sample_rate, device, channel)
+        return SpeakerProfile.create(name, model, [samples])
+    check_supports_labels(name, model)
+    recordings = record_labelled(model.labels, seconds, model.sample_rate, device, channel)
+    clips, labels = zip(*recordings)
+    return SpeakerProfile.create(name, model, clips, labels)
+
+
+@profile.command()
+def show(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="Name of the profile, or a path that ends in .json.",
+            autocompletion=complete_profile,
+        ),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Describe a profile, and what its labelled clips are expected to bring.
+
+    The expected UAR (mean of the recalls) is that on the labelled clips, each answered with the
+    help of the others only. Clips of one day and one room flatter it.
     """
-    import numpy as np
+    from ..inference.profile import SpeakerProfile
+    from ..inference.profile_files import profile_path
+    from .profile_report import profile_json, profile_text, profile_warnings
 
-    from ..audio.microphone import Microphone
-    from ..audio.pcm import mono
-    from ..audio.resample import resample
-
-    chunks: list[np.ndarray] = []
-    with Microphone(device, channel) as source:
-        left = round(seconds * source.sample_rate)
-        for block in source:
-            chunks.append(mono(block.samples, channel)[:left])
-            left -= len(chunks[-1])
-            if sys.stderr.isatty():
-                typer.echo(f"\rspeak: {left / source.sample_rate:4.0f} s left ", nl=False, err=True)
-            if not left:
-                break
-        if sys.stderr.isatty():
-            typer.echo("", err=True)
-        return resample(np.concatenate(chunks), source.sample_rate, sample_rate)
+    path = profile_path(name)
+    speaker = SpeakerProfile.load(path)
+    if as_json:
+        print(json.dumps(profile_json(speaker, path), indent=2))
+        return
+    print(profile_text(speaker, path))
+    for warning in profile_warnings(speaker):
+        print(f"! {warning}")
 
 
 @profile.command("list")
@@ -181,6 +184,7 @@ def list_profiles() -> None:
     """List the stored profiles."""
     from ..inference.profile import SpeakerProfile
     from ..inference.profile_files import profile_folder
+    from .profile_report import kind_text
 
     folder = profile_folder()
     if folder.exists() and not folder.is_dir():
@@ -190,7 +194,8 @@ def list_profiles() -> None:
         typer.echo(f"edge-ser: no profiles in {folder}", err=True)
     for path in paths:
         try:
-            print(f"{path.stem}: {SpeakerProfile.load(path).seconds:.0f} s of speech, {path}")
+            speaker = SpeakerProfile.load(path)
+            print(f"{path.stem}: {speaker.seconds:.0f} s of speech, {kind_text(speaker)}, {path}")
         except ConfigError as error:
             typer.echo(f"edge-ser: {error}", err=True)
 

@@ -10,7 +10,7 @@ from .known_voice import KnownVoice, SpeakerBias, SpeakerStatistics
 # The mean covers about this much speech, so that it follows a new speaker or microphone.
 MEMORY_SECONDS = 300.0
 
-# Larger than for a profile, because the speech may all be in one mood. With 15 s, six corpora scored
+# Larger than for a profile, because the speech may all be in one mood. With 15 s, six corpora had
 # a UAR of 62.6 for moods in random order and 58.1 for one mood after the other; with the 5 s of a
 # profile 63.1 and 56.1.
 PRIOR_SECONDS = 60.0

@@ -105,7 +105,7 @@ class Enrolment:
         assert network.card.statistics is not None
         self.seconds = 0.0
         self.answers: dict[str, int] = dict.fromkeys(network.labels, 0)
-        self.labelled_clips: dict[str, int] = {}
+        self.labelled_clips: dict[str, int] = dict.fromkeys(network.labels, 0)
         self._network = network
         self._size = len(network.card.statistics)
         self._total = np.zeros(self._size)
@@ -136,8 +136,7 @@ class Enrolment:
             name = f"clip {self._n_clips}" if isinstance(clip, np.ndarray) else clip
             note(name, "contains only silence or noise; it does not count for the profile")
         elif target is not None:
-            label = network.labels[target]
-            self.labelled_clips[label] = self.labelled_clips.get(label, 0) + 1
+            self.labelled_clips[network.labels[target]] += 1
 
     def mean(self) -> np.ndarray:
         """Return the mean of the standardised statistics over the speech, `(n_statistics,)`."""

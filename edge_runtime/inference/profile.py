@@ -137,11 +137,7 @@ class SpeakerProfile:
         if network.card.statistics is not None:
             return cls._of_statistics(name, network, clips, targets)
         if targets is not None:
-            raise ConfigError(
-                f"profile {name}: labels require a model with clip statistics, and "
-                f"{network.path.name} has none; omit the labels, or use a model that was trained "
-                "with them"
-            )
+            check_supports_labels(name, network)
         pieces = list(_piece_logits(network, _loud_clips(network, clips)))
         mean, seconds = np.zeros(len(network.labels)), 0.0
         answers = dict.fromkeys(network.labels, 0)
@@ -182,7 +178,7 @@ class SpeakerProfile:
         if correction is not None:
             weights = correction.weights
             labelled = Labelled(
-                clips=enrolment.labelled_clips,
+                clips={k: n for k, n in enrolment.labelled_clips.items() if n},
                 uar=correction.uar,
                 corrected_uar=correction.corrected_uar,
                 correction=None if weights is None else tuple(map(tuple, weights.tolist())),
@@ -295,6 +291,22 @@ class SpeakerProfile:
         weights = None if self.labelled is None else self.labelled.correction
         correction = None if weights is None else np.array(weights) * card.temperature
         return SpeakerStatistics.estimate(mean, self.seconds, correction)
+
+
+def check_supports_labels(name: str, model: HasNetwork | Network) -> None:
+    """Raise ConfigError if a model takes no clip statistics, which labelled clips require.
+
+    Args:
+        name: Name of the profile.
+        model: The model.
+    """
+    network = network_of(model)
+    if network.card.statistics is None:
+        raise ConfigError(
+            f"profile {name}: labels require a model with clip statistics, and "
+            f"{network.path.name} takes none; omit the labels, or use a model that was trained "
+            "with them"
+        )
 
 
 def _check_seconds(name: str, seconds: float) -> None:
