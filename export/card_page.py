@@ -144,14 +144,14 @@ def _known_speaker_scores(card: ModelCard) -> str:
         )
     if branch:
         corpora = ", ".join(map(markdown_cell, branch["unknown"]["by_corpus"]))
-        unknown, known = (
+        unknown, known, degraded = (
             f"{100 * branch[key]['mean']['uar']:.1f} %" if key in branch else "not measured"
-            for key in ("unknown", "minute")
+            for key in ("unknown", "minute", "degraded")
         )
         text += (
             f"\n\nClip statistics without the LSTM, trained without the corpus that is tested "
-            f"({corpora}): mean UAR {unknown} for unknown speakers, {known} with a minute of the "
-            "speaker."
+            f"({corpora}): mean UAR {unknown} for unknown speakers, {degraded} for such through "
+            f"simulated microphones, rooms and noise, {known} with a minute of the speaker."
         )
     return text
 

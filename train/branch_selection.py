@@ -52,6 +52,7 @@ def clip_statistics(data: Dataset, indices: Sequence[int]) -> ClipStatistics:
         np.array([clip.corpus for clip in clips]),
         np.array([clip.speaker or f"?{i}" for i, clip in zip(indices, clips)]),
         np.array([data.seconds[i] for i in indices]),
+        None if data.degraded is None else data.degraded[list(indices)].astype(np.float64),
     )
 
 
@@ -143,6 +144,18 @@ class _BranchFitting:
                 )
             )
         return _HeldOut(*(np.concatenate(values) for values in zip(*parts)))
+
+    def degraded_logits(self, branches: Sequence[tuple[np.ndarray, LinearBranch]]) -> np.ndarray:
+        """Return the logits of the first degraded copy of clips, as of unknown speakers.
+
+        Args:
+            branches: See `held_out`, whose order the clips have.
+        """
+        assert self.clips.degraded is not None
+        copies = self.clips.degraded[:, 0]
+        return np.concatenate(
+            [branch.unknown.logits(branch.standardise(copies[mask])) for mask, branch in branches]
+        )
 
     def temperatures(self, held_out: _HeldOut) -> tuple[float, float]:
         """Fit the temperatures for unknown and for known speakers; corpora weigh the same."""
@@ -275,7 +288,8 @@ def _left_out_scores(
 ) -> dict[str, Any]:
     """Return the scores of the branch without the LSTM on corpora that were left out.
 
-    The temperatures and the arousal are fitted on the same predictions, three numbers for all
+    They are those of unknown speakers, with a minute of the speaker, and of degraded copies. The
+    temperatures and the arousal are fitted on the same predictions, three numbers for all
     corpora together.
     """
     held_out = fitting.held_out(corpora, with_network=False)
@@ -292,6 +306,9 @@ def _left_out_scores(
     result = {"unknown": scored(held_out.unknown / unknown, np.ones_like(has_minute))}
     if has_minute.any():
         result["minute"] = scored(held_out.known / known, has_minute)
+    if clips.degraded is not None:
+        degraded = fitting.degraded_logits(corpora)
+        result["degraded"] = scored(degraded / unknown, np.ones_like(has_minute))
     return result
 
 

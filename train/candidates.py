@@ -92,6 +92,7 @@ def _compute_features(name: str, recipe: Recipe, first: Dataset, spec: DatasetSp
             spec.cache,
             recipe.silence,
             with_statistics=recipe.statistics is not None,
+            n_copies=0 if recipe.statistics is None else recipe.statistics.n_copies,
         )
     except DatasetError as error:
         raise DatasetError(f"--recipe {name}: {error}") from error

@@ -107,6 +107,7 @@ def load_clips(
         recipe.silence,
         trained,
         with_statistics=recipe.statistics is not None,
+        n_copies=0 if recipe.statistics is None else recipe.statistics.n_copies,
     )
     dataset.auxiliary = frozenset(trained - answered)
     if recipe.network.speech:

@@ -6,7 +6,7 @@ their clips, which is subtracted. `LinearBranch` is the part of a network that g
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,6 +34,7 @@ class ClipStatistics:
         corpora: Corpora `(n_clips,)`.
         speakers: Speakers `(n_clips,)`, unique over the corpora.
         seconds: Durations `(n_clips,)`.
+        degraded: Statistics of degraded copies `(n_clips, n_copies, n_statistics)`, if any.
     """
 
     values: np.ndarray
@@ -41,6 +42,7 @@ class ClipStatistics:
     corpora: np.ndarray
     speakers: np.ndarray
     seconds: np.ndarray
+    degraded: np.ndarray | None = None
 
 
 def balanced_weights(
@@ -312,24 +314,63 @@ def fit_branch(
         config: The settings.
         n_classes: Number of classes.
     """
-    shares = small_corpora(clips, config)
-    weights = balanced_weights(clips, train, shares)
+    small = small_corpora(clips, config)
+    weights = balanced_weights(clips, train, small)
     mean, deviation = moments(clips.values, weights)
     # The network stores them in float32.
     mean = mean.astype(np.float32)
     deviation = np.where(deviation > MIN_DEVIATION, deviation, 1.0).astype(np.float32)
     z = standardise(clips.values, mean, deviation)
 
-    def readout(x: np.ndarray, rows: np.ndarray, penalty: float, network_weight: float) -> Readout:
-        row_weights = balanced_weights(clips, rows, shares)[rows]
-        coefficients = fit(x[rows], clips.targets[rows], row_weights, penalty, n_classes=n_classes)
+    copies = _standardised_copies(clips, mean, deviation)
+
+    def readout(
+        inputs: Sequence[np.ndarray],
+        rows: np.ndarray,
+        penalty: float,
+        copy_weight: float,
+        network_weight: float,
+    ) -> Readout:
+        """Fit a readout on clips, followed by their copies."""
+        n_copies = len(inputs) - 1
+        shares = [1 - copy_weight, *[copy_weight / n_copies] * n_copies] if n_copies else [1.0]
+        row_weights = balanced_weights(clips, rows, small)[rows]
+        coefficients = fit(
+            np.concatenate([x[rows] for x in inputs]),
+            np.tile(clips.targets[rows], len(inputs)),
+            np.concatenate([share * row_weights for share in shares]),
+            penalty,
+            n_classes=n_classes,
+        )
         return Readout(coefficients[:-1], coefficients[-1], network_weight)
 
-    unknown = readout(z, train, config.penalty, config.network_weight)
+    unknown = readout(
+        [z, *copies], train, config.penalty, config.copy_weight, config.network_weight
+    )
     rows = train & np.array([len(minute) > 0 for minute in minutes])
     if set(clips.targets[rows]) != set(clips.targets[train]):
         return LinearBranch(mean, deviation, unknown, unknown)
-    centred = z - speaker_offsets(z, minutes, clips.seconds)
-    centred = np.clip(centred, -MAX_DEVIATION, MAX_DEVIATION)
-    known = readout(centred, rows, config.speaker_penalty, config.speaker_network_weight)
+    # A copy is centred by copies: they have the channel of the speaker.
+    centred = [
+        np.clip(x - speaker_offsets(x, minutes, clips.seconds), -MAX_DEVIATION, MAX_DEVIATION)
+        for x in (z, *copies)
+    ]
+    known = readout(
+        centred,
+        rows,
+        config.speaker_penalty,
+        config.speaker_copy_weight,
+        config.speaker_network_weight,
+    )
     return LinearBranch(mean, deviation, unknown, known)
+
+
+def _standardised_copies(
+    clips: ClipStatistics, mean: np.ndarray, deviation: np.ndarray
+) -> list[np.ndarray]:
+    """Return the standardised statistics of each copy of the clips, if there are any."""
+    if clips.degraded is None:
+        return []
+    return [
+        standardise(clips.degraded[:, k], mean, deviation) for k in range(clips.degraded.shape[1])
+    ]

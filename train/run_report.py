@@ -320,7 +320,11 @@ def _statistics_lines(report: dict[str, Any]) -> str:
             f"expected calibration error {minute['ece']:.3f}, on {minute['clips']} clips\n"
         )
     if branch:
-        conditions = {"unknown": "unknown speakers", "minute": "a minute of the speaker"}
+        conditions = {
+            "unknown": "unknown speakers",
+            "minute": "a minute of the speaker",
+            "degraded": "unknown speakers through other microphones, rooms and noise",
+        }
         texts = [
             f"{name}: UAR {100 * branch[key]['mean']['uar']:.1f} %, expected calibration error "
             f"{branch[key]['mean']['ece']:.3f}"

@@ -17,6 +17,7 @@ class StatisticsFrontEnd:
 
     Attributes:
         names: Names of the statistics.
+        sample_rate: Rate of the samples in Hz.
 
     Raises:
         ConfigError: If the voice descriptors do not support the settings.
@@ -25,6 +26,7 @@ class StatisticsFrontEnd:
     def __init__(self, config: MfccConfig) -> None:
         self._front_end = FrontEnd(config, with_descriptors=True)
         self.names = self._running().names
+        self.sample_rate = config.sample_rate
 
     def __call__(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the MFCC, float32 `(n_frames, n_mfcc)`, and the statistics of a clip.

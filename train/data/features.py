@@ -24,6 +24,7 @@ from edge_runtime.messages import system_reason
 from ..files import write_bytes
 from .clip import Clip, DatasetError
 from .clip_statistics import StatisticsFrontEnd
+from .degradation import channel_of, degraded
 
 # Increment when the front end computes other values, to invalidate cached arrays.
 CACHE_VERSION = 1
@@ -52,6 +53,8 @@ class Dataset:
         statistics: Statistics of each clip with its pauses, float32 `(n_clips, n_statistics)`, NaN
             where they are undefined; None if not computed.
         statistic_names: Their names.
+        degraded: Statistics of degraded copies of each clip (`data.degradation`), float32
+            `(n_clips, n_copies, n_statistics)`; None if not computed.
     """
 
     clips: list[Clip]
@@ -67,6 +70,7 @@ class Dataset:
     peak_dbfs: list[float] = field(default_factory=list)
     statistics: np.ndarray | None = None
     statistic_names: tuple[str, ...] = ()
+    degraded: np.ndarray | None = None
 
     @property
     def labels(self) -> list[str]:
@@ -107,6 +111,7 @@ def load_dataset(
     silence: SilenceConfig | None = None,
     labels: set[str] | None = None,
     with_statistics: bool = False,
+    n_copies: int = 0,
 ) -> Dataset:
     """Compute the features of all readable clips, without silence and without duplicates.
 
@@ -121,6 +126,7 @@ def load_dataset(
         labels: Labels to keep. Default: all. The other clips are read nevertheless, to find
             recordings that also occur with another label, but are not reported.
         with_statistics: Compute the statistics of the clips as well.
+        n_copies: Number of degraded copies of each clip to compute the statistics of.
 
     Raises:
         DatasetError: If fewer than two classes remain, or more than half of the clips cannot be
@@ -138,7 +144,8 @@ def load_dataset(
     clips, notes = _without_repeated_files(clips)
     for clip in tqdm(clips + others, desc="features", unit="clip", disable=None, leave=False):
         try:
-            features = cached_features(clip.path, extractor, cache, statistics)
+            channels = tuple(f"{clip.speaker or clip.path.name}/{k}" for k in range(n_copies))
+            features = cached_features(clip.path, extractor, cache, statistics, channels)
             if gate is not None:
                 gate.reset()
                 features = features._replace(frames=gate.push(features.frames, last=True))
@@ -153,6 +160,7 @@ def load_dataset(
         by_content[features.content].append((clip, features))
     dataset = Dataset([], [], [], config, [], unreadable, notes)
     rows: list[np.ndarray] = []
+    degraded_rows: list[np.ndarray] = []
     for copies in by_content.values():
         if kept_labels.isdisjoint(clip.label for clip, _ in copies):
             continue
@@ -169,8 +177,11 @@ def load_dataset(
         dataset.peak_dbfs.append(features.peak_dbfs)
         if features.statistics is not None:
             rows.append(features.statistics)
+        if features.degraded is not None:
+            degraded_rows.append(features.degraded)
     if statistics is not None and rows:
         dataset.statistics, dataset.statistic_names = np.stack(rows), statistics.names
+        dataset.degraded = np.stack(degraded_rows) if degraded_rows else None
     dataset.n_dropped = n_listed - len(unreadable) - len(dataset.clips)
     _check_usable(dataset, len(clips))
     return dataset
@@ -245,6 +256,7 @@ class ClipFeatures(NamedTuple):
         peak_dbfs: Level of the loudest 30 ms in dBFS; -inf for digital silence.
         statistics: Statistics of the clip, float32 `(n_statistics,)`, NaN where they are undefined;
             None if they are not required.
+        degraded: Those of degraded copies, float32 `(n_copies, n_statistics)`, or None.
     """
 
     frames: np.ndarray
@@ -252,10 +264,15 @@ class ClipFeatures(NamedTuple):
     seconds: float
     peak_dbfs: float
     statistics: np.ndarray | None = None
+    degraded: np.ndarray | None = None
 
 
 def cached_features(
-    path: Path, extractor: Mfcc, cache: Path, statistics: StatisticsFrontEnd | None = None
+    path: Path,
+    extractor: Mfcc,
+    cache: Path,
+    statistics: StatisticsFrontEnd | None = None,
+    channels: tuple[str, ...] = (),
 ) -> ClipFeatures:
     """Return the features of a file from the cache, or compute and store them.
 
@@ -266,6 +283,8 @@ def cached_features(
         extractor: Computes the MFCC.
         cache: Folder of cached features.
         statistics: Computes the MFCC together with the statistics. Default: no statistics.
+        channels: Name of the channel of each degraded copy to compute statistics of; see
+            `degradation.channel_of`.
 
     Raises:
         AudioError: If the file cannot be used.
@@ -279,7 +298,7 @@ def cached_features(
     versions = [CACHE_VERSION] if data[:4] == b"RIFF" else [CACHE_VERSION, DECODER_VERSION]
     settings_list: list[Any] = [*versions, extractor.config.to_dict()]
     if statistics is not None:
-        settings_list += [STATISTICS_VERSION, statistics.names]
+        settings_list += [STATISTICS_VERSION, statistics.names, *channels]
     settings = json.dumps(settings_list, sort_keys=True)
     key = hashlib.blake2b(data + settings.encode(), digest_size=16).hexdigest()
     entry = cache / key[:2] / f"{key}.npz"
@@ -291,6 +310,7 @@ def cached_features(
                 float(stored["seconds"]),
                 float(stored["peak_dbfs"]),
                 None if statistics is None else stored["statistics"],
+                stored["degraded"] if channels else None,
             )
         if _is_valid(features, extractor.config, statistics):
             return features
@@ -300,7 +320,12 @@ def cached_features(
     samples = read_audio(path, rate)
     content = hashlib.blake2b(samples.tobytes(), digest_size=16).hexdigest()
     frames, values = (extractor(samples), None) if statistics is None else statistics(samples)
-    features = ClipFeatures(frames, content, len(samples) / rate, peak_dbfs(samples, rate), values)
+    copies = None
+    if statistics is not None and channels:
+        copies = _statistics_of_copies(samples, statistics, channels, int(content[:8], 16))
+    features = ClipFeatures(
+        frames, content, len(samples) / rate, peak_dbfs(samples, rate), values, copies
+    )
     if not _is_valid(features, extractor.config, statistics):
         raise AudioError(f"{path}: yields non-finite features")
     file = io.BytesIO()
@@ -308,6 +333,15 @@ def cached_features(
     np.savez(file, **stored_values)
     write_bytes(entry, file.getvalue())
     return features
+
+
+def _statistics_of_copies(
+    samples: np.ndarray, statistics: StatisticsFrontEnd, channels: tuple[str, ...], seed: int
+) -> np.ndarray:
+    """Return the statistics of a clip through channels, `(n_channels, n_statistics)`."""
+    rate = statistics.sample_rate
+    copies = [degraded(samples, rate, channel_of(name), seed) for name in channels]
+    return np.stack([statistics(copy)[1] for copy in copies])
 
 
 def _is_valid(
