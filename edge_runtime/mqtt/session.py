@@ -67,12 +67,13 @@ class Session:
         self._acknowledged: deque[int] = deque()  # message numbers not yet collected
         self._granted: dict[int, bool] = {}
         self._subscribed = threading.Condition()
-        self._client = client = mqtt.Client(
+        self._client: Any = mqtt.Client(
             mqtt.CallbackAPIVersion.VERSION2,
             client_id=client_id,
             protocol=mqtt.MQTTv311,
             reconnect_on_failure=False,
         )
+        client = self._client
         client.connect_timeout = TIMEOUT_SECONDS
         client.on_socket_open = self._socket_opened
         client.on_connect = self._connected
@@ -96,13 +97,15 @@ class Session:
         try:
             self._client.connect(self._broker.host, self._broker.port, KEEPALIVE_SECONDS)
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            self._release()
             raise BrokerError(self._broker, *explain(error, self._broker)) from error
         self._client.loop_start()
         answered = self._answered.wait(TIMEOUT_SECONDS)
         if self._refusal is not None:
+            self._release()
             raise BrokerError(self._broker, *_explain_refusal(self._refusal, self._broker))
         if not answered or self.lost is not None:
-            self._client.disconnect()
+            self.close()
             expected = "does it expect TLS (mqtts://)?" if not self._broker.tls else ""
             raise BrokerError(self._broker, "the broker does not answer as MQTT does", expected)
 
@@ -147,6 +150,7 @@ class Session:
     def close(self) -> None:
         """Disconnect; the broker then does not publish the will."""
         self._client.disconnect()
+        self._release()
 
     def abort(self) -> None:
         """Close the connection without a farewell; the broker then publishes the will."""
@@ -154,6 +158,12 @@ class Session:
         if sock is not None:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
+        self._release()
+
+    def _release(self) -> None:
+        """Wait for the network thread, and free its sockets without the garbage collector."""
+        client, self._client = self._client, None
+        client.loop_stop()
 
     # Called by the network thread.
 

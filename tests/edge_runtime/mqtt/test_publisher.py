@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import socket
 import statistics
 import threading
@@ -342,3 +344,27 @@ def test_no_event_is_lost_when_the_broker_is_killed_20_times(
     assert len(arrived) - len(set(arrived)) <= n_kills * MAX_IN_FLIGHT
     assert list(dict.fromkeys(arrived)) == sorted(set(arrived))
     assert sum("connection lost" in message for message in reports) == n_kills
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="requires /proc")
+def test_sessions_leave_no_open_files(mosquitto_broker):
+    """Also without the garbage collector, which the command runs rarely."""
+    broker = Broker.parse(f"mqtt://127.0.0.1:{mosquitto_broker.port}")
+
+    def n_open() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    gc.disable()
+    try:
+        before = n_open()
+        for end in (Session.close, Session.abort, Session.close):
+            session = Session(broker, "test")
+            session.open()
+            session.publish("topic", "payload")
+            end(session)
+        mosquitto_broker.kill()
+        with pytest.raises(EdgeSerError, match="connection refused"):
+            Session(broker, "test").open()
+        assert n_open() == before
+    finally:
+        gc.enable()
