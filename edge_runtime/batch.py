@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .audio.paths import expand
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from .audio.limits import AudioLimits
+    from .inference.adaptation import SpeechSum
     from .inference.prediction import Prediction
     from .inference.profile import SpeakerProfile
     from .model import EmotionModel
@@ -58,6 +60,7 @@ def classify_many(
     profile: SpeakerProfile | None = None,
     limits: AudioLimits | None = None,
     channel: int | None = None,
+    adapt: bool = False,
 ) -> Iterator[BatchResult[Prediction]]:
     """Classify the emotion of many files.
 
@@ -71,13 +74,17 @@ def classify_many(
         profile: Profile of the speaker, if known.
         limits: Maximum duration and size of a file. Default: 30 minutes and 1 GiB.
         channel: Channel to use, counted from 1. Default: average all channels.
+        adapt: Adapt to speakers: the files of a folder are one person's, and so are all files that
+            are given by name. They are read twice, first for the mean of the person, which each
+            file is then relative to; see `SpeechSum`. Cannot be combined with `profile`.
 
     Returns:
         The results, in the order of the inputs, each as soon as it is ready. An input that cannot
         be used has an EdgeSerError as its result.
 
     Raises:
-        ConfigError: If an argument is out of range, or `profile` belongs to another model.
+        ConfigError: If an argument is out of range or cannot be combined with another, or `profile`
+            belongs to another model.
 
     Example:
         >>> from edge_runtime import EmotionModel, EdgeSerError
@@ -94,10 +101,133 @@ def classify_many(
         profile.voice_for(network)  # reports a profile of another model once, not for every file
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
+    if adapt:
+        if profile is not None:
+            raise ConfigError("adapt and profile cannot be combined")
+        names, unit_of = speaker_units(paths)
+        classifier = adapted_classifier(
+            model, unit_of, jobs, threshold=threshold, limits=limits, channel=channel
+        )
+        return process_all(classifier, names, jobs)
     work = functools.partial(
         model.classify, threshold=threshold, profile=profile, limits=limits, channel=channel
     )
     return process_all(work, expand(paths), jobs)
+
+
+def speaker_units(
+    paths: Iterable[str | os.PathLike[str]],
+) -> tuple[list[str | AudioError], dict[str, str]]:
+    """Expand files, folders and patterns, and assign the files to units of one speaker each.
+
+    Args:
+        paths: Files, folders and patterns.
+
+    Returns:
+        The files, or an error in the place of a path that stands for none; and the unit of each
+        file: its folder, or "" for all files that are given by name.
+    """
+    names: list[str | AudioError] = []
+    unit_of: dict[str, str] = {}
+    for path in paths:
+        for name in expand([path]):
+            names.append(name)
+            if isinstance(name, str):
+                unit_of.setdefault(name, "" if name == os.fspath(path) else os.path.dirname(name))
+    return names, unit_of
+
+
+@dataclass(frozen=True)
+class AdaptedClassifier:
+    """Classifies files of speakers whose speech was summed; supports pickle.
+
+    Attributes:
+        model: The model.
+        unit_of: Unit of each file.
+        sums: Speech of each unit.
+        threshold: Confidence below which the label is "uncertain".
+        limits: Maximum duration and size of a file.
+        channel: Channel to use, counted from 1.
+    """
+
+    model: EmotionModel
+    unit_of: Mapping[str, str]
+    sums: Mapping[str, SpeechSum]
+    threshold: float
+    limits: AudioLimits | None
+    channel: int | None
+
+    def __call__(self, name: str) -> Prediction:
+        """Classify a file with the mean over the other files of its unit.
+
+        Raises:
+            AudioError: If it cannot be read.
+        """
+        from .audio.level import peak_dbfs
+        from .inference.adaptation import SpeechSum
+        from .streaming.running_prediction import RunningPrediction
+
+        network = network_of(self.model)
+        samples = network.read_samples(name, limits=self.limits, channel=self.channel)
+        voice = None
+        if (unit_sum := self.sums.get(self.unit_of[name])) is not None:
+            voice = unit_sum.without(SpeechSum.of_clip(network, samples)).voice(network.card)
+        running = RunningPrediction(network, voice)
+        try:
+            running.push(network.front_end(samples))
+            running.advance(last=True)
+        except AudioError as error:
+            raise AudioError(f"{name}: {error}") from error
+        prediction = running.prediction(self.threshold, peak_dbfs(samples, network.sample_rate))
+        assert prediction is not None  # a clip has one frame or more
+        return prediction
+
+
+def adapted_classifier(
+    model: EmotionModel,
+    unit_of: Mapping[str, str],
+    jobs: int = 1,
+    *,
+    threshold: float | None = None,
+    limits: AudioLimits | None = None,
+    channel: int | None = None,
+    on_file: Callable[[], None] | None = None,
+) -> AdaptedClassifier:
+    """Sum the speech of each unit, and return a function that classifies its files.
+
+    Files that cannot be read do not count; the function reports them.
+
+    Args:
+        model: The model.
+        unit_of: Unit of each file, from `speaker_units`.
+        jobs: Number of processes; 0 for one per core.
+        threshold: Confidence below which the label is "uncertain". Default: that of the model.
+        limits: Maximum duration and size of a file.
+        channel: Channel to use, counted from 1. Default: average all channels.
+        on_file: Called after each file.
+
+    Raises:
+        ConfigError: If an argument is out of range.
+    """
+    threshold = network_of(model).check_threshold(threshold)
+    work = functools.partial(_speech_sum, model, limits, channel)
+    sums: dict[str, SpeechSum] = {}
+    for file, result in map(attrgetter("file", "result"), process_all(work, unit_of, jobs)):
+        if not isinstance(result, EdgeSerError):
+            unit = unit_of[file]
+            sums[unit] = sums[unit] + result if unit in sums else result
+        if on_file is not None:
+            on_file()
+    return AdaptedClassifier(model, unit_of, sums, threshold, limits, channel)
+
+
+def _speech_sum(
+    model: EmotionModel, limits: AudioLimits | None, channel: int | None, name: str
+) -> SpeechSum:
+    from .inference.adaptation import SpeechSum
+
+    network = network_of(model)
+    return SpeechSum.of_clip(network, network.read_samples(name, limits=limits, channel=channel))
 
 
 def process_all(

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ..audio.stdin import stdin_format
+from ..errors import ConfigError
 from .classify_request import (
     ClassifyRequest,
     check_request,
@@ -49,6 +50,14 @@ def classify(
     model: ModelOption = None,
     threshold: ThresholdOption = None,
     profile: ProfileOption = None,
+    adapt: Annotated[
+        bool,
+        typer.Option(
+            "--adapt",
+            help="Adapt to the speaker: each folder is one person or call, and so are all files "
+            "given by name.",
+        ),
+    ] = False,
     timeline: Annotated[
         bool,
         typer.Option(
@@ -103,6 +112,9 @@ def classify(
     "no speech" marks the pauses. audacity writes a label track, srt and vtt write subtitles.
     --plot draws waveform, MFCC and probabilities.
 
+    --adapt reads the recordings twice: first for the mean of each person, then for the answers,
+    which are relative to the mean of the person's other recordings.
+
     stdin is read to its end. It holds a WAV, FLAC, OGG or MP3 file, a WAV stream of unknown
     length, or raw PCM if --rate is given.
 
@@ -112,6 +124,7 @@ def classify(
       edge-ser classify recordings/ --jobs 0 -o results.csv
       edge-ser classify "calls/**/*.flac" --format jsonl --threshold 0.6
       edge-ser classify --profile anna clip.wav
+      edge-ser classify --adapt calls/ -o calls.csv
       edge-ser classify --timeline --channel 2 call.wav
       edge-ser classify --timeline call.mp3 -o call.srt
       edge-ser classify call.mp3 --plot call.png
@@ -126,8 +139,11 @@ def classify(
         timeline=parse_timeline(is_timeline, window, hop, plot),
         threshold=threshold,
         jobs=jobs,
+        adapt=adapt,
         show_progress=not quiet and is_terminal(sys.stderr),
     )
+    if adapt and profile is not None:
+        raise ConfigError("--adapt and --profile cannot be combined")
     check_request(request)
     loaded, speaker = load_model_and_profile(model, profile)
     if request.timeline is None:

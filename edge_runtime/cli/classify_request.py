@@ -90,6 +90,7 @@ class ClassifyRequest(NamedTuple):
         timeline: Options of `--timeline`. None: one result per file.
         threshold: Confidence below which the label is "uncertain". None: that of the model.
         jobs: Number of processes. 0: one per core.
+        adapt: Adapt to the speaker of each folder, and of the files given by name.
         show_progress: Show a progress bar on stderr.
     """
 
@@ -98,6 +99,7 @@ class ClassifyRequest(NamedTuple):
     timeline: TimelineOptions | None
     threshold: float | None
     jobs: int
+    adapt: bool
     show_progress: bool
 
 
@@ -196,6 +198,13 @@ def check_request(request: ClassifyRequest) -> None:
             f"--jobs {request.jobs} cannot be combined with --timeline or --plot, which process "
             "one recording at a time"
         )
+    if request.adapt and request.timeline is not None:
+        raise ConfigError(
+            "--adapt cannot be combined with --timeline or --plot; create a profile from the "
+            "recording with `edge-ser profile create NAME FILE`, and pass --profile NAME"
+        )
+    if request.adapt and STDIN in request.inputs.paths:
+        raise ConfigError("--adapt reads the recordings twice, which stdin (-) does not support")
     plot = request.timeline and request.timeline.plot
     _check_not_input(request.inputs.paths, {"--output": request.output.path, "--plot": plot})
 

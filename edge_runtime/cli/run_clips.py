@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..audio.paths import expand
 from ..audio.stdin import STDIN_NAME
-from ..batch import process_all
+from ..batch import adapted_classifier, process_all, speaker_units
 from ..errors import AudioError, EdgeSerError
 from .classify_request import STDIN, AudioInputs, ClassifyRequest
 from .output import open_writer
@@ -38,13 +38,16 @@ def run_clips(
     """
     inputs, output = request.inputs, request.output
     names: Iterable[str | AudioError] = expand(inputs.paths)
+    unit_of: dict[str, str] = {}
+    if request.adapt:
+        names, unit_of = speaker_units(inputs.paths)
     column_names: list[str] = []
     progress = None
     aligned = output.path is None and is_terminal(sys.stdout)
     if aligned or request.show_progress:  # else keep the iterator: there may be a million files
         names = list(names)
         if request.show_progress:
-            progress = Progress(len(names))
+            progress = Progress(len(names) + len(unit_of))
         if aligned:
             column_names = [name for name in names if isinstance(name, str)]
 
@@ -55,7 +58,29 @@ def run_clips(
         )
 
     classify = functools.partial(model.classify, threshold=request.threshold, profile=profile)
+    classify_file: Callable[[str], Prediction]
     classify_file = functools.partial(classify, limits=inputs.limits, channel=inputs.channel)
+    if request.adapt:
+
+        def count() -> None:
+            Interruption.check()
+            if progress is not None:
+                progress.advance()
+
+        try:
+            classify_file = adapted_classifier(
+                model,
+                unit_of,
+                request.jobs,
+                threshold=request.threshold,
+                limits=inputs.limits,
+                channel=inputs.channel,
+                on_file=count,
+            )
+        except BaseException:
+            if progress is not None:
+                progress.close()
+            raise
     in_process = {STDIN: lambda: _classify_stdin(inputs, classify, model.sample_rate)}
     with (
         open_writer(output.path, output.force, create_writer) as writer,

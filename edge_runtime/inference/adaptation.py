@@ -1,11 +1,19 @@
-"""Adaptation to a speaker without enrolment: a running mean over the utterances of a stream."""
+"""Adaptation to a speaker without enrolment.
+
+A stream keeps a running mean over its utterances. Recordings of one speaker are first summed, and
+then each is classified with the mean of the others.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from .card import ModelCard
+from .enrolment_clips import speech_pieces
 from .known_voice import KnownVoice, SpeakerBias, SpeakerStatistics
+from .network import Network
 
 # The mean covers about this much speech, so that it follows a new speaker or microphone.
 MEMORY_SECONDS = 300.0
@@ -15,6 +23,8 @@ MEMORY_SECONDS = 300.0
 # profile 63.1 and 56.1.
 PRIOR_SECONDS = 60.0
 STATISTICS_PRIOR_SECONDS = 15.0
+
+MIN_SECONDS = 1e-3  # less is the rounding of a difference
 
 
 class SpeakerAdaptation:
@@ -67,7 +77,58 @@ class SpeakerAdaptation:
 
     def voice(self) -> KnownVoice:
         """Return the speaker so far; it has no effect before the first update."""
-        mean = self._mean.copy()
-        if self._n_statistics:
-            return SpeakerStatistics.estimate(mean, self._weight, prior=STATISTICS_PRIOR_SECONDS)
-        return SpeakerBias.estimate(mean, self._weight, self._full_gain, PRIOR_SECONDS)
+        return _voice(self._mean.copy(), self._weight, self._full_gain, self._n_statistics > 0)
+
+
+@dataclass(frozen=True)
+class SpeechSum:
+    """The sum over the speech of recordings of one speaker.
+
+    Attributes:
+        values: Standardised statistics, or logits for a model without statistics, each times the
+            seconds of its piece of speech, `(n_values,)`.
+        seconds: Seconds of speech.
+    """
+
+    values: np.ndarray
+    seconds: float
+
+    @classmethod
+    def of_clip(cls, network: Network, samples: np.ndarray) -> SpeechSum:
+        """Sum over the pieces of a recording.
+
+        Args:
+            network: The network.
+            samples: Mono samples `(n_samples,)` at the model's rate.
+        """
+        n_statistics = len(network.card.statistics or ())
+        total, seconds = np.zeros(n_statistics or len(network.labels)), 0.0
+        for piece in speech_pieces(network, samples):
+            values = piece.embedding[-n_statistics:] if n_statistics else piece.logits
+            total += values * piece.seconds
+            seconds += piece.seconds
+        return cls(total, seconds)
+
+    def __add__(self, other: SpeechSum) -> SpeechSum:
+        return SpeechSum(self.values + other.values, self.seconds + other.seconds)
+
+    def without(self, other: SpeechSum) -> SpeechSum:
+        """Return the sum without a recording that is part of it."""
+        return SpeechSum(self.values - other.values, self.seconds - other.seconds)
+
+    def voice(self, card: ModelCard) -> KnownVoice | None:
+        """Return the speaker, or None without speech.
+
+        Args:
+            card: The card of the model.
+        """
+        if self.seconds < MIN_SECONDS:
+            return None
+        mean, has_statistics = self.values / self.seconds, card.statistics is not None
+        return _voice(mean, self.seconds, card.profile_gain, has_statistics)
+
+
+def _voice(mean: np.ndarray, seconds: float, full_gain: float, has_statistics: bool) -> KnownVoice:
+    if has_statistics:
+        return SpeakerStatistics.estimate(mean, seconds, prior=STATISTICS_PRIOR_SECONDS)
+    return SpeakerBias.estimate(mean, seconds, full_gain, PRIOR_SECONDS)
