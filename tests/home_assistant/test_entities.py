@@ -10,10 +10,10 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 pytest.importorskip("pytest_homeassistant_custom_component")
 
+import yaml
 from homeassistant.helpers import device_registry, entity_registry
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import async_fire_mqtt_message, async_mock_service
