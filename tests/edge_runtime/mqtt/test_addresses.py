@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -194,7 +195,8 @@ def test_missing_package_is_one_line(tmp_path, monkeypatch):
     """An empty package hides the installed one."""
     (tmp_path / "paho").mkdir()
     (tmp_path / "paho" / "__init__.py").touch()
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    path = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
     result = python_m("edge_runtime", "listen", "-", "--rate", 16000, "--mqtt", "mqtt://localhost")
     assert result.returncode == 2
     assert "run `pip install 'edge-ser[mqtt]'`" in result.stderr
