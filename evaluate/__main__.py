@@ -23,6 +23,7 @@ from train.options import (
     Labels,
     MfccSettings,
     Noise,
+    Quiet,
     Recipes,
     Seed,
     Settings,
@@ -87,6 +88,7 @@ def protocol_command(
     cache: Cache = CACHE,
     device: Device = "auto",
     resume: Resume = False,
+    quiet: Quiet = False,
 ) -> None:
     """Score recipes by nested, speaker-independent cross-validation.
 
@@ -113,6 +115,7 @@ def protocol_command(
         runs=runs,
         resume=resume,
         device=pick_device(device),
+        quiet=quiet,
     )
 
 
@@ -138,6 +141,7 @@ def ablation_command(
     jobs: Jobs = 0,
     cache: Cache = CACHE,
     resume: Resume = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure the effect of each setting of a recipe on validation speakers."""
     from train.dataset import DatasetSpec
@@ -152,6 +156,7 @@ def ablation_command(
         seeds=seeds,
         jobs=jobs,
         resume=resume,
+        quiet=quiet,
     )
 
 
@@ -177,17 +182,50 @@ def strangers_command(
         Path | None,
         typer.Option(help="CSV file of the votes of listeners: clip and a column for each label."),
     ] = None,
+    model_seeds: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Seeds of the models of the recipe corpora that are trained and scored as well; "
+            "0: none. A model takes minutes.",
+        ),
+    ] = 0,
+    open_corpora: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--open",
+            help="Corpus with a licence that allows any use; a further model is trained on those "
+            "alone; repeatable.",
+        ),
+    ] = None,
+    noise: Noise = None,
+    settings: Settings = None,
+    epochs: Epochs = None,
+    runs: Annotated[
+        Path, typer.Option(help="Folder of the trained models; finished ones are used again.")
+    ] = Path("runs/strangers"),
     seed: Seed = 0,
     jobs: Jobs = 0,
     cache: Cache = CACHE,
 ) -> None:
-    """Score linear baselines on corpora that are left out, with and without profiles.
+    """Score models on corpora that are left out, with and without profiles.
 
     Labels are angry, happy, neutral and sad. The eGeMAPS baseline requires opensmile, the extra
     `evaluate`, whose licence is for research.
     """
+    from train.recipes import CORPORA
+
+    from .stranger_model_rows import TrainedModels
     from .strangers import run_strangers
 
+    common = [*(settings or []), *([f"epochs={epochs}"] if epochs else [])]
+    models = TrainedModels(
+        CORPORA.with_settings(common),
+        model_seeds,
+        tuple(open_corpora or ()),
+        tuple(noise or ()),
+        runs,
+    )
     run_strangers(
         data,
         report,
@@ -197,6 +235,7 @@ def strangers_command(
         cache=cache,
         jobs=jobs,
         seed=seed,
+        models=models if model_seeds else None,
     )
 
 

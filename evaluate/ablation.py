@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime import ConfigError
+from edge_runtime.workers import usable_cores
 from train.data.clip import Clip, DatasetError
 from train.data.corpora import scan
 from train.data.features import Dataset
@@ -17,6 +18,7 @@ from train.dataset import DatasetSpec, load_clips
 from train.files import report_path, with_extra_suffix, write_json, write_text
 from train.markdown import markdown_table
 from train.process_pool import map_in_processes
+from train.progress import Progress
 from train.recipes import Recipe
 from train.run_folder import RunError, read_json, refuse_to_overwrite
 
@@ -37,6 +39,7 @@ def run_study(
     seeds: int,
     jobs: int,
     resume: bool,
+    quiet: bool = False,
 ) -> None:
     """Train the variants of a recipe and write `report`.json and .md.
 
@@ -48,6 +51,7 @@ def run_study(
         seeds: Number of seeds per variant.
         jobs: Trainings at a time; 0: one per core.
         resume: Keep the scores in `report`.json whose variants have not changed.
+        quiet: Print no progress.
 
     Raises:
         ConfigError: If a variant is unknown, or the reference would be missing.
@@ -72,11 +76,20 @@ def run_study(
         for name in names or variants
         if str(seed) not in scores.get(name, {})
     ]
-    for name, seed, uars in map_in_processes(score_variant, tasks, jobs):
+    if tasks and not quiet:
+        n_processes = min(jobs or usable_cores(), len(tasks))
+        n_variants = len({name for _, name, _, _ in tasks})
+        _LOGGER.info(
+            f"Planned: {len(tasks)} trainings ({n_variants} variants, {seeds} "
+            f"seed{'s' * (seeds > 1)}), {n_processes} at a time"
+        )
+    progress = Progress(len(tasks), quiet, unit="trainings")
+    for name, seed, uars in map_in_processes(score_variant, tasks, jobs, on_wait=progress.update):
         scores.setdefault(name, {})[str(seed)] = uars
         _LOGGER.info("%s, seed %d: %s", name, seed, ", ".join(f"{100 * u:.1f}%" for u in uars))
         recipes = {name: variants[name].to_dict() for name in scores}
         write_json(file, {"recipe": recipe, "recipes": recipes, "scores": scores})
+    progress.close()
     write_text(page, ablation_markdown(scores, study))
 
 

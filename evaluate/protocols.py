@@ -8,6 +8,7 @@ exported int8 model is scored next to the PyTorch network, because it is what de
 from __future__ import annotations
 
 import logging
+import multiprocessing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from scipy.special import expit
 
 from edge_runtime.inference.network import Network
 from edge_runtime.messages import printable
+from edge_runtime.workers import usable_cores
 from train.candidates import Candidate, open_candidates, settings_of
 from train.checkpoint import load_checkpoint
 from train.data.features import Dataset
@@ -29,6 +31,7 @@ from train.model_selection import fit_best
 from train.network import EmotionLSTM
 from train.predict import predict
 from train.process_pool import map_in_processes
+from train.progress import EpochCounter, Progress, epochs_of, plan_text
 from train.recipes import Recipe
 from train.run_folder import SETTINGS, SPLIT, STATE, RunError, read_json, remove_states
 from train.run_report import Partition, write_run
@@ -53,6 +56,7 @@ def run_protocol(
     runs: Path,
     resume: bool,
     device: str,
+    quiet: bool = False,
 ) -> dict[str, Any]:
     """Run a protocol and write its report: `report`.json, .md, splits and figures.
 
@@ -67,6 +71,7 @@ def run_protocol(
         runs: Folder of the run folders, one for each training.
         resume: Keep finished trainings in `runs`, and resume those that were interrupted.
         device: Torch device.
+        quiet: Print no progress.
 
     Returns:
         The report; see `scores.summarize`.
@@ -95,7 +100,7 @@ def run_protocol(
     for note in notes:
         _LOGGER.info("%s", printable(f"Note: {note}"))
     with folder_lock(runs):
-        results = run_tasks(tasks, candidates, runs, jobs, resume, device)
+        results = run_tasks(tasks, candidates, runs, jobs, resume, device, quiet)
     left_out = left_out_summary(dataset)
     about |= {
         "notes": notes,
@@ -114,7 +119,13 @@ def run_protocol(
 
 
 def run_tasks(
-    tasks: list[Task], candidates: list[Candidate], runs: Path, jobs: int, resume: bool, device: str
+    tasks: list[Task],
+    candidates: list[Candidate],
+    runs: Path,
+    jobs: int,
+    resume: bool,
+    device: str,
+    quiet: bool = False,
 ) -> list[dict[str, Any]]:
     """Run the trainings that are not finished and return the results of all of them.
 
@@ -134,25 +145,77 @@ def run_tasks(
             f"({len(others)} of {len(tasks)} folders); use the original ones, or another --runs"
         )
     pending = [task for task in tasks if not task.is_done()]
-    for result in map_in_processes(_run_task, pending, jobs, _share, (candidates, device)):
-        recipe = f"{result['recipe']}, " if len(candidates) > 1 else ""
-        _LOGGER.info(
-            "Fold %d, seed %d: %sepoch %d, validation UAR %.1f%%, test UAR %.1f%%",
-            result["fold"] + 1,
-            result["seed"],
-            recipe,
-            result["best_epoch"],
-            100 * result["val_uar"],
-            100 * result["uar"]["int8"],
-        )
+    if pending and not quiet:
+        _LOGGER.info("%s", _plan(tasks, pending, candidates, jobs))
+    epochs = multiprocessing.get_context("spawn").Value("q", 0)
+    total = sum(epochs_of(candidates, len(task.fold.validation_folds)) for task in pending)
+    with Progress(total, quiet) as progress:
+
+        def show(n_finished: int) -> None:
+            progress.update(epochs.value, f"{n_finished} of {len(pending)} trainings done")
+
+        for result in map_in_processes(
+            _run_task, pending, jobs, _share, (candidates, device, epochs), show
+        ):
+            recipe = f"{result['recipe']}, " if len(candidates) > 1 else ""
+            _LOGGER.info(
+                "Fold %d, seed %d: %sepoch %d, validation UAR %.1f%%, test UAR %.1f%%",
+                result["fold"] + 1,
+                result["seed"],
+                recipe,
+                result["best_epoch"],
+                100 * result["val_uar"],
+                100 * result["uar"]["int8"],
+            )
     return [read_json(task.folder / RESULT) for task in tasks]
+
+
+def _plan(tasks: list[Task], pending: list[Task], candidates: list[Candidate], jobs: int) -> str:
+    """Return what is going to be trained, as text."""
+    n_folds = len({task.fold.number for task in tasks})
+    seeds = {task.seed for task in tasks}
+    fold = pending[0].fold
+    done = f", {len(tasks) - len(pending)} of them finished" if len(pending) < len(tasks) else ""
+    each = plan_text(candidates, len(fold.validation_folds), len(fold.train))
+    n_processes = min(jobs or usable_cores(), len(pending))
+    return (
+        f"Planned: {len(tasks)} trainings ({n_folds} folds, {len(seeds)} "
+        f"seed{'s' * (len(seeds) > 1)}){done}, {n_processes} at a time; the first one: {each}"
+    )
 
 
 _shared: dict[str, Any] = {}  # in a worker process: arguments that all of its tasks share
 
 
-def _share(candidates: list[Candidate], device: str) -> None:
-    _shared.update(candidates=candidates, device=device)
+def _share(candidates: list[Candidate], device: str, epochs: Any) -> None:
+    _shared.update(candidates=candidates, device=device, epochs=epochs)
+
+
+class _SharedCounter:
+    """Keeps the lines of a training, and adds its epochs to those of all processes.
+
+    Args:
+        total: Planned epochs of this training. The final network may take fewer.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.lines: list[str] = []
+        self._counter, self._total = EpochCounter(), total
+
+    def __call__(self, line: str) -> None:
+        """Process a line of the training."""
+        self.lines.append(line)
+        self._add(self._counter(line))
+
+    def finish(self) -> None:
+        """Add the epochs that were planned but not needed."""
+        self._add(self._total - self._counter.count)
+
+    def _add(self, n_epochs: int) -> None:
+        epochs = _shared.get("epochs")
+        if n_epochs and epochs is not None:
+            with epochs.get_lock():
+                epochs.value += n_epochs
 
 
 def _run_task(task: Task) -> dict[str, Any]:
@@ -170,7 +233,7 @@ def _train(task: Task, candidates: list[Candidate], device: str) -> dict[str, An
     write_json(folder / SETTINGS, task.settings)
     parts = Partition(SPEAKER_INDEPENDENT, (), fold.train, fold.validation_folds, fold.test)
     write_json(folder / SPLIT, parts.to_json(candidates[0].data))
-    lines: list[str] = []
+    log = _SharedCounter(epochs_of(candidates, len(fold.validation_folds)))
     chosen = fit_best(
         [candidate.seeded(task.seed) for candidate in candidates],
         fold.train,
@@ -178,10 +241,11 @@ def _train(task: Task, candidates: list[Candidate], device: str) -> dict[str, An
         device=device,
         state_file=folder / STATE,
         resume=True,
-        log=lines.append,
+        log=log,
     )
+    log.finish()
     dataset, result = chosen.candidate.data, chosen.fit
-    write_text(folder / "log.txt", "\n".join(lines) + "\n")
+    write_text(folder / "log.txt", "\n".join(log.lines) + "\n")
     report = write_run(folder, parts, chosen)
     _, stored = load_checkpoint(folder)
     fp32, int8 = folder / "model.fp32.onnx", folder / "model.int8.onnx"

@@ -22,6 +22,7 @@ from .options import (
     Labels,
     MfccSettings,
     Noise,
+    Quiet,
     Recipes,
     Seed,
     Settings,
@@ -59,6 +60,7 @@ def fit_command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue --run, or the newest run.")
     ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a network; validation speakers select the epoch, test speakers are scored."""
     from .device import pick_device
@@ -74,6 +76,7 @@ def fit_command(
         runs=runs,
         resume=resume,
         device=pick_device(device),
+        quiet=quiet,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import sys
@@ -50,7 +51,10 @@ class _ConsoleHandler(logging.Handler):
     """Prints messages to stdout; a closed stdout ends the command, as with `print`."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), flush=True)
+        tqdm = getattr(sys.modules.get("tqdm"), "tqdm", None)  # imported late, with the trainings
+        # A bar on the terminal is cleared first, and drawn again below the line.
+        with contextlib.nullcontext() if tqdm is None else tqdm.external_write_mode():
+            print(self.format(record), flush=True)
 
 
 def run(app: typer.Typer, name: str) -> None:

@@ -92,6 +92,9 @@ Device = Annotated[
 Inner = Annotated[
     int, typer.Option(min=1, help="Cross-validation folds of speakers that select the epoch.")
 ]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print no progress; results and notes remain.")
+]
 Cache = Annotated[Path, typer.Option(help="Folder where features are cached between runs.")]
 CACHE = FEATURE_CACHE
 Jobs = Annotated[

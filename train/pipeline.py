@@ -24,6 +24,7 @@ from .files import folder_lock
 from .fit import score_line
 from .metrics import confusion_text
 from .model_selection import fit_best
+from .progress import Progress, TrainingLog, epochs_of, plan_text
 from .recipes import Recipe
 from .run_folder import SETTINGS, SPLIT, STATE, begin, is_complete, remove_states, run_folder
 from .run_report import Partition, report_warning, write_run
@@ -40,6 +41,7 @@ def train_run(
     runs: Path,
     resume: bool,
     device: str,
+    quiet: bool = False,
 ) -> Path:
     """Train a network on recordings.
 
@@ -51,6 +53,7 @@ def train_run(
         runs: Folder of the numbered run folders.
         resume: Continue an interrupted run: `run`, or the newest one below `runs`.
         device: Torch device.
+        quiet: Print no progress.
 
     Returns:
         The run folder.
@@ -75,15 +78,19 @@ def train_run(
             remove_states(folder)  # the process may have been killed before it did
             _LOGGER.info("%s", printable(f"{folder}: the run is complete; nothing to resume"))
             return folder
-        selected = fit_best(
-            candidates,
-            partition.train,
-            partition.folds,
-            device=device,
-            state_file=folder / STATE,
-            resume=resume,
-            log=_LOGGER.info,
-        )
+        n_folds = len(partition.folds)
+        if not quiet:
+            _LOGGER.info("Planned: %s", plan_text(candidates, n_folds, len(partition.train)))
+        with Progress(epochs_of(candidates, n_folds), quiet) as progress:
+            selected = fit_best(
+                candidates,
+                partition.train,
+                partition.folds,
+                device=device,
+                state_file=folder / STATE,
+                resume=resume,
+                log=TrainingLog(progress, _LOGGER.info, quiet),
+            )
         report = write_run(folder, partition, selected)
         remove_states(folder)
     _log_result(folder, report, selected.candidate.data)

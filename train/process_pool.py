@@ -19,6 +19,8 @@ from edge_runtime.workers import usable_cores
 
 from .run_folder import RunError
 
+WAIT_SECONDS = 1.0  # between two calls of `on_wait`
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -29,6 +31,7 @@ def map_in_processes(
     jobs: int,
     prepare: Callable[..., None] | None = None,
     arguments: tuple[Any, ...] = (),
+    on_wait: Callable[[int], None] | None = None,
 ) -> Iterator[R]:
     """Apply a function to tasks in parallel processes.
 
@@ -40,6 +43,8 @@ def map_in_processes(
         jobs: Number of processes; 0 means one per core.
         prepare: Called once in each process, before the first task.
         arguments: Arguments of `prepare`.
+        on_wait: Called about once a second with the number of tasks that are finished. Default: a
+            bar shows it.
 
     Yields:
         The results, in the order of completion.
@@ -55,16 +60,18 @@ def map_in_processes(
     pool = ProcessPoolExecutor(n_processes, context, _initialise, (prepare, arguments))
     other_processes = set(multiprocessing.active_children())
     try:
-        with tqdm(total=len(tasks), unit="training", disable=None) as progress:
+        with tqdm(total=len(tasks), unit="task", disable=None if on_wait is None else True) as bar:
             pending: set[Future[R]] = set()
             for task in tasks:
                 with _block_interrupts():  # a process may start here
                     pending.add(pool.submit(work, task))
             while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                done, pending = wait(pending, WAIT_SECONDS, FIRST_COMPLETED)
                 for future in done:
-                    progress.update()
+                    bar.update()
                     yield future.result()
+                if on_wait is not None:
+                    on_wait(len(tasks) - len(pending))
     except BaseException as error:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in set(multiprocessing.active_children()) - other_processes:
