@@ -47,7 +47,7 @@ def run_timelines(
     output = request.output
 
     def create_writer(file: TextIO) -> TimelineWriter:
-        has_arousal = getattr(model.card, "arousal", None) is not None
+        has_arousal = model.card.arousal is not None
         return timeline_writer(output.format, file, model.labels, has_arousal=has_arousal)
 
     with open_writer(output.path, output.force, create_writer) as writer:

@@ -25,6 +25,8 @@ NOT_RUN = {
     r"edge-ser (listen|doctor) --mqtt": "needs a broker; tests/edge_runtime/mqtt runs brokers",
     r"edge-ser listen$": "needs a microphone; test_microphone has a simulated one",
     r"edge-ser profile create anna --microphone": "needs a microphone",
+    r"edge-ser profile create anna \S+ --labelled": "needs a model with clip statistics; "
+    "tests/edge_runtime/cli/test_profile.py makes one",
     r"edge-ser bench$": "takes 10 s or more; test_bench runs the command once",
     r"edge-ser classify clip\.wav --model": "needs the model of a run; tests/export makes one",
     r"\.venv/bin/python -m (train|evaluate|export)": "needs corpora and hours; tests/train, "
@@ -47,6 +49,7 @@ def desk(tmp_path, voice_clips) -> tuple[Path, dict[str, str]]:
     """A folder with the files that the commands name, and an environment with `edge-ser`."""
     for name in ("clip.wav", "call.mp3", "other.mp3", "anna-1.wav", "anna-2.wav"):
         soundfile.write(tmp_path / name, voice_clips[0], 16_000)
+    soundfile.write(tmp_path / "anna-2.wav", np.concatenate(voice_clips), 16_000)
     soundfile.write(tmp_path / "call.wav", np.stack([voice_clips[0]] * 2, axis=1), 16_000)
     for name in ("recordings", "calls/monday"):
         (tmp_path / name).mkdir(parents=True)
