@@ -236,7 +236,7 @@ def _bootstrap_interval(corpora: list[np.ndarray]) -> tuple[float, float]:
         drawn = (times_drawn @ counts.reshape(n, -1)).reshape(-1, *counts.shape[1:])
         present = drawn.sum(axis=2) > 0
         complete &= (present == (counts.sum(axis=(0, 2)) > 0)).all(axis=1)
-        uars += np.array([_uar(confusion) for confusion in drawn]) / len(corpora)
+        uars += np.nanmean(_recalls(drawn), axis=-1) / len(corpora)
     if not complete.any():
         uars = np.array([np.mean([_uar(counts.sum(axis=0)) for counts in corpora])])
         complete = np.array([True])

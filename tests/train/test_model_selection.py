@@ -118,10 +118,10 @@ def test_clip_that_one_front_end_cannot_use_is_an_error(demo_corpus, feature_cac
     """Clips that the first front end cannot use are left out of all."""
     bad: dict[MfccConfig, Path] = {}
 
-    def frames(path, extractor, cache):
+    def frames(path, extractor, cache, *statistics):
         if bad.get(extractor.config) == path:
             raise AudioError(f"{path}: holds only silence")
-        return cached_features(path, extractor, cache)
+        return cached_features(path, extractor, cache, *statistics)
 
     clips = scan([demo_corpus / "manifest.csv"])
     monkeypatch.setattr("train.data.features.cached_features", frames)
@@ -141,8 +141,8 @@ def test_clip_that_one_front_end_cannot_use_is_an_error(demo_corpus, feature_cac
     assert first.data.unreadable == second.data.unreadable != []
 
 
-@pytest.mark.slow
-def test_recipes_with_one_front_end_share_its_features(demo_corpus, feature_cache):
+def test_recipes_with_one_front_end_share_its_features(demo_corpus, feature_cache, monkeypatch):
+    monkeypatch.setattr("train.data.noise.N_SYNTHETIC", 5)
     noisy = replace(TINY, network=replace(TINY.network, speech=True))
     recipes = {"quiet": TINY, "noisy": noisy, "again": TINY, "twin": noisy, "studio": STUDIO}
     quiet, loud, again, twin, studio = (
