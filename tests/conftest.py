@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
-from support.paths import CORPORA
+from support.paths import CORPORA, ROOT
 from support.training import TRAINING_MFCC
 
 from edge_runtime import read_audio
@@ -31,6 +31,15 @@ except ModuleNotFoundError:  # on devices, where only the tests of edge_runtime 
     pass
 else:
     torch.set_num_threads(1)  # as in training; two threads are slower for so small a network
+
+
+SLOW_FOLDERS = {"benchmarks", "robustness"}
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Leave folders with many processes, damaged files and kills out of `make test-fast`."""
+    if SLOW_FOLDERS & set(item.path.relative_to(ROOT).parts[:2]):
+        item.add_marker("slow")
 
 
 @pytest.hookimpl(trylast=True)  # after pytest-randomly

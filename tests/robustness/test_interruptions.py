@@ -414,11 +414,15 @@ def test_folds_with_other_settings_or_recordings_are_kept(dataset, tmp_path):
     kept.mkdir()
     (kept / "settings.json").write_text(json.dumps(tasks[1].settings))
     rows = [0] * len(tasks[1].fold.test)
-    whole = {**dict.fromkeys(RESULT_KEYS, rows), "logits": dict.fromkeys(VARIANTS, rows)}
+    variants = dict.fromkeys(VARIANTS, rows)
+    whole = {**dict.fromkeys(RESULT_KEYS, rows), "logits": variants, "no_speech": variants}
     result = json.dumps(whole)
     lacking = json.dumps({key: value for key, value in whole.items() if key != "speakers"})
-    shorter = json.dumps(whole | {"logits": whole["logits"] | {"int8": rows[1:]}})
-    for damaged in ("", "{}", lacking, shorter, json.dumps(whole | {"logits": None})):
+    shorter = [
+        json.dumps(whole | {key: variants | {"int8": rows[1:]}}) for key in ("logits", "no_speech")
+    ]
+    without = [json.dumps(whole | {key: None}) for key in ("logits", "no_speech")]
+    for damaged in ("", "{}", lacking, *shorter, *without):
         (kept / "result.json").write_text(damaged)
         assert not tasks[1].is_done()
     (kept / "result.json").write_text(result)
