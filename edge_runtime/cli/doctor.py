@@ -182,9 +182,7 @@ def _advice_on(message: str) -> str:
     if "is truncated" in message:
         return "copy or record it again; `edge-ser classify --timeline` classifies what can be read"
     if "is not audio" in message or "contradicts itself" in message:
-        return (
-            "play it with another program; if that works, convert it: `ffmpeg -i IN -ac 1 OUT.wav`"
-        )
+        return "play it with another program; if that works, convert it: `ffmpeg -i IN OUT.wav`"
     return ""
 
 

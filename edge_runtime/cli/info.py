@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from .options import JsonOption
-from .terminal import wrap_hanging
+from .terminal import columns, is_terminal
+
+MAX_LINE_WIDTH = 100  # longer lines are hard to read
 
 
 def info(
@@ -24,8 +27,8 @@ def info(
 ) -> None:
     """Describe a model.
 
-    Prints the model card: labels, front end, size, inputs and outputs, training corpora, scores
-    and licence.
+    Prints the model card: labels, scores, training corpora, licence, front end, size, inputs and
+    outputs. UAR is the mean of the recalls of the labels.
 
     \b
     Examples:
@@ -39,4 +42,14 @@ def info(
     if as_json:
         print(json.dumps(description, indent=2, ensure_ascii=False))
     else:
-        print(wrap_hanging(as_text(description), INDENT, sys.stdout))
+        width = min(columns(sys.stdout), MAX_LINE_WIDTH) if is_terminal(sys.stdout) else 0
+        for line in as_text(description).splitlines():
+            print(
+                textwrap.fill(
+                    line,
+                    width or MAX_LINE_WIDTH,
+                    subsequent_indent=" " * INDENT,
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
+            )

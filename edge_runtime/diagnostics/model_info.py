@@ -45,12 +45,19 @@ def describe(model: HasNetwork | Network) -> dict[str, Any]:
 
 
 def as_text(about: dict[str, Any]) -> str:
-    """Return the result of `describe` as text, one property per line."""
+    """Return the result of `describe` as text, one property per line.
+
+    The score for strangers, speakers of corpora that were not trained on, is the first of the
+    scores: it is the best estimate for recordings of a user.
+    """
     mfcc = about["mfcc_config"]
     period = 1000 * mfcc["hop_length"] / mfcc["sample_rate"]
     lines = [
         f"{about['name']}: {about['file']}, {about['bytes']:,} bytes",
         f"labels        {', '.join(about['labels'])}",
+        *(f"{name:{INDENT}}{text}" for name, text in _scores(about["scores"])),
+        f"corpora       {_corpora(about['corpora'])}",
+        f"licence       {about['licence']}",
         f"front end     {mfcc['n_mfcc']} MFCC every {period:g} ms from {mfcc['n_mels']} bands, "
         f"{mfcc['sample_rate']} Hz",
         f"silence       {_silence(about['silence'])}",
@@ -64,9 +71,6 @@ def as_text(about: dict[str, Any]) -> str:
         *_arousal(about["arousal"]),
         f"calibration   temperature {about['temperature']:.2f}; a speaker profile amplifies logits "
         f"up to {about['profile_gain']:.2f} times",
-        f"corpora       {_corpora(about['corpora'])}; test clips included",
-        *(f"{name:{INDENT}}{text}" for name, text in _scores(about["scores"])),
-        f"licence       {about['licence']}",
     ]
     return "\n".join(lines)
 
@@ -105,17 +109,26 @@ def _arousal(arousal: dict[str, Any] | None) -> list[str]:
 
 def _scores(scores: dict[str, Any]) -> list[tuple[str, str]]:
     """Return names and values of the scores; the file is untrusted and may contain any values."""
-    test = scores.get("test")
-    if not isinstance(test, dict) or not _is_share(test.get("uar")):
-        return [("scores", "not recorded")]
-    split, ece = scores.get("split", "unknown split"), scores.get("test_ece")
+    strangers = scores.get("strangers")
     lines = [
         (
-            "scores",
+            "strangers",
+            f"UAR {100 * strangers['uar']:.1f} %, speakers of corpora that were not trained on"
+            if isinstance(strangers, dict) and _is_share(strangers.get("uar"))
+            else "not recorded; expect less than the scores for the corpora that were trained on",
+        )
+    ]
+    test = scores.get("test")
+    if not isinstance(test, dict) or not _is_share(test.get("uar")):
+        return [*lines, ("same corpora", "not recorded")]
+    split, ece = scores.get("split", "unknown split"), scores.get("test_ece")
+    lines.append(
+        (
+            "same corpora",
             f"UAR {100 * test['uar']:.1f} % on {test.get('clips')} test clips ({split})"
             + (f", calibration error {ece:.3f}" if _is_share(ece) else ""),
         )
-    ]
+    )
     recall = test.get("recall")
     if isinstance(recall, dict) and all(map(_is_share, recall.values())):
         shares = ", ".join(f"{label} {100 * share:.0f} %" for label, share in recall.items())

@@ -14,10 +14,10 @@ from support.command import edge_ser
 from support.paths import ROOT, VOICES
 from support.tiny_model import write_tiny_model
 
-from edge_runtime import AudioError, EmotionModel
+from edge_runtime import AudioError, EmotionModel, Prediction
 from edge_runtime.diagnostics.finding import Finding, Severity, verdict
 from edge_runtime.diagnostics.recording import MEASURED_SECONDS, clipped_share, measure_recording
-from edge_runtime.diagnostics.recording_checks import Examination, examine
+from edge_runtime.diagnostics.recording_checks import Examination, check_answer, examine
 from edge_runtime.diagnostics.synthetic_voice import synthetic_voice
 from edge_runtime.inference.network import network_of
 
@@ -71,10 +71,32 @@ def stereo(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def test_good_recording_has_no_problems(examine_samples):
-    examination = examine_samples(VOICE)
-    assert severities(examination) == {}
-    assert verdict(examination.findings) == "fine"
-    assert severities(examine_samples(stereo(VOICE, VOICE))) == {}
+    for samples in (VOICE, stereo(VOICE, VOICE)):
+        examination = examine_samples(samples)
+        assert severities(examination).keys() <= {"answer"}
+    recording = [finding for finding in examination.findings if finding.name != "answer"]
+    assert verdict(recording) == "fine"
+
+
+@pytest.mark.parametrize(
+    ("label", "confidence", "severity", "found"),
+    [
+        ("angry", 0.6, Severity.note, "angry (60 %), then sad (30 %)"),
+        ("angry", 0.8, Severity.ok, "angry (80 %)"),
+        ("uncertain", 0.35, Severity.note, "uncertain (35 %)"),
+    ],
+)
+def test_answer_of_low_confidence_is_not_fine(label, confidence, severity, found):
+    prediction = Prediction(label, confidence, {"happy": 0.1, "sad": 0.3, "angry": 0.6})
+    finding = check_answer(prediction, [])
+    assert (finding.severity, finding.found) == (severity, found)
+    assert ("profile create" in finding.advice) == (severity is not Severity.ok)
+
+
+def test_noisy_recording_has_no_percentage_of_silence(examine_samples):
+    found = {finding.name: finding for finding in examine_samples(noisy(5)).findings}
+    assert "noise fills the pauses" in found["length"].found
+    assert "trained on have 16 dB or more" in found["noise"].meaning
 
 
 PROBLEMS = {
@@ -129,7 +151,8 @@ def test_eight_bits_are_a_note(examine_samples):
 def test_findings_do_not_depend_on_the_sample_rate(examine_samples, rate):
     import soxr
 
-    assert severities(examine_samples(soxr.resample(VOICE, RATE, rate), rate)) == {}
+    found = severities(examine_samples(soxr.resample(VOICE, RATE, rate), rate))
+    assert found.keys() <= {"answer"}
     telephone = soxr.resample(band(VOICE, 300, 3400), RATE, rate)
     assert severities(examine_samples(telephone, rate)).get("bandwidth") == "warning"
 
