@@ -198,11 +198,6 @@ def check_request(request: ClassifyRequest) -> None:
             f"--jobs {request.jobs} cannot be combined with --timeline or --plot, which process "
             "one recording at a time"
         )
-    if request.adapt and request.timeline is not None:
-        raise ConfigError(
-            "--adapt cannot be combined with --timeline or --plot; create a profile from the "
-            "recording with `edge-ser profile create NAME FILE`, and pass --profile NAME"
-        )
     if request.adapt and STDIN in request.inputs.paths:
         raise ConfigError("--adapt reads the recordings twice, which stdin (-) does not support")
     plot = request.timeline and request.timeline.plot

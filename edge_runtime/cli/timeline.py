@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from ..audio.decode import AudioFile
-from ..audio.paths import expand
+from ..audio.resample import StreamResampler
+from ..batch import speaker_units
 from ..errors import AudioError, ConfigError, EdgeSerError
 from ..streaming.timeline import TimelineStream
 from .classify_request import STDIN, AudioInputs, ClassifyRequest
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from .plot import Sheet
 
 
+PART_SECONDS = 30.0  # of a recording, held in memory to adapt to its speaker
+
+
 def run_timelines(
     request: ClassifyRequest, model: EmotionModel, profile: SpeakerProfile | None
 ) -> bool:
@@ -38,7 +43,7 @@ def run_timelines(
         ConfigError: If there are several recordings, and the format or a plot supports only one.
         EdgeSerError: If a plot is requested and matplotlib is missing.
     """
-    recordings = list(expand(request.inputs.paths))
+    recordings, unit_of = speaker_units(request.inputs.paths)
     _check_count(len(recordings), request)
     if request.timeline is not None and request.timeline.plot is not None:
         from .plot import load_pyplot
@@ -50,11 +55,18 @@ def run_timelines(
         has_arousal = model.card.arousal is not None
         return timeline_writer(output.format, file, model.labels, has_arousal=has_arousal)
 
+    profiles: dict[str, SpeakerProfile | None] = {}  # by unit
     with open_writer(output.path, output.force, create_writer) as writer:
         for name in recordings:
             try:
                 if isinstance(name, AudioError):
                     raise name
+                if request.adapt:
+                    unit = unit_of[name]
+                    if unit not in profiles:
+                        files = [file for file, of_unit in unit_of.items() if of_unit == unit]
+                        profiles[unit] = _profile_of(files, request.inputs, model)
+                    profile = profiles[unit]
                 _write_timeline(name, _open(name, request.inputs), request, model, profile, writer)
             except ConfigError:
                 raise
@@ -62,6 +74,45 @@ def run_timelines(
                 print_error(error)
                 writer.failed = True
     return writer.failed
+
+
+def _profile_of(
+    files: list[str], inputs: AudioInputs, model: EmotionModel
+) -> SpeakerProfile | None:
+    """Return a profile of the speaker of some recordings, or None if they have too little speech.
+
+    Unreadable recordings do not count; their errors are reported when they are processed.
+    """
+    from ..inference.profile import SpeakerProfile
+
+    def parts() -> Iterator[np.ndarray]:
+        for file in files:
+            with contextlib.suppress(AudioError):
+                yield from _parts(file, inputs, model.sample_rate)
+
+    try:
+        return SpeakerProfile.create("adapted", model, parts())
+    except AudioError:
+        return None
+
+
+def _parts(file: str, inputs: AudioInputs, sample_rate: int) -> Iterator[np.ndarray]:
+    """Yield a recording at the rate of the model, in parts of about `PART_SECONDS`."""
+    import numpy as np
+
+    audio = _open(file, inputs)
+    resampler = StreamResampler(audio.sample_rate, sample_rate)
+    held: list[np.ndarray] = []
+    for chunk in audio:
+        Interruption.check()
+        held.append(resampler.push(chunk))
+        if sum(map(len, held)) >= PART_SECONDS * sample_rate:
+            yield np.concatenate(held)
+            held = []
+    held.append(resampler.push(np.empty(0, np.float32), last=True))
+    last = np.concatenate(held)
+    if len(last):
+        yield last
 
 
 def _check_count(n_recordings: int, request: ClassifyRequest) -> None:

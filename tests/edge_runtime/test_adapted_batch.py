@@ -127,12 +127,25 @@ def test_command_adapts_each_folder(model_file, folder):
         assert row["arousal"] == pytest.approx(result.result.arousal, abs=1e-6)
 
 
+def test_timeline_adapts_to_the_recordings_of_the_speaker(model_file, folder):
+    model = EmotionModel.load(model_file)
+    options = ("--timeline", "--adapt", "--format", "json", "--model", model_file)
+    done = edge_ser("classify", *options, folder / "a")
+    assert done.returncode == 0, done.stderr
+    files = sorted((folder / "a").glob("*.wav"))
+    profile = SpeakerProfile.create("a", model, files)
+    for recording, file in zip(json.loads(done.stdout), files):
+        expected = list(model.timeline(file, profile=profile))
+        assert recording["file"] == str(file)
+        for segment, other in zip(recording["segments"], expected):
+            assert segment["label"] == other.label
+            assert segment["probabilities"] == pytest.approx(other.probabilities, abs=1e-5)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--profile", "anna", "a.wav"], "--adapt and --profile cannot be combined"),
-        (["--timeline", "a.wav"], "create a profile from the recording"),
-        (["--plot", "a.png", "a.wav"], "--adapt cannot be combined with --timeline or --plot"),
         (["-"], "which stdin (-) does not support"),
     ],
 )

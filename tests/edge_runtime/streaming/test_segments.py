@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -29,6 +30,19 @@ def test_steps_of_one_label_are_averaged_by_duration():
     assert (segment.start, segment.end) == (0.0, 4.0)
     assert segment.confidence == pytest.approx(0.6)
     assert segment.probabilities == pytest.approx({"a": 0.6, "b": 0.4})
+
+
+def test_arousal_is_averaged_by_duration_if_all_steps_have_it():
+    steps = [
+        Segment(0.0, 1.0, "sad", 0.5, {"sad": 0.5}, 0.2),
+        Segment(1.0, 4.0, "sad", 0.5, {"sad": 0.5}, 0.6),
+    ]
+    for last, expected in ((steps[1], 0.5), (replace(steps[1], arousal=None), None)):
+        merger = SegmentMerger()
+        merger.add(steps[0])
+        merger.add(last)
+        (segment,) = merger.flush()
+        assert segment.arousal == (None if expected is None else pytest.approx(expected))
 
 
 def test_short_emotion_next_to_speech_is_absorbed():
