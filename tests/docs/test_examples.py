@@ -88,6 +88,7 @@ def test_commands_succeed(desk, name):
         assert np.load(folder / "features.npy").shape[1] == 13
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_PYTHON)
 def test_python_runs(monkeypatch, capsys, name):
     monkeypatch.chdir(ROOT)

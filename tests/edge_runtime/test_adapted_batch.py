@@ -71,6 +71,7 @@ def test_folders_are_speakers_of_their_own(model_file, folder):
     assert_equal([single], [BatchResult(single.file, expected)])
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_answers(model_file, folder):
     model = EmotionModel.load(model_file)
     one, two = (list(classify_many(model, [folder], adapt=True, jobs=n)) for n in (1, 2))

@@ -50,6 +50,7 @@ def test_results_equal_single_clips_in_order(clips, jobs):
     assert all(isinstance(item.result, AudioError) for item in results[-2:])
 
 
+@pytest.mark.slow
 def test_threads_share_a_model(voice_clips):
     model = EmotionModel.load()
     rng = np.random.default_rng(1)
@@ -96,6 +97,7 @@ def wait_for(name: str) -> str:
     return name
 
 
+@pytest.mark.slow
 def test_result_arrives_as_soon_as_ready(tmp_path):
     quick, slow = str(tmp_path), str(tmp_path / "slow")
     results = process_all(wait_for, [quick, slow], 2)
@@ -111,6 +113,7 @@ def raise_by_name(name: str) -> str:
     raise {"bad": AudioError, "config": ConfigError, "memory": MemoryError}[name](name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_errors_are_results_but_config_error_is_raised(jobs):
     results = list(
@@ -145,6 +148,7 @@ def process_id(name: str) -> int:
     return os.getpid()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc"), reason="looks for processes in /proc")
 def test_closing_early_leaves_no_process():
     results = process_all(process_id, map(str, range(10_000)), 2)

@@ -51,6 +51,7 @@ def test_notes_of_workers_reach_the_caller(phone_clip, jobs):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--quiet"], ["--timeline"], ["--jobs", "2"]], ids=str)
 def test_command_prints_one_line_for_a_note(phone_clip, options):
     done = edge_ser("classify", *options, phone_clip)

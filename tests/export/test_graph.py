@@ -189,6 +189,7 @@ def test_waveform_graph_matches_numpy_front_end(with_waveform, speech, voice_cli
         assert speech_probability[0, 0] == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_batch_of_waveforms_equals_single_clips(with_waveform, voice_clips):
     session = session_of(with_waveform / "waveform.onnx")
     length = min(map(len, voice_clips))

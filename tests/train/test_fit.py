@@ -166,6 +166,7 @@ def test_moving_average_covers_a_fifth_of_the_epochs_at_most(dataset, split):
     assert np.abs(far.logits - short.logits).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_mean_warp_is_applied_at_inference(dataset, split):
     once = dataclasses.replace(QUICK, epochs=1)
     plain = quick_fit(dataset, split, dataclasses.replace(once, vtl_smoothing=0.0))
@@ -198,6 +199,7 @@ class PluggedOutError(Exception):
     pass
 
 
+@pytest.mark.slow
 def test_resumed_run_equals_uninterrupted_run(dataset, split, tmp_path):
     whole = quick_fit(dataset, split)
     state = tmp_path / "state.pt"
@@ -222,6 +224,7 @@ def test_resumed_run_equals_uninterrupted_run(dataset, split, tmp_path):
         quick_fit(dataset, split, state_file=state, resume=True)
 
 
+@pytest.mark.slow
 def test_auxiliary_labels_are_trained_but_not_predicted(dataset, split):
     partial = dataclasses.replace(dataset, auxiliary=frozenset(["neutral"]))
     assert partial.labels == ["angry", "happy", "sad"]

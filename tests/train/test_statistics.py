@@ -77,6 +77,7 @@ def test_statistics_equal_functionals_of_the_whole_clip(demo_corpus, tmp_path):
     np.testing.assert_array_equal(data.statistics[0], values.astype(np.float32))
 
 
+@pytest.mark.slow
 def test_recipes_with_and_without_statistics_are_compared(demo_corpus, feature_cache):
     plain = DEFAULT_RECIPE.with_settings(["speech=false"])
     combined = dataclasses.replace(plain, statistics=StatisticsConfig())
@@ -209,6 +210,7 @@ def test_copies_of_a_speaker_are_cached_and_share_a_channel(demo_corpus, tmp_pat
 # ------------------------------------------------------------------ training
 
 
+@pytest.mark.slow
 def test_lstm_is_trained_as_without_statistics():
     data = statistics_dataset()
     plain = fit_with_statistics(data, statistics=None)
@@ -226,6 +228,7 @@ def test_lstm_is_trained_as_without_statistics():
         assert torch.equal(value, weights[name]), name
 
 
+@pytest.mark.slow
 def test_validation_logits_come_from_branches_without_the_clips():
     data = statistics_dataset()
     result = fit_with_statistics(data)
@@ -263,6 +266,7 @@ def test_branch_is_calibrated_on_clips_it_was_not_fitted_on(n_corpora):
             assert scores["mean"]["arousal_auc"] > 0.6
 
 
+@pytest.mark.slow
 def test_auxiliary_labels_are_not_part_of_the_branch():
     data = dataclasses.replace(statistics_dataset(), auxiliary=frozenset(["sad"]))
     result = fit_with_statistics(data)

@@ -33,6 +33,7 @@ def recorded(command: str, suffix: str, folder, channels: int = 1, name: str = "
     return target.rename(folder / (name if "." in name else f"{name}{suffix}"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "suffix", "kind"), FILES.values(), ids=FILES)
 def test_other_formats_are_read(tmp_path, command, suffix, kind):
     pytest.importorskip("av")

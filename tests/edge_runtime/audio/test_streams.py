@@ -133,6 +133,7 @@ JOINED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "second", "suffix"), JOINED.values(), ids=JOINED)
 def test_joined_files_are_read_to_the_end(tmp_path, sources, caplog, first, second, suffix):
     one = encoders.run(first, sources(), tmp_path / f"first{suffix}")

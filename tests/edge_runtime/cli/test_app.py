@@ -66,6 +66,7 @@ def test_model_and_threshold(clips, tmp_path):
     assert set(row["probabilities"]) == {"low", "high"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("content", "message"), BAD_FILES.values(), ids=BAD_FILES)
 def test_unreadable_file_is_one_line_and_status_1(tmp_path, content, message):
     path = tmp_path / "bad.wav"
@@ -98,6 +99,7 @@ def test_missing_model_is_one_line_and_status_1(clips, tmp_path):
     assert "no such model file" in result.stderr
 
 
+@pytest.mark.slow
 def test_invalid_command_line_is_status_2(clips):
     for arguments in (
         ["classify"],
@@ -166,6 +168,7 @@ def test_only_the_called_command_is_imported(clips):
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=120)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["classify"], ["classify", "--format", "csv"], ["mfcc"]])
 @pytest.mark.parametrize("redirection", [">/dev/full", ">&-", "| true"])
 def test_unwritable_output_prints_no_traceback(clips, arguments, redirection):
@@ -248,6 +251,7 @@ def test_interruption_during_import_is_status_130():
     assert (done.returncode, done.stderr) == (130, "")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="names are text there")
 def test_undecodable_names_and_escape_sequences(clips, tmp_path):
     for name in (b"bad\xff.wav", b"esc\x1b[31m.wav"):

@@ -140,6 +140,7 @@ def test_invalid_command_line_is_status_2(arguments, message):
     assert b"Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stdin", "options", "message"),
     [
@@ -209,6 +210,7 @@ def test_colours_only_without_no_color(folder):
     assert "\033" not in on_a_terminal(folder, "-q", NO_COLOR="1")
 
 
+@pytest.mark.slow
 def test_progress_bar_leaves_results_intact(folder):
     path = folder / "b.wav"
     seen = on_a_terminal(*[path] * 30, NO_COLOR="1")

@@ -22,6 +22,7 @@ def folder(tmp_path_factory, voice_clips):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("to_file", [False, True])
 def test_ctrl_c_leaves_complete_results_and_status_130(folder, tmp_path, jobs, to_file):
@@ -56,6 +57,7 @@ def test_ctrl_c_leaves_complete_results_and_status_130(folder, tmp_path, jobs, t
         assert errors == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_sigterm_leaves_complete_results(folder, jobs):
     process = subprocess.Popen(

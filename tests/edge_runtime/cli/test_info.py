@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from support.command import edge_ser
 from support.tiny_model import write_tiny_model
 
 
+@pytest.mark.slow
 def test_info_describes_model(tmp_path):
     text = edge_ser("info")
     assert text.returncode == 0

@@ -45,6 +45,7 @@ def listen(*arguments: object, data: bytes = b"") -> subprocess.CompletedProcess
     )
 
 
+@pytest.mark.slow
 def test_wav_and_raw_pcm_give_equal_events(samples):
     """With --all, as some of the synthesised voices are noise to the network."""
     result = listen("-", "--all", data=wav(samples))
@@ -63,6 +64,7 @@ def test_wav_and_raw_pcm_give_equal_events(samples):
     assert other.stderr.decode() == f"{ending}\n"
 
 
+@pytest.mark.slow
 def test_truncated_wav_gives_events_then_error(samples):
     data = wav(samples)
     whole = listen("-", "--all", data=data).stdout
@@ -72,6 +74,7 @@ def test_truncated_wav_gives_events_then_error(samples):
     assert "standard input: is truncated: the WAV header declares" in line
 
 
+@pytest.mark.slow
 def test_noise_is_printed_only_with_all():
     noise = 0.1 * np.random.default_rng(0).standard_normal(24_000)
     data = wav(np.concatenate([np.zeros(32_000), noise, np.zeros(32_000)]))
@@ -90,6 +93,7 @@ def test_stereo_is_averaged_or_one_channel_used(samples):
     assert listen("-", "--all", data=wav(same)).stdout == left
 
 
+@pytest.mark.slow
 def test_text_in_pipe_is_one_plain_line_per_utterance(samples):
     result = listen("-", "--all", "--format", "text", data=wav(samples))
     lines = result.stdout.decode().splitlines()
@@ -112,6 +116,7 @@ def readable_id(value: object) -> str:
     return " ".join(value) if isinstance(value, list) else str(value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "data", "status", "message"),
     [

@@ -21,6 +21,7 @@ def clip(tmp_path_factory, voice_clips):
     return path
 
 
+@pytest.mark.slow
 def test_files_and_stdout_equal_library(clip, tmp_path):
     from edge_runtime import MfccConfig, mfcc, read_audio
     from edge_runtime.features.framing import Framing
@@ -39,6 +40,7 @@ def test_files_and_stdout_equal_library(clip, tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_stdin_equals_file(clip):
     with open(clip, "rb") as audio:
         piped = subprocess.run(
@@ -71,6 +73,7 @@ def test_other_suffix_is_rejected(clip, tmp_path):
     assert ".npy or .csv" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting",
     [

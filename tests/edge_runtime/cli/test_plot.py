@@ -70,6 +70,7 @@ def test_columns_keep_extremes_and_mean(rows):
     np.testing.assert_allclose(means.table()[: len(expected), 0], expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_long_recording_has_axis_in_minutes(model, voice_clips, tmp_path):
     pause = np.zeros(40 * 16_000, np.float32)
     samples = np.concatenate([pause, voice_clips[0], pause, pause, pause])
@@ -91,6 +92,7 @@ def test_arousal_has_a_panel(model, voice_clips, tmp_path):
     np.testing.assert_equal(arousal, [0.75, 0.75, np.nan, np.nan])
 
 
+@pytest.mark.slow
 def test_silence_is_labelled_no_speech(model, tmp_path):
     sheet_of(model, np.zeros(32_000, np.float32)).save(tmp_path / "a.svg")
     assert "<!-- no speech -->" in (tmp_path / "a.svg").read_text()

@@ -67,6 +67,7 @@ def test_all_formats_equal_python_api(call, segments):
     assert text[0] == str(call) and " in all: " in text[-1] and len(text) == len(segments) + 2
 
 
+@pytest.mark.slow
 def test_output_suffix_and_window_options(call, tmp_path):
     out = tmp_path / "call.srt"
     done = edge_ser("-t", call, "-o", out, "--window", 2, "--hop", 0.5)
@@ -93,6 +94,7 @@ def test_plot_is_drawn_in_addition(call, tmp_path):
     assert picture.read_bytes() == content
 
 
+@pytest.mark.slow
 def test_stdin_is_accepted(call, segments):
     done = edge_ser("-t", "--format", "jsonl", "-", input=call.read_bytes(), text=False)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
@@ -109,6 +111,7 @@ def test_unreadable_recording_does_not_stop_others(call, segments, tmp_path):
     assert len(done.stderr.splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_truncated_recording_is_incomplete(call, tmp_path):
     cut = tmp_path / "cut.wav"
     cut.write_bytes(call.read_bytes()[: call.stat().st_size // 2])
@@ -120,6 +123,7 @@ def test_truncated_recording_is_incomplete(call, tmp_path):
     assert " until it broke off: " in edge_ser("-t", cut).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments, message",
     [

@@ -42,6 +42,7 @@ def test_model_and_network_give_the_same_outputs():
     assert (a.model, a.clips) == (b.model, b.clips)
 
 
+@pytest.mark.slow
 def test_existing_file_is_replaced_only_with_force(tmp_path):
     out = tmp_path / "outputs.npz"
     out.write_text("other content")

@@ -279,6 +279,7 @@ def test_silence_gives_valid_json(tmp_path):
     assert about["clips"][0]["recording"]["peak_dbfs"] is None
 
 
+@pytest.mark.slow
 def test_invalid_model_gives_status_1_and_clips_are_checked(tmp_path):
     (tmp_path / "bad.onnx").write_text("no model")
     clip = VOICES / "sad" / "speaker01-1.wav"

@@ -61,6 +61,7 @@ def test_equals_plain_librosa_call(speech):
         np.testing.assert_allclose(coefficients, expected.T, rtol=0, atol=PARITY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config",
     [

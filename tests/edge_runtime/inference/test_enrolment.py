@@ -84,6 +84,7 @@ def test_clips_of_one_label_give_no_correction():
         assert correction.weights is None and correction.corrected_uar is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_clips", [2, 3])
 def test_shuffled_labels_give_no_correction_as_a_rule(n_clips):
     used = 0

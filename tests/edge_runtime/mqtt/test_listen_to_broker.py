@@ -163,6 +163,7 @@ def test_muted_audio_gives_no_events(plain, utterances):
         assert len(recorder.of(NODE.event)) == sum(row["event"] == "end" for row in rows)
 
 
+@pytest.mark.slow
 def test_events_are_printed_without_a_broker(utterances):
     port = free_port()
     result = edge_ser("listen", *RAW, "--mqtt", f"mqtt://localhost:{port}", data=utterances)
@@ -176,6 +177,7 @@ def test_events_are_printed_without_a_broker(utterances):
     assert lines[-1].startswith(address) and lines[-1].endswith("could not be delivered")
 
 
+@pytest.mark.slow
 def test_forgetting(plain):
     url = f"mqtt://localhost:{plain.port}"
     with listening("--mqtt", url, "--mqtt-node", "kitchen"), Recorder(plain.port) as recorder:
@@ -201,6 +203,7 @@ def doctor(port: int, *arguments: object, user: str = "", tls: bool = True, **mo
     return {check["name"]: check for check in checks if check["section"] == "mqtt"}
 
 
+@pytest.mark.slow
 def test_doctor_finds_no_problem(secure, certificates):
     found = doctor(
         secure.port, "--mqtt-ca", certificates.ca, user="sensor", password=PASSWORDS["sensor"]

@@ -168,6 +168,7 @@ def test_no_utterance_starts_within_the_cooldown(model, clips):
         assert after.start >= before.end + 4 - 0.021
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cooldown", [1.3, 2.0, 3.1])
 def test_cooldown_ignores_whole_utterances(model, clips, cooldown):
     samples = conversation(clips * 3)
@@ -222,6 +223,7 @@ def test_adaptation_starts_after_the_first_utterance_and_survives_flush(model, c
     assert listener.adaptation.seconds == 0
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow(model, clips):
     def n_held_frames(listener):
         utterance = listener._utterance

@@ -12,6 +12,7 @@ from train.data.clip import DatasetError
 from train.data.noise import noise_features, synthetic_noise
 
 
+@pytest.mark.slow
 def test_synthetic_noise_is_reproducible_and_of_any_level():
     levels = []
     for seed in range(60):

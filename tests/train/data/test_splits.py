@@ -31,6 +31,7 @@ def speakers_in(clips, indices):
     return {clips[i].speaker for i in indices}
 
 
+@pytest.mark.slow
 @given(
     counts=st.lists(st.integers(1, 40), min_size=4, max_size=30),
     seed=st.integers(0, 99),
