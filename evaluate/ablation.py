@@ -83,13 +83,14 @@ def run_study(
             f"Planned: {len(tasks)} trainings ({n_variants} variants, {seeds} "
             f"seed{'s' * (seeds > 1)}), {n_processes} at a time"
         )
-    progress = Progress(len(tasks), quiet, unit="trainings")
-    for name, seed, uars in map_in_processes(score_variant, tasks, jobs, on_wait=progress.update):
-        scores.setdefault(name, {})[str(seed)] = uars
-        _LOGGER.info("%s, seed %d: %s", name, seed, ", ".join(f"{100 * u:.1f}%" for u in uars))
-        recipes = {name: variants[name].to_dict() for name in scores}
-        write_json(file, {"recipe": recipe, "recipes": recipes, "scores": scores})
-    progress.close()
+    with Progress(len(tasks), quiet, unit="trainings") as progress:
+        for name, seed, uars in map_in_processes(
+            score_variant, tasks, jobs, on_wait=progress.update
+        ):
+            scores.setdefault(name, {})[str(seed)] = uars
+            _LOGGER.info("%s, seed %d: %s", name, seed, ", ".join(f"{100 * u:.1f}%" for u in uars))
+            recipes = {name: variants[name].to_dict() for name in scores}
+            write_json(file, {"recipe": recipe, "recipes": recipes, "scores": scores})
     write_text(page, ablation_markdown(scores, study))
 
 

@@ -175,6 +175,29 @@ def test_help_is_short_and_of_one_style():
         assert not re.search(r"<[^|>]*>", result.stdout), result.stdout
 
 
+@pytest.mark.parametrize(
+    ("options", "report", "runs"),
+    [
+        ([], "runs/loso/report", "runs/loso"),
+        (["--report", "mine.md"], "mine.md", "runs/mine"),
+        (["--runs", "x"], "x/report", "x"),
+    ],
+)
+def test_reports_are_not_written_into_the_repository(monkeypatch, options, report, runs):
+    from typer.testing import CliRunner
+
+    from evaluate.__main__ import app
+
+    paths = []
+    monkeypatch.setattr(
+        "evaluate.protocols.run_protocol",
+        lambda spec, protocol, report, **others: paths.extend([report, others["runs"]]),
+    )
+    done = CliRunner().invoke(app, ["protocol", "--data", "x", "--protocol", "loso", *options])
+    assert done.exit_code == 0, done.output
+    assert list(map(str, paths)) == [report, runs]
+
+
 @pytest.mark.slow
 def test_errors_are_one_line(tmp_path):
     for result in python_m_each(
