@@ -7,13 +7,14 @@ import re
 
 import numpy as np
 import pytest
-from support.command import edge_ser, python_m, python_m_each
+from support.command import edge_ser, python_m_each
 from support.paths import ROOT
 
 from edge_runtime import EmotionModel
 from evaluate.protocols import run_protocol
 from export.pipeline import export_run
 from train.dataset import DatasetSpec
+from train.pipeline import train_run
 from train.recipes import DEFAULT_RECIPE
 
 
@@ -139,12 +140,16 @@ def test_protocol_report_export_and_resume(three_speakers, feature_cache, tmp_pa
 @pytest.mark.slow
 def test_bundled_model_card_lists_the_protocols(demo_corpus, feature_cache, tmp_path, monkeypatch):
     run, reports, models = tmp_path / "run", tmp_path / "reports", tmp_path / "models"
-    done = python_m(
-        *("train", "fit", "--data", demo_corpus / "manifest.csv", "--run", run),
-        *("--cache", feature_cache, "--epochs", 1, "--inner", 1),
-        *("--set", "ensemble_size=1", "--set", "speech=false"),
+    settings = ["epochs=1", "ensemble_size=1", "speech=false"]
+    train_run(
+        DatasetSpec((demo_corpus / "manifest.csv",), cache=feature_cache),
+        recipes={"default": DEFAULT_RECIPE.with_settings(settings)},
+        inner=1,
+        run=run,
+        runs=tmp_path,
+        resume=False,
+        device="cpu",
     )
-    assert done.returncode == 0, done.stderr
     models.mkdir()
     reports.mkdir()
     (reports / "emodb.json").write_text((ROOT / "reports" / "emodb.json").read_text())
