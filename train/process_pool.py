@@ -13,10 +13,10 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 import torch
-from tqdm import tqdm
 
 from edge_runtime.workers import usable_cores
 
+from .progress import Progress
 from .run_folder import RunError
 
 WAIT_SECONDS = 1.0  # between two calls of `on_wait`
@@ -44,7 +44,7 @@ def map_in_processes(
         prepare: Called once in each process, before the first task.
         arguments: Arguments of `prepare`.
         on_wait: Called about once a second with the number of tasks that are finished. Default: a
-            bar shows it.
+            bar or plain lines show it.
 
     Yields:
         The results, in the order of completion.
@@ -60,7 +60,9 @@ def map_in_processes(
     pool = ProcessPoolExecutor(n_processes, context, _initialise, (prepare, arguments))
     other_processes = set(multiprocessing.active_children())
     try:
-        with tqdm(total=len(tasks), unit="task", disable=None if on_wait is None else True) as bar:
+        with contextlib.ExitStack() as stack:
+            if on_wait is None:
+                on_wait = stack.enter_context(Progress(len(tasks), unit="tasks")).update
             pending: set[Future[R]] = set()
             for task in tasks:
                 with _block_interrupts():  # a process may start here
@@ -68,10 +70,8 @@ def map_in_processes(
             while pending:
                 done, pending = wait(pending, WAIT_SECONDS, FIRST_COMPLETED)
                 for future in done:
-                    bar.update()
                     yield future.result()
-                if on_wait is not None:
-                    on_wait(len(tasks) - len(pending))
+                on_wait(len(tasks) - len(pending))
     except BaseException as error:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in set(multiprocessing.active_children()) - other_processes:
