@@ -12,13 +12,13 @@ import torch
 from onnx import helper, numpy_helper
 from torch import nn
 
-from edge_runtime import ConfigError
 from edge_runtime.inference.card import METADATA_KEY, ModelCard
 from edge_runtime.inference.checksum import add_checksum
 from edge_runtime.inference.onnx_session import OUTPUTS
 from train.files import write_bytes
 from train.network import EmotionLSTM
 
+from .compact import compact
 from .waveform import FRONT_END, Waveform
 
 # onnxruntime reads opset 17 since version 1.12 (2022); newer operators are not needed.
@@ -105,16 +105,22 @@ def _export(
             output_names=outputs,
             dynamic_axes=dynamic,
         )
-    _write(onnx.load_from_string(content.getvalue()), card, path)
+    model = onnx.load_from_string(content.getvalue())
+    compact(model.graph)
+    _write(model, card, path)
 
 
 def export_waveform(network: EmotionLSTM, card: ModelCard, path: Path) -> None:
     """Write a graph with the front end and the network, for whole clips; see `export.waveform`.
 
-    The input is `waveform (batch, n_samples)`, mono float32 at the sample rate of the card. Outputs
-    are `logits` and `probabilities (batch, n_classes)`, the probability of `speech (batch, 1)`,
-    which is 0 for clips below `speech_above_dbfs`, and the features `mfcc (batch, n_frames,
-    n_mfcc)`. All clips of a batch have the same length.
+    The input is `waveform (batch, n_samples)`, mono float32 at the sample rate of the card. A
+    network with statistics also has `speaker (batch, n_statistics)` and `speaker_weight (batch,
+    1)`, see `export_fp32`; zeros are an unknown speaker.
+
+    Outputs are `logits` and `probabilities (batch, n_classes)`, the probability of `speech (batch,
+    1)`, which is 0 for clips below `speech_above_dbfs`, and the features `mfcc (batch, n_frames,
+    n_mfcc)`. With statistics, they are followed by `statistics (batch, n_statistics)`, NaN where
+    undefined, and the `embedding` of `export_fp32`. All clips of a batch have the same length.
 
     Args:
         network: The trained network.
@@ -124,15 +130,18 @@ def export_waveform(network: EmotionLSTM, card: ModelCard, path: Path) -> None:
     Raises:
         ConfigError: If the graph does not support the front end or the network.
     """
-    if network.config.n_statistics:
-        raise ConfigError("the waveform graph does not support networks with statistics yet")
+    n_statistics = network.config.n_statistics
+    example = {"waveform": torch.zeros(1, 8000)}
     outputs = ["logits", "probabilities", "speech", "mfcc"]
-    dynamic = {name: {0: "batch"} for name in outputs}
+    if n_statistics:
+        example["speaker"] = torch.zeros(1, n_statistics)
+        example["speaker_weight"] = torch.zeros(1, 1)
+        outputs += ["statistics", "embedding"]
+    dynamic = {name: {0: "batch"} for name in (*example, *outputs)}
     dynamic["mfcc"] = {0: "batch", 1: "n_frames"}
     dynamic["waveform"] = {0: "batch", 1: "n_samples"}
-    _export(
-        Waveform(network, card), (torch.zeros(1, 8000),), ["waveform"], outputs, dynamic, card, path
-    )
+    waveform = Waveform(network, card)
+    _export(waveform, tuple(example.values()), list(example), outputs, dynamic, card, path)
 
 
 def export_int8(fp32: Path, card: ModelCard, path: Path) -> None:
@@ -207,7 +216,7 @@ def _weight_axes(graph: onnx.GraphProto) -> dict[str, int]:
     return {
         name: axis
         for name, axis in axes.items()
-        if name not in FRONT_END and BRANCH not in name.split(".")
+        if name.split(".")[0] not in FRONT_END and BRANCH not in name.split(".")
     }
 
 

@@ -26,11 +26,13 @@ class ModelOutputs:
         logits: Logits `(n_clips, n_labels)`.
         probabilities: Probabilities `(n_clips, n_labels)`.
         no_speech: Which clips are answered with "no speech", bool `(n_clips,)`.
+        statistics: Standardised statistics `(n_clips, n_statistics)`; None for models without.
     """
 
     logits: np.ndarray
     probabilities: np.ndarray
     no_speech: np.ndarray
+    statistics: np.ndarray | None = None
 
     @classmethod
     def of(cls, outputs: list[NetworkOutput], card: ModelCard, dataset: Dataset) -> ModelOutputs:
@@ -40,6 +42,7 @@ class ModelOutputs:
             np.stack([output.logits for output in outputs]),
             np.stack([output.probabilities for output in outputs]),
             is_no_speech(speech, dataset.peak_dbfs, card.speech_above, card.speech_above_dbfs),
+            _standardised(np.stack([output.embedding for output in outputs]), card),
         )
 
 
@@ -104,8 +107,13 @@ def _statistics(dataset: Dataset) -> list[np.ndarray | None]:
     return list(dataset.statistics)
 
 
+def _standardised(embeddings: np.ndarray, card: ModelCard) -> np.ndarray | None:
+    """Return the standardised statistics, with which the embeddings end."""
+    return None if card.statistics is None else embeddings[:, -len(card.statistics) :]
+
+
 def waveform_outputs(path: Path, files: list[Path], card: ModelCard) -> tuple[ModelOutputs, float]:
-    """Run the waveform graph on audio files.
+    """Run the waveform graph on audio files of unknown speakers.
 
     Args:
         path: The graph.
@@ -123,14 +131,20 @@ def waveform_outputs(path: Path, files: list[Path], card: ModelCard) -> tuple[Mo
         path.read_bytes(), options, providers=["CPUExecutionProvider"]
     )
     front_end = Mfcc(card.mfcc_config)
-    names = ["logits", "probabilities", "speech", "mfcc"]
+    names = ["mfcc", "logits", "probabilities", "speech"]
+    feeds: dict[str, np.ndarray] = {}
+    if card.statistics is not None:
+        names.append("embedding")
+        feeds["speaker"] = np.zeros((1, len(card.statistics)), np.float32)
+        feeds["speaker_weight"] = np.zeros((1, 1), np.float32)
     rows, max_difference = [], 0.0
     for file in files:
         samples = read_audio(file, front_end.config.sample_rate)
-        *outputs, mfcc = session.run(names, {"waveform": samples[None]})
+        mfcc, *outputs = session.run(names, {"waveform": samples[None], **feeds})
         rows.append(outputs)
         max_difference = max(max_difference, float(np.abs(mfcc[0] - front_end(samples)).max()))
-    logits, probabilities, speech = (np.concatenate(values) for values in zip(*rows))
+    logits, probabilities, speech, *embeddings = (np.concatenate(values) for values in zip(*rows))
     # The graph gives a probability of 0 to clips below `speech_above_dbfs`.
     no_speech = (speech[:, 0] < card.speech_above) | (speech[:, 0] == 0)
-    return ModelOutputs(logits, probabilities, no_speech), max_difference
+    statistics = _standardised(embeddings[0], card) if embeddings else None
+    return ModelOutputs(logits, probabilities, no_speech, statistics), max_difference

@@ -14,13 +14,17 @@ from torch.nn.functional import conv1d, pad
 
 from edge_runtime import ConfigError
 from edge_runtime.audio.level import BLOCK_SECONDS
+from edge_runtime.features.descriptor_config import DescriptorConfig
 from edge_runtime.features.filterbank import band_matrix, cepstral_matrix, frame_window
 from edge_runtime.features.silence import SilenceGate
 from edge_runtime.inference.card import ModelCard
 from train.network import EmotionLSTM
 
-# Names of the front end's constants in the graph.
-FRONT_END = ("bins", "time", "window", "bands", "cepstra", "to_level", "per_db")
+from .waveform_descriptors import WaveformDescriptors
+from .waveform_statistics import WaveformStatistics
+
+# Names of the front end's constants in the graph, or of the modules that they belong to.
+FRONT_END = ("bins", "time", "window", "bands", "cepstra", "to_level", "per_db", "descriptors")
 
 # Steps of the running maximum, which doubles its reach in each step: enough for 2^17 frames, 43
 # minutes at 20 ms.
@@ -31,6 +35,8 @@ PADDING_LEVEL = -1e9  # below all levels
 class Waveform(nn.Module):
     """Front end and network of a model card: `waveform (batch, n_samples)` to probabilities.
 
+    For networks with statistics, descriptors and statistics of the clip are computed as well.
+
     Args:
         network: The trained network.
         card: The model card.
@@ -39,10 +45,10 @@ class Waveform(nn.Module):
         ConfigError: If the front end is not supported.
     """
 
-    bins: torch.Tensor  # (n_used_bins, 1)
+    bins: torch.Tensor  # (n_bins, 1): those that are used
     time: torch.Tensor  # (1, n_fft)
     window: torch.Tensor  # (n_fft,)
-    bands: torch.Tensor  # (2 n_used_bins, n_mels)
+    bands: torch.Tensor  # (n_bins up to fmax, n_mels)
     cepstra: torch.Tensor  # (n_mels, n_mfcc)
     cosine: torch.Tensor  # (n_fft,)
     sine: torch.Tensor  # (n_fft,)
@@ -63,13 +69,22 @@ class Waveform(nn.Module):
         self.network, self.card, self.config = network, card, config
         bands = band_matrix(config)  # (n_bins, n_mels)
         used = int(np.flatnonzero(bands.any(axis=1)).max()) + 1  # bins up to fmax
+        n_bins = used
+        self.descriptors: WaveformDescriptors | None = None
+        self.statistics: WaveformStatistics | None = None
+        if card.statistics is not None:
+            self.descriptors = WaveformDescriptors(DescriptorConfig.from_mfcc(config))
+            self.statistics = WaveformStatistics(
+                card.statistics, config.n_mfcc, config.frame_period
+            )
+            n_bins = max(used, self.descriptors.config.n_bins)
         window = frame_window(config)
         circle = 2 * np.pi * np.arange(config.n_fft) / config.n_fft
         for name, values in (
-            ("bins", np.arange(used)[:, None]),
+            ("bins", np.arange(n_bins)[:, None]),
             ("time", np.arange(len(window))[None]),
             ("window", window),
-            ("bands", np.concatenate([bands[:used]] * 2)),
+            ("bands", bands[:used]),
             ("cepstra", cepstral_matrix(config)),
             ("cosine", np.cos(circle)),
             ("sine", np.sin(circle)),
@@ -81,27 +96,48 @@ class Waveform(nn.Module):
             for name, values in (("to_level", gate.to_level), ("per_db", gate.per_db)):
                 self.register_buffer(name, torch.tensor(values, dtype=torch.float32))
 
-    def forward(self, waveform: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return logits, probabilities, probability of speech, and MFCC; see `export_waveform`."""
-        mfcc = frames = self.mfcc(waveform)
+    def forward(self, waveform: torch.Tensor, *speaker: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return the outputs of `export_waveform`.
+
+        Args:
+            waveform: Samples `(batch, n_samples)`.
+            speaker: For networks with statistics, `speaker (batch, n_statistics)` and
+                `speaker_weight (batch, 1)`.
+        """
+        power = self.power(waveform)
+        mfcc = frames = self.mfcc(power)
         if self.card.silence is None:
             lengths = torch.full_like(frames[:, 0, 0], 0.0).long() + frames.shape[1]
         else:
             frames, lengths = self.drop_silence(frames)
         state = torch.zeros_like(frames[:, 0, :1]).repeat(1, self.network.config.state_size)
-        logits, speech = self.network.classify(self.network.advance(frames, state, lengths))
+        state = self.network.advance(frames, state, lengths)
+        further: tuple[torch.Tensor, ...] = ()
+        if self.descriptors is None or self.statistics is None:
+            logits, speech = self.network.classify(state)
+        else:
+            n_bins = self.descriptors.config.n_bins
+            statistics = self.statistics(mfcc, self.descriptors(power[:, :, :n_bins]))
+            logits, speech, embedding = self.network.outputs(state, statistics, *speaker)
+            further = statistics, embedding
         is_loud = self.peak_dbfs(waveform) >= self.card.speech_above_dbfs
         probabilities = torch.softmax(logits / self.card.temperature, dim=-1)
-        return logits, probabilities, torch.sigmoid(speech) * is_loud, mfcc
+        return logits, probabilities, torch.sigmoid(speech) * is_loud, mfcc, *further
 
-    def mfcc(self, waveform: torch.Tensor) -> torch.Tensor:
-        """Return the MFCC `(batch, n_frames, n_mfcc)` of `waveform (batch, n_samples)`."""
+    def power(self, waveform: torch.Tensor) -> torch.Tensor:
+        """Return the power spectra `(batch, n_frames, n_bins)` of `waveform (batch, n_samples)`."""
         config = self.config
         side = config.n_fft // 2 if config.center else 0
         padded = pad(waveform.unsqueeze(1), (side, side))
         spectrum = conv1d(padded, self.kernel(), stride=config.hop_length)  # (B, 2 bins, T)
-        mel = (spectrum * spectrum).transpose(1, 2) @ self.bands
-        bel = torch.log(torch.clamp(mel, min=config.amin)) * float(1 / np.log(10))
+        squares = spectrum * spectrum
+        n_bins = self.bins.shape[0]
+        return (squares[:, :n_bins] + squares[:, n_bins:]).transpose(1, 2)
+
+    def mfcc(self, power: torch.Tensor) -> torch.Tensor:
+        """Return the MFCC `(batch, n_frames, n_mfcc)` of power spectra."""
+        mel = power[:, :, : self.bands.shape[0]] @ self.bands
+        bel = torch.log(torch.clamp(mel, min=self.config.amin)) * float(1 / np.log(10))
         return bel @ self.cepstra
 
     def kernel(self) -> torch.Tensor:
@@ -142,7 +178,7 @@ class Waveform(nn.Module):
             frames = frames - loudest.unsqueeze(2) * self.per_db
         # Keep frames within `margin` of a loud one: the maximum over the neighbourhood.
         around = pad(loud.to(frames.dtype).unsqueeze(1), (margin, margin))
-        kept = nn.functional.max_pool1d(around, 2 * margin + 1, stride=1).squeeze(1)
+        kept = nn.functional.max_pool1d(around, 2 * margin + 1, stride=1)[:, 0]
         # Kept frames first, in their order; without any, the first frame of the clip is used.
         order = torch.argsort(index - kept * n, dim=1)
         frames = torch.gather(frames, 1, order.unsqueeze(2).expand(-1, -1, frames.shape[2]))
@@ -152,7 +188,7 @@ class Waveform(nn.Module):
         """Return the level of the loudest 30 ms in dBFS `(batch, 1)`, as `Loudness` does."""
         length = max(1, int(BLOCK_SECONDS * self.config.sample_rate))
         squares = pad((waveform * waveform).unsqueeze(1), (0, length - 1))
-        power = nn.functional.avg_pool1d(squares, length, stride=length).squeeze(1)  # (B, blocks)
+        power = nn.functional.avg_pool1d(squares, length, stride=length)[:, 0]  # (B, blocks)
         # An incomplete last block counts only in clips shorter than one block.
         whole = waveform.shape[1] // length
         short = power[:, :1] * (

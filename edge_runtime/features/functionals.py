@@ -27,7 +27,7 @@ MAX_CHANGE = 8.0  # semitones or dB over two frames; larger ones are octave erro
 MAX_JITTER = 4.0  # semitones
 
 # Descriptors with statistics over voiced and unvoiced frames, and over voiced frames only.
-_ALL_FRAMES = (
+ALL_FRAMES = (
     "voicing",
     "hnr",
     "slope_0_500",
@@ -36,8 +36,8 @@ _ALL_FRAMES = (
     "hammarberg",
     "flux",
 )
-_VOICED_ONLY = ("h1_h2", "h1_a1", "h1_a3")
-_REGRESSIONS = (  # of the second on the first
+VOICED_ONLY = ("h1_h2", "h1_a1", "h1_a3")
+REGRESSIONS = (  # of the second on the first
     ("f0", "loudness"),
     ("loudness", "alpha_ratio"),
     ("f0", "alpha_ratio"),
@@ -45,7 +45,7 @@ _REGRESSIONS = (  # of the second on the first
     ("f0", "h1_a1"),
 )
 # Added to the variance of the first: the slope of a nearly constant descriptor tends to 0.
-_REGRESSION_VARIANCE = 0.5
+REGRESSION_VARIANCE = 0.5
 
 Values = dict[str, float]
 
@@ -157,13 +157,13 @@ def _descriptor_values(descriptors: np.ndarray, speech: np.ndarray, frame_period
         float(of_voiced[COLUMN["loudness"]]) if voiced.n_frames else 0.0
         for of_voiced in (voiced.mean, voiced.deviation)
     )
-    for name in _ALL_FRAMES:
+    for name in ALL_FRAMES:
         voiced.add_moments(values, f"{name}/voiced", name)
         voiced.add_percentiles(values, f"{name}/voiced", name)
         unvoiced.add_moments(values, f"{name}/unvoiced", name)
-    for name in _VOICED_ONLY:
+    for name in VOICED_ONLY:
         voiced.add_moments(values, f"{name}/voiced", name)
-    for x, y in _REGRESSIONS:
+    for x, y in REGRESSIONS:
         values[f"slope/{x}/{y}"] = voiced.regression_slope(COLUMN[x], COLUMN[y])
     _add_rates(values, loudness, speech, is_voiced, frame_period)
     return values
@@ -205,7 +205,7 @@ class _Summary:
         """Return the slope of the regression of descriptor `y` on `x`."""
         if self.n_frames < 3:
             return 0.0
-        variance = self._products[x, x] + _REGRESSION_VARIANCE * self.n_frames
+        variance = self._products[x, x] + REGRESSION_VARIANCE * self.n_frames
         return float(self._products[x, y] / variance)
 
 

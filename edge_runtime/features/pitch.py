@@ -28,6 +28,12 @@ class PitchTracker:
     Args:
         config: The settings.
         hz: Frequency of each bin of the power spectra, `(n_bins,)`.
+
+    Attributes:
+        weights: The low-pass filter, `(n_low_pass_bins,)`.
+        lag_rate: Rate of the samples of the autocorrelation in Hz.
+        first_lag: The first lag that may be a candidate.
+        lag_cost: Cost of each lag that may be a candidate, `(n_lags - 2,)`.
     """
 
     def __init__(self, config: DescriptorConfig, hz: np.ndarray) -> None:
@@ -36,22 +42,22 @@ class PitchTracker:
         # Flat up to half of the cutoff, then half a period of a cosine down to zero.
         phase = np.pi * np.clip(2 * hz[low_pass] / config.pitch_cutoff - 1, 0, 1)
         weights = (0.5 + 0.5 * np.cos(phase)) * (hz[low_pass] >= config.pitch_low_cut)
-        self._weights = weights.astype(np.float32)
+        self.weights = weights.astype(np.float32)
         # r(lag) = sum of P(f) cos(2 pi f lag) for the lags that are needed is one product with the
         # spectrum, cheaper than an inverse FFT. Twice the Nyquist rate of the filtered spectrum is
         # dense enough; a parabola locates the maxima in between.
-        self._lag_rate = 4 * config.pitch_cutoff
-        self._first_lag = int(self._lag_rate / config.pitch_ceiling)
-        last = int(np.ceil(self._lag_rate / config.pitch_floor))
-        lags = np.arange(self._first_lag - 1, last + 2)  # with a neighbour at either end
-        window = _window_autocorrelation(config, lags / self._lag_rate * config.sample_rate)
-        cosines = np.cos(2 * np.pi * hz[low_pass][:, None] * lags / self._lag_rate)
+        self.lag_rate = 4 * config.pitch_cutoff
+        self.first_lag = int(self.lag_rate / config.pitch_ceiling)
+        last = int(np.ceil(self.lag_rate / config.pitch_floor))
+        lags = np.arange(self.first_lag - 1, last + 2)  # with a neighbour at either end
+        window = window_autocorrelation(config, lags / self.lag_rate * config.sample_rate)
+        cosines = np.cos(2 * np.pi * hz[low_pass][:, None] * lags / self.lag_rate)
         # (n_low_pass_bins, n_lags)
         self._to_autocorrelation = (weights[:, None] * cosines / window).astype(np.float32)
-        self._lag_cost = self._octave_cost(lags[1:-1]).astype(np.float32)
+        self.lag_cost = self._octave_cost(lags[1:-1]).astype(np.float32)
 
     def _octave_cost(self, lags: np.ndarray) -> np.ndarray:
-        octaves = np.log2(self._config.pitch_floor * lags / self._lag_rate)
+        octaves = np.log2(self._config.pitch_floor * lags / self.lag_rate)
         return np.asarray(self._config.octave_cost * octaves)
 
     def candidates(self, power: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -64,12 +70,12 @@ class PitchTracker:
             Strengths less the octave cost, -1 if there are fewer maxima, and lags in samples of the
             autocorrelation; both float32 `(n_frames, n_candidates)`.
         """
-        below = power[:, : len(self._weights)]
-        energy = np.maximum(below @ self._weights, TINY)
+        below = power[:, : len(self.weights)]
+        energy = np.maximum(below @ self.weights, TINY)
         acf = (below @ self._to_autocorrelation) / energy[:, None]
         left, middle, right = acf[:, :-2], acf[:, 1:-1], acf[:, 2:]
         is_maximum = (middle > left) & (middle >= right)
-        scores = np.where(is_maximum, middle - self._lag_cost, _NO_CANDIDATE)
+        scores = np.where(is_maximum, middle - self.lag_cost, _NO_CANDIDATE)
         rows = np.arange(len(acf))
         best = np.empty((len(acf), self._config.n_candidates), np.intp)
         is_candidate = np.empty(best.shape, bool)
@@ -81,9 +87,9 @@ class PitchTracker:
         a, b, c = left[rows, best], middle[rows, best], right[rows, best]
         curvature = np.minimum(a - 2 * b + c, -1e-9)
         shift = np.minimum(np.maximum(0.5 * (a - c) / curvature, -0.5), 0.5)
-        height = np.minimum(b - 0.25 * (a - c) * shift, 1) - self._lag_cost[best]
+        height = np.minimum(b - 0.25 * (a - c) * shift, 1) - self.lag_cost[best]
         strengths = np.where(is_candidate, height, _NO_CANDIDATE).astype(np.float32)
-        lags = (self._first_lag + best + shift).astype(np.float32)
+        lags = (self.first_lag + best + shift).astype(np.float32)
         return strengths, lags
 
     def track(self, strengths: np.ndarray, lags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -105,7 +111,7 @@ class PitchTracker:
         column = np.where(is_voiced, chosen, strengths.argmax(axis=1))
         lag = lags[rows, column]
         voicing = np.clip(strengths[rows, column] + self._octave_cost(lag), 0, 1)
-        f0 = np.where(is_voiced, self._lag_rate / lag, 0)
+        f0 = np.where(is_voiced, self.lag_rate / lag, 0)
         return f0.astype(np.float32), voicing.astype(np.float32)
 
     def _path(self, strengths: np.ndarray, lags: np.ndarray) -> np.ndarray:
@@ -130,8 +136,8 @@ class PitchTracker:
         return np.asarray((local + message).argmax(axis=0))
 
 
-def _window_autocorrelation(config: DescriptorConfig, lags: np.ndarray) -> np.ndarray:
-    """Return the normalised autocorrelation of the window at lags in samples."""
+def window_autocorrelation(config: DescriptorConfig, lags: np.ndarray) -> np.ndarray:
+    """Return the normalised autocorrelation of the window at lags in samples, `(n_lags,)`."""
     spectrum = np.fft.rfft(frame_window(config.mfcc_config), 2 * config.n_fft)
     own = np.fft.irfft(np.abs(spectrum) ** 2)[: config.n_fft]
     return np.asarray(np.interp(lags, np.arange(config.n_fft), own) / own[0])

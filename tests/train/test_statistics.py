@@ -321,7 +321,7 @@ def test_protocol_resumes_exports_and_classifies(three_speakers, feature_cache, 
     assert again["int8"] == summary["int8"]
     run = tmp_path / "runs" / "fold-01-seed-0"
     assert export_run(run, tmp_path, None, "mine", feature_cache, bundle=False)
-    assert not (run / "model.waveform.onnx").exists()
+    assert (run / "model.waveform.onnx").exists()
     model = EmotionModel.load(run / "model.int8.onnx")
     assert len(model.card.statistics) == 181 and model.card.arousal.labels == ("angry", "happy")
     clip = scan([three_speakers])[0]
