@@ -18,6 +18,14 @@ const session = await ort.InferenceSession.create(await readFile(modelFile), {
   executionProviders: [engine === "node" ? "cpu" : "wasm"],
 });
 
+// Models with clip statistics take the mean statistics of the speaker; zeros are an unknown one.
+const speaker = {};
+for (const { name, shape } of session.inputMetadata) {
+  if (name !== "waveform") {
+    speaker[name] = new ort.Tensor("float32", new Float32Array(shape[1]), [1, shape[1]]);
+  }
+}
+
 // Reads 16-bit mono PCM at 16 kHz; decode other files with a decoder of your choice.
 function samplesOf(file, name) {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
@@ -44,7 +52,7 @@ function samplesOf(file, name) {
 for (const clip of clips) {
   const samples = samplesOf(await readFile(clip), clip);
   const waveform = new ort.Tensor("float32", samples, [1, samples.length]);
-  const { probabilities, speech } = await session.run({ waveform });
+  const { probabilities, speech } = await session.run({ waveform, ...speaker });
   console.log(JSON.stringify({
     file: clip, probabilities: Array.from(probabilities.data), speech: speech.data[0],
   }));

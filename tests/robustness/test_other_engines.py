@@ -44,6 +44,6 @@ def test_probabilities_equal_those_of_python(engine, tmp_path, speech):
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answer["file"] for answer in answers] == list(map(str, files))
     for file, answer in zip(files, answers):
-        output = network.run(network.speech_frames(network.read_samples(file)))
+        output = network.run_clip(network.read_samples(file))
         assert answer["probabilities"] == pytest.approx(output.probabilities.tolist(), abs=1e-4)
         assert answer["speech"] == pytest.approx(output.speech, abs=1e-4)
