@@ -114,6 +114,7 @@ def test_published_events_are_those_printed(secure, certificates, utterances, tm
     assert PASSWORDS["sensor"] not in result.stderr.decode()
 
 
+@pytest.mark.timing
 def test_offline_within_a_second_of_sigterm(plain, utterances):
     with (
         Recorder(plain.port) as recorder,

@@ -225,6 +225,7 @@ def test_adding_never_waits_for_the_broker(publish):
     assert statistics.median(durations) < 0.001
 
 
+@pytest.mark.timing
 def test_closing_takes_at_most_a_second_without_an_answer(tmp_path):
     """The broker accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
