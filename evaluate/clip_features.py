@@ -29,7 +29,8 @@ SAMPLE_RATE = 16_000
 SPEECH_LEVEL = -26.0  # dBFS, RMS of the speech; ITU-T P.56 uses the same for telephony
 SPEECH_RANGE = 40.0  # dB below the loudest 20 ms that still count as speech
 CLIPS_PER_TASK = 40
-VERSION = 1  # of the statistics; a new one invalidates the cache
+# Versions of the statistics; a new one invalidates their cache.
+VERSIONS = {"egemaps": 1, "own": 2, "bundled": 1}
 
 
 def at_speech_level(samples: np.ndarray) -> np.ndarray:
@@ -155,7 +156,7 @@ def clip_features(
     ]
     if kind == "bundled":
         entries.append(hashlib.sha256(BUNDLED_MODEL.read_bytes()).hexdigest())
-    key = hashlib.sha256("\n".join([kind, str(VERSION), *entries]).encode()).hexdigest()[:16]
+    key = hashlib.sha256("\n".join([kind, str(VERSIONS[kind]), *entries]).encode()).hexdigest()[:16]
     file = cache / f"strangers-{kind}-{corpus}-{key}.npz"
     if not file.exists():
         tasks = [

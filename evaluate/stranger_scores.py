@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from train.calibration import reliability
+
 from .votes import has_majority, majority
 
 N_BOOTSTRAP = 2000
 HIGH_AROUSAL = (0, 1)  # angry and happy, against neutral and sad
+NOT_ANSWERED = -1
 
 
 def uar(targets: np.ndarray, predictions: np.ndarray) -> float:
@@ -33,31 +36,42 @@ def auc(is_positive: np.ndarray, scores: np.ndarray) -> float:
     return float((below + not_above).mean() / 2 / len(ordered))
 
 
-def corpus_scores(
-    targets: np.ndarray, probabilities: np.ndarray, is_speech: np.ndarray | None = None
-) -> dict[str, float]:
-    """Score the predictions for the clips of a corpus.
+def corpus_scores(targets: np.ndarray, answer: Any) -> dict[str, float]:
+    """Score the answers for clips of a corpus.
 
     Args:
-        targets: Class indices `(n_clips,)`.
-        probabilities: Class probabilities `(n_clips, n_classes)`.
-        is_speech: False for clips that the model did not answer, which count as errors. Default:
-            all were answered.
+        targets: Class indices of the clips of the answer `(n_clips,)`.
+        answer: An object with class `probabilities (n_clips, n_classes)`. With `is_speech`, clips
+            for which it is False count as errors. With `arousal`, that is the probability of high
+            arousal, else the sum of those of angry and happy. With `is_answered`, the share of the
+            answered clips and their accuracy are scored as well.
 
     Returns:
-        UAR, UAR of high against low arousal, and its area under the ROC curve.
+        UAR and calibration error of the classes; UAR, area under the ROC curve and calibration
+        error of high against low arousal.
     """
+    probabilities = answer.probabilities
     is_high = np.isin(targets, HIGH_AROUSAL)
-    arousal = probabilities[:, list(HIGH_AROUSAL)].sum(axis=1)
+    arousal = getattr(answer, "arousal", probabilities[:, list(HIGH_AROUSAL)].sum(axis=1))
     answers, arousal_answers = probabilities.argmax(axis=1), (arousal > 0.5).astype(int)
-    if is_speech is not None:
-        answers = np.where(is_speech, answers, -1)
-        arousal_answers = np.where(is_speech, arousal_answers, -1)
-    return {
+    is_speech = getattr(answer, "is_speech", np.ones(len(targets), bool))
+    answers = np.where(is_speech, answers, NOT_ANSWERED)
+    scores = {
         "uar": uar(targets, answers),
-        "arousal_uar": uar(is_high.astype(int), arousal_answers),
+        "ece": reliability(probabilities, targets)["ece"],
+        "arousal_uar": uar(is_high.astype(int), np.where(is_speech, arousal_answers, NOT_ANSWERED)),
         "arousal_auc": auc(is_high, arousal),
+        "arousal_ece": reliability(np.stack([1 - arousal, arousal], axis=1), is_high)["ece"],
     }
+    is_answered = getattr(answer, "is_answered", None)
+    if is_answered is not None:
+        scores["lost"] = float(1 - is_speech.mean())
+        scores["coverage"] = float(is_answered.mean())
+        is_right = answers == targets
+        scores["accuracy_answered"] = (
+            float(is_right[is_answered].mean()) if scores["coverage"] else 0.0
+        )
+    return scores
 
 
 def mean_scores(by_corpus: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
@@ -89,11 +103,11 @@ def speaker_confusions(
 ) -> np.ndarray:
     """Return the confusion matrix of each speaker, `(n_speakers, n_classes, n_classes + 1)`.
 
-    The last column counts clips that were not answered, whose answer is -1.
+    The last column counts clips that were not answered, whose answer is `NOT_ANSWERED`.
     """
     names, rows = np.unique(speakers, return_inverse=True)
     counts = np.zeros((len(names), n_classes, n_classes + 1))
-    np.add.at(counts, (rows, targets, answers), 1)  # -1 is the last column
+    np.add.at(counts, (rows, targets, answers), 1)  # NOT_ANSWERED is the last column
     return counts
 
 
@@ -135,7 +149,7 @@ def condition_scores(
     """Score the answers for all test corpora under one condition.
 
     Args:
-        answers: An object with `rows`, `probabilities` and optionally `is_speech` for each corpus.
+        answers: For each corpus an object with `rows` and the attributes of `corpus_scores`.
         targets: Class indices of all clips `(n_clips,)`.
         speakers: Speakers of all clips `(n_clips,)`.
         names: File names of all clips without suffix `(n_clips,)`.
@@ -148,10 +162,10 @@ def condition_scores(
     by_corpus, confusions, against_listeners = {}, [], None
     for corpus, answer in answers.items():
         rows, is_speech = answer.rows, getattr(answer, "is_speech", None)
-        by_corpus[corpus] = corpus_scores(targets[rows], answer.probabilities, is_speech)
+        by_corpus[corpus] = corpus_scores(targets[rows], answer)
         predicted = answer.probabilities.argmax(axis=1)
         if is_speech is not None:
-            predicted = np.where(is_speech, predicted, -1)
+            predicted = np.where(is_speech, predicted, NOT_ANSWERED)
         n_classes = answer.probabilities.shape[1]
         confusions.append(speaker_confusions(targets[rows], predicted, speakers[rows], n_classes))
         voted_uar = listeners_uar(names[rows], predicted, votes)

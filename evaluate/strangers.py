@@ -33,6 +33,7 @@ from .stranger_data import (
     statistics,
 )
 from .stranger_folds import CONDITIONS, NO_PROFILE, Answer, Condition, FoldTask, answer_corpus
+from .stranger_model_rows import TrainedModels, model_rows
 from .stranger_scores import condition_scores, uar
 from .strangers_report import strangers_markdown
 from .votes import listener_scores, read_votes
@@ -50,8 +51,9 @@ def run_strangers(
     cache: Path,
     jobs: int,
     seed: int,
+    models: TrainedModels | None = None,
 ) -> dict[str, Any]:
-    """Score the linear baselines and the bundled model, and write `report`.json and .md.
+    """Score linear baselines, trained models and the bundled model; write `report`.json and .md.
 
     Args:
         data: Folders and manifests of the corpora.
@@ -62,6 +64,7 @@ def run_strangers(
         cache: Folder of the cached statistics.
         jobs: Processes; 0: one per core.
         seed: Seed of the draws of clips.
+        models: Models to train and score. Default: none.
 
     Returns:
         The report.
@@ -95,15 +98,20 @@ def run_strangers(
                     "strength": {name: answer.strength for name, answer in by_corpus.items()},
                 }
             )
+    if models is not None:
+        rows += model_rows(
+            models, corpora, tested, clips, names, votes_by_clip, cache / "features", jobs
+        )
     notes += published_notes(pairs, answers, clips.targets)
     summary = {
         "strangers": 1,
-        "command": _command(data, train_only, exchanged, votes, seed),
+        "command": _command(data, train_only, exchanged, votes, seed, models),
         "labels": list(LABELS),
         "corpora": [corpus_summary(corpus, corpus.name in tested) for corpus in corpora],
         "exchanged": {name: list(pair) for name, pair in pairs.items()},
         "notes": notes,
         "listeners": listener_scores(votes_by_clip, names, clips.targets),
+        "open": [] if models is None else list(models.open_corpora),
         "rows": rows,
         "bundled": bundled_scores(corpora, tested, clips, names, votes_by_clip, cache, jobs),
     }
@@ -210,6 +218,7 @@ def _command(
     exchanged: Sequence[str],
     votes: Path | None,
     seed: int,
+    models: TrainedModels | None,
 ) -> str:
     """Return the command line with the names of the folders only."""
     words = ["python", "-m", "evaluate", "strangers"]
@@ -219,6 +228,10 @@ def _command(
         ("--exchange", exchanged),
         ("--votes", [] if votes is None else [f"corpora/{votes.parent.name}/{votes.name}"]),
         ("--seed", [str(seed)] if seed else []),
+        ("--model-seeds", [str(models.seeds)] if models else []),
+        ("--epochs", [str(models.recipe.fit.epochs)] if models else []),
+        ("--noise", [f"corpora/{folder.name}" for folder in models.noise] if models else []),
+        ("--open", models.open_corpora if models else []),
     ):
         for value in values:
             words += [option, value]

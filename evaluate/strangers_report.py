@@ -8,6 +8,7 @@ from edge_runtime.messages import printable
 from train.markdown import markdown_cell, markdown_table
 
 from .stranger_folds import MINUTE
+from .stranger_model_rows import MODEL, OPEN_MODEL
 
 FEATURE_TITLES = {
     "egemaps": "eGeMAPS functionals (openSMILE)",
@@ -15,6 +16,8 @@ FEATURE_TITLES = {
     "descriptors": "descriptor functionals",
     "both": "descriptor and MFCC functionals",
 }
+MODEL_TITLES = {MODEL: "recipe `corpora`, int8", OPEN_MODEL: "the same, openly licensed corpora"}
+TITLES = {**FEATURE_TITLES, **MODEL_TITLES}
 
 
 def strangers_markdown(summary: dict[str, Any]) -> str:
@@ -41,8 +44,8 @@ in turn by a model that was trained on the others.
 UAR in % of {len(summary["labels"])} classes; the mean is over corpora. The interval is a 95 % \
 bootstrap over corpora and their speakers.{_listeners(summary)}
 
-- **Model**: multinomial logistic regression on the statistics of a clip, each scaled by the mean \
-and the deviation of the training clips. Corpora and their classes have equal weights.
+- **Statistics**: multinomial logistic regression on the statistics of a clip, each scaled by the \
+mean and the deviation of the training clips. Corpora and their classes have equal weights.
 - **A minute**: the mean of the statistics over a minute of other clips of the speaker, whose \
 labels are unknown, is subtracted, in training and test.
 - **Labelled clips**: that many of each emotion, at most half of those of the speaker, are part of \
@@ -51,6 +54,7 @@ as the prior. The other clips are scored, over two draws for each speaker. They 
 the same day in the same room as the labelled ones, and share some sentences with them.
 - **Selection**: the penalty of the model, and the strength of the prior for each number of clips, \
 are selected on the other tested corpora, each left out in turn. The test corpus has no influence.
+{_models(summary)}\
 - **Bundled model**: on the corpora that it was not trained on, without a profile. "no speech" \
 counts as an error.
 
@@ -58,10 +62,11 @@ counts as an error.
 
 {_arousal_table(summary)}
 
-Means over corpora in %. The probability of high arousal is that of angry plus that of happy. The \
-last column is the UAR against the majority of the listeners in place of the acted emotion, on the \
-clips where one label has most votes.
+Means over corpora in %. The probability of high arousal is that of angry plus that of happy; the \
+models of the recipe have a calibrated one. The last column is the UAR against the majority of the \
+listeners in place of the acted emotion, on the clips where one label has most votes.
 
+{_calibration(summary, tested)}\
 ## Selected settings
 
 {_selected_table(summary, tested, labelled)}
@@ -107,7 +112,7 @@ def _percent(score: float | None, bold: bool = False) -> str:
 def _main_table(summary: dict[str, Any], tested: list[str]) -> str:
     rows = []
     for row in summary["rows"]:
-        title = f"{FEATURE_TITLES[row['features']]} ({row['statistics']})"
+        title = f"{TITLES[row['features']]} ({row['statistics']})"
         rows.append([title, condition_title(row), *_uar_cells(row, tested)])
     bundled = summary["bundled"]
     if bundled:
@@ -136,10 +141,65 @@ def _listeners(summary: dict[str, Any]) -> str:
     )
 
 
+def _models(summary: dict[str, Any]) -> str:
+    """Return the description of the trained models, if there are any."""
+    rows = [row for row in summary["rows"] if row["features"] == MODEL]
+    if not rows:
+        return ""
+    seeds = rows[0]["uar_by_seed"]
+    by_seed = ", ".join(f"{100 * uar:.1f}" for uar in seeds)
+    text = (
+        f"- **Recipe `corpora`**: trained on the other corpora, exported and run as on a device, "
+        f"{len(seeds)} seeds together (without a profile {by_seed}). A clip that the model answers "
+        "with no speech counts as an error. Profiles are those of `edge-ser profile create`.\n"
+    )
+    if any(row["features"] == OPEN_MODEL for row in summary["rows"]):
+        names = " and ".join(summary["open"])
+        text += f"- **Openly licensed corpora**: trained on {names} alone.\n"
+    return text
+
+
+def _calibration(summary: dict[str, Any], tested: list[str]) -> str:
+    """Return the section on the confidence of the trained models, if there are any."""
+    cells = []
+    for row in summary["rows"]:
+        if row["features"] in MODEL_TITLES:
+            by_corpus = row["by_corpus"]
+            cells.append(
+                [
+                    MODEL_TITLES[row["features"]],
+                    condition_title(row),
+                    *(
+                        f"{by_corpus[name]['ece']:.3f}" if name in by_corpus else "–"
+                        for name in tested
+                    ),
+                    f"**{row['ece']:.3f}**",
+                    f"{row['arousal_ece']:.3f}",
+                    _percent(row["coverage"]),
+                    _percent(row["accuracy_answered"]),
+                    _percent(row["lost"]),
+                ]
+            )
+    if not cells:
+        return ""
+    header = ["model", "of the speaker", *map(markdown_cell, tested)]
+    header += ["ECE", "arousal ECE", "answered %", "accuracy of those %", "no speech %"]
+    table = markdown_table(header, cells, "ll" + "r" * (len(header) - 2))
+    return f"""## Confidence of the models
+
+{table}
+
+Expected calibration error of each corpus and its mean, and that of the arousal. The last columns \
+are the share of the clips that get an emotion, not "uncertain" or "no speech", the accuracy of \
+these answers, and the share of clips answered with "no speech".
+
+"""
+
+
 def _arousal_table(summary: dict[str, Any]) -> str:
     rows = [
         [
-            FEATURE_TITLES[row["features"]],
+            TITLES[row["features"]],
             condition_title(row),
             _percent(row["arousal_uar"]),
             _percent(row["arousal_auc"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -148,10 +149,23 @@ def test_uar_auc_and_arousal():
     predicted = np.array(
         [[0.7, 0.1, 0.1, 0.1], [0.3, 0.4, 0.2, 0.1], [0.1, 0.2, 0.6, 0.1], [0.1, 0.1, 0.7, 0.1]]
     )
-    scores = corpus_scores(targets, predicted)
+    scores = corpus_scores(targets, SimpleNamespace(probabilities=predicted))
     assert scores["arousal_uar"] == pytest.approx((2 / 3 + 1) / 2)
-    silent = corpus_scores(targets, predicted, np.array([False, True, True, True]))
+    assert "coverage" not in scores
+    silent = corpus_scores(
+        targets,
+        SimpleNamespace(
+            probabilities=predicted,
+            is_speech=np.array([False, True, True, True]),
+            is_answered=np.array([False, True, False, True]),
+            arousal=np.array([0.9, 0.9, 0.9, 0.9]),
+        ),
+    )
     assert silent["uar"] == pytest.approx((0 + 0 + 1) / 3)
+    assert silent["lost"] == 0.25
+    assert silent["coverage"] == 0.5
+    assert silent["accuracy_answered"] == 0.5
+    assert silent["arousal_uar"] == pytest.approx((2 / 3 + 0) / 2)
 
 
 def test_bootstrap_interval_contains_the_mean_and_collapses_without_variation():
