@@ -86,6 +86,7 @@ def listening(*arguments: object) -> Iterator[subprocess.Popen[bytes]]:
         process.communicate()
 
 
+@pytest.mark.slow
 def test_published_events_are_those_printed(secure, certificates, utterances, tmp_path):
     """Over TLS, with a password file and the rights of the documentation."""
     (tmp_path / "password").write_text(f"{PASSWORDS['sensor']}\n")
@@ -129,6 +130,7 @@ def test_offline_within_a_second_of_sigterm(plain, utterances):
         assert process.wait(5) == -signal.SIGTERM
 
 
+@pytest.mark.slow
 def test_offline_by_the_will_after_sigkill(plain):
     with (
         Recorder(plain.port) as recorder,
@@ -140,6 +142,7 @@ def test_offline_by_the_will_after_sigkill(plain):
     assert retained(plain.port)[NODE.status] == "offline"
 
 
+@pytest.mark.slow
 def test_muted_audio_gives_no_events(plain, utterances):
     with (
         Recorder(plain.port) as recorder,
@@ -165,6 +168,7 @@ def test_muted_audio_gives_no_events(plain, utterances):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_events_are_printed_without_a_broker(utterances):
     port = free_port()
     result = edge_ser("listen", *RAW, "--mqtt", f"mqtt://localhost:{port}", data=utterances)
@@ -178,6 +182,7 @@ def test_events_are_printed_without_a_broker(utterances):
     assert lines[-1].startswith(address) and lines[-1].endswith("could not be delivered")
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_forgetting(plain):
     url = f"mqtt://localhost:{plain.port}"
@@ -204,6 +209,7 @@ def doctor(port: int, *arguments: object, user: str = "", tls: bool = True, **mo
     return {check["name"]: check for check in checks if check["section"] == "mqtt"}
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_doctor_finds_no_problem(secure, certificates):
     found = doctor(

@@ -158,6 +158,7 @@ def test_switch_mutes_by_exact_payloads_that_are_not_retained(mosquitto_broker, 
         assert not publisher.is_muted()
 
 
+@pytest.mark.slow
 def test_level_at_most_once_a_second(mosquitto_broker, publish):
     with Recorder(mosquitto_broker.port) as recorder:
         publisher, _ = publish(mosquitto_broker.port, level=True)
@@ -170,6 +171,7 @@ def test_level_at_most_once_a_second(mosquitto_broker, publish):
         assert len(recorder.of(NODE.level)) == 2
 
 
+@pytest.mark.slow
 def test_discovery_is_repeated_when_home_assistant_starts(mosquitto_broker, publish, monkeypatch):
     monkeypatch.setattr("edge_runtime.mqtt.publisher.MAX_DISCOVERY_DELAY_SECONDS", 0.2)
     with Recorder(mosquitto_broker.port) as recorder:
@@ -182,6 +184,7 @@ def test_discovery_is_repeated_when_home_assistant_starts(mosquitto_broker, publ
         recorder.wait_for(NODE.discovery, count=2)
 
 
+@pytest.mark.slow
 def test_retained_messages_are_back_within_2_s_of_a_reconnect(broker, publish):
     with Recorder(broker.port) as recorder:
         publisher, reports = publish(broker.port)
@@ -246,6 +249,7 @@ def test_closing_before_the_start_is_allowed():
     Publisher(Broker.parse("mqtt://127.0.0.1"), NODE).close()
 
 
+@pytest.mark.slow
 def test_forgetting_removes_everything_retained(broker, publish):
     with Recorder(broker.port) as recorder:
         publisher, _ = publish(broker.port)
