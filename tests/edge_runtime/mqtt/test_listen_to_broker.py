@@ -90,15 +90,19 @@ def listening(*arguments: object) -> Iterator[subprocess.Popen[bytes]]:
 def test_published_events_are_those_printed(secure, certificates, utterances, tmp_path):
     """Over TLS, with a password file and the rights of the documentation."""
     (tmp_path / "password").write_text(f"{PASSWORDS['sensor']}\n")
-    with Recorder(secure.port, user="house", certificates=certificates) as recorder:
-        result = edge_ser(
-            "listen", *RAW, "--mqtt", f"mqtts://sensor@localhost:{secure.port}", "--mqtt-ca",
-            certificates.ca, "--mqtt-password-file", tmp_path / "password", "--mqtt-node",
-            "kitchen", "--mqtt-name", "Kitchen", "--mqtt-probabilities",
-            data=utterances,
-        )  # fmt: skip
-        assert result.returncode == 0, result.stderr
-        printed = [json.loads(line) for line in result.stdout.splitlines()]
+    arguments = (
+        "--mqtt", f"mqtts://sensor@localhost:{secure.port}", "--mqtt-ca", certificates.ca,
+        "--mqtt-password-file", tmp_path / "password", "--mqtt-node", "kitchen", "--mqtt-name",
+        "Kitchen", "--mqtt-probabilities",
+    )  # fmt: skip
+    with (
+        Recorder(secure.port, user="house", certificates=certificates) as recorder,
+        listening(*arguments) as process,
+    ):
+        recorder.wait_for(NODE.speech)
+        out, errors = process.communicate(utterances, timeout=60)
+        assert process.returncode == 0, errors
+        printed = [json.loads(line) for line in out.splitlines()]
         ends = [{"v": 1, **row} for row in printed if row["event"] == "end"]
         assert len(ends) >= 2
         recorder.wait_for(NODE.status, "offline")
@@ -109,10 +113,10 @@ def test_published_events_are_those_printed(secure, certificates, utterances, tm
         discovery = recorder.of(NODE.discovery)[0].json
         assert discovery["device"]["name"] == "Kitchen"
         assert discovery["components"]["emotion"]["options"][-2:] == ["no speech", "uncertain"]
-    lines = result.stderr.decode().splitlines()
-    # The input may end before the connection is complete.
-    assert f"edge-ser: mqtt: connected to localhost:{secure.port}" in lines and len(lines) == 2
-    assert PASSWORDS["sensor"] not in result.stderr.decode()
+    lines = errors.decode().splitlines()
+    assert lines[0] == f"edge-ser: mqtt: connected to localhost:{secure.port}"
+    assert "standard input ended" in lines[1] and len(lines) == 2
+    assert PASSWORDS["sensor"] not in errors.decode()
 
 
 @pytest.mark.timing
