@@ -23,6 +23,24 @@ if TYPE_CHECKING:
     from .streaming.stream import EmotionStream
 
 BUNDLED_MODEL = Path(__file__).with_name("models") / "edge_ser.onnx"
+# Trained on corpora with licences that allow commercial use.
+OPEN_MODEL = BUNDLED_MODEL.with_name("edge_ser_open.onnx")
+
+
+def model_path(model: str | os.PathLike[str] | None) -> Path:
+    """Return the file of a model.
+
+    Args:
+        model: A file, the name of a bundled model ("edge_ser" or "edge_ser_open"), or None for
+            edge_ser. A file of that name comes first.
+    """
+    if model is None:
+        return BUNDLED_MODEL
+    path = Path(model)
+    by_name = {bundled.stem: bundled for bundled in (BUNDLED_MODEL, OPEN_MODEL)}
+    if str(model) in by_name and not path.exists():
+        return by_name[str(model)]
+    return path
 
 
 class EmotionModel:
@@ -45,7 +63,8 @@ class EmotionModel:
         """Load a model.
 
         Args:
-            path: An .onnx file that edge-ser exported. Default: the bundled model.
+            path: An .onnx file that edge-ser exported, or the name of a bundled model: "edge_ser"
+                or "edge_ser_open". Default: edge_ser.
             threads: Threads of onnxruntime for one clip. One is the fastest for networks of this
                 size.
 
@@ -60,7 +79,7 @@ class EmotionModel:
             >>> EmotionModel.load().sample_rate
             16000
         """
-        return cls(Network.load(BUNDLED_MODEL if path is None else path, threads=threads))
+        return cls(Network.load(model_path(path), threads=threads))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the path: another process loads the same file."""
@@ -161,7 +180,7 @@ class EmotionModel:
 
         Example:
             >>> EmotionModel.load().embed("samples/sad/1013_ITH_SAD_XX.wav").shape
-            (192,)
+            (245,)
         """
         running = RunningPrediction(self._network)
         samples = self._network.read_samples(audio, sample_rate, limits=limits, channel=channel)

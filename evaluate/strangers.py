@@ -25,6 +25,7 @@ from train.process_pool import map_in_processes
 from .answer_cache import answer_file, load_answers, store_answers
 from .clip_features import clip_features
 from .stranger_data import (
+    BOTH,
     LABELS,
     Corpus,
     corpus_summary,
@@ -100,7 +101,7 @@ def run_strangers(
             )
     if models is not None:
         rows += model_rows(
-            models, corpora, tested, clips, names, votes_by_clip, cache / "features", jobs
+            models, corpora, tested, sets[BOTH], names, votes_by_clip, cache / "features", jobs
         )
     notes += published_notes(pairs, answers, clips.targets)
     summary = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -29,8 +29,9 @@ def onnx(
     name: Annotated[str, typer.Option(help="Name of the model in its card.")] = "edge-ser",
     cache: Cache = CACHE,
     bundle: Annotated[
-        bool, typer.Option("--bundle", help="Replace the bundled model of edge_runtime.")
-    ] = False,
+        Literal["edge_ser", "edge_ser_open"] | None,
+        typer.Option(help="Replace this bundled model of edge_runtime."),
+    ] = None,
     force: Annotated[
         bool,
         typer.Option(

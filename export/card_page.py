@@ -1,9 +1,6 @@
-"""MODEL_CARD.md: the model card as a page, with parity and the scores of the protocols."""
+"""MODEL_CARD.md: the model card as a page, with parity and the scores on strangers."""
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
 
 from edge_runtime.inference.card import ModelCard
 from train.data.naming_schemes import LICENCES
@@ -11,14 +8,14 @@ from train.markdown import group_scores_markdown, markdown_cell, markdown_table
 from train.speech_gate import excessive_losses, losses_text, no_speech_text
 
 
-def card_markdown(card: ModelCard, size: int, parity: str, protocols: str = "") -> str:
+def card_markdown(card: ModelCard, size: int, parity: str, section: str = "") -> str:
     """Return the page of a model card.
 
     Args:
         card: The card.
         size: Size of the model file in bytes.
         parity: The table of the parity report.
-        protocols: The section on cross-validation; see `protocols_markdown`.
+        section: A further section on scores; see `card_strangers`.
     """
     architecture = ", ".join(f"{name} {value}" for name, value in card.architecture.items())
     config = card.mfcc_config
@@ -44,7 +41,7 @@ those of the model are auxiliary: they are trained on but never predicted.
 ## Scores
 
 {_scores(card)}
-{protocols}
+{section}
 ## Parity
 
 All clips, one at a time. Each row compares two implementations and does not measure accuracy.
@@ -176,39 +173,3 @@ def _limitations(card: ModelCard) -> str:
         "The recordings are of actors who read a few sentences in a quiet room. Expect much lower "
         "scores on other voices, languages and microphones, and on emotions that are not acted."
     )
-
-
-def protocols_markdown(reports: list[Path]) -> str:
-    """Return a table of cross-validation scores.
-
-    Args:
-        reports: JSON files that `python -m evaluate protocol` wrote.
-    """
-    rows = []
-    for file in reports:
-        report = json.loads(file.read_text(encoding="utf-8"))
-        score, profile = report["int8"], report["profile"]
-        low, high = score["uar_interval"]
-        corpora = ", ".join(
-            f"{corpus} {100 * part['uar']:.1f}" for corpus, part in score["by_corpus"].items()
-        )
-        rows.append(
-            [
-                report["protocol"],
-                ", ".join(report["recipes"]),
-                str(len(report["labels"])),
-                corpora,
-                f"{100 * score['uar']:.1f} ({100 * low:.1f} to {100 * high:.1f})",
-                f"{score['ece']:.3f}",
-                f"{100 * profile['uar']:.1f}",
-            ]
-        )
-    headers = ["protocol", "recipes", "classes", "UAR % by corpus", "UAR % (95 % interval)", "ECE"]
-    table = markdown_table([*headers, "UAR %, profile of one minute"], rows, "llrlrrr")
-    return f"""
-Cross-validation of the recipes: a new int8 model for every fold, scored on speakers (on corpora \
-in leave-corpus-out) that were used neither for training nor for validation. Leave-corpus-out is \
-the best estimate for new voices.
-
-{table}
-"""

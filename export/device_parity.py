@@ -10,7 +10,7 @@ from edge_runtime import EdgeSerError
 from edge_runtime.diagnostics.parity_dump import DeviceOutputs
 from edge_runtime.files import sha256
 from edge_runtime.inference.network import Network
-from edge_runtime.model import BUNDLED_MODEL
+from edge_runtime.model import model_path
 from train.data.corpora import scan
 from train.files import with_extra_suffix
 
@@ -39,7 +39,7 @@ def compare_device(file: Path, data: list[Path], model: Path | None, report: Pat
         EdgeSerError: If the model or the clips are others.
     """
     report = check_parity_path(report)
-    remote, network = DeviceOutputs.load(file), Network.load(model or BUNDLED_MODEL)
+    remote, network = DeviceOutputs.load(file), Network.load(model_path(model))
     if remote.model != sha256(network.path):
         raise EdgeSerError(
             f"{file}: was computed with another model than {network.path}; use --model"

@@ -17,7 +17,7 @@ from train.files import folder_lock, write_text
 from train.network import EmotionLSTM
 from train.run_folder import CHECKPOINT, RunError, has_keys, newest_run, refuse_to_overwrite
 
-from .bundle import CARD, bundle_export, bundled_protocols
+from .bundle import BUNDLES, CARD, bundle_export
 from .card import read_card
 from .card_page import card_markdown
 from .check import file_sizes
@@ -37,7 +37,7 @@ def export_run(
     out: Path | None,
     name: str,
     cache: Path,
-    bundle: bool,
+    bundle: str | None,
     force: bool = False,
 ) -> bool:
     """Export a run.
@@ -52,7 +52,7 @@ def export_run(
         out: Folder for the files. Default: the run folder.
         name: Name of the model in its card.
         cache: Folder of cached features.
-        bundle: Replace the bundled model of edge_runtime.
+        bundle: Name of the bundled model of edge_runtime to replace; None: none.
         force: Export a model that answers "no speech" to clips that it was trained on.
 
     Returns:
@@ -88,12 +88,15 @@ def export_run(
         # The card states what this export measured, also for checkpoints of older versions.
         no_speech = {**card.scores.get("no_speech", {}), "train": losses}
         card = replace(card, scores={**card.scores, "no_speech": no_speech})
+    section = ""
+    if bundle is not None:
+        card = replace(card, scores={**card.scores, **BUNDLES[bundle].scores()})
+        section = BUNDLES[bundle].strangers_section()
     with folder_lock(out):
         folder = out / UNFINISHED
         shutil.rmtree(folder, ignore_errors=True)  # of an export that was killed
         try:
-            protocols = bundled_protocols() if bundle else ""
-            holds = _write_models(folder, network, card, dataset, protocols)
+            holds = _write_models(folder, network, card, dataset, section)
             _move_files(folder, out, holds)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -106,8 +109,8 @@ def export_run(
             out,
         )
         return False
-    if bundle:
-        bundle_export(run, out)
+    if bundle is not None:
+        bundle_export(BUNDLES[bundle], run, out)
     _LOGGER.info("Try it: edge-ser classify --model %s clip.wav", out / INT8)
     return True
 
@@ -127,7 +130,7 @@ def _check_name(name: str) -> None:
 
 
 def _write_models(
-    folder: Path, network: EmotionLSTM, card: ModelCard, dataset: Dataset, protocols: str
+    folder: Path, network: EmotionLSTM, card: ModelCard, dataset: Dataset, section: str
 ) -> bool:
     """Write the models, the parity report and the card to `folder`; return whether parity holds."""
     fp32, int8, waveform = folder / FP32, folder / INT8, folder / WAVEFORM
@@ -141,7 +144,7 @@ def _write_models(
     links = compare_files(int8, network, dataset)
     parity = ParityReport(links, file_sizes([fp32, int8, waveform]))
     parity.write(folder / "parity")
-    page = card_markdown(card, int8.stat().st_size, parity.table(), protocols)
+    page = card_markdown(card, int8.stat().st_size, parity.table(), section)
     write_text(folder / CARD, page)
     return parity.holds
 

@@ -27,6 +27,7 @@ PAGES = (
     "CONTRIBUTING.md",
     "SECURITY.md",
     "edge_runtime/models/MODEL_CARD.md",
+    "edge_runtime/models/MODEL_CARD_OPEN.md",
     "samples/README.md",
 )
 

@@ -2,7 +2,7 @@
 
 The branch is fitted on all training clips. Its temperatures, one for unknown and one for known
 speakers, are fitted on held-out predictions: those for corpora that are left out in turn if there
-are three or more of at least three speakers, otherwise those of the validation folds. The LSTM's
+are two or more of at least three speakers, otherwise those of the validation folds. The LSTM's
 logits of these clips come from the network of the validation fold that the speaker is part of. That
 network was trained on other speakers of the same corpus, so that the logits are better than for an
 unseen corpus. If no clip of these corpora was validated, the branch alone counts.
@@ -39,7 +39,7 @@ from .network import EmotionLSTM
 from .predict import predict
 from .statistics_config import StatisticsConfig
 
-MIN_CORPORA = 3  # that are left out in turn
+MIN_CORPORA = 2  # that are left out in turn
 
 
 def clip_statistics(data: Dataset, indices: Sequence[int]) -> ClipStatistics:

@@ -35,7 +35,7 @@ ModelOption = Annotated[
         "--model",
         metavar="FILE",
         readable=False,
-        help="An .onnx model [default: the bundled model].",
+        help="An .onnx model, or edge_ser or edge_ser_open, which are bundled [default: edge_ser].",
     ),
 ]
 ProfileOption = Annotated[

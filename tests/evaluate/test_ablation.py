@@ -36,7 +36,9 @@ def test_every_variant_differs_from_the_reference():
     for reference, table in ((SINGLE_NETWORK, SPEAKER_VARIANTS), (CROSS_CORPUS, CORPUS_VARIANTS)):
         for name, recipe in table.items():
             assert (recipe != reference) == (name != REFERENCE)
-    assert CORPUS_VARIANTS["3 members"] == CORPORA.with_settings(["epochs=60", "frame_stack=2"])
+    without_statistics = dataclasses.replace(CORPORA, statistics=None)
+    expected = without_statistics.with_settings(["epochs=60", "frame_stack=2"])
+    assert CORPUS_VARIANTS["3 members"] == expected
     network = dataclasses.asdict(BASELINE.network)
     assert network["hidden_size"] == 128 and network["num_layers"] == 2
     assert network["fc_size"] == 64 and network["pooling"] == "mean" and network["frame_stack"] == 1

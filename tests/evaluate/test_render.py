@@ -19,7 +19,7 @@ REPORTS = ROOT / "reports"
 PAGES = sorted(
     path
     for path in REPORTS.glob("*.json")
-    if path.stem not in ("parity", "bundled") and not path.stem.endswith(".splits")
+    if not path.stem.startswith(("parity", "bundled")) and not path.stem.endswith(".splits")
 )
 
 
@@ -31,18 +31,25 @@ def test_committed_page_matches_json(tmp_path, report):
     assert copy.with_suffix(".md").read_text() == report.with_suffix(".md").read_text()
 
 
-def test_committed_parity_page_matches_json(tmp_path):
-    copy = tmp_path / "parity.json"
-    shutil.copy(REPORTS / "parity.json", copy)
+@pytest.mark.parametrize("name", ["parity", "parity-open"])
+def test_committed_parity_page_matches_json(tmp_path, name):
+    copy = tmp_path / f"{name}.json"
+    shutil.copy(REPORTS / f"{name}.json", copy)
     render_parity(copy)
-    assert copy.with_suffix(".md").read_text() == (REPORTS / "parity.md").read_text()
+    assert copy.with_suffix(".md").read_text() == (REPORTS / f"{name}.md").read_text()
 
 
-def test_pages_of_the_bundled_model_are_up_to_date(monkeypatch):
+def test_pages_of_the_bundled_models_are_up_to_date(monkeypatch):
     pages = {}
     monkeypatch.setattr("export.bundle.write_text", pages.__setitem__)
     write_bundled_pages()
-    assert set(pages) == {BUNDLED_MODEL.with_name("MODEL_CARD.md"), REPORTS / "bundled.md"}
+    models = BUNDLED_MODEL.parent
+    assert set(pages) == {
+        models / "MODEL_CARD.md",
+        models / "MODEL_CARD_OPEN.md",
+        REPORTS / "bundled.md",
+        REPORTS / "bundled-open.md",
+    }
     for page, text in pages.items():
         assert text == page.read_text()
 

@@ -289,4 +289,6 @@ def test_committed_report_states_its_corpora():
     stored = json.loads((ROOT / "reports" / "strangers.json").read_text())
     tested = [row["name"] for row in stored["corpora"] if row["tested"]]
     assert sorted(tested) == ["ased", "cremad", "emodb", "korean", "nemo", "ravdess"]
-    assert set(stored["bundled"]["by_corpus"]) == {"ased", "cremad", "korean"}
+    models = [row for row in stored["rows"] if row["features"] == "model"]
+    assert [row["labelled"] for row in models] == [0, 0, 1, 3, 5, 10]
+    assert all(set(row["by_corpus"]) == set(tested) for row in models)

@@ -38,7 +38,7 @@ def save_run(folder, data, speech_above: float, test_clips: list[str]) -> None:
 
 
 def export(run, cache, **options) -> bool:
-    return export_run(run, run.parent, None, "gate", cache, bundle=False, **options)
+    return export_run(run, run.parent, None, "gate", cache, bundle=None, **options)
 
 
 def test_model_that_loses_training_clips_is_refused(dataset, feature_cache, tmp_path):

@@ -39,9 +39,22 @@ CARD = ModelCard(
 
 
 def write_tiny_model(
-    path: Path, card: ModelCard | str | None = CARD, *, inputs: str = "mfcc", width: int = 13
+    path: Path,
+    card: ModelCard | str | None = CARD,
+    *,
+    inputs: str = "mfcc",
+    width: int = 13,
+    all_speech: bool = True,
 ) -> Path:
-    """Write a linear classifier of the mean frame: "high" if c0 exceeds -200, else "low"."""
+    """Write a linear classifier of the mean frame: "high" if c0 exceeds -200, else "low".
+
+    Args:
+        path: The file to write.
+        card: The card to store.
+        inputs: Name of the input of frames.
+        width: Values of a frame.
+        all_speech: Take everything for speech. Otherwise its probability is that of "low".
+    """
     weights = np.zeros((width, 2), np.float32)
     weights[0] = [-0.01, 0.01]
     value = helper.make_tensor_value_info
@@ -54,6 +67,10 @@ def write_tiny_model(
         "zero": np.float32(0),
         "one": np.float32(1),
     }
+    speech = node("Div", ["new_count", "new_count"], ["speech"])
+    if not all_speech:
+        constants["low"] = np.array([0], np.int64)
+        speech = node("Gather", ["probabilities", "low"], ["speech"], axis=1)
     graph = helper.make_graph(
         [  # the state holds the sum of the frames and, last, their number
             node("Split", ["state", "split"], ["sum", "count"], axis=1),
@@ -69,7 +86,7 @@ def write_tiny_model(
             node("Identity", ["mean"], ["embedding"]),
             node("Gemm", ["mean", "weights", "bias"], ["logits"]),
             node("Softmax", ["logits"], ["probabilities"], axis=-1),
-            node("Div", ["new_count", "new_count"], ["speech"]),
+            speech,
         ],
         "tiny",
         [
@@ -100,6 +117,16 @@ def card_with(**changes: object) -> ModelCard:
     """Return the card of the tiny model with some fields replaced."""
     return dataclasses.replace(CARD, **changes)
 
+
+# The front end of the bundled model, for a network without clip statistics. In models written with
+# `all_speech=False`, only sound as loud as noise of -20 dBFS is not speech.
+LOGITS_CARD = card_with(
+    mfcc_config=MfccConfig(n_fft=1024, hop_length=320),
+    silence=SilenceConfig(),
+    temperature=1.3,
+    profile_gain=1.5,
+    speech_above=0.06,
+)
 
 STATISTICS = ("f0/mean", "c1/mean", "loudness/dev", "rate/peaks", "h1_h2/voiced/mean")
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from support.command import edge_ser, python_m_each
-from support.paths import ROOT
 
 from edge_runtime import EmotionModel
 from evaluate.protocols import run_protocol
+from export.bundle import BUNDLES
 from export.pipeline import export_run
 from train.dataset import DatasetSpec
 from train.pipeline import train_run
@@ -138,7 +139,9 @@ def test_protocol_report_export_and_resume(three_speakers, feature_cache, tmp_pa
 
 
 @pytest.mark.slow
-def test_bundled_model_card_lists_the_protocols(demo_corpus, feature_cache, tmp_path, monkeypatch):
+def test_bundled_model_card_lists_the_scores_on_strangers(
+    demo_corpus, feature_cache, tmp_path, monkeypatch
+):
     run, reports, models = tmp_path / "run", tmp_path / "reports", tmp_path / "models"
     settings = ["epochs=1", "ensemble_size=1", "speech=false"]
     train_run(
@@ -152,13 +155,21 @@ def test_bundled_model_card_lists_the_protocols(demo_corpus, feature_cache, tmp_
     )
     models.mkdir()
     reports.mkdir()
-    (reports / "emodb.json").write_text((ROOT / "reports" / "emodb.json").read_text())
-    monkeypatch.setattr("export.bundle.BUNDLED_MODEL", models / "edge_ser.onnx")
+    unknown = {"features": "model", "speech": "none", "labelled": 0, "uar": 0.521, "ece": 0.09}
+    unknown |= {"arousal_uar": 0.75, "coverage": 0.85, "accuracy_answered": 0.55}
+    unknown["by_corpus"] = {"emodb": {"uar": 0.7}, "nemo": {"uar": 0.342}}
+    labelled = {**unknown, "speech": "minute", "labelled": 3, "uar": 0.76}
+    other = {**unknown, "features": "egemaps", "uar": 0.9}
+    summary = {"rows": [unknown, other, labelled], "listeners": {"clips": 9, "uar": 0.575}}
+    (reports / "strangers.json").write_text(json.dumps(summary))
+    bundle = replace(BUNDLES["edge_ser"], model=models / "edge_ser.onnx", card=models / "CARD.md")
+    monkeypatch.setitem(BUNDLES, "edge_ser", bundle)
     monkeypatch.setattr("export.bundle.REPORTS", reports)
-    assert export_run(run, tmp_path, None, "mine", feature_cache, bundle=True)
-    card = single_spaces((models / "MODEL_CARD.md").read_text())
-    emodb = json.loads((ROOT / "reports" / "emodb.json").read_text())
-    assert f"| loso | default, studio | 4 | emodb {100 * emodb['int8']['uar']:.1f} |" in card
+    assert export_run(run, tmp_path, None, "mine", feature_cache, bundle="edge_ser")
+    card = single_spaces((models / "CARD.md").read_text())
+    assert "| unknown | 70.0 | 34.2 | 52.1 | 0.090 | 75.0 | 85 | 55.0 |" in card
+    assert "| profile with 3 labelled clips of each emotion | 70.0 | 34.2 | 76.0 |" in card
+    assert "have a UAR of 57.5 on CREMA-D" in card and "90.0" not in card
     tested = json.loads((run / "report.json").read_text())["test_by_corpus"]["demo"]
     row = f"| demo | {tested['clips']} | {tested['speakers']} | {100 * tested['uar']:.1f} |"
     assert "other than those of the recordings" in card and "actors" not in card
@@ -166,6 +177,8 @@ def test_bundled_model_card_lists_the_protocols(demo_corpus, feature_cache, tmp_
     assert row in card and row in page
     model = EmotionModel.load(models / "edge_ser.onnx")
     assert model.card.scores["test_by_corpus"]["demo"] == tested
+    expected = {"uar": 0.521, "uar_3_labelled": 0.76, "corpora": ["emodb", "nemo"]}
+    assert expected.items() <= model.card.scores["strangers"].items()
     pictures = re.findall(r"\((.*\.png)\)", page)
     assert len(pictures) == 2 and all((reports / picture).exists() for picture in pictures)
 

@@ -247,12 +247,12 @@ def test_validation_logits_come_from_branches_without_the_clips():
         np.testing.assert_allclose(logits / logits.std(), expected / expected.std(), atol=1e-4)
 
 
-@pytest.mark.parametrize("n_corpora", [1, 3])
+@pytest.mark.parametrize("n_corpora", [1, 2, 3])
 def test_branch_is_calibrated_on_clips_it_was_not_fitted_on(n_corpora):
     lines: list[str] = []
     data = statistics_dataset(n_corpora=n_corpora, speaker_offset=1.0)
     result = fit_with_statistics(data, log=lines.append)
-    source = "the validation folds" if n_corpora == 1 else "3 corpora, each left out"
+    source = "the validation folds" if n_corpora == 1 else f"{n_corpora} corpora, each left out"
     assert sum(f"calibrated on {source}" in line for line in lines) == 1
     targets = np.array([data.labels.index(data.clips[i].label) for i in result.val_clips])
     assert fit_temperature(result.logits, targets) == pytest.approx(1, abs=0.35)
@@ -261,8 +261,8 @@ def test_branch_is_calibrated_on_clips_it_was_not_fitted_on(n_corpora):
     else:
         for condition in ("unknown", "minute"):
             scores = result.branch_scores[condition]
-            assert set(scores["by_corpus"]) == {"a", "b", "c"}
-            assert 0.5 < scores["mean"]["uar"] <= 1 and 0 <= scores["mean"]["ece"] < 0.3
+            assert set(scores["by_corpus"]) == set("abc"[:n_corpora])
+            assert 0.4 < scores["mean"]["uar"] <= 1 and 0 <= scores["mean"]["ece"] < 0.3
             assert scores["mean"]["arousal_auc"] > 0.6
 
 
@@ -320,7 +320,7 @@ def test_protocol_resumes_exports_and_classifies(three_speakers, feature_cache, 
     again = run_protocol(spec, "loso", tmp_path / "report", resume=True, **options)
     assert again["int8"] == summary["int8"]
     run = tmp_path / "runs" / "fold-01-seed-0"
-    assert export_run(run, tmp_path, None, "mine", feature_cache, bundle=False)
+    assert export_run(run, tmp_path, None, "mine", feature_cache, bundle=None)
     assert (run / "model.waveform.onnx").exists()
     model = EmotionModel.load(run / "model.int8.onnx")
     assert len(model.card.statistics) == 181 and model.card.arousal.labels == ("angry", "happy")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 from support.fake_sounddevice import DEVICES, FakePortAudioError, FakeStream
-from support.tiny_model import write_statistics_model
+from support.tiny_model import write_statistics_model, write_tiny_model
 
 from edge_runtime import ConfigError, SpeakerProfile
 from edge_runtime.cli import app as cli
@@ -138,12 +138,14 @@ def test_labelled_profile_is_created_shown_and_listed(run, model, folder, tmp_pa
         (["{folder}/low", "--labelled"], "'deep' is not a label of the model; expected low, high"),
         (["{folder}/High", "--labelled"], "--labelled: no recording has a label"),
         (["--labelled"], "no recordings given"),
-        (["{folder}", "--labelled", "--model", "{bundled}"], "labels require a model with clip"),
+        (["{folder}", "--labelled", "--model", "{without}"], "labels require a model with clip"),
     ],
 )
-def test_unsuitable_labelled_recordings_are_errors(run, model, folder, arguments, message):
-    bundled = Path(cli.__file__).parents[1] / "models" / "edge_ser.onnx"
-    arguments = [text.format(folder=folder, bundled=bundled) for text in arguments]
+def test_unsuitable_labelled_recordings_are_errors(
+    run, model, folder, tmp_path, arguments, message
+):
+    without = write_tiny_model(tmp_path / "without_statistics.onnx")
+    arguments = [text.format(folder=folder, without=without) for text in arguments]
     status, _, errors = run("create", "anna", "--model", model, *arguments)
     assert status == 2 and message in " ".join(errors.split())
 

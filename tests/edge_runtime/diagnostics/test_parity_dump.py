@@ -30,7 +30,11 @@ def test_command_stores_the_outputs_of_classify(tmp_path):
         prediction = model.classify(clip)
         expected = list(prediction.probabilities.values())
         np.testing.assert_allclose(probabilities, expected, atol=1e-5)
-        output = network.run(network.new_silence_gate().filter_clip(features))
+        samples = network.read_samples(clip)
+        np.testing.assert_allclose(features, network.front_end.mfcc(samples), atol=1e-4)
+        statistics = network.clip_statistics(network.front_end(samples))
+        frames = network.new_silence_gate().filter_clip(features)
+        output = network.run(frames, statistics=statistics)
         np.testing.assert_allclose(logits, output.logits, atol=1e-5)
 
 

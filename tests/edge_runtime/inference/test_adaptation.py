@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.tiny_model import write_statistics_model
+from support.tiny_model import LOGITS_CARD, write_statistics_model, write_tiny_model
 
-from edge_runtime import EmotionModel, Listener, SpeakerProfile
+from edge_runtime import Listener, SpeakerProfile
 from edge_runtime.inference.adaptation import SpeakerAdaptation
-from edge_runtime.inference.network import Network, network_of
+from edge_runtime.inference.network import Network
 
 
-def test_equals_a_profile_with_the_larger_prior(voice_clips):
-    network = network_of(EmotionModel.load())
+def test_equals_a_profile_with_the_larger_prior(voice_clips, tmp_path):
+    network = Network.load(write_tiny_model(tmp_path / "tiny.onnx", LOGITS_CARD))
     profile = SpeakerProfile.create("voice", network, voice_clips)
     adaptation = SpeakerAdaptation(len(network.labels))
     assert not adaptation.voice().bias.any()

@@ -7,6 +7,7 @@ import pytest
 from support.tiny_model import write_tiny_model
 
 from edge_runtime import ConfigError, EmotionModel, ModelError
+from edge_runtime.inference.known_voice import SpeakerStatistics
 from edge_runtime.inference.network import Network, network_of
 from edge_runtime.inference.onnx_session import OUTPUTS
 from edge_runtime.model import BUNDLED_MODEL
@@ -23,29 +24,43 @@ def test_network_of_accepts_a_model_or_a_network(network):
 
 
 def test_outputs_have_the_declared_shapes(network, voice_clips):
-    output = network.run(network.speech_frames(voice_clips[0]))
+    output = network.run_clip(voice_clips[0])
     n_embedding = network.outputs()["embedding"][1]
     assert output.logits.shape == output.probabilities.shape == (len(network.labels),)
     assert output.embedding.shape == (n_embedding,)
-    assert output.state.shape == (network.inputs()["state"][1],) == (963,)
+    assert output.state.shape == (network.inputs()["state"][1],) == (321,)
     assert 0 <= output.speech <= 1
     assert output.probabilities.sum() == pytest.approx(1, abs=1e-6)
 
 
 def test_batch_equals_its_clips_one_by_one(network, voice_clips):
-    length = min(len(network.front_end(clip)) for clip in voice_clips) // 2 * 2
-    clips = [network.front_end(clip)[:length] for clip in voice_clips]
+    rows = [network.front_end(clip) for clip in voice_clips]
+    step = network.card.frames_per_step
+    length = min(map(len, rows)) // step * step
+    clips = [clip[:length, :13] for clip in rows]
+    statistics = [network.clip_statistics(clip) for clip in rows]
+    means = np.random.default_rng(0).normal(size=(len(clips), len(statistics[0])))
+    means[0] = 0
+    speakers = [SpeakerStatistics(mean, k / len(clips)) for k, mean in enumerate(means)]
+    further = {
+        "statistics": np.stack(statistics),
+        "speaker": means.astype(np.float32),
+        "speaker_weight": np.array([[one.weight] for one in speakers], np.float32),
+    }
     state = np.zeros((len(clips), network.inputs()["state"][1]), np.float32)
-    batch = network._session.run(list(OUTPUTS), {"mfcc": np.stack(clips), "state": state})
+    feeds = {"mfcc": np.stack(clips), "state": state, **further}
+    batch = network._session.run(list(OUTPUTS), feeds)
     for k, clip in enumerate(clips):
-        for output, expected in zip(batch, network.run(clip), strict=True):
+        alone = network.run(clip, None, statistics[k], speakers[k])
+        for output, expected in zip(batch, alone, strict=True):
             np.testing.assert_allclose(np.squeeze(output[k]), expected, rtol=1e-5, atol=1e-4)
     # The clips continue, each from its own state.
     frames = np.stack([clip[:20] for clip in clips])
     states = batch[OUTPUTS.index("new_state")]
-    (probabilities,) = network._session.run(["probabilities"], {"mfcc": frames, "state": states})
+    feeds = {"mfcc": frames, "state": states, **further}
+    (probabilities,) = network._session.run(["probabilities"], feeds)
     for k, clip in enumerate(clips):
-        expected = network.run(clip[:20], states[k]).probabilities
+        expected = network.run(clip[:20], states[k], statistics[k], speakers[k]).probabilities
         np.testing.assert_allclose(probabilities[k], expected, atol=1e-5)
 
 

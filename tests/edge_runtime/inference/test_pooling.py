@@ -53,12 +53,15 @@ def test_clip_of_hours_is_exact(tmp_path):
 @pytest.mark.parametrize("seconds", [0.01, 0.5, 3.0])
 def test_equals_the_network_state(network, voice_clips, monkeypatch, seconds):
     monkeypatch.setattr(pooling, "FLUSH_SECONDS", seconds)
-    frames = np.concatenate([network.front_end(clip) for clip in voice_clips])
-    frames = frames[: len(frames) // 4 * 4]
-    pooled, state = PooledNetwork(network), None
-    for start in range(0, len(frames), 4):
-        output = pooled.run(frames[start : start + 4])
-        expected = network.run(frames[start : start + 4], state)
+    rows = np.concatenate([network.front_end(clip) for clip in voice_clips])
+    step = 2 * network.card.frames_per_step
+    rows = rows[: len(rows) // step * step]
+    pooled, state, running = PooledNetwork(network), None, network.new_statistics()
+    for start in range(0, len(rows), step):
+        running.push(rows[start : start + step])
+        frames, statistics = rows[start : start + step, :13], running.values()
+        output = pooled.run(frames, statistics)
+        expected = network.run(frames, state, statistics)
         state = expected.state
         np.testing.assert_allclose(output.probabilities, expected.probabilities, atol=1e-6)
         assert output.speech == pytest.approx(expected.speech, abs=1e-6)
@@ -66,10 +69,11 @@ def test_equals_the_network_state(network, voice_clips, monkeypatch, seconds):
 
 def test_returned_state_is_not_modified(network, voice_clips, monkeypatch):
     monkeypatch.setattr(pooling, "FLUSH_SECONDS", 0.01)
-    pooled, frames = PooledNetwork(network), network.front_end(voice_clips[0])
-    output = pooled.run(frames[:2])
+    pooled, frames = PooledNetwork(network), network.front_end.mfcc(voice_clips[0])
+    step = network.card.frames_per_step
+    output = pooled.run(frames[:step])
     before = output.state.copy()
-    pooled.run(frames[2:4])
+    pooled.run(frames[step : 2 * step])
     np.testing.assert_array_equal(output.state, before)
 
 

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 from scipy.special import softmax
 from support.paths import ROOT
-from support.tiny_model import card_with, write_tiny_model
+from support.tiny_model import LOGITS_CARD, card_with, write_tiny_model
 
 from edge_runtime import AudioError, ConfigError, EdgeSerError, EmotionModel, SpeakerProfile
 from edge_runtime.cli.options import complete_profile
@@ -26,8 +26,15 @@ from edge_runtime.inference.profile_files import profile_folder, profile_path
 
 
 @pytest.fixture(scope="module")
-def model():
-    return EmotionModel.load()
+def model(tmp_path_factory):
+    """A model without clip statistics."""
+    path = tmp_path_factory.mktemp("model") / "tiny.onnx"
+    return EmotionModel.load(write_tiny_model(path, LOGITS_CARD, all_speech=False))
+
+
+@pytest.fixture(params=["without statistics", "bundled"])
+def any_model(request, model):
+    return EmotionModel.load() if request.param == "bundled" else model
 
 
 @pytest.fixture(scope="module")
@@ -82,29 +89,29 @@ def test_long_recording_is_split_into_pieces(network, voice_clips):
     np.testing.assert_allclose(mean, np.mean(speech, axis=0), atol=1e-5)
 
 
-def test_noise_is_excluded(model, voice_clips):
+def test_noise_is_excluded(any_model, voice_clips):
     rng = np.random.default_rng(0)
     noise = [0.1 * rng.standard_normal(48_000).astype(np.float32) for _ in range(3)]
     with pytest.raises(AudioError, match="contain only silence or noise"):
-        SpeakerProfile.create("anna", model, noise)
-    profile = SpeakerProfile.create("anna", model, voice_clips)
-    assert SpeakerProfile.create("anna", model, [*noise, *voice_clips]) == profile
+        SpeakerProfile.create("anna", any_model, noise)
+    profile = SpeakerProfile.create("anna", any_model, voice_clips)
+    assert SpeakerProfile.create("anna", any_model, [*noise, *voice_clips]) == profile
 
 
-def test_quiet_clips_are_excluded(model, voice_clips):
-    profile = SpeakerProfile.create("x", model, voice_clips)
+def test_quiet_clips_are_excluded(any_model, voice_clips):
+    profile = SpeakerProfile.create("x", any_model, voice_clips)
     quiet = [10 ** (-80 / 20) * clip for clip in voice_clips]
-    assert SpeakerProfile.create("x", model, [*voice_clips, *quiet]) == profile
+    assert SpeakerProfile.create("x", any_model, [*voice_clips, *quiet]) == profile
     with pytest.raises(AudioError, match="contain only silence or noise"):
-        SpeakerProfile.create("x", model, quiet)
+        SpeakerProfile.create("x", any_model, quiet)
 
 
-def test_stream_applies_the_profile_like_classify(model, voice_clips):
-    profile = SpeakerProfile.create("anna", model, voice_clips)
-    stream = model.stream(profile=profile)
+def test_stream_applies_the_profile_like_classify(any_model, voice_clips):
+    profile = SpeakerProfile.create("anna", any_model, voice_clips)
+    stream = any_model.stream(profile=profile)
     for start in range(0, len(voice_clips[0]), 1000):
         stream.push(voice_clips[0][start : start + 1000])
-    expected = model.classify(voice_clips[0], profile=profile).probabilities
+    expected = any_model.classify(voice_clips[0], profile=profile).probabilities
     assert list(stream.flush()[-1].prediction.probabilities.values()) == pytest.approx(
         list(expected.values()), abs=1e-5
     )
@@ -207,9 +214,9 @@ def test_invalid_names_are_rejected(name):
         profile_path(name)
 
 
-def test_missing_clips_and_profiles_are_rejected(model, tmp_path, monkeypatch):
+def test_missing_clips_and_profiles_are_rejected(any_model, tmp_path, monkeypatch):
     with pytest.raises(AudioError, match="contain only silence"):
-        SpeakerProfile.create("anna", model, [])
+        SpeakerProfile.create("anna", any_model, [])
     monkeypatch.setenv("EDGE_SER_PROFILES", str(tmp_path))
     with pytest.raises(ConfigError, match="no such profile; create it with .* create bob CLIP"):
         SpeakerProfile.load(profile_path("bob"))
@@ -217,9 +224,9 @@ def test_missing_clips_and_profiles_are_rejected(model, tmp_path, monkeypatch):
         SpeakerProfile.load("./anna.json")
 
 
-def test_profile_of_another_model_is_rejected(model, voice_clips, tmp_path):
+def test_profile_of_another_model_is_rejected(any_model, voice_clips, tmp_path):
     tiny = EmotionModel.load(write_tiny_model(tmp_path / "tiny.onnx", card_with()))
-    profile = SpeakerProfile.create("anna", model, voice_clips)
+    profile = SpeakerProfile.create("anna", any_model, voice_clips)
     with pytest.raises(ConfigError, match="with a model other than tiny.onnx; create it again"):
         tiny.classify(voice_clips[0], profile=profile)
 
@@ -304,13 +311,13 @@ def test_delete_keeps_other_files(tmp_path, monkeypatch):
     assert not damaged.exists()
 
 
-def test_folder_that_is_a_file_is_reported(model, voice_clips, tmp_path, monkeypatch):
+def test_folder_that_is_a_file_is_reported(any_model, voice_clips, tmp_path, monkeypatch):
     monkeypatch.setenv("EDGE_SER_PROFILES", str(tmp_path / "file"))
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="file: is (no|not a) folder"):
         list_profiles()
     with pytest.raises(EdgeSerError, match="file: the folder cannot be created"):
-        SpeakerProfile.create("anna", model, voice_clips[:2]).save(profile_path("anna"))
+        SpeakerProfile.create("anna", any_model, voice_clips[:2]).save(profile_path("anna"))
 
 
 @pytest.mark.parametrize("answer", [RuntimeError("no home"), Path("~/.local/share/edge-ser")])

@@ -18,7 +18,7 @@ from support.tiny_model import (
 from edge_runtime import EmotionModel, MfccConfig, ModelError
 from edge_runtime.features.functionals import functionals
 from edge_runtime.inference.known_voice import SpeakerBias, SpeakerStatistics
-from edge_runtime.inference.network import Network, network_of
+from edge_runtime.inference.network import Network
 
 SPEAKER = SpeakerStatistics.estimate(np.array([0.5, -0.3, 0.1, 0.8, -1.0]), 12.0)
 CORRECTED = SpeakerStatistics(
@@ -100,8 +100,8 @@ def test_arousal_is_that_of_the_final_probabilities(network, voice_clips, thresh
     assert network.decide(output, -99.0, threshold).arousal is not None  # "no speech"
 
 
-def test_models_without_arousal_predict_none(voice_clips):
-    network = network_of(EmotionModel.load())
+def test_models_without_arousal_predict_none(voice_clips, tmp_path):
+    network = Network.load(write_tiny_model(tmp_path / "tiny.onnx"))
     assert network.decide(network.run_clip(voice_clips[0]), 0.0, 0.0).arousal is None
     assert network.clip_statistics(network.front_end(voice_clips[0])) is None
 

@@ -68,7 +68,8 @@ def predict_at_once(model, frames, event, voice=None):
     network = network_of(model)
     first = round(event.start * 50) + (1 if event.start else 0)
     utterance = frames[first : round(event.end * 50) + 1]
-    output = network.run(network.new_silence_gate().filter_clip(utterance))
+    kept = network.new_silence_gate().filter_clip(utterance[:, : network.front_end.n_mfcc])
+    output = network.run(kept, None, network.clip_statistics(utterance), voice)
     return network.decide(output, -20.0, model.card.uncertain_below, voice)
 
 
