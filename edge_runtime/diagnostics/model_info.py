@@ -7,6 +7,7 @@ from typing import Any
 
 from ..inference.network import HasNetwork, Network, network_of
 
+MAX_LICENCE = 200  # characters of a licence that is printed in full
 INDENT = 14  # width of the names in `as_text`, in characters
 
 
@@ -57,7 +58,7 @@ def as_text(about: dict[str, Any]) -> str:
         f"labels        {', '.join(about['labels'])}",
         *(f"{name:{INDENT}}{text}" for name, text in _scores(about["scores"])),
         f"corpora       {_corpora(about['corpora'])}",
-        f"licence       {about['licence']}",
+        f"licence       {_licence(about['licence'])}",
         f"front end     {mfcc['n_mfcc']} MFCC every {period:g} ms from {mfcc['n_mels']} bands, "
         f"{mfcc['sample_rate']} Hz",
         f"silence       {_silence(about['silence'])}",
@@ -69,8 +70,7 @@ def as_text(about: dict[str, Any]) -> str:
         f"no speech     probability of speech below {about['speech_above']:.2f}, or level below "
         f"{about['speech_above_dbfs']:g} dBFS",
         *_arousal(about["arousal"]),
-        f"calibration   temperature {about['temperature']:.2f}; a speaker profile amplifies logits "
-        f"up to {about['profile_gain']:.2f} times",
+        *_calibration(about),
     ]
     return "\n".join(lines)
 
@@ -82,12 +82,20 @@ def _shapes(values: dict[str, list[Any]]) -> str:
 def _corpora(rows: list[dict[str, Any]]) -> str:
     return (
         ", ".join(
-            f"{row.get('name')} ({row.get('clips')} clips, "
-            f"{row.get('speakers') or 'unknown'} speakers)"
+            f"{row.get('name')} {row.get('clips')} of {row.get('speakers') or 'unknown'}"
             for row in rows
         )
-        or "not recorded"
+        + " (clips of speakers)"
+        if rows
+        else "not recorded"
     )
+
+
+def _licence(text: str) -> str:
+    """Return a licence without the list of its sources in parentheses, if it is long."""
+    if len(text) <= MAX_LICENCE:
+        return text
+    return f"{text.partition(' (')[0]} (sources: edge-ser info --json)"
 
 
 def _silence(silence: dict[str, Any] | None) -> str:
@@ -105,6 +113,15 @@ def _statistics(names: list[str] | None) -> list[str]:
 
 def _arousal(arousal: dict[str, Any] | None) -> list[str]:
     return [] if arousal is None else [f"arousal       high for {', '.join(arousal['labels'])}"]
+
+
+def _calibration(about: dict[str, Any]) -> list[str]:
+    if about["statistics"] is not None:
+        return []  # part of the weights
+    return [
+        f"calibration   temperature {about['temperature']:.2f}; a speaker profile amplifies logits "
+        f"up to {about['profile_gain']:.2f} times"
+    ]
 
 
 def _scores(scores: dict[str, Any]) -> list[tuple[str, str]]:
