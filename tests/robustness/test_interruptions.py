@@ -345,7 +345,7 @@ def test_failed_export_keeps_the_previous_one(whole, feature_cache, monkeypatch)
     from export import pipeline as session
 
     def export() -> bool:
-        return session.export_run(whole, whole.parent, None, "x", feature_cache, False)
+        return session.export_run(whole, whole.parent, None, "x", feature_cache, None)
 
     assert export()
     before = exported(whole)
