@@ -90,12 +90,12 @@ def test_run_that_failed_before_its_first_epoch_begins_again(tmp_path):
 def test_export_replaces_only_exports(tmp_path):
     (tmp_path / "MODEL_CARD.md").write_text("mine\n")
     with pytest.raises(RunError, match=r"MODEL_CARD.md: exists and was not written"):
-        export_run(tmp_path / "run", tmp_path, tmp_path, "x", tmp_path, False)
+        export_run(tmp_path / "run", tmp_path, tmp_path, "x", tmp_path, None)
     (tmp_path / "parity.json").write_text('{"links": [], "sizes": {}, "holds": true}')
     check_output_folder(tmp_path)
     for name in ("", "a|b", "a\nb", "x" * 201):
         with pytest.raises(ConfigError, match="must be a line of"):
-            export_run(tmp_path, tmp_path, None, name, tmp_path, False)
+            export_run(tmp_path, tmp_path, None, name, tmp_path, None)
 
 
 def test_parity_report_replaces_only_parity_reports(tmp_path):

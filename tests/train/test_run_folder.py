@@ -133,7 +133,7 @@ SETTINGS = {
 def test_invalid_settings_are_refused_before_anything_is_written(run, change, message):
     rewritten(run, change)
     with pytest.raises(EdgeSerError, match=message) as error:
-        export_run(run, run, None, "test", run / "cache", False)
+        export_run(run, run, None, "test", run / "cache", None)
     assert str(run / CHECKPOINT) in str(error.value)
     assert not list(run.glob("*.onnx"))
 
