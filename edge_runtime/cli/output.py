@@ -218,7 +218,7 @@ def confidence_of(result: Prediction | Segment) -> float | None:
 
 
 def arousal_of(result: Prediction | Segment) -> float | None:
-    """Return the arousal with six decimals, or None if there is none."""
+    """Return the arousal with six decimals, or None as it is."""
     return None if result.arousal is None else round(result.arousal, 6)
 
 

@@ -143,7 +143,7 @@ class Enrolment:
         return self._total / self.seconds if self.seconds else self._total
 
     def correction(self) -> Correction | None:
-        """Return the correction by the labelled clips, or None if there are none."""
+        """Return the correction by the labelled clips; None without such clips."""
         if not self._labelled:
             return None
         clips = np.array([clip for clip, _, _ in self._labelled])
