@@ -19,7 +19,7 @@ from .linear_baselines import ClipStatistics
 from .stranger_data import Corpus
 from .stranger_folds import CONDITIONS
 from .stranger_models import ModelAnswer, ModelAnswers, ModelTask, answer_model
-from .stranger_scores import condition_scores, uar
+from .stranger_scores import NOT_ANSWERED, condition_scores, uar
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -147,5 +147,5 @@ def _scores(
 
 
 def _uar(answer: ModelAnswer, targets: np.ndarray) -> float:
-    answers = np.where(answer.is_speech, answer.probabilities.argmax(axis=1), -1)
+    answers = np.where(answer.is_speech, answer.probabilities.argmax(axis=1), NOT_ANSWERED)
     return uar(targets[answer.rows], answers)

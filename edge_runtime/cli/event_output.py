@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .output import arousal_of, confidence_of, rounded
 from .terminal import LabelColours, arousal_text, bar, can_hold, clock, percentages
@@ -45,6 +45,28 @@ class EventWriter(Protocol):
         """End the output."""
 
 
+def event_row(event: ListenEvent) -> dict[str, Any]:
+    """Return an event as `listen` prints it in JSON, and publishes it.
+
+    Args:
+        event: The event.
+    """
+    row: dict[str, Any] = {
+        "event": event.kind,
+        "start": round(event.start, 3),
+        "end": round(event.end, 3),
+    }
+    if event.prediction is None:
+        return {**row, "seconds": round(event.end - event.start, 3)}
+    return {
+        **row,
+        "label": event.prediction.label,
+        "confidence": confidence_of(event.prediction),
+        "probabilities": rounded(event.prediction.probabilities),
+        "arousal": arousal_of(event.prediction),
+    }
+
+
 class JsonEventWriter:
     """One JSON object per event and line.
 
@@ -59,19 +81,7 @@ class JsonEventWriter:
         """Write an event, shown or not: every start has its end."""
         if event.kind == "update" and not self._updates:
             return
-        row: dict[str, object] = {
-            "event": event.kind,
-            "start": round(event.start, 3),
-            "end": round(event.end, 3),
-        }
-        if event.prediction is None:
-            row["seconds"] = round(event.end - event.start, 3)
-        else:
-            row["label"] = event.prediction.label
-            row["confidence"] = confidence_of(event.prediction)
-            row["probabilities"] = rounded(event.prediction.probabilities)
-            row["arousal"] = arousal_of(event.prediction)
-        print(json.dumps(row, ensure_ascii=False), flush=True)
+        print(json.dumps(event_row(event), ensure_ascii=False), flush=True)
 
     def show_level(self, seconds: float, level: float) -> None:
         """Do nothing."""

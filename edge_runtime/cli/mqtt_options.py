@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,7 @@ from ..errors import ConfigError
 from ..inference.prediction import NO_SPEECH, UNCERTAIN
 from ..messages import printable
 from ..mqtt.node import Node
-from .output import arousal_of, confidence_of, rounded
+from .event_output import event_row
 
 if TYPE_CHECKING:
     from ..inference.network import Network
@@ -195,28 +195,6 @@ def print_report(text: str) -> None:
     """Print a line about the connection on stderr, over the live line of a terminal."""
     clear = "\r\x1b[K" if sys.stderr.isatty() else ""
     print(f"{clear}edge-ser: mqtt: {printable(text)}", file=sys.stderr, flush=True)
-
-
-def event_row(event: ListenEvent) -> dict[str, Any]:
-    """Return an event as `listen` prints it in JSON.
-
-    Args:
-        event: The event.
-    """
-    row: dict[str, Any] = {
-        "event": event.kind,
-        "start": round(event.start, 3),
-        "end": round(event.end, 3),
-    }
-    if event.prediction is None:
-        return {**row, "seconds": round(event.end - event.start, 3)}
-    return {
-        **row,
-        "label": event.prediction.label,
-        "confidence": confidence_of(event.prediction),
-        "probabilities": rounded(event.prediction.probabilities),
-        "arousal": arousal_of(event.prediction),
-    }
 
 
 class PublishingWriter:
