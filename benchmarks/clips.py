@@ -6,8 +6,8 @@ import random
 from collections.abc import Collection
 from pathlib import Path
 
-from train.data.clip import Clip
-from train.data.corpora import scan
+from edge_runtime.datasets.clip import Clip
+from edge_runtime.datasets.corpora import scan
 
 
 def sample_clips(

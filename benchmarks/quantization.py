@@ -20,6 +20,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from edge_runtime import MfccConfig
+from edge_runtime.datasets.clip import Clip
 from edge_runtime.diagnostics.system_info import processor
 from edge_runtime.features.silence import SilenceConfig
 from edge_runtime.inference.card import METADATA_KEY
@@ -29,7 +30,6 @@ from export.graph import export_fp32, export_int8
 from export.outputs import chunked_outputs, network_outputs, torch_outputs
 from train.checkpoint import load_checkpoint
 from train.command import run_function
-from train.data.clip import Clip
 from train.data.features import load_dataset
 from train.metrics import scores
 

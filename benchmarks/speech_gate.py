@@ -27,9 +27,9 @@ import numpy as np
 import typer
 
 from edge_runtime import EmotionModel, read_audio
+from edge_runtime.datasets.folders import audio_files
 from edge_runtime.inference.prediction import NO_SPEECH
 from train.command import run_function
-from train.data.folders import audio_files
 
 from .clips import sample_clips
 from .report import Model, Out, command, publish, table

@@ -27,11 +27,11 @@ import torch
 import typer
 from torch.nn.functional import cross_entropy
 
+from edge_runtime.datasets.clip import Clip
+from edge_runtime.datasets.corpora import scan
 from edge_runtime.diagnostics.system_info import processor
 from train.augment import Augment
 from train.command import run_function
-from train.data.clip import Clip
-from train.data.corpora import scan
 from train.data.features import Dataset, load_dataset
 from train.data.noise import noise_features
 from train.fit_config import FitConfig

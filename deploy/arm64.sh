@@ -155,7 +155,7 @@ mkdir "$ROOT/tmp/clips"
 import shutil, sys
 from pathlib import Path
 from edge_runtime import EmotionModel
-from train.data.corpora import scan
+from edge_runtime.datasets.corpora import scan
 
 limit, folder, data = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
 clips = [clip for clip in scan(data) if clip.label in EmotionModel.load().labels]

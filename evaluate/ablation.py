@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from edge_runtime import ConfigError
+from edge_runtime.datasets.clip import Clip, DatasetError
+from edge_runtime.datasets.corpora import scan
 from edge_runtime.workers import usable_cores
-from train.data.clip import Clip, DatasetError
-from train.data.corpora import scan
 from train.data.features import Dataset
 from train.dataset import DatasetSpec, load_clips
 from train.files import report_path, with_extra_suffix, write_json, write_text

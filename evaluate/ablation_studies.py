@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from train.data.clip import DatasetError
+from edge_runtime.datasets.clip import DatasetError
 from train.data.features import Dataset
 from train.data.folds import actor_folds, corpus_folds, inner_folds
 from train.data.splits import hold_out

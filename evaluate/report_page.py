@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from edge_runtime.datasets.naming_schemes import NOT_KNOWN
 from edge_runtime.messages import printable
 from train.calibration import coverage_markdown
-from train.data.naming_schemes import NOT_KNOWN
 from train.markdown import confusion_markdown, markdown_cell, markdown_table
 from train.metrics import chance_level_warning
 from train.speech_gate import losses_text

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
+from edge_runtime.datasets.naming_schemes import speaker_group
 from train.calibration import coverage_curve, reliability
-from train.data.naming_schemes import speaker_group
 from train.metrics import scores
 from train.speech_gate import losses_by
 

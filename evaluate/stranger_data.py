@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from edge_runtime import ConfigError
-from train.data.clip import Clip, DatasetError
-from train.data.corpora import scan
-from train.data.naming_schemes import LICENCES
+from edge_runtime.datasets.clip import Clip, DatasetError
+from edge_runtime.datasets.corpora import scan
+from edge_runtime.datasets.naming_schemes import LICENCES
 from train.linear_branch import ClipStatistics
 
 from .clip_features import clip_features, has_opensmile

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from train.data.clip import Clip
+from edge_runtime.datasets.clip import Clip
 from train.process_pool import map_in_processes
 from train.recipes import Recipe
 

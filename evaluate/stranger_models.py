@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from edge_runtime.datasets.clip import Clip
 from edge_runtime.files import atomic_replace
 from edge_runtime.inference.enrolment import LabelledPieces, estimate_correction
 from edge_runtime.inference.known_voice import SpeakerStatistics
@@ -24,7 +25,6 @@ from export.card import read_card
 from export.graph import export_fp32, export_int8
 from train.candidates import Candidate
 from train.checkpoint import load_checkpoint
-from train.data.clip import Clip
 from train.data.features import Dataset, load_dataset
 from train.data.folds import inner_folds
 from train.data.noise import noise_features

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from edge_runtime import EmotionModel
-from train.data.clip import DatasetError
+from edge_runtime.datasets.clip import DatasetError
 from train.files import report_path, with_extra_suffix, write_json, write_text
 from train.linear_branch import ClipStatistics
 from train.process_pool import map_in_processes

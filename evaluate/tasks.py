@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.datasets.clip import DatasetError
 from train.candidates import Candidate, dataset_fingerprint, settings_of
-from train.data.clip import DatasetError
 from train.data.features import Dataset
 from train.data.folds import (
     actor_folds,

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.datasets.clip import DatasetError
 from edge_runtime.messages import system_reason
-from train.data.clip import DatasetError
 
 
 def read_votes(path: Path, labels: Sequence[str]) -> dict[str, np.ndarray]:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime import MfccConfig
+from edge_runtime.datasets.clip import Clip
 from edge_runtime.features.silence import SilenceConfig
 from edge_runtime.inference.arousal import Arousal
 from edge_runtime.inference.card import ModelCard
 from edge_runtime.messages import shorten_error
-from train.data.clip import Clip
 from train.network import EmotionLSTM
 from train.run_folder import RunError
 from train.speech_gate import SPEECH_ABOVE_DBFS

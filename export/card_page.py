@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from edge_runtime.datasets.naming_schemes import LICENCES
 from edge_runtime.inference.card import ModelCard
-from train.data.naming_schemes import LICENCES
 from train.markdown import group_scores_markdown, markdown_cell, markdown_table
 from train.speech_gate import excessive_losses, losses_text, no_speech_text
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
+from edge_runtime.datasets.clip import DatasetError
+from edge_runtime.datasets.corpora import scan
 from edge_runtime.inference.network import Network
 from train.checkpoint import load_checkpoint
-from train.data.clip import DatasetError
-from train.data.corpora import scan
 from train.data.features import load_dataset
 from train.run_folder import CHECKPOINT
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime import EdgeSerError
+from edge_runtime.datasets.corpora import scan
 from edge_runtime.diagnostics.parity_dump import DeviceOutputs
 from edge_runtime.files import sha256
 from edge_runtime.inference.network import Network
 from edge_runtime.model import model_path
-from train.data.corpora import scan
 from train.files import with_extra_suffix
 
 from .outputs import ModelOutputs

@@ -133,7 +133,7 @@ def feature_cache(once) -> Path:
 @pytest.fixture(scope="session")
 def dataset(demo_corpus, feature_cache):
     """The features of the demo corpus."""
-    from train.data.corpora import scan
+    from edge_runtime.datasets.corpora import scan
     from train.data.features import load_dataset
 
     return load_dataset(scan([demo_corpus / "manifest.csv"]), TRAINING_MFCC, feature_cache)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edge_runtime import MfccConfig
+from edge_runtime.datasets.clip import DatasetError
 from edge_runtime.features.silence import SilenceConfig
 
-from .data.clip import DatasetError
 from .data.features import Dataset, load_dataset
 from .data.noise import noise_features
 from .dataset import DatasetSpec, open_dataset

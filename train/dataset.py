@@ -8,14 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.datasets.clip import Clip, DatasetError, canonical_label
+from edge_runtime.datasets.corpora import (
+    find_clips,
+    same_names,
+    selected,
+    spellings,
+    unused_folders,
+)
+from edge_runtime.datasets.naming_schemes import LICENCES
+from edge_runtime.datasets.patterns import parse_codes
 from edge_runtime.messages import printable
 
-from .data.clip import Clip, DatasetError, canonical_label
-from .data.corpora import find_clips, same_names, selected, spellings, unused_folders
 from .data.features import Dataset, load_dataset
-from .data.naming_schemes import LICENCES
 from .data.noise import noise_features
-from .data.patterns import parse_codes
 from .recipes import Recipe
 
 _LOGGER = logging.getLogger(__name__)

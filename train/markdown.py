@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
+from edge_runtime.datasets.naming_schemes import NOT_KNOWN
 from edge_runtime.messages import printable
 
-from .data.naming_schemes import NOT_KNOWN
 from .metrics import answer_names
 
 _ALIGNMENTS = {"l": "left", "r": "right"}

@@ -11,6 +11,7 @@ import torch
 from scipy.special import softmax
 from torch.nn.functional import cross_entropy
 
+from edge_runtime.datasets.naming_schemes import speaker_group
 from edge_runtime.messages import printable
 
 from . import plots
@@ -18,7 +19,6 @@ from .branch_selection import known_speaker_logits
 from .calibration import choose_threshold, coverage_curve, coverage_markdown, reliability
 from .checkpoint import save_checkpoint
 from .data.features import Dataset
-from .data.naming_schemes import speaker_group
 from .dataset import corpus_summaries, left_out_summary, weights_licence
 from .files import write_csv, write_json, write_text
 from .fit import FitResult

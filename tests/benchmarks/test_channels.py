@@ -9,7 +9,7 @@ from support.paths import CORPORA
 
 from benchmarks.channels import CHANNELS, RATE, UNCHANGED, agreement, classify_channels
 from edge_runtime import EmotionModel, read_audio
-from train.data.corpora import scan
+from edge_runtime.datasets.corpora import scan
 
 # The smallest share of clips that must keep their label. The shares in reports/channels.md, of more
 # clips, are higher by the sampling error of 40 clips.

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from edge_runtime import ConfigError
+from edge_runtime.datasets.clip import DatasetError
+from edge_runtime.datasets.corpora import scan
 from evaluate import ablation, ablation_studies
 from evaluate.ablation_studies import STUDIES
 from evaluate.ablation_variants import (
@@ -19,8 +21,6 @@ from evaluate.ablation_variants import (
     SINGLE_NETWORK,
     SPEAKER_VARIANTS,
 )
-from train.data.clip import DatasetError
-from train.data.corpora import scan
 from train.dataset import DatasetSpec
 from train.recipes import BASELINE, CORPORA
 from train.run_folder import RunError

@@ -11,6 +11,7 @@ import soundfile
 from support.paths import ROOT
 
 from edge_runtime import ConfigError
+from edge_runtime.datasets.clip import DatasetError
 from evaluate.clip_features import SPEECH_LEVEL, at_speech_level
 from evaluate.linear_baselines import labelled_draw
 from evaluate.render import render
@@ -26,7 +27,6 @@ from evaluate.stranger_scores import (
 )
 from evaluate.strangers import run_strangers
 from evaluate.votes import has_majority, listener_scores, majority, read_votes
-from train.data.clip import DatasetError
 from train.data.demo_corpus import PROSODIES, synthesise, voices
 from train.linear_branch import (
     ClipStatistics,

@@ -7,8 +7,8 @@ import json
 import pytest
 from support.paths import CORPORA, ROOT
 
+from edge_runtime.datasets.corpora import scan
 from evaluate.tasks import protocol_folds, speakers_of
-from train.data.corpora import scan
 from train.data.features import Dataset
 
 REPORTS = sorted((ROOT / "reports").glob("*.splits.json"))

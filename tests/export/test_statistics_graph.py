@@ -11,6 +11,7 @@ import torch
 from support.training import TRAINING_MFCC
 
 from edge_runtime import EmotionModel, read_audio
+from edge_runtime.datasets.corpora import scan
 from edge_runtime.inference.known_voice import SpeakerStatistics
 from edge_runtime.inference.network import Network
 from export.card import make_card
@@ -19,7 +20,6 @@ from export.graph import export_fp32, export_int8
 from export.parity import compare
 from train.branch_selection import clip_statistics
 from train.checkpoint import load_checkpoint, save_checkpoint
-from train.data.corpora import scan
 from train.data.features import load_dataset
 from train.enrolment import logits_with_adaptation, logits_with_profiles
 from train.linear_branch import enrolment_minutes, fit_branch

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from edge_runtime import MfccConfig
+from edge_runtime.datasets.corpora import scan
 from edge_runtime.features.front_end import FrontEnd
 from edge_runtime.features.functionals import functional_names, functionals
 from edge_runtime.features.silence import SilenceConfig
@@ -19,7 +20,6 @@ from export.card import make_card
 from export.graph import export_fp32, export_int8, export_waveform
 from export.parity import statistics_link, waveform_links
 from train.checkpoint import load_checkpoint, save_checkpoint
-from train.data.corpora import scan
 from train.data.features import load_dataset
 from train.network import EmotionLSTM
 from train.network_config import NetworkConfig

@@ -26,7 +26,7 @@ def statistics_dataset(n_corpora=3, speakers=4, clips_each=8, n_statistics=6, sp
 
     import numpy as np
 
-    from train.data.clip import Clip
+    from edge_runtime.datasets.clip import Clip
     from train.data.features import Dataset
 
     rng = np.random.default_rng(0)

@@ -12,6 +12,7 @@ from scipy.special import softmax
 from support.tiny_model import LOGITS_CARD, write_tiny_model
 
 from edge_runtime import EmotionModel, SpeakerProfile
+from edge_runtime.datasets.clip import Clip
 from edge_runtime.inference.network import network_of
 from train.calibration import (
     choose_threshold,
@@ -20,7 +21,6 @@ from train.calibration import (
     fit_temperature,
     reliability,
 )
-from train.data.clip import Clip
 from train.data.features import Dataset
 from train.enrolment import fit_profile_gain, logits_with_adaptation, logits_with_profiles
 

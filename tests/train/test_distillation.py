@@ -12,7 +12,7 @@ from scipy.special import log_softmax
 from support.training import PLAIN, fit_one
 
 from edge_runtime import ConfigError
-from train.data.clip import Clip
+from edge_runtime.datasets.clip import Clip
 from train.data.features import Dataset
 from train.data.folds import inner_folds
 from train.data.splits import make_split

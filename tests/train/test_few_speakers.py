@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from train.data.clip import Clip, DatasetError
-from train.data.corpora import same_names
+from edge_runtime.datasets.clip import Clip, DatasetError
+from edge_runtime.datasets.corpora import same_names
 from train.data.folds import corpus_folds, inner_folds, leave_one_speaker_out
 from train.data.splits import RANDOM, Split, make_split, notes_on_labels
 

@@ -12,9 +12,9 @@ import torch
 from support.training import PLAIN, TRAINING_MFCC, fit_one
 
 from edge_runtime import ConfigError, MfccConfig, mfcc, read_audio
+from edge_runtime.datasets.clip import Clip, DatasetError
+from edge_runtime.datasets.corpora import scan
 from train.augment import Augment, Augmenter
-from train.data.clip import Clip, DatasetError
-from train.data.corpora import scan
 from train.data.features import load_dataset
 from train.device import pick_device
 from train.fit import ResumeError

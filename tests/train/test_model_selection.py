@@ -11,11 +11,11 @@ import pytest
 from support.training import fit_one
 
 from edge_runtime import AudioError, EmotionModel, MfccConfig
+from edge_runtime.datasets.clip import DatasetError
+from edge_runtime.datasets.corpora import scan
 from evaluate.protocols import run_protocol
 from train.candidates import Candidate, open_candidates
 from train.checkpoint import load_checkpoint
-from train.data.clip import DatasetError
-from train.data.corpora import scan
 from train.data.features import cached_features
 from train.data.folds import inner_folds
 from train.dataset import DatasetSpec

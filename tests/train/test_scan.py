@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from train.data.clip import DatasetError
+from edge_runtime.datasets.clip import DatasetError
 from train.dataset import DatasetSpec
 from train.scan import print_scan
 

@@ -11,8 +11,8 @@ import torch
 from scipy.special import expit, logit
 from support.training import TRAINING_MFCC
 
+from edge_runtime.datasets.corpora import scan
 from train.calibration import choose_threshold, coverage_curve
-from train.data.corpora import scan
 from train.data.features import load_dataset
 from train.dataset import DatasetSpec
 from train.fit import FitResult

@@ -11,6 +11,7 @@ from scipy.special import expit, softmax
 from support.training import LABELS, PLAIN, TRAINING_MFCC, fit_one, statistics_dataset
 
 from edge_runtime import ConfigError, EmotionModel
+from edge_runtime.datasets.corpora import scan
 from edge_runtime.features.front_end import FrontEnd
 from edge_runtime.features.functionals import functionals
 from evaluate.protocols import run_protocol
@@ -20,7 +21,6 @@ from train.branch_selection import clip_statistics, known_speaker_logits
 from train.calibration import fit_temperature
 from train.candidates import open_candidates
 from train.data import features
-from train.data.corpora import scan
 from train.data.degradation import Channel
 from train.data.features import load_dataset
 from train.data.folds import inner_folds

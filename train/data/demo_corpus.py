@@ -17,9 +17,8 @@ import numpy as np
 import soundfile
 from scipy.signal import lfilter
 
+from edge_runtime.datasets.clip import DatasetError
 from edge_runtime.diagnostics.synthetic_voice import BANDWIDTHS, VOWELS
-
-from .clip import DatasetError
 
 SAMPLE_RATE = 16_000
 

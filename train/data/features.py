@@ -18,11 +18,11 @@ from tqdm import tqdm
 from edge_runtime import AudioError, Mfcc, MfccConfig, read_audio
 from edge_runtime.audio.decode import check_regular_file
 from edge_runtime.audio.level import peak_dbfs
+from edge_runtime.datasets.clip import Clip, DatasetError
 from edge_runtime.features.silence import SilenceConfig, SilenceGate
 from edge_runtime.messages import system_reason
 
 from ..files import write_bytes
-from .clip import Clip, DatasetError
 from .clip_statistics import StatisticsFrontEnd
 from .degradation import channel_of, degraded
 

@@ -14,7 +14,8 @@ from collections.abc import Collection
 import numpy as np
 from sklearn.model_selection import LeaveOneGroupOut, PredefinedSplit
 
-from .clip import Clip, DatasetError
+from edge_runtime.datasets.clip import Clip, DatasetError
+
 from .splits import hold_out
 
 # A corpus needs one speaker each to test, to validate and to train on.

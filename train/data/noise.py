@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime import AudioError, Mfcc, MfccConfig, read_audio
+from edge_runtime.datasets.clip import DatasetError
+from edge_runtime.datasets.folders import audio_files
 from edge_runtime.features.silence import SilenceConfig, SilenceGate
 from edge_runtime.messages import printable
-
-from .clip import DatasetError
-from .folders import audio_files
 
 _LOGGER = logging.getLogger(__name__)
 

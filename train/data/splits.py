@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from .clip import Clip, DatasetError
+from edge_runtime.datasets.clip import Clip, DatasetError
 
 SPEAKER_INDEPENDENT = "speaker-independent"
 RANDOM = "random"

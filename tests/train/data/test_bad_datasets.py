@@ -11,11 +11,11 @@ import pytest
 import soundfile
 from support.training import TRAINING_MFCC
 
+from edge_runtime.datasets.clip import DatasetError
+from edge_runtime.datasets.corpora import scan, spellings
+from edge_runtime.datasets.folders import audio_files
 from edge_runtime.features.silence import SilenceConfig
-from train.data.clip import DatasetError
-from train.data.corpora import scan, spellings
 from train.data.features import load_dataset
-from train.data.folders import audio_files
 from train.dataset import DatasetSpec, open_dataset
 from train.recipes import DEFAULT_RECIPE
 

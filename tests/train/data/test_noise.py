@@ -7,8 +7,8 @@ import pytest
 import soundfile
 from support.training import TRAINING_MFCC
 
+from edge_runtime.datasets.clip import DatasetError
 from edge_runtime.features.silence import SilenceConfig
-from train.data.clip import DatasetError
 from train.data.noise import noise_features, synthetic_noise
 
 

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from edge_runtime import EmotionModel, Mfcc, read_audio
-from train.data.corpora import scan
+from edge_runtime.datasets.corpora import scan
 from train.data.features import cached_features
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from train.data.clip import Clip, DatasetError
+from edge_runtime.datasets.clip import Clip, DatasetError
 from train.data.folds import actor_folds, inner_folds, leave_corpus_out, leave_one_speaker_out
 from train.data.splits import hold_out, make_split
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from edge_runtime.messages import system_reason
-
+from ..messages import system_reason
 from .clip import SPLITS, Clip, DatasetError, canonical_label, corpus_name, normalise_text
 
 HEADER_HINT = (

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_runtime.errors import EdgeSerError
-from edge_runtime.inference.card import MAX_LABEL_LENGTH
-from edge_runtime.inference.label_names import canonical_label as canonical_label
-from edge_runtime.inference.label_names import normalise_text as normalise_text
-from edge_runtime.inference.prediction import NO_SPEECH, UNCERTAIN
-from edge_runtime.messages import brief_repr
+from ..errors import EdgeSerError
+from ..inference.card import MAX_LABEL_LENGTH
+from ..inference.label_names import canonical_label as canonical_label
+from ..inference.label_names import normalise_text as normalise_text
+from ..inference.prediction import NO_SPEECH, UNCERTAIN
+from ..messages import brief_repr
 
 SPLITS = ("train", "val", "test")
 
@@ -19,7 +19,7 @@ RESERVED_LABELS = {NO_SPEECH, UNCERTAIN}
 
 
 class DatasetError(EdgeSerError):
-    """A dataset that cannot be used for training."""
+    """A dataset that cannot be read or used."""
 
 
 @dataclass(frozen=True)

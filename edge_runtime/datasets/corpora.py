@@ -20,8 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from edge_runtime.inference.label_names import ADJECTIVES
-
+from ..inference.label_names import ADJECTIVES
 from .clip import (
     SPLITS,
     Clip,
@@ -110,7 +109,7 @@ def find_clips(
             example = os.path.relpath(clips[0].path, roots[0])
             raise DatasetError(
                 f"{option} {pattern!r}: matches none of the {len(clips):,} paths "
-                f"below --data, such as {example!r}; its (group) must capture the "
+                f"below the data, such as {example!r}; its (group) must capture the "
                 + option[2:].partition("-")[0]
             )
     return _merge_speaker_spellings(clips)

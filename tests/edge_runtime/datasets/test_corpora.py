@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from support.paths import CORPORA
 
-from train.data.clip import DatasetError
-from train.data.corpora import scan, unused_folders
-from train.data.patterns import parse_codes
+from edge_runtime.datasets.clip import DatasetError
+from edge_runtime.datasets.corpora import scan, unused_folders
+from edge_runtime.datasets.patterns import parse_codes
 
 
 def touch(root: Path, *names: str) -> Path:

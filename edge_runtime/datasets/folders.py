@@ -6,10 +6,9 @@ import os
 from collections import deque
 from pathlib import Path
 
-from edge_runtime.audio.other_formats import SkippedFiles
-from edge_runtime.audio.paths import is_audio_name
-from edge_runtime.messages import system_reason
-
+from ..audio.other_formats import SkippedFiles
+from ..audio.paths import is_audio_name
+from ..messages import system_reason
 from .clip import DatasetError, canonical_label
 
 
