@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..audio.limits import AudioLimits, audio_limits
 from ..audio.pcm import PcmFormat
 from ..errors import ConfigError
-from .output import SINGLE_RECORDING_FORMATS, OutputFormat, format_of
+from ..results.writer import SINGLE_RECORDING_FORMATS, OutputFormat
+from .output import format_of
 from .terminal import is_terminal
 
 if TYPE_CHECKING:

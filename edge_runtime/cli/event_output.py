@@ -8,9 +8,9 @@ import os
 import shutil
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from .output import arousal_of, confidence_of, rounded
+from ..results.rows import event_row
 from .terminal import LabelColours, arousal_text, bar, can_hold, clock, percentages
 
 if TYPE_CHECKING:
@@ -43,28 +43,6 @@ class EventWriter(Protocol):
 
     def close(self) -> None:
         """End the output."""
-
-
-def event_row(event: ListenEvent) -> dict[str, Any]:
-    """Return an event as `listen` prints it in JSON, and publishes it.
-
-    Args:
-        event: The event.
-    """
-    row: dict[str, Any] = {
-        "event": event.kind,
-        "start": round(event.start, 3),
-        "end": round(event.end, 3),
-    }
-    if event.prediction is None:
-        return {**row, "seconds": round(event.end - event.start, 3)}
-    return {
-        **row,
-        "label": event.prediction.label,
-        "confidence": confidence_of(event.prediction),
-        "probabilities": rounded(event.prediction.probabilities),
-        "arousal": arousal_of(event.prediction),
-    }
 
 
 class JsonEventWriter:

@@ -13,7 +13,7 @@ from ..errors import ConfigError
 from ..inference.prediction import NO_SPEECH, UNCERTAIN
 from ..messages import printable
 from ..mqtt.node import Node
-from .event_output import event_row
+from ..results.rows import event_row
 
 if TYPE_CHECKING:
     from ..inference.network import Network

@@ -9,7 +9,7 @@ import typer
 
 from ..audio.pcm import Encoding
 from ..errors import ConfigError
-from .output import OutputFormat
+from ..results.writer import OutputFormat
 
 if TYPE_CHECKING:
     from ..inference.profile import SpeakerProfile

@@ -1,13 +1,14 @@
-"""Writers of predictions: text for people; JSON, JSON lines and CSV for programs."""
+"""Writers of predictions: text for people, and the choice of a format."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from ..inference.prediction import NO_SPEECH, UNCERTAIN
 from ..messages import printable
-from .output import JsonList, OutputFormat, Writer, arousal_of, confidence_of, csv_row, rounded
+from ..results.predictions import CsvWriter, JsonLinesWriter, JsonWriter, PredictionWriter
+from ..results.writer import OutputFormat
 from .terminal import arousal_text, bold, dim, percentages
 
 if TYPE_CHECKING:
@@ -15,18 +16,6 @@ if TYPE_CHECKING:
 
 # Longer names do not widen the column for all others.
 MAX_NAME_WIDTH = 60
-
-
-class PredictionWriter(Writer):
-    """Base of the writers of predictions."""
-
-    def add(self, name: str, prediction: Prediction) -> None:
-        """Write the prediction for the file `name`."""
-        self._write(self._text(name, prediction))
-        self.count += 1
-
-    def _text(self, name: str, prediction: Prediction) -> str:
-        raise NotImplementedError
 
 
 class TextWriter(PredictionWriter):
@@ -67,48 +56,6 @@ class TextWriter(PredictionWriter):
         return f"{head}{label}  ({shares}){arousal_text(prediction.arousal)}\n"
 
 
-class JsonLinesWriter(PredictionWriter):
-    """One JSON object per line."""
-
-    def _text(self, name: str, prediction: Prediction) -> str:
-        return self._json_line(_as_row(name, prediction))
-
-
-class JsonWriter(PredictionWriter):
-    """One JSON list.
-
-    Args:
-        file: The text file.
-    """
-
-    def __init__(self, file: TextIO) -> None:
-        self._list = JsonList(file)
-        super().__init__(file, self._list.begin)
-
-    def _text(self, name: str, prediction: Prediction) -> str:
-        return self._list.item(_as_row(name, prediction))
-
-    def _footer(self) -> str:
-        return self._list.end()
-
-
-class CsvWriter(PredictionWriter):
-    """A header and one row per file.
-
-    Args:
-        file: The text file.
-        labels: Labels of the model.
-    """
-
-    def __init__(self, file: TextIO, labels: tuple[str, ...]) -> None:
-        super().__init__(file, csv_row(["file", "label", "confidence", *labels, "arousal"]))
-
-    def _text(self, name: str, prediction: Prediction) -> str:
-        probabilities = rounded(prediction.probabilities).values()
-        confidence, arousal = confidence_of(prediction), arousal_of(prediction)
-        return csv_row([name, prediction.label, confidence, *probabilities, arousal])
-
-
 def prediction_writer(
     format: OutputFormat,
     file: TextIO,
@@ -131,13 +78,3 @@ def prediction_writer(
     if format is OutputFormat.csv:
         return CsvWriter(file, labels)
     return JsonWriter(file) if format is OutputFormat.json else JsonLinesWriter(file)
-
-
-def _as_row(name: str, prediction: Prediction) -> dict[str, Any]:
-    return {
-        "file": name,
-        "label": prediction.label,
-        "confidence": confidence_of(prediction),
-        "probabilities": rounded(prediction.probabilities),
-        "arousal": arousal_of(prediction),
-    }

@@ -86,10 +86,10 @@ def create(
       edge-ser profile create anna --microphone --labelled
       edge-ser profile create ./anna.json anna-*.wav --force
     """  # noqa: D301
+    from ..diagnostics.profile_report import kind_text, profile_warnings
     from ..inference.profile_files import profile_path
     from ..model import EmotionModel
     from .profile_microphone import recording_seconds
-    from .profile_report import kind_text, profile_warnings
 
     path = profile_path(name)
     if path.exists() and not force:
@@ -165,9 +165,9 @@ def show(
     The expected UAR (mean of the recalls) is that on the labelled clips, each answered with the
     help of the others only. Clips of one day and one room flatter it.
     """
+    from ..diagnostics.profile_report import profile_json, profile_text, profile_warnings
     from ..inference.profile import SpeakerProfile
     from ..inference.profile_files import profile_path
-    from .profile_report import profile_json, profile_text, profile_warnings
 
     path = profile_path(name)
     speaker = SpeakerProfile.load(path)
@@ -182,9 +182,9 @@ def show(
 @profile.command("list")
 def list_profiles() -> None:
     """List the stored profiles."""
+    from ..diagnostics.profile_report import kind_text
     from ..inference.profile import SpeakerProfile
     from ..inference.profile_files import profile_folder
-    from .profile_report import kind_text
 
     folder = profile_folder()
     if folder.exists() and not folder.is_dir():

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..inference.prediction import Prediction
     from ..inference.profile import SpeakerProfile
     from ..model import EmotionModel
-    from .prediction_output import PredictionWriter
+    from ..results.predictions import PredictionWriter
 
 
 def run_clips(

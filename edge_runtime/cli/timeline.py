@@ -12,11 +12,13 @@ from ..audio.decode import AudioFile
 from ..audio.resample import StreamResampler
 from ..batch import speaker_units
 from ..errors import AudioError, ConfigError, EdgeSerError
+from ..results.timelines import TimelineWriter
+from ..results.writer import SINGLE_RECORDING_FORMATS
 from ..streaming.timeline import TimelineStream
 from .classify_request import STDIN, AudioInputs, ClassifyRequest
-from .output import SINGLE_RECORDING_FORMATS, open_writer
+from .output import open_writer
 from .terminal import Interruption, Progress, print_error
-from .timeline_output import TimelineWriter, timeline_writer
+from .timeline_output import timeline_writer
 
 if TYPE_CHECKING:
     import numpy as np

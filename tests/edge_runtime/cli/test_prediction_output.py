@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from edge_runtime import Prediction
-from edge_runtime.cli.output import OutputFormat, format_of
+from edge_runtime.cli.output import format_of
 from edge_runtime.cli.prediction_output import prediction_writer
 from edge_runtime.errors import ConfigError
+from edge_runtime.results.writer import OutputFormat
 
 NAMES = [
     "plain.wav",

@@ -19,7 +19,7 @@ from support.tiny_model import write_statistics_model, write_tiny_model
 from edge_runtime import ConfigError, SpeakerProfile
 from edge_runtime.cli import app as cli
 from edge_runtime.cli.profile_clips import labelled_recordings
-from edge_runtime.cli.profile_report import profile_json, profile_text, profile_warnings
+from edge_runtime.diagnostics.profile_report import profile_json, profile_text, profile_warnings
 from edge_runtime.inference.profile_schema import Labelled
 
 LABELS = ("low", "high")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_runtime import Segment
-from edge_runtime.cli.timeline_output import VTT_HEADER, as_audacity, as_srt, as_vtt
+from edge_runtime.results.timelines import VTT_HEADER, as_audacity, as_srt, as_vtt
 
 SEGMENT = Segment(3661.25, 3663.0, "sad", 0.754, {"happy": 0.246, "sad": 0.754})
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from edge_runtime.cli.output import OutputFormat
 from edge_runtime.cli.timeline_output import timeline_writer
 from edge_runtime.inference.prediction import NO_SPEECH, UNCERTAIN
+from edge_runtime.results.writer import OutputFormat
 from edge_runtime.streaming.segments import Segment
 
 LABELS = ("happy", "sad")

@@ -1,0 +1,1 @@
+"""Results as JSON, CSV and subtitles, for the command line and the server."""
