@@ -9,14 +9,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from train.linear_branch import (
-    MAX_DEVIATION,
-    SHRINKAGE,
-    ClipStatistics,
-    first_minute,
-    fit,
-    probabilities,
-)
+from edge_runtime.inference.known_voice import MAX_DEVIATION
+from train.clip_statistics import SHRINKAGE, ClipStatistics, first_minute
+from train.linear_branch import fit, probabilities
 
 
 def labelled_draw(

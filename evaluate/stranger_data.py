@@ -14,7 +14,7 @@ from edge_runtime import ConfigError
 from edge_runtime.datasets.clip import Clip, DatasetError
 from edge_runtime.datasets.corpora import scan
 from edge_runtime.datasets.naming_schemes import LICENCES
-from train.linear_branch import ClipStatistics
+from train.clip_statistics import ClipStatistics
 
 from .clip_features import clip_features, has_opensmile
 

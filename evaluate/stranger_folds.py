@@ -7,15 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from train.linear_branch import (
+from train.clip_statistics import (
     ClipStatistics,
     balanced_weights,
     enrolment_minutes,
-    fit,
-    probabilities,
     speaker_means,
     standardised,
 )
+from train.linear_branch import fit, probabilities
 
 from .linear_baselines import labelled_draw, with_labelled_clips
 from .stranger_scores import uar

@@ -25,11 +25,11 @@ from export.card import read_card
 from export.graph import export_fp32, export_int8
 from train.candidates import Candidate
 from train.checkpoint import load_checkpoint
+from train.clip_statistics import ClipStatistics, enrolment_minutes, first_minute
 from train.data.features import Dataset, load_dataset
 from train.data.folds import inner_folds
 from train.data.noise import noise_features
 from train.data.splits import SPEAKER_INDEPENDENT
-from train.linear_branch import ClipStatistics, enrolment_minutes, first_minute
 from train.model_selection import fit_best
 from train.recipes import Recipe
 from train.run_folder import CHECKPOINT, STATE, remove_states

@@ -18,8 +18,8 @@ import numpy as np
 
 from edge_runtime import EmotionModel
 from edge_runtime.datasets.clip import DatasetError
+from train.clip_statistics import ClipStatistics
 from train.files import report_path, with_extra_suffix, write_json, write_text
-from train.linear_branch import ClipStatistics
 from train.process_pool import map_in_processes
 
 from .answer_cache import answer_file, load_answers, store_answers

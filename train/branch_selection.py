@@ -18,22 +18,14 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
-from edge_runtime.inference.known_voice import HALF_KNOWN_SECONDS
+from edge_runtime.inference.known_voice import HALF_KNOWN_SECONDS, MAX_DEVIATION
 
 from .arousal import arousal, fit_arousal
 from .calibration import fit_temperature, reliability
+from .clip_statistics import ENROLMENT_SECONDS, ClipStatistics, enrolment_minutes, speaker_offsets
 from .data.features import Dataset
 from .fit import FitResult
-from .linear_branch import (
-    ENROLMENT_SECONDS,
-    MAX_DEVIATION,
-    MIN_SPEAKERS,
-    ClipStatistics,
-    LinearBranch,
-    enrolment_minutes,
-    fit_branch,
-    speaker_offsets,
-)
+from .linear_branch import MIN_SPEAKERS, LinearBranch, fit_branch
 from .metrics import scores
 from .network import EmotionLSTM
 from .predict import predict

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from .linear_branch import MAX_DEVIATION, LinearBranch
+from edge_runtime.inference.known_voice import MAX_DEVIATION
+
+from .linear_branch import LinearBranch
 from .network_config import NetworkConfig
 
 

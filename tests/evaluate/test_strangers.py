@@ -27,16 +27,15 @@ from evaluate.stranger_scores import (
 )
 from evaluate.strangers import run_strangers
 from evaluate.votes import has_majority, listener_scores, majority, read_votes
-from train.data.demo_corpus import PROSODIES, synthesise, voices
-from train.linear_branch import (
+from train.clip_statistics import (
     ClipStatistics,
     balanced_weights,
     enrolment_minutes,
-    fit,
-    probabilities,
     speaker_means,
     standardised,
 )
+from train.data.demo_corpus import PROSODIES, synthesise, voices
+from train.linear_branch import fit, probabilities
 
 LABELS = ("angry", "happy", "neutral", "sad")
 

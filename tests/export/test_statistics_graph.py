@@ -20,9 +20,10 @@ from export.graph import export_fp32, export_int8
 from export.parity import compare
 from train.branch_selection import clip_statistics
 from train.checkpoint import load_checkpoint, save_checkpoint
+from train.clip_statistics import enrolment_minutes
 from train.data.features import load_dataset
 from train.enrolment import logits_with_adaptation, logits_with_profiles
-from train.linear_branch import enrolment_minutes, fit_branch
+from train.linear_branch import fit_branch
 from train.network import EmotionLSTM
 from train.network_config import NetworkConfig
 from train.predict import predict

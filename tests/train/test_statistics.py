@@ -20,13 +20,14 @@ from train.arousal import arousal, fit_arousal, high_arousal_labels
 from train.branch_selection import clip_statistics, known_speaker_logits
 from train.calibration import fit_temperature
 from train.candidates import open_candidates
+from train.clip_statistics import enrolment_minutes, speaker_offsets
 from train.data import features
 from train.data.degradation import Channel
 from train.data.features import load_dataset
 from train.data.folds import inner_folds
 from train.dataset import DatasetSpec
 from train.fit_config import FitConfig
-from train.linear_branch import enrolment_minutes, fit_branch, speaker_offsets
+from train.linear_branch import fit_branch
 from train.network import EmotionLSTM
 from train.network_config import NetworkConfig
 from train.predict import predict
