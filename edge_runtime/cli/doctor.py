@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..audio.paths import expand
-from ..diagnostics.finding import Finding, Severity, verdict
+from ..diagnostics.doctor_json import clip_row, report_row, unreadable_row
+from ..diagnostics.finding import Finding, Severity
 from ..errors import AudioError, EdgeSerError
 from ..messages import printable
 from ..mqtt.node import DEFAULT_PREFIX, Node
@@ -147,8 +148,7 @@ class _Report:
     def clip(self, examination: Examination) -> None:
         """Add the findings about a recording."""
         self.all += examination.findings
-        values = dataclasses.asdict(examination)
-        self.clips.append({"file": str(values.pop("path")), **values})
+        self.clips.append(clip_row(examination))
         if not self.as_json:
             print(printable(str(examination.path)))
             print("\n".join(map(as_text, examination.findings)), flush=True)
@@ -157,8 +157,9 @@ class _Report:
         """Add a recording that cannot be read, and print the error on stderr."""
         Interruption.check()
         message = printable(str(error))
-        advice = _advice_on(message)
-        self.clips.append({"file": str(path), "error": message, "advice": advice})
+        row = unreadable_row(str(path), message)
+        advice = row["advice"]
+        self.clips.append(row)
         has_path = os.path.normpath(path) in message
         print(f"edge-ser: {message if has_path else f'{path}: {message}'}", file=sys.stderr)
         if advice:
@@ -166,24 +167,11 @@ class _Report:
 
     def close(self) -> None:
         """Print the verdict."""
-        n_unreadable = sum("error" in clip for clip in self.clips)
-        summary = verdict(self.all)
-        if n_unreadable:
-            summary = f"{n_unreadable} unreadable" + ("" if summary == "fine" else f"; {summary}")
+        report = report_row(self.checks, self.clips, self.all)
         if self.as_json:
-            values = {"checks": self.checks, "clips": self.clips, "verdict": summary}
-            print(json.dumps(values, indent=2, ensure_ascii=False))
+            print(json.dumps(report, indent=2, ensure_ascii=False))
         else:
-            print(f"verdict: {summary}")
-
-
-def _advice_on(message: str) -> str:
-    """Return what to do about a recording that cannot be read; "" if the message states it."""
-    if "is truncated" in message:
-        return "copy or record it again; `edge-ser classify --timeline` classifies what can be read"
-    if "is not audio" in message or "contradicts itself" in message:
-        return "play it with another program; if that works, convert it: `ffmpeg -i IN OUT.wav`"
-    return ""
+            print(f"verdict: {report['verdict']}")
 
 
 def as_text(finding: Finding) -> str:

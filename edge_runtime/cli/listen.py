@@ -15,6 +15,7 @@ from ..audio.pcm import PcmFormat, mono
 from ..audio.stdin import StdinStream, stdin_format
 from ..errors import AudioError, ConfigError, EdgeSerError
 from ..mqtt.node import DEFAULT_PREFIX, Node
+from ..results.events import NoiseFilter, is_noise
 from .mqtt_options import (
     MqttCaOption,
     MqttCertOption,
@@ -318,18 +319,12 @@ class _EventFilter:
         self.writer = writer
         self.is_muted = is_muted
         self._all = all
-        self._started = False
+        self._filter = NoiseFilter(all)
 
     def print(self, events: list[ListenEvent]) -> None:
         """Write the events that are not hidden."""
-        from ..inference.prediction import NO_SPEECH
-
-        for event in events:
-            is_noise = event.prediction is not None and event.prediction.label == NO_SPEECH
-            if self._all or self._started or not is_noise:
-                self.writer.add(event, shown=self._all or not is_noise)
-            if event.kind in ("start", "end"):
-                self._started = event.kind == "start"
+        for event in self._filter.select(events):
+            self.writer.add(event, shown=self._all or not is_noise(event))
 
 
 def _report_losses(microphone: Microphone) -> None:

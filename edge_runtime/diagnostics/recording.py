@@ -11,6 +11,7 @@ import numpy as np
 
 from ..audio.decode import AudioFile
 from ..audio.level import peak_dbfs
+from ..audio.limits import NO_LIMITS, AudioLimits
 from ..audio.resample import resample
 from ..features.config import MfccConfig
 from ..features.mfcc import Mfcc
@@ -99,19 +100,24 @@ class Recording:
 
 
 def measure_recording(
-    path: str | os.PathLike[str], model: HasNetwork | Network | None = None
+    path: str | os.PathLike[str],
+    model: HasNetwork | Network | None = None,
+    content: bytes | None = None,
+    limits: AudioLimits = NO_LIMITS,
 ) -> Recording:
     """Measure an audio file.
 
     Args:
         path: The file.
         model: The model whose front end and silence gate are used. Default: the default settings.
+        content: The bytes of the file; `path` is then only its name.
+        limits: Maximum duration and size. Default: unlimited.
 
     Raises:
         AudioError: If the file cannot be read.
     """
     path = Path(path)
-    file = AudioFile(path)
+    file = AudioFile(path, content, limits)
     rate = file.sample_rate
     channels = _read_beginning(file)
     is_whole = len(channels) < int(MEASURED_SECONDS * rate) or file.n_samples is None

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..audio.limits import AudioLimits
+from ..audio.decode import AudioFile
+from ..audio.limits import NO_LIMITS, AudioLimits
 from ..inference.prediction import NO_SPEECH, UNCERTAIN, Prediction
+from ..results.sources import classify_source
 from .finding import Finding, Severity
 from .recording import CANCELLED_DB, MEASURED_SECONDS, MIN_LEVEL_DB, Recording, measure_recording
 from .signal_checks import (
@@ -77,13 +79,21 @@ class Examination:
     findings: tuple[Finding, ...]
 
 
-def examine(path: str | os.PathLike[str], model: EmotionModel | None = None) -> Examination:
+def examine(
+    path: str | os.PathLike[str],
+    model: EmotionModel | None = None,
+    content: bytes | None = None,
+    limits: AudioLimits | None = None,
+) -> Examination:
     """Check an audio file.
 
     Args:
         path: The file.
         model: The model whose front end and limits apply. Default: the default settings, without a
             prediction.
+        content: The bytes of the file; `path` is then only its name.
+        limits: Maximum duration and size. Default: unlimited, without a prediction for recordings
+            of more than 30 minutes.
 
     Raises:
         AudioError: If the file cannot be read.
@@ -94,9 +104,11 @@ def examine(path: str | os.PathLike[str], model: EmotionModel | None = None) -> 
         ...         print(f"{finding.name}: {finding.found}")
         noise: speech 7 dB above the pauses
     """
-    recording = measure_recording(path, model)
-    is_classified = model is not None and recording.seconds <= AudioLimits().max_duration
-    prediction = model.classify(path) if model is not None and is_classified else None
+    recording = measure_recording(path, model, content, limits or NO_LIMITS)
+    prediction = None
+    if model is not None and recording.seconds <= AudioLimits().max_duration:
+        audio = AudioFile(path, content, limits or AudioLimits())
+        prediction = classify_source(model, audio)
     card = None if model is None else model.card
     findings = [
         _check_format(recording),
