@@ -17,7 +17,17 @@ from ..notes import notes_to
 from .terminal import BestEffortStream, Interruption, print_error
 
 # Each is defined in the module of the same name, "-" becomes "_".
-COMMANDS = ("classify", "listen", "profile", "doctor", "bench", "info", "mfcc", "parity-dump")
+COMMANDS = (
+    "classify",
+    "listen",
+    "attach",
+    "profile",
+    "doctor",
+    "bench",
+    "info",
+    "mfcc",
+    "parity-dump",
+)
 
 
 class LazyGroup(TyperGroup):

@@ -1,0 +1,1 @@
+"""Emotions for the cues, segments and turns of transcripts."""
