@@ -10,7 +10,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from ..results.rows import event_row
+from ..inference.prediction import NO_SPEECH
+from ..results.rows import answer_text, event_row
 from .terminal import LabelColours, arousal_text, bar, can_hold, clock, percentages
 
 if TYPE_CHECKING:
@@ -96,9 +97,13 @@ class TextEventWriter:
         self._drawn = -math.inf
         if not shown:
             return
-        label, shares = event.prediction.label, percentages(event.prediction.probabilities)
+        label, text = event.prediction.label, answer_text(event.prediction)
+        if label == NO_SPEECH:  # probabilities mean nothing without speech
+            self._print(f"{period}  {label}")
+            return
+        shares = percentages(event.prediction.probabilities)
         arousal = arousal_text(event.prediction.arousal)
-        self._print(f"{period}  {self._colour(f'{label:<9}', label)}  ({shares}){arousal}")
+        self._print(f"{period}  {self._colour(f'{text:<9}', label)}  ({shares}){arousal}")
 
     def show_level(self, seconds: float, level: float) -> None:
         """Redraw the live line, at most every `REDRAW_SECONDS`."""

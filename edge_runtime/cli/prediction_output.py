@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 from ..inference.prediction import NO_SPEECH, UNCERTAIN
 from ..messages import printable
 from ..results.predictions import CsvWriter, JsonLinesWriter, JsonWriter, PredictionWriter
+from ..results.rows import answer_text
 from ..results.writer import OutputFormat
 from .terminal import arousal_text, bold, dim, percentages
 
@@ -40,10 +41,11 @@ class TextWriter(PredictionWriter):
         self._colours = colours
         widths = [len(n) for n in map(printable, names) if len(n) <= MAX_NAME_WIDTH]
         self._width = max(widths, default=0)
-        self._label_width = max(map(len, (*labels, UNCERTAIN, NO_SPEECH)))
+        longest = max(map(len, labels)) + len(f"{UNCERTAIN} (?)")
+        self._label_width = max(longest, len(NO_SPEECH))
 
     def _text(self, name: str, prediction: Prediction) -> str:
-        label = prediction.label
+        label = answer_text(prediction)
         if self._width:
             label = f"{label:<{self._label_width}}"
         if self._colours:

@@ -40,7 +40,7 @@ def discovery_message(
             "device_class": "enum",
             "options": list(labels),
             "state_topic": node.state,
-            "value_template": "{{ value_json.label }}",
+            "value_template": "{{ value_json.label or value_json.status }}",
             "json_attributes_topic": node.state,
         },
         "confidence": _percentage(node, "confidence", "Confidence", "mdi:percent"),

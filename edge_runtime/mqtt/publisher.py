@@ -16,7 +16,7 @@ from .broker import Broker
 from .node import Node
 from .session import BrokerError, Session
 
-VERSION = 1  # of the payloads
+VERSION = 2  # of the payloads
 MAX_EVENTS = 100  # that wait for the broker
 MAX_IN_FLIGHT = 20  # messages that the broker has not acknowledged
 LEVEL_SECONDS = 1.0  # between two levels
@@ -146,7 +146,7 @@ class Publisher:
             state = {"v": VERSION, **row}
             if not self._probabilities:
                 state.pop("probabilities", None)
-            event = {**state, "event_type": row["label"]}
+            event = {**state, "event_type": row["label"] or row["status"]}
             self._retain(self.node.speech, OFF)
             self._retain(self.node.state, json.dumps(state, ensure_ascii=False))
             self._enqueue(Message(self.node.event, json.dumps(event, ensure_ascii=False), False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
-from .rows import arousal_of, confidence_of, prediction_row, rounded
+from .rows import answer_columns, answer_values, prediction_row
 from .writer import JsonList, Writer, csv_row
 
 if TYPE_CHECKING:
@@ -57,9 +57,7 @@ class CsvWriter(PredictionWriter):
     """
 
     def __init__(self, file: TextIO, labels: tuple[str, ...]) -> None:
-        super().__init__(file, csv_row(["file", "label", "confidence", *labels, "arousal"]))
+        super().__init__(file, csv_row(["file", *answer_columns(labels)]))
 
     def _text(self, name: str, prediction: Prediction) -> str:
-        probabilities = rounded(prediction.probabilities).values()
-        confidence, arousal = confidence_of(prediction), arousal_of(prediction)
-        return csv_row([name, prediction.label, confidence, *probabilities, arousal])
+        return csv_row([name, *answer_values(prediction)])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ..inference.prediction import NO_SPEECH
 from ..streaming.segments import LabelDurations
-from .rows import confidence_of, segment_row
+from .rows import answer_columns, answer_text, answer_values, confidence_of, segment_row
 from .writer import JsonList, OutputFormat, Writer, csv_row
 
 if TYPE_CHECKING:
@@ -106,14 +106,12 @@ class CsvTimelineWriter(TimelineWriter):
     """
 
     def __init__(self, file: TextIO, labels: tuple[str, ...]) -> None:
-        header = ["file", "start", "end", "label", "confidence", *labels, "arousal"]
-        super().__init__(file, csv_row(header))
+        super().__init__(file, csv_row(["file", "start", "end", *answer_columns(labels)]))
 
     def add(self, segment: Segment) -> None:
         """Write the row of a segment."""
-        row = segment_row(segment)
-        arousal, probabilities = row.pop("arousal"), row.pop("probabilities").values()
-        self._write(csv_row([self._name, *row.values(), *probabilities, arousal]))
+        times = [round(segment.start, 3), round(segment.end, 3)]
+        self._write(csv_row([self._name, *times, *answer_values(segment)]))
 
 
 class AudacityWriter(TimelineWriter):
@@ -185,7 +183,7 @@ def as_audacity(segment: Segment) -> str:
         >>> as_audacity(Segment(1.0, 2.5, "sad", 0.75, {"sad": 0.75}))
         '1.000000\t2.500000\tsad'
     """
-    return f"{segment.start:.6f}\t{segment.end:.6f}\t{segment.label}"
+    return f"{segment.start:.6f}\t{segment.end:.6f}\t{answer_text(segment)}"
 
 
 def as_srt(segment: Segment, number: int) -> str:
@@ -210,7 +208,7 @@ def _cue(segment: Segment, decimal_mark: str) -> str:
     confidence = confidence_of(segment)
     percent = "" if confidence is None else f" {100 * confidence:.0f}%"
     start, end = (_cue_time(t, decimal_mark) for t in (segment.start, segment.end))
-    return f"{start} --> {end}\n{segment.label}{percent}"
+    return f"{start} --> {end}\n{answer_text(segment)}{percent}"
 
 
 def _cue_time(seconds: float, decimal_mark: str) -> str:

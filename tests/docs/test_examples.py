@@ -83,7 +83,7 @@ def test_commands_succeed(desk, name):
         run(command, *desk)
     if name == "docs/cli.md":
         folder = desk[0]
-        assert (folder / "answers.csv").read_text().startswith("file,label,confidence")
+        assert (folder / "answers.csv").read_text().startswith("file,label,status,guess,confidence")
         assert (folder / "call.png").read_bytes().startswith(b"\x89PNG")
         assert np.load(folder / "features.npy").shape[1] == 13
 

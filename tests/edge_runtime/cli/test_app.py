@@ -50,7 +50,8 @@ def test_json_jsonl_and_csv_are_equal(clips):
     assert [json.loads(line) for line in as_jsonl] == as_json
     for entry, row, path in zip(as_json, rows, clips):
         assert entry["file"] == row["file"] == str(path)
-        assert entry["label"] == row["label"]
+        assert (entry["label"] or "") == row["label"]
+        assert (entry["status"], entry["guess"] or "") == (row["status"], row["guess"])
         # Empty for "uncertain" and "no speech".
         assert entry["confidence"] == (float(row["confidence"]) if row["confidence"] else None)
         assert sum(entry["probabilities"].values()) == pytest.approx(1, abs=1e-4)
@@ -62,7 +63,8 @@ def test_model_and_threshold(clips, tmp_path):
     model = write_tiny_model(tmp_path / "tiny.onnx")
     result = edge_ser("classify", "--model", model, "--threshold", 1, clips[0], "--format", "jsonl")
     row = json.loads(result.stdout)
-    assert row["label"] == "uncertain"
+    assert (row["label"], row["status"]) == (None, "uncertain")
+    assert row["guess"] == max(row["probabilities"], key=row["probabilities"].get)
     assert set(row["probabilities"]) == {"low", "high"}
 
 

@@ -81,7 +81,7 @@ def test_noise_is_printed_only_with_all():
     data = wav(np.concatenate([np.zeros(32_000), noise, np.zeros(32_000)]))
     assert listen("-", data=data).stdout == b""
     (line,) = listen("-", "--all", data=data).stdout.splitlines()
-    assert json.loads(line)["label"] == "no speech"
+    assert json.loads(line)["status"] == "no speech"
 
 
 @pytest.mark.slow

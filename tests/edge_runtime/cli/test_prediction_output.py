@@ -50,6 +50,8 @@ def test_json_and_jsonl_preserve_names(encoding):
     assert rows[0] == {
         "file": "plain.wav",
         "label": "low",
+        "status": "emotion",
+        "guess": "low",
         "confidence": 0.75,
         "probabilities": {"low": 0.75, "high": 0.25},
         "arousal": None,
@@ -58,35 +60,49 @@ def test_json_and_jsonl_preserve_names(encoding):
 
 def test_csv_preserves_names():
     rows = list(csv.reader(io.StringIO(written(OutputFormat.csv, "utf-8").decode(), newline="")))
-    assert rows[0] == ["file", "label", "confidence", "low", "high", "arousal"]
+    assert rows[0] == [
+        *("file", "label", "status", "guess", "confidence", "low", "high", "arousal")
+    ]
     assert [row[0] for row in rows[1:]] == [name.replace("\udcff", "\\udcff") for name in NAMES]
-    assert all(row[1:] == ["low", "0.75", "0.75", "0.25", ""] for row in rows[1:])
+    assert all(row[1:] == ["low", "emotion", "low", "0.75", "0.75", "0.25", ""] for row in rows[1:])
 
 
-@pytest.mark.parametrize("label", ["uncertain", "no speech"])
-def test_confidence_is_null_without_emotion(label):
+def test_uncertain_answer_has_a_guess_and_no_label():
     file = io.StringIO()
     for format in (OutputFormat.jsonl, OutputFormat.csv):
         prediction_writer(format, file, ("low", "high")).add(
-            "a.wav", Prediction(label, 0.75, PREDICTION.probabilities)
+            "a.wav", Prediction("uncertain", 0.75, PREDICTION.probabilities)
         )
     line, _, row = file.getvalue().splitlines()
     assert json.loads(line) == {
         "file": "a.wav",
-        "label": label,
+        "label": None,
+        "status": "uncertain",
+        "guess": "low",
         "confidence": None,
         "probabilities": PREDICTION.probabilities,
         "arousal": None,
     }
-    assert row == f"a.wav,{label},,0.75,0.25,"
+    assert row == "a.wav,,uncertain,low,,0.75,0.25,"
+
+
+def test_no_speech_has_only_a_status():
+    file = io.StringIO()
+    prediction = Prediction("no speech", 0.75, PREDICTION.probabilities, arousal=0.5)
+    for format in (OutputFormat.jsonl, OutputFormat.csv):
+        prediction_writer(format, file, ("low", "high")).add("a.wav", prediction)
+    line, _, row = file.getvalue().splitlines()
+    values = json.loads(line)
+    assert (values.pop("file"), values.pop("status")) == ("a.wav", "no speech")
+    assert set(values.values()) == {None}
+    assert row == "a.wav,,no speech,,,,,"
 
 
 @pytest.mark.parametrize(
     ("label", "text"),
     [
         ("low", "a.wav: low  (low  75%  high  25%)  arousal  82%"),
-        ("uncertain", "a.wav: uncertain  (low  75%  high  25%)  arousal  82%"),
-        ("no speech", "a.wav: no speech"),
+        ("uncertain", "a.wav: uncertain (low?)  (low  75%  high  25%)  arousal  82%"),
     ],
 )
 def test_arousal_is_in_every_format(label, text):

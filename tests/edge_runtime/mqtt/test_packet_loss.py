@@ -40,6 +40,7 @@ with mosquitto(pathlib.Path(sys.argv[1])) as process, Recorder(process.port) as 
     recorder.wait_for(node.status)
     for number in range(n_events):
         row = {"event": "end", "start": number, "end": number + 1, "label": "sad"}
+        row["status"] = "emotion"
         started = time.perf_counter()
         publisher.add(row)
         durations.append(time.perf_counter() - started)

@@ -34,12 +34,14 @@ def start_event(number: int = 0) -> dict[str, object]:
 
 
 def end_event(number: int = 0) -> dict[str, object]:
+    label = LABELS[number % len(LABELS)]
     return {
         "event": "end",
         "start": float(number),
         "end": number + 0.5,
-        "label": LABELS[number % len(LABELS)],
-        "confidence": 0.5 if number % len(LABELS) < 4 else None,
+        "label": label if label in LABELS[:4] else None,
+        "status": "emotion" if label in LABELS[:4] else label,
+        "confidence": 0.5 if label in LABELS[:4] else None,
         "probabilities": {label: 0.25 for label in LABELS[:4]},
         "arousal": None,
     }
@@ -101,11 +103,12 @@ def test_topics_and_payloads(broker: Process, publish):
         publisher.close()
         recorder.wait_for(NODE.status, "offline")
         state = {
-            "v": 1,
+            "v": 2,
             "event": "end",
             "start": 1.0,
             "end": 1.5,
             "label": "happy",
+            "status": "emotion",
             "confidence": 0.5,
             "arousal": None,
         }
