@@ -13,6 +13,7 @@ from edge_runtime.datasets.naming_schemes import speaker_group
 from train.calibration import coverage_curve, reliability
 from train.metrics import scores
 from train.speech_gate import losses_by
+from train.uncertainty import bootstrap_uars, interval, recalls, uar_of
 
 # Variants of the model that each fold scores, with their names in the report.
 VARIANTS = {
@@ -22,7 +23,6 @@ VARIANTS = {
     "adapting": "int8, online speaker adaptation",
 }
 SPEAKER_VARIANTS = ("profile", "adapting")  # those that use other clips of the speaker
-N_BOOTSTRAP = 2000
 # Results of a training that the report contains.
 FOLD_KEYS = (
     "fold",
@@ -158,12 +158,12 @@ def _scores(results: list[dict[str, Any]], variant: str, labels: list[str]) -> d
     names = [speaker for speakers in confusions.values() for speaker in speakers]
     groups = np.array([speaker_group(speaker) for speaker in names])
     all_counts = np.concatenate(list(counts.values()))
-    speaker_uars = [_uar(confusion) for confusion in all_counts]
+    speaker_uars = [uar_of(confusion) for confusion in all_counts]
     # Skip speakers without all labels of their corpus: their UAR averages over fewer classes.
-    complete = [_uar(c) for of_corpus in counts.values() for c in of_corpus[_has_all(of_corpus)]]
+    complete = [uar_of(c) for of_corpus in counts.values() for c in of_corpus[_has_all(of_corpus)]]
     uars = np.mean([[row["uar"] for row in rows] for rows in by_corpus.values()], axis=0)
-    recalls = np.stack([_recalls(of_corpus.sum(axis=0)) for of_corpus in counts.values()])
-    low, high = _bootstrap_interval(list(counts.values()))
+    recalls_by_corpus = np.stack([recalls(of_corpus.sum(axis=0)) for of_corpus in counts.values()])
+    low, high = interval(bootstrap_uars(list(counts.values())))
 
     def mean(rows: list[dict[str, Any]], name: str) -> float:
         return float(np.mean([row[name] for row in rows]))
@@ -185,11 +185,12 @@ def _scores(results: list[dict[str, Any]], variant: str, labels: list[str]) -> d
         },
         "uar_by_speaker": dict(zip(names, speaker_uars)),
         "uar_by_group": {
-            str(group): _uar(all_counts[groups == group].sum(axis=0)) for group in np.unique(groups)
+            str(group): uar_of(all_counts[groups == group].sum(axis=0))
+            for group in np.unique(groups)
         },
         "recall": {
             label: float(np.nanmean(column))
-            for label, column in zip(labels, recalls.T)
+            for label, column in zip(labels, recalls_by_corpus.T)
             if np.isfinite(column).any()
         },
         "confusion": np.sum(
@@ -203,45 +204,6 @@ def _has_all(counts: np.ndarray) -> np.ndarray:
     present = counts.sum(axis=2) > 0
     complete: np.ndarray = present[:, present.any(axis=0)].all(axis=1)
     return complete
-
-
-def _recalls(confusion: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore"):
-        recalls: np.ndarray = np.diagonal(confusion, axis1=-2, axis2=-1) / confusion.sum(axis=-1)
-    return recalls
-
-
-def _uar(confusion: np.ndarray) -> float:
-    return float(np.nanmean(_recalls(confusion)))
-
-
-def _bootstrap_interval(corpora: list[np.ndarray]) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of the UAR over draws of speakers.
-
-    Speakers are the units, because a new user is a new speaker. Draws without any speaker of a
-    label are excluded: their UAR would average over fewer classes.
-    Efron 1979, https://doi.org/10.1214/aos/1176344552
-
-    Args:
-        corpora: Confusion matrices `(n_speakers, n_labels, n_labels + 1)` of each corpus. Speakers
-            are drawn within their corpus.
-    """
-    rng = np.random.default_rng(0)
-    uars, complete = np.zeros(N_BOOTSTRAP), np.ones(N_BOOTSTRAP, bool)
-    for counts in corpora:
-        n = len(counts)
-        draws = rng.integers(n, size=(N_BOOTSTRAP, n))
-        times_drawn = np.stack([np.bincount(draw, minlength=n) for draw in draws])
-        # (draws, n_labels, n_labels + 1)
-        drawn = (times_drawn @ counts.reshape(n, -1)).reshape(-1, *counts.shape[1:])
-        present = drawn.sum(axis=2) > 0
-        complete &= (present == (counts.sum(axis=(0, 2)) > 0)).all(axis=1)
-        uars += np.nanmean(_recalls(drawn), axis=-1) / len(corpora)
-    if not complete.any():
-        uars = np.array([np.mean([_uar(counts.sum(axis=0)) for counts in corpora])])
-        complete = np.array([True])
-    low, high = np.percentile(uars[complete], [2.5, 97.5])
-    return float(low), float(high)
 
 
 def _no_speech(results: list[dict[str, Any]], labels: list[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from edge_runtime.files import atomic_replace
 from edge_runtime.inference.network import Network
 from edge_runtime.model import BUNDLED_MODEL, OPEN_MODEL
 from train.files import write_text
-from train.run_report import run_markdown
+from train.run_page import run_markdown
 
 from .card_page import card_markdown
 from .card_strangers import STRANGERS, strangers_markdown, strangers_scores

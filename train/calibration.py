@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -141,9 +142,18 @@ def choose_threshold(curve: list[dict[str, float]], n_labels: int, coverage: flo
 
 
 def coverage_markdown(curve: list[dict[str, float]]) -> str:
-    """Return a coverage curve as a Markdown table."""
+    """Return a coverage curve as a Markdown table; thresholds with the same clips share a row."""
+    groups = [
+        [row["threshold"] for row in rows]
+        for _, rows in itertools.groupby(curve, key=lambda row: row["coverage"])
+    ]
+    values = {row["coverage"]: row["accuracy"] for row in curve}
     rows = [
-        [f"{row['threshold']:.2f}", f"{100 * row['coverage']:.0f}", f"{100 * row['accuracy']:.1f}"]
-        for row in curve
+        [
+            f"{group[0]:.2f}" + (f" to {group[-1]:.2f}" if len(group) > 1 else ""),
+            f"{100 * coverage:.0f}",
+            f"{100 * accuracy:.1f}",
+        ]
+        for group, (coverage, accuracy) in zip(groups, values.items())
     ]
     return markdown_table(["threshold", "coverage %", "accuracy of those %"], rows, "rrr")

@@ -251,7 +251,7 @@ def best_epoch(history: list[dict[str, float]], n_clips: int) -> int:
         history: A row per epoch.
         n_clips: Number of validation clips, which the UAR was computed on.
     """
-    averages = _moving_average(history)
+    averages = smoothed_uar(history)
     best = max(averages)
     error = math.sqrt(best * (1 - best) / n_clips)
     return 1 + max(k for k, uar in enumerate(averages) if uar >= best - error)
@@ -259,7 +259,7 @@ def best_epoch(history: list[dict[str, float]], n_clips: int) -> int:
 
 def validation_uar(selection: FitResult) -> float:
     """Return the moving average of the validation UAR at the selected epoch."""
-    return _moving_average(selection.history)[selection.best_epoch - 1]
+    return smoothed_uar(selection.history)[selection.best_epoch - 1]
 
 
 def _combined_uar(data: Dataset, selection: FitResult) -> float:
@@ -269,7 +269,7 @@ def _combined_uar(data: Dataset, selection: FitResult) -> float:
     return mean_corpus_uar(data, selection.val_clips, targets, predictions, data.labels)
 
 
-def _moving_average(history: list[dict[str, float]]) -> list[float]:
+def smoothed_uar(history: list[dict[str, float]]) -> list[float]:
     """Return the mean UAR over a tenth of the training to either side of each epoch."""
     reach = len(history) // 10
     return [

@@ -27,7 +27,8 @@ from .model_selection import fit_best
 from .progress import Progress, TrainingLog, epochs_of, plan_text
 from .recipes import Recipe
 from .run_folder import SETTINGS, SPLIT, STATE, begin, is_complete, remove_states, run_folder
-from .run_report import Partition, report_warning, write_run
+from .run_page import interval_text, report_warning
+from .run_report import Partition, write_run
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -93,6 +94,9 @@ def train_run(
             )
         report = write_run(folder, partition, selected)
         remove_states(folder)
+    for note in report["notes"]:
+        if note not in partition.notes:
+            _LOGGER.info("%s", printable(f"Note: {note}"))
     _log_result(folder, report, selected.candidate.data)
     return folder
 
@@ -114,6 +118,7 @@ def partition_clips(dataset: Dataset, inner: int, seed: int) -> Partition:
     notes = [*dataset.notes, *split.notes]
     if folds != [split.val]:
         notes = [note for note in notes if note != RANDOM_VAL]
+    notes += _notes_on_folds(dataset, split, folds, inner)
     notes += notes_on_labels(dataset.clips, split, folds, dataset.labels)
     return Partition(split.kind, tuple(notes), sorted(split.train + split.val), folds, split.test)
 
@@ -131,6 +136,21 @@ def validation_folds(dataset: Dataset, split: Split, inner: int, seed: int) -> l
     clips = sorted(split.train + split.val)
     folds = inner_folds(dataset.clips, clips, inner, seed, dataset.labels)
     return folds if len(folds) > 1 else [split.val]
+
+
+def _notes_on_folds(
+    dataset: Dataset, split: Split, folds: list[list[int]], inner: int
+) -> list[str]:
+    """Return a note if `inner` folds are not possible; none if the data define one."""
+    if inner == 1 or folds != [split.val] or any(clip.split == "val" for clip in dataset.clips):
+        return []
+    if any(clip.speaker is None for clip in dataset.clips):
+        reason = "speakers are unknown"
+    elif split.kind != SPEAKER_INDEPENDENT:
+        reason = f"the split is {split.kind}"
+    else:
+        reason = "there are too few speakers"
+    return [f"--inner {inner} has no effect, because {reason}: one fold selects the epoch"]
 
 
 def _settings(spec: DatasetSpec, candidates: list[Candidate]) -> dict[str, Any]:
@@ -153,6 +173,7 @@ def _settings(spec: DatasetSpec, candidates: list[Candidate]) -> dict[str, Any]:
 def _log_result(folder: Path, report: dict[str, Any], dataset: Dataset) -> None:
     """Log the test scores and how far they can be relied on."""
     _LOGGER.info(score_line("Test set", report["test_loss"], report["test"]))
+    _LOGGER.info(f"Test UAR: {interval_text(report['test_uar_interval'])}")
     _LOGGER.info(confusion_text(report["test"]["confusion"], dataset.labels))
     warning = report_warning(report, dataset.labels)
     if warning:

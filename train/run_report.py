@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,22 +13,22 @@ from scipy.special import softmax
 from torch.nn.functional import cross_entropy
 
 from edge_runtime.datasets.naming_schemes import speaker_group
-from edge_runtime.messages import printable
 
 from . import plots
 from .branch_selection import known_speaker_logits
-from .calibration import choose_threshold, coverage_curve, coverage_markdown, reliability
+from .calibration import choose_threshold, coverage_curve, reliability
 from .checkpoint import save_checkpoint
 from .data.features import Dataset
 from .dataset import corpus_summaries, left_out_summary, weights_licence
 from .files import write_csv, write_json, write_text
 from .fit import FitResult
-from .markdown import confusion_markdown, group_scores_markdown, markdown_cell, markdown_table
-from .metrics import chance_level_warning, scores
-from .model_selection import SelectedModel
+from .metrics import scores
+from .model_selection import SelectedModel, smoothed_uar
 from .predict import predict
 from .run_folder import REPORT
-from .speech_gate import fit_gate, losses_by, no_speech_text
+from .run_page import run_markdown
+from .speech_gate import fit_gate, losses_by
+from .uncertainty import bootstrap_uars, confusions_by_unit, interval
 
 STATISTICS_SCORES = ("test_with_minute", "branch")  # of networks with statistics
 
@@ -179,18 +180,26 @@ def run_report(
     return {
         "corpora": corpus_summaries(dataset),
         "split": partition.kind,
-        "notes": list(partition.notes),
+        "notes": [*partition.notes, *_epoch_notes(result)],
         "clips": {
             "train": len(partition.train),
             "choosing": len(result.val_clips),
             "test": len(partition.test),
         },
+        "validation_folds": len(partition.folds),
         "parameters": result.network.n_parameters(),
         "best_epoch": result.best_epoch,
+        "highest_epoch": _highest_epoch(result),
         "epochs": len(result.history),
         "temperature": result.temperature,
         "profile_gain": result.profile_gain,
         "test": scores(targets, predictions, labels, lost),
+        "test_uar_interval": uar_interval(
+            targets,
+            np.where(lost, len(labels), predictions),
+            labels,
+            [clip.speaker for clip in clips],
+        ),
         "test_loss": float(cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets))),
         "test_by_corpus": scores_by([clip.corpus for clip in clips]),
         "test_by_group": scores_by([speaker_group(clip.speaker) for clip in clips]),
@@ -213,6 +222,37 @@ def run_report(
         "unreadable": dataset.unreadable,
         "left_out": left_out_summary(dataset),
     }
+
+
+def _highest_epoch(result: FitResult) -> int:
+    """Return the first epoch, from 1, with the highest moving average of the validation UAR."""
+    return 1 + int(np.argmax(smoothed_uar(result.history)))
+
+
+def _epoch_notes(result: FitResult) -> list[str]:
+    """Return a note if the validation UAR was still rising when the training ended."""
+    epochs = len(result.history)
+    if epochs == 1 or not result.best_epoch == _highest_epoch(result) == epochs:
+        return []
+    return [
+        f"the validation UAR was highest at the last epoch, {epochs}: more --epochs may improve it"
+    ]
+
+
+def uar_interval(
+    targets: np.ndarray, answers: np.ndarray, labels: list[str], speakers: Sequence[str | None]
+) -> dict[str, Any]:
+    """Return the bootstrap interval of a UAR as plain values for JSON.
+
+    Args:
+        targets: Class indices `(n_clips,)`.
+        answers: Class indices `(n_clips,)`; `len(labels)` stands for "no speech".
+        labels: Name of each class.
+        speakers: Speaker of each clip, or None.
+    """
+    confusions, units = confusions_by_unit(targets, answers, len(labels), speakers)
+    low, high = interval(bootstrap_uars([confusions]))
+    return {"low": low, "high": high, "units": units, "n_units": len(confusions)}
 
 
 def _statistics_report(
@@ -250,112 +290,3 @@ def _statistics_report(
             },
         }
     return entries
-
-
-def report_warning(report: dict[str, Any], labels: list[str]) -> str:
-    """Return a warning if the test UAR is not above chance, else an empty string."""
-    test = report["test"]
-    return chance_level_warning(test["uar"], len(labels), test["clips"])
-
-
-def run_markdown(report: dict[str, Any], labels: list[str]) -> str:
-    """Return the report as a Markdown page."""
-    test, clips = report["test"], report["clips"]
-    corpora = [
-        [
-            markdown_cell(row["name"]),
-            str(row["clips"]),
-            str(row["speakers"] or "unknown"),
-            str(row["minutes"]),
-            row["licence"],
-        ]
-        for row in report["corpora"]
-    ]
-    recalls = ", ".join(
-        f"{markdown_cell(label)} {100 * r:.1f}" for label, r in test["recall"].items()
-    )
-    notes = "".join(f"\n- Note: {printable(note)}" for note in report["notes"])
-    warning = report_warning(report, labels)
-    emphasised = f"\n- **{warning}**" if warning else ""
-    return f"""# Training report
-
-{markdown_table(["corpus", "clips", "speakers", "minutes", "licence"], corpora, "lrrrl")}
-
-- Split: {report["split"]}; {clips["train"]} training clips ({clips["choosing"]} of them for \
-validation, in cross-validation), {clips["test"]} test clips{notes}
-- Parameters: {report["parameters"]:,}
-{_recipe_line(report)}\
-- Epoch {report["best_epoch"]} of {report["epochs"]}, validation UAR {100 * report["val_uar"]:.1f} %
-- Test UAR {100 * test["uar"]:.1f} %, accuracy {100 * test["accuracy"]:.1f} %; recall: {recalls}\
-{emphasised}
-- Expected calibration error {report["calibration"]["ece"]:.3f}; {_threshold_text(report)}
-{_no_speech_lines(report)}\
-- Left out: {report["left_out"] or "nothing"}
-{_statistics_lines(report)}
-{group_scores_markdown(report["test_by_corpus"], report["test_by_group"])}
-
-{confusion_markdown(test["confusion"], labels)}
-
-Coverage and accuracy of the test speakers, by confidence threshold:
-
-{coverage_markdown(report["calibration"]["coverage"])}
-
-The same for the validation speakers. The model stores the highest threshold with a coverage of at \
-least 85 % here.
-
-{coverage_markdown(report["calibration"]["coverage_of_choosing"])}
-
-![training](curves.png)
-![calibration](calibration.png)
-"""
-
-
-def _statistics_lines(report: dict[str, Any]) -> str:
-    """Return lines on known speakers and on corpora left out, for networks with statistics."""
-    lines = ""
-    minute, branch = report.get("test_with_minute"), report.get("branch")
-    if minute:
-        lines += (
-            f"- With a minute of other clips of the speaker: test UAR {100 * minute['uar']:.1f} %, "
-            f"expected calibration error {minute['ece']:.3f}, on {minute['clips']} clips\n"
-        )
-    if branch:
-        conditions = {
-            "unknown": "unknown speakers",
-            "minute": "a minute of the speaker",
-            "degraded": "unknown speakers through other microphones, rooms and noise",
-        }
-        texts = [
-            f"{name}: UAR {100 * branch[key]['mean']['uar']:.1f} %, expected calibration error "
-            f"{branch[key]['mean']['ece']:.3f}"
-            for key, name in conditions.items()
-            if key in branch
-        ]
-        corpora = ", ".join(map(markdown_cell, branch["unknown"]["by_corpus"]))
-        lines += (
-            f"- Clip statistics without the LSTM, each corpus left out in turn ({corpora}); "
-            f"means over the corpora. {'; '.join(texts)}\n"
-        )
-    return lines
-
-
-def _no_speech_lines(report: dict[str, Any]) -> str:
-    """Return a line on the clips that the gate loses; reports of older versions have none."""
-    losses = report.get("no_speech")
-    return "" if losses is None else f"- {no_speech_text(losses)}\n"
-
-
-def _threshold_text(report: dict[str, Any]) -> str:
-    threshold = report["calibration"]["threshold"]
-    if threshold == 0:
-        return 'no answer is "uncertain"'
-    return f'the answer is "uncertain" below a confidence of {threshold:.2f}'
-
-
-def _recipe_line(report: dict[str, Any]) -> str:
-    """Return a line with the validation UAR of the recipes, if there were several."""
-    uar_by_recipe = report["val_uar_by_recipe"]
-    if len(uar_by_recipe) == 1:
-        return ""
-    uars = ", ".join(f"{name} {100 * uar:.1f} %" for name, uar in uar_by_recipe.items())
-    return f"- Recipe {report['recipe']}, by the validation UAR of the recipes: {uars}\n"

@@ -32,7 +32,8 @@ from train.network import EmotionLSTM
 from train.network_config import NetworkConfig
 from train.predict import predict
 from train.recipes import CORPORA, DEFAULT_RECIPE
-from train.run_report import Partition, run_markdown, run_report
+from train.run_page import run_markdown
+from train.run_report import Partition, run_report
 from train.statistics_config import StatisticsConfig
 
 CLEAN = Channel(0.0, (), 0.0, np.inf, 0.0, 0.0, np.inf, 0.0)
