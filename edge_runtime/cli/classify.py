@@ -110,7 +110,7 @@ def classify(
 
     --timeline splits recordings of any length into segments with start and end in seconds;
     "no speech" marks the pauses. audacity writes a label track, srt and vtt write subtitles.
-    --plot draws waveform, MFCC and probabilities.
+    --plot draws waveform, speech, probabilities and arousal.
 
     --adapt reads the recordings twice: first for the mean of each person, then for the answers,
     which are relative to the mean of the person's other recordings.

@@ -1,4 +1,4 @@
-"""A picture of a recording: waveform, MFCC, probabilities and arousal over time."""
+"""A picture of a recording: waveform, speech, probabilities and arousal over time."""
 
 from __future__ import annotations
 
@@ -31,15 +31,23 @@ MAX_TICKS = 10
 # Colour-blind safe palette of Okabe and Ito: https://jfly.uni-koeln.de/color/
 COLOURS = {"angry": "#D55E00", "happy": "#E69F00", "neutral": "#009E73", "sad": "#0072B2"}
 MORE_COLOURS = ("#CC79A7", "#56B4E9", "#F0E442", "#000000")
+# Answers that are no label: a plain grey, and stripes for the pauses.
+UNCERTAIN_STYLE = {"facecolor": "#999999", "edgecolor": "none"}
+PAUSE_STYLE = {"facecolor": "#f4f4f4", "edgecolor": "#cccccc", "hatch": "////"}
+
+# Relative heights of the panels, from top to bottom, and the height of a unit in inches.
+HEIGHTS = {"waveform": 2.0, "MFCC": 2.0, "speech": 0.5, "probability": 3.0, "arousal": 1.0}
+UNIT_INCHES = 0.9
 
 
 class Sheet:
     """Collects a recording chunk by chunk and draws it; memory does not grow with its length.
 
     Args:
-        model: The model; its front end computes the MFCC.
+        model: The model.
         sample_rate: Rate of the recording in Hz.
         title: Title of the picture.
+        mfcc: Add a panel of the MFCC that the front end of the model computes.
 
     Example:
         >>> from edge_runtime import EmotionModel, TimelineStream
@@ -51,14 +59,17 @@ class Sheet:
         >>> segments = [*stream.push(samples), *stream.flush()]
     """
 
-    def __init__(self, model: EmotionModel, sample_rate: float, title: str) -> None:
+    def __init__(
+        self, model: EmotionModel, sample_rate: float, title: str, *, mfcc: bool = False
+    ) -> None:
         self._title = title
         self._labels = model.labels
         self._rate = sample_rate
         self._n_samples = 0
         self._envelope = ColumnReducer(extremes)
         self._cepstra = ColumnReducer(lambda columns: columns.mean(axis=1))
-        self._mfcc = MfccStream(network_of(model).front_end.mfcc, sample_rate=sample_rate)
+        front_end = network_of(model).front_end.mfcc
+        self._mfcc = MfccStream(front_end, sample_rate=sample_rate) if mfcc else None
         self._steps: list[Segment] = []
         self._segments: list[Segment] = []
 
@@ -66,14 +77,15 @@ class Sheet:
         """Add the next samples, mono float `(n_samples,)`."""
         self._n_samples += len(samples)
         self._envelope.add(np.stack([samples, samples], axis=1))
-        self._cepstra.add(self._mfcc.push(samples))
+        if self._mfcc is not None:
+            self._cepstra.add(self._mfcc.push(samples))
 
     def add_step(self, step: Segment) -> None:
         """Add a step of the timeline, for the probabilities and the arousal."""
         self._steps.append(step)
 
     def add(self, segment: Segment) -> None:
-        """Add a segment, for the background."""
+        """Add a segment, for the panel of speech and the background."""
         self._segments.append(segment)
 
     def save(self, path: Path) -> None:
@@ -88,26 +100,57 @@ class Sheet:
             self._draw(plt, path)
 
     def _draw(self, plt: Any, path: Path) -> None:
-        self._cepstra.add(self._mfcc.flush())
+        envelope = self._envelope.table()
         seconds = self._n_samples / self._rate
-        has_arousal = any(step.arousal is not None for step in self._steps)
-        ratios = (2, 2, 3, 1) if has_arousal else (2, 2, 3)
-        figure, (wave, mfcc, lines, *more) = plt.subplots(
-            len(ratios),
+        names = [name for name in HEIGHTS if self._has_panel(name)]
+        heights = [HEIGHTS[name] for name in names]
+        figure, axes = plt.subplots(
+            len(names),
             1,
-            figsize=(11, 7.5 if has_arousal else 6.5),
+            figsize=(11, UNIT_INCHES * sum(heights) + 0.7),
             sharex=True,
-            height_ratios=ratios,
+            height_ratios=heights,
             layout="constrained",
         )
-        colour_of = colours(self._labels)
-        low, high = self._envelope.table().T
+        panels = dict(zip(names, axes))
+        for name, panel in panels.items():
+            panel.set_ylabel(name)
+        low, high = envelope.T
+        wave = panels["waveform"]
         times = np.linspace(0, seconds, len(low))
         wave.fill_between(times, low, high, color="#555555", linewidth=0.3)
-        wave.set(ylabel="waveform", ylim=(-1, 1), title=self._title)
+        wave.set(ylim=(-1, 1), title=self._title)
+        if "MFCC" in panels:
+            self._draw_mfcc(panels["MFCC"], seconds)
+        styles = self._draw_segments(panels["speech"], panels["probability"])
+        self._draw_probabilities(panels["probability"])
+        if "arousal" in panels:
+            arousal = panels["arousal"]
+            arousal.plot(*self.arousal_line(), color="#555555", linewidth=1.6)
+            arousal.axhline(0.5, color="#aaaaaa", linewidth=0.8, linestyle=":")
+            arousal.set(ylim=(0, 1.02))
+        wave.set_xlim(0, seconds)
+        _label_time_axis(axes[-1], seconds)
+        lines, _ = panels["probability"].get_legend_handles_labels()
+        patches = [plt.Rectangle((0, 0), 1, 1, label=name, **styles[name]) for name in styles]
+        figure.legend(
+            handles=[*lines, *patches], loc="outside lower center", ncols=6, frameon=False
+        )
+        with atomic_replace(path) as temporary:
+            figure.savefig(temporary, format=path.suffix.lower()[1:], dpi=110)
+        plt.close(figure)
+
+    def _has_panel(self, name: str) -> bool:
+        if name == "arousal":
+            return any(step.arousal is not None for step in self._steps)
+        return name != "MFCC" or self._mfcc is not None
+
+    def _draw_mfcc(self, panel: Any, seconds: float) -> None:
+        assert self._mfcc is not None
+        self._cepstra.add(self._mfcc.flush())
         cepstra = self._cepstra.table()[:, 1:]  # c0 is the level, which the waveform shows
         cepstra = (cepstra - cepstra.mean(axis=0)) / (cepstra.std(axis=0) + 1e-6)
-        mfcc.imshow(
+        panel.imshow(
             cepstra.T,
             aspect="auto",
             origin="lower",
@@ -117,41 +160,28 @@ class Sheet:
             extent=(0, seconds, 0.5, cepstra.shape[1] + 0.5),
             interpolation="nearest",
         )
-        mfcc.set(ylabel="MFCC", yticks=range(1, cepstra.shape[1] + 1, 3))
+        panel.set(yticks=range(1, cepstra.shape[1] + 1, 3))
+
+    def _draw_segments(self, strip: Any, background: Any) -> dict[str, dict[str, str]]:
+        """Draw the segments and return the styles of the answers that are no label."""
+        colour_of = colours(self._labels)
+        others = {UNCERTAIN: UNCERTAIN_STYLE, NO_SPEECH: PAUSE_STYLE}
         for segment in self._segments:
+            style = others.get(segment.label) or {"color": colour_of[segment.label]}
+            strip.axvspan(segment.start, segment.end, linewidth=0, **style)
             if segment.label != NO_SPEECH:
-                lines.axvspan(
-                    segment.start,
-                    segment.end,
-                    alpha=0.18,
-                    linewidth=0,
-                    color=colour_of.get(segment.label, "#999999"),
-                )
+                background.axvspan(segment.start, segment.end, alpha=0.18, linewidth=0, **style)
+        strip.set(yticks=[], ylim=(0, 1))
+        strip.yaxis.label.set(rotation=0, ha="right", va="center")
+        answers = {segment.label for segment in self._segments}
+        return {name: style for name, style in others.items() if name in answers}
+
+    def _draw_probabilities(self, panel: Any) -> None:
+        colour_of = colours(self._labels)
         for label in self._labels:
             x, y = self.probability_line(label)
-            lines.plot(x, y, color=colour_of[label], label=label, linewidth=1.6)
-        if any(segment.label == UNCERTAIN for segment in self._segments):
-            lines.fill_between([], [], alpha=0.18, color="#999999", label=UNCERTAIN)
-        if all(segment.label == NO_SPEECH for segment in self._segments):
-            lines.text(0.5, 0.5, NO_SPEECH, transform=lines.transAxes, ha="center", va="center")
-        lines.set(ylabel="probability", ylim=(0, 1.02), xlim=(0, seconds))
-        if has_arousal:
-            more[0].plot(*self.arousal_line(), color="#555555", linewidth=1.6)
-            more[0].axhline(0.5, color="#aaaaaa", linewidth=0.8, linestyle=":")
-            more[0].set(ylabel="arousal", ylim=(0, 1.02))
-        last = more[0] if has_arousal else lines
-        last.set_xlabel("seconds")
-        if seconds > MAX_AXIS_SECONDS:
-            step = next((s for s in TICK_SECONDS if seconds / s <= MAX_TICKS), TICK_SECONDS[-1])
-            ticks = np.arange(0, seconds, step)
-            names = [clock(tick).partition(".")[0] for tick in ticks]
-            last.set_xticks(ticks, names)
-            last.set_xlabel("minutes:seconds" if seconds < 3600 else "hours:minutes:seconds")
-        below = -0.02 if has_arousal else -0.18  # of the numbers and the name of the axis
-        lines.legend(loc="upper center", bbox_to_anchor=(0.5, below), ncols=6, frameon=False)
-        with atomic_replace(path) as temporary:
-            figure.savefig(temporary, format=path.suffix.lower()[1:], dpi=110)
-        plt.close(figure)
+            panel.plot(x, y, color=colour_of[label], label=label, linewidth=1.6)
+        panel.set(ylim=(0, 1.02))
 
     def probability_line(self, label: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the line of a label.
@@ -181,6 +211,17 @@ class Sheet:
             starts, ends, is_speech = edges[:-1], edges[1:], total > 0
         values = np.where(is_speech, values, np.nan)
         return np.stack([starts, ends], axis=1).ravel(), values.repeat(2)
+
+
+def _label_time_axis(axis: Any, seconds: float) -> None:
+    """Label an axis in seconds, or in minutes for long recordings."""
+    axis.set_xlabel("seconds")
+    if seconds <= MAX_AXIS_SECONDS:
+        return
+    step = next((s for s in TICK_SECONDS if seconds / s <= MAX_TICKS), TICK_SECONDS[-1])
+    ticks = np.arange(0, seconds, step)
+    axis.set_xticks(ticks, [clock(tick).partition(".")[0] for tick in ticks])
+    axis.set_xlabel("minutes:seconds" if seconds < 3600 else "hours:minutes:seconds")
 
 
 class ColumnReducer:

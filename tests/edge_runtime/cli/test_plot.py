@@ -18,7 +18,7 @@ from edge_runtime.cli.plot import (
     extremes,
     load_pyplot,
 )
-from edge_runtime.inference.prediction import NO_SPEECH
+from edge_runtime.inference.prediction import NO_SPEECH, UNCERTAIN
 from edge_runtime.streaming.segments import Segment
 
 pytest.importorskip("matplotlib")
@@ -29,8 +29,8 @@ def model():
     return EmotionModel.load()
 
 
-def sheet_of(model, samples, chunks=1):
-    sheet = Sheet(model, 16_000, "a recording")
+def sheet_of(model, samples, chunks=1, mfcc=False):
+    sheet = Sheet(model, 16_000, "a recording", mfcc=mfcc)
     stream = TimelineStream(model, on_step=sheet.add_step)
     for part in np.array_split(samples, chunks):
         sheet.push(part)
@@ -51,8 +51,34 @@ def test_picture_has_every_label(model, voice_clips, tmp_path, name, begins):
     assert content.startswith(begins) and len(content) > 10_000
     assert [file.name for file in tmp_path.iterdir()] == [name]
     if name == "a.svg":
-        for text in (*model.labels, "a recording", "seconds", "MFCC", "waveform"):
+        panels = ("waveform", "speech", "probability", "arousal")
+        for text in (*model.labels, "a recording", "seconds", "no speech", *panels):
             assert text.encode() in content  # as a comment beside the glyphs, or as text
+        assert b"MFCC" not in content
+
+
+def test_mfcc_panel_is_optional(model, voice_clips, tmp_path):
+    sheet_of(model, voice_clips[0], 3, mfcc=True).save(tmp_path / "a.svg")
+    assert "<!-- MFCC -->" in (tmp_path / "a.svg").read_text()
+
+
+def test_legend_names_the_answers_that_occur(model, voice_clips, tmp_path):
+    """Pauses and uncertain segments are in the legend only if there are any."""
+
+    def text(*answers):
+        sheet = Sheet(model, 16_000, "a recording")
+        sheet.push(voice_clips[0])
+        for k, label in enumerate(answers):
+            step = Segment(k, k + 1, label, 0.7, dict.fromkeys(model.labels, 0.25))
+            sheet.add_step(step)
+            sheet.add(step)
+        sheet.save(tmp_path / "a.svg")
+        return (tmp_path / "a.svg").read_text()
+
+    everything = text("sad", UNCERTAIN, NO_SPEECH)
+    assert "<!-- no speech -->" in everything and "<!-- uncertain -->" in everything
+    one = text("sad", "angry")
+    assert "<!-- no speech -->" not in one and "<!-- uncertain -->" not in one
 
 
 @pytest.mark.parametrize("rows", [1, 999, 2 * MAX_COLUMNS + 1, 9 * MAX_COLUMNS + 17])
