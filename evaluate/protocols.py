@@ -8,7 +8,6 @@ exported int8 model is scored next to the PyTorch network, because it is what de
 from __future__ import annotations
 
 import logging
-import multiprocessing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from scipy.special import expit
 
 from edge_runtime.inference.network import Network
 from edge_runtime.messages import printable
-from edge_runtime.workers import usable_cores
 from train.candidates import Candidate, open_candidates, settings_of
 from train.checkpoint import load_checkpoint
 from train.data.features import Dataset
@@ -29,17 +27,18 @@ from train.files import folder_lock, report_path, with_extra_suffix, write_json,
 from train.metrics import scores
 from train.model_selection import fit_best
 from train.network import EmotionLSTM
+from train.parallel_training import TaskLog, jobs_text, train_in_processes
 from train.predict import predict
-from train.process_pool import map_in_processes
-from train.progress import EpochCounter, Progress, epochs_of, plan_text
+from train.progress import epochs_of, plan_text
+from train.protocol import RESULT, check_folders, missing_label_notes
 from train.recipes import Recipe
-from train.run_folder import SETTINGS, SPLIT, STATE, RunError, read_json, remove_states
+from train.run_folder import SETTINGS, SPLIT, STATE, read_json, remove_states
 from train.run_report import Partition, write_run
 from train.speech_gate import is_no_speech
 
 from .report import check_replaceable, write_report
 from .scores import SPEAKER_VARIANTS, summarize
-from .tasks import RESULT, Task, missing_label_notes, protocol_tasks, splits_of
+from .tasks import ProtocolTask, protocol_tasks, splits_of
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -62,7 +61,7 @@ def run_protocol(
 
     Args:
         spec: The recordings.
-        protocol: A key of `tasks.PROTOCOLS`.
+        protocol: A key of `train.protocol.PROTOCOLS`.
         report: The report, without suffix.
         recipes: Recipes by name. If there are several, each fold selects one.
         inner: Number of validation folds, which select the epoch and the recipe.
@@ -96,7 +95,7 @@ def run_protocol(
     }
     check_replaceable(report, about, seed_range)
     tasks = list(protocol_tasks(candidates, protocol, inner, seed_range, runs))
-    notes = [*dataset.notes, *missing_label_notes(dataset, tasks)]
+    notes = [*dataset.notes, *missing_label_notes(dataset, [task.fold for task in tasks])]
     for note in notes:
         _LOGGER.info("%s", printable(f"Note: {note}"))
     with folder_lock(runs):
@@ -119,7 +118,7 @@ def run_protocol(
 
 
 def run_tasks(
-    tasks: list[Task],
+    tasks: list[ProtocolTask],
     candidates: list[Candidate],
     runs: Path,
     jobs: int,
@@ -132,99 +131,55 @@ def run_tasks(
     Raises:
         RunError: If `runs` contains trainings and `resume` is False, or contains other trainings.
     """
-    if not resume and any(
-        (task.folder / RESULT).exists() or any(task.folder.glob(f"*{STATE}")) for task in tasks
-    ):
-        raise RunError(
-            f"{runs}: already contains trainings; use --resume to continue, or another --runs"
-        )
-    others = [task for task in tasks if (task.folder / SETTINGS).exists() and not task.is_started()]
-    if others:
-        raise RunError(
-            f"{others[0].folder}: was trained with different settings or recordings "
-            f"({len(others)} of {len(tasks)} folders); use the original ones, or another --runs"
-        )
+    check_folders(tasks, runs, resume)
     pending = [task for task in tasks if not task.is_done()]
     if pending and not quiet:
         _LOGGER.info("%s", _plan(tasks, pending, candidates, jobs))
-    epochs = multiprocessing.get_context("spawn").Value("q", 0)
-    total = sum(epochs_of(candidates, len(task.fold.validation_folds)) for task in pending)
-    with Progress(total, quiet) as progress:
-
-        def show(n_finished: int) -> None:
-            progress.update(epochs.value, f"{n_finished} of {len(pending)} trainings done")
-
-        for result in map_in_processes(
-            _run_task, pending, jobs, _share, (candidates, device, epochs), show
-        ):
-            recipe = f"{result['recipe']}, " if len(candidates) > 1 else ""
-            _LOGGER.info(
-                "Fold %d, seed %d: %sepoch %d, validation UAR %.1f%%, test UAR %.1f%%",
-                result["fold"] + 1,
-                result["seed"],
-                recipe,
-                result["best_epoch"],
-                100 * result["val_uar"],
-                100 * result["uar"]["int8"],
-            )
+    for result in train_in_processes(
+        _run_task,
+        pending,
+        candidates,
+        jobs=jobs,
+        device=device,
+        n_epochs=sum(epochs_of(candidates, len(task.fold.validation_folds)) for task in pending),
+        quiet=quiet,
+    ):
+        recipe = f"{result['recipe']}, " if len(candidates) > 1 else ""
+        _LOGGER.info(
+            "Fold %d, seed %d: %sepoch %d, validation UAR %.1f%%, test UAR %.1f%%",
+            result["fold"] + 1,
+            result["seed"],
+            recipe,
+            result["best_epoch"],
+            100 * result["val_uar"],
+            100 * result["uar"]["int8"],
+        )
     return [read_json(task.folder / RESULT) for task in tasks]
 
 
-def _plan(tasks: list[Task], pending: list[Task], candidates: list[Candidate], jobs: int) -> str:
+def _plan(
+    tasks: list[ProtocolTask], pending: list[ProtocolTask], candidates: list[Candidate], jobs: int
+) -> str:
     """Return what is going to be trained, as text."""
     n_folds = len({task.fold.number for task in tasks})
     seeds = {task.seed for task in tasks}
     fold = pending[0].fold
     done = f", {len(tasks) - len(pending)} of them finished" if len(pending) < len(tasks) else ""
     each = plan_text(candidates, len(fold.validation_folds), len(fold.train))
-    n_processes = min(jobs or usable_cores(), len(pending))
     return (
         f"Planned: {len(tasks)} trainings ({n_folds} folds, {len(seeds)} "
-        f"seed{'s' * (len(seeds) > 1)}){done}, {n_processes} at a time; the first one: {each}"
+        f"seed{'s' * (len(seeds) > 1)}){done}, {jobs_text(jobs, len(pending))}; the first one: "
+        f"{each}"
     )
 
 
-_shared: dict[str, Any] = {}  # in a worker process: arguments that all of its tasks share
-
-
-def _share(candidates: list[Candidate], device: str, epochs: Any) -> None:
-    _shared.update(candidates=candidates, device=device, epochs=epochs)
-
-
-class _SharedCounter:
-    """Keeps the lines of a training, and adds its epochs to those of all processes.
-
-    Args:
-        total: Planned epochs of this training. The final network may take fewer.
-    """
-
-    def __init__(self, total: int) -> None:
-        self.lines: list[str] = []
-        self._counter, self._total = EpochCounter(), total
-
-    def __call__(self, line: str) -> None:
-        """Process a line of the training."""
-        self.lines.append(line)
-        self._add(self._counter(line))
-
-    def finish(self) -> None:
-        """Add the epochs that were planned but not needed."""
-        self._add(self._total - self._counter.count)
-
-    def _add(self, n_epochs: int) -> None:
-        epochs = _shared.get("epochs")
-        if n_epochs and epochs is not None:
-            with epochs.get_lock():
-                epochs.value += n_epochs
-
-
-def _run_task(task: Task) -> dict[str, Any]:
+def _run_task(task: ProtocolTask, candidates: list[Candidate], device: str) -> dict[str, Any]:
     """Train and score one fold in its run folder."""
     with folder_lock(task.folder):
-        return _train(task, _shared["candidates"], _shared["device"])
+        return _train(task, candidates, device)
 
 
-def _train(task: Task, candidates: list[Candidate], device: str) -> dict[str, Any]:
+def _train(task: ProtocolTask, candidates: list[Candidate], device: str) -> dict[str, Any]:
     from export.card import make_card
     from export.graph import export_fp32, export_int8
 
@@ -233,7 +188,7 @@ def _train(task: Task, candidates: list[Candidate], device: str) -> dict[str, An
     write_json(folder / SETTINGS, task.settings)
     parts = Partition(SPEAKER_INDEPENDENT, (), fold.train, fold.validation_folds, fold.test)
     write_json(folder / SPLIT, parts.to_json(candidates[0].data))
-    log = _SharedCounter(epochs_of(candidates, len(fold.validation_folds)))
+    log = TaskLog(epochs_of(candidates, len(fold.validation_folds)))
     chosen = fit_best(
         [candidate.seeded(task.seed) for candidate in candidates],
         fold.train,
@@ -273,7 +228,7 @@ def _train(task: Task, candidates: list[Candidate], device: str) -> dict[str, An
 
 
 def _test_results(
-    dataset: Dataset, task: Task, network: EmotionLSTM, model: Network
+    dataset: Dataset, task: ProtocolTask, network: EmotionLSTM, model: Network
 ) -> dict[str, Any]:
     """Return targets, logits and UAR of the test clips for every variant of the model."""
     from train.enrolment import logits_with_adaptation, logits_with_profiles

@@ -1,10 +1,10 @@
-"""Train a network on recordings, check recordings, or make the demo corpus."""
+"""Train a network on recordings, compare recipes, check recordings, or make a demo corpus."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,10 +13,12 @@ from .options import (
     CACHE,
     Auxiliary,
     Cache,
+    ComparedRecipes,
     Data,
     Device,
     Epochs,
     Inner,
+    Jobs,
     LabelCodes,
     LabelPattern,
     Labels,
@@ -27,6 +29,7 @@ from .options import (
     Seed,
     Settings,
     SpeakerPattern,
+    compared_recipes,
     configured_recipes,
     dataset_spec,
 )
@@ -73,6 +76,72 @@ def fit_command(
         recipes=configured_recipes(recipe, mfcc, settings, epochs, seed),
         inner=inner,
         run=run,
+        runs=runs,
+        resume=resume,
+        device=pick_device(device),
+        quiet=quiet,
+    )
+
+
+@app.command("compare")
+def compare_command(
+    data: Data,
+    recipe: ComparedRecipes,
+    labels: Labels = None,
+    auxiliary: Auxiliary = None,
+    speaker_pattern: SpeakerPattern = None,
+    label_pattern: LabelPattern = None,
+    label_codes: LabelCodes = None,
+    noise: Noise = None,
+    mfcc: MfccSettings = None,
+    settings: Settings = None,
+    epochs: Epochs = None,
+    protocol: Annotated[
+        Literal["actor-folds", "loso", "leave-corpus-out"] | None,
+        typer.Option(
+            help="Test sets. actor-folds: a fifth of the speakers; loso: one speaker; "
+            "leave-corpus-out: one corpus [default: actor-folds, or loso for fewer than five "
+            "speakers]."
+        ),
+    ] = None,
+    seed: Seed = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, starting at --seed.")] = 1,
+    inner: Inner = 3,
+    jobs: Jobs = 0,
+    runs: Annotated[
+        Path, typer.Option(help="Folder of the run folders, one per recipe, fold and seed.")
+    ] = Path("runs/compare"),
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="Path of the report without suffix; writes REPORT.json and REPORT.md "
+            "[default: RUNS/report]."
+        ),
+    ] = None,
+    cache: Cache = CACHE,
+    device: Device = "auto",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep what is finished and run only the rest.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare recipes on the same test speakers, with the interval of the difference.
+
+    Every speaker is tested once by nested cross-validation, and all recipes have the same folds.
+    """
+    from .compare import compare_recipes
+    from .device import pick_device
+
+    compare_recipes(
+        dataset_spec(
+            data, labels, auxiliary, speaker_pattern, noise, cache, label_pattern, label_codes
+        ),
+        report or runs / "report",
+        recipes=compared_recipes(recipe, mfcc, settings, epochs, seed),
+        protocol=protocol,
+        inner=inner,
+        seeds=seeds,
+        jobs=jobs,
         runs=runs,
         resume=resume,
         device=pick_device(device),

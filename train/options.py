@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from edge_runtime import ConfigError
+from edge_runtime import ConfigError, MfccConfig
 
 from .dataset import FEATURE_CACHE, DatasetSpec
 from .recipes import DEFAULT, RECIPES, Recipe
@@ -61,6 +61,15 @@ Recipes = Annotated[
         help="Base settings [default: default]. studio: recordings made in one way, whose levels "
         "and upper bands are informative; corpora: several corpora together, noise and telephones; "
         "baseline: the original network. Repeatable: the validation speakers select one.",
+    ),
+]
+ComparedRecipes = Annotated[
+    list[str],
+    typer.Option(
+        "--recipe",
+        metavar="NAME[,FIELD=VALUE...]",
+        help=f"Recipe to compare: {', '.join(RECIPES)}; with settings of its own, such as "
+        "default,hidden_size=32 or default,n_mels=24. Repeatable; the first one is the reference.",
     ),
 ]
 MfccSettings = Annotated[
@@ -149,15 +158,70 @@ def configured_recipes(
     Raises:
         ConfigError: If a setting does not exist or is not valid.
     """
-    if any(setting.partition("=")[0] == "seed" for setting in settings or []):
-        raise ConfigError("--set seed is not supported; use --seed")
-    common = [*(settings or []), f"seed={seed}", *([] if epochs is None else [f"epochs={epochs}"])]
+    common = _common_settings(settings, epochs, seed)
+    return {
+        name: _configured(name, name, mfcc or [], common)
+        for name in ([name.value for name in names] if names else [DEFAULT])
+    }
+
+
+def compared_recipes(
+    texts: list[str],
+    mfcc: list[str] | None,
+    settings: list[str] | None,
+    epochs: int | None,
+    seed: int,
+) -> dict[str, Recipe]:
+    """Return the recipes of a comparison by their text on the command line.
+
+    Args:
+        texts: "NAME,FIELD=VALUE,...", with fields as for --mfcc and --set.
+        mfcc: Settings of the front end of all recipes.
+        settings: Other settings of all recipes.
+        epochs: Number of epochs of all recipes.
+        seed: The first seed.
+
+    Raises:
+        ConfigError: If there are fewer than two different recipes, or a recipe or setting does not
+            exist or is not valid.
+
+    Example:
+        >>> recipes = compared_recipes(["default", "default,n_mels=24"], None, None, 10, 0)
+        >>> [recipe.mfcc_config.n_mels for recipe in recipes.values()]
+        [16, 24]
+    """
+    common = _common_settings(settings, epochs, seed)
+    front_end = MfccConfig().to_dict()
     recipes = {}
-    for name in [name.value for name in names] if names else [DEFAULT]:
-        recipe = RECIPES[name]
-        try:
-            recipe = replace(recipe, mfcc_config=recipe.mfcc_config.with_settings(mfcc or []))
-        except ConfigError as error:
-            raise ConfigError(f"--recipe {name}: {error}") from error
-        recipes[name] = recipe.with_settings(common)
+    for text in texts:
+        name, *own = text.split(",")
+        if name not in RECIPES:
+            raise ConfigError(
+                f"--recipe {text}: expected one of {', '.join(RECIPES)}, got {name!r}"
+            )
+        own_mfcc = [setting for setting in own if setting.partition("=")[0] in front_end]
+        others = [setting for setting in own if setting not in own_mfcc]
+        _refuse_seed("--recipe", others)
+        recipes[text] = _configured(name, text, [*(mfcc or []), *own_mfcc], [*common, *others])
+    if len(recipes) < 2:
+        raise ConfigError(f"--recipe must be given for two different recipes, got {len(recipes)}")
     return recipes
+
+
+def _common_settings(settings: list[str] | None, epochs: int | None, seed: int) -> list[str]:
+    _refuse_seed("--set", settings or [])
+    return [*(settings or []), f"seed={seed}", *([] if epochs is None else [f"epochs={epochs}"])]
+
+
+def _refuse_seed(option: str, settings: list[str]) -> None:
+    if any(setting.partition("=")[0] == "seed" for setting in settings):
+        raise ConfigError(f"{option} seed is not supported; use --seed")
+
+
+def _configured(name: str, text: str, mfcc: list[str], settings: list[str]) -> Recipe:
+    recipe = RECIPES[name]
+    try:
+        recipe = replace(recipe, mfcc_config=recipe.mfcc_config.with_settings(mfcc))
+    except ConfigError as error:
+        raise ConfigError(f"--recipe {text}: {error}") from error
+    return recipe.with_settings(settings)

@@ -8,8 +8,8 @@ import pytest
 from support.paths import CORPORA, ROOT
 
 from edge_runtime.datasets.corpora import scan
-from evaluate.tasks import protocol_folds, speakers_of
 from train.data.features import Dataset
+from train.protocol import protocol_folds, speakers_of
 
 REPORTS = sorted((ROOT / "reports").glob("*.splits.json"))
 

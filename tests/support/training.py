@@ -20,6 +20,14 @@ def fit_one(data, clips, folds, network, config, statistics=None, **options):
     return fit_best([candidate], clips, folds, **options).fit
 
 
+def map_in_this_process(work, tasks, jobs, prepare=None, arguments=(), on_wait=None):
+    """Stand in for `train.process_pool.map_in_processes`, whose processes import torch again."""
+    if prepare is not None:
+        prepare(*arguments)
+    for task in tasks:
+        yield work(task)
+
+
 def statistics_dataset(n_corpora=3, speakers=4, clips_each=8, n_statistics=6, speaker_offset=0.0):
     """Return clips with short random frames, whose statistics depend on the label."""
     from pathlib import Path
