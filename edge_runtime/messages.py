@@ -36,3 +36,17 @@ def printable(text: str) -> str:
     """
     line = " ".join(text.splitlines())
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+def clock(seconds: float) -> str:
+    """Return a time as minutes and seconds with one decimal; hours only if needed.
+
+    Example:
+        >>> clock(59.96), clock(3725.5)
+        ('1:00.0', '1:02:05.5')
+    """
+    tenths = round(10 * seconds)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    front = f"{hours}:{minutes:02d}" if hours else str(minutes)
+    return f"{front}:{rest / 10:04.1f}"

@@ -22,14 +22,20 @@ class AudioSource(Protocol):
         path: The file, or a name for messages.
         sample_rate: Rate in Hz.
         n_samples: Samples per channel; None if not known.
+        n_channels: Number of channels that are averaged, or one of which is used.
     """
 
     path: Path
     sample_rate: int
     n_samples: int | None
+    n_channels: int
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Yield the blocks, once."""
+        ...
+
+    def channels(self) -> Iterator[np.ndarray]:
+        """Yield the blocks of all channels instead, float32 `(n_samples, n_channels)`, once."""
         ...
 
 

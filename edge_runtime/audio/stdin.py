@@ -126,6 +126,12 @@ class RawAudio:
         limits: Maximum duration and size.
         channel: Channel to use, counted from 1. Default: average all channels.
 
+    Attributes:
+        path: Name for messages.
+        sample_rate: Rate in Hz.
+        n_samples: Samples per channel.
+        n_channels: Number of channels.
+
     Raises:
         AudioError: If the audio cannot be used.
     """
@@ -136,6 +142,7 @@ class RawAudio:
         self.path = Path(STDIN_NAME)
         check_channel(channel, format.channels, self.path, AudioError)
         self.sample_rate = format.rate
+        self.n_channels = format.channels
         self.n_samples: int | None = len(content) // format.frame_bytes
         self._content, self._format, self._channel = content, format, channel
         _refuse_audio_file(content)
@@ -148,8 +155,14 @@ class RawAudio:
         """Yield the samples in blocks, mono float32 `(n_samples,)`."""
         import numpy as np
 
-        from .decode import BLOCK_SAMPLES, check_sample_values
         from .pcm import mono
+
+        for block in self.channels():
+            yield np.ascontiguousarray(mono(block, self._channel))
+
+    def channels(self) -> Iterator[np.ndarray]:
+        """Yield the samples of all channels in blocks, float32 `(n_samples, n_channels)`."""
+        from .decode import BLOCK_SAMPLES, check_sample_values
 
         frame_bytes = self._format.frame_bytes
         end = len(self._content) - len(self._content) % frame_bytes
@@ -157,7 +170,7 @@ class RawAudio:
             stop = min(start + BLOCK_SAMPLES * frame_bytes, end)
             block = self._format.decode(self._content[start:stop])
             check_sample_values(block, self.path)
-            yield np.ascontiguousarray(mono(block, self._channel))
+            yield block
 
 
 def _refuse_audio_file(begin: bytes) -> None:

@@ -10,15 +10,16 @@ import typer
 
 from ..audio.stdin import stdin_format
 from ..errors import ConfigError
+from .channels import parse_channel
 from .classify_request import (
     ClassifyRequest,
     check_request,
     parse_inputs,
     parse_output,
+    parse_plot,
     parse_timeline,
 )
 from .options import (
-    ChannelOption,
     ChannelsOption,
     EncodingOption,
     ForceOption,
@@ -30,6 +31,7 @@ from .options import (
     ProfileOption,
     QuietOption,
     RateOption,
+    StartTimeOption,
     ThresholdOption,
     load_model_and_profile,
 )
@@ -46,6 +48,13 @@ def classify(
     ],
     format: FormatOption = None,
     output: OutputOption = None,
+    output_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="With --timeline: write one file per recording, and summary.csv, to this folder.",
+        ),
+    ] = None,
     force: ForceOption = False,
     model: ModelOption = None,
     threshold: ThresholdOption = None,
@@ -78,10 +87,28 @@ def classify(
     plot: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Draw the timeline of one recording: .png, .svg or .pdf."
+            metavar="FILE",
+            help="Draw the timeline of one recording: .png, .svg or .pdf; with --output-dir, the "
+            "format of the pictures.",
         ),
     ] = None,
-    channel: ChannelOption = None,
+    plot_mfcc: Annotated[bool, typer.Option("--plot-mfcc", help="Draw the MFCC, too.")] = False,
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            "--channel",
+            metavar="N|each",
+            help="Use only this channel, counted from 1 (left); each: a timeline for every channel "
+            "[default: mean of all].",
+        ),
+    ] = None,
+    channel_names: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,...", help="Names of the channels in the results [default: left,right]."
+        ),
+    ] = None,
+    start_time: StartTimeOption = None,
     max_duration: MaxDurationOption = None,
     max_size: MaxSizeOption = None,
     jobs: Annotated[
@@ -109,8 +136,11 @@ def classify(
     FILE at the end. After Ctrl-C the results so far are complete, on stdout or in FILE.part.
 
     --timeline splits recordings of any length into segments with start and end in seconds;
-    "no speech" marks the pauses. audacity writes a label track, srt and vtt write subtitles.
-    --plot draws waveform, speech, probabilities and arousal.
+    "no speech" marks the pauses. A summary of each recording follows: its speech, the share of each
+    emotion of that, the longest emotion, the beginning and the end. audacity writes a label track,
+    srt and vtt write subtitles. --channel each gives a timeline for each side of a call.
+    --output-dir writes a file for each recording, and a table of all summaries. --start-time adds
+    the time of day. --plot draws waveform, speech and probabilities.
 
     --adapt reads the recordings twice: first for the mean of each person, then for the answers,
     which are relative to the mean of the person's other recordings.
@@ -127,20 +157,24 @@ def classify(
       edge-ser classify --adapt calls/ -o calls.csv
       edge-ser classify --timeline --channel 2 call.wav
       edge-ser classify --timeline call.mp3 -o call.srt
+      edge-ser classify --timeline calls/ --channel each --jobs 0 --output-dir results --format csv
       edge-ser classify call.mp3 --plot call.png
       arecord -d 5 -f S16_LE -r 16000 | edge-ser classify -
       ffmpeg -i film.mkv -f s16le -ac 1 -ar 16000 - | edge-ser classify - --rate 16000
     """  # noqa: D301
     is_timeline = timeline or plot is not None
     raw = stdin_format(rate, channels, encoding)
+    picture = parse_plot(plot, plot_mfcc, output_dir)
+    choice = parse_channel(channel, channel_names)
     request = ClassifyRequest(
-        inputs=parse_inputs(paths, channel, raw, (max_duration, max_size), is_timeline),
-        output=parse_output(output, format, force, plot),
-        timeline=parse_timeline(is_timeline, window, hop, plot),
+        inputs=parse_inputs(paths, choice, raw, (max_duration, max_size), is_timeline),
+        output=parse_output(output, output_dir, format, force, picture),
+        timeline=parse_timeline(is_timeline, window, hop, picture, start_time),
         threshold=threshold,
         jobs=jobs,
         adapt=adapt,
         show_progress=not quiet and is_terminal(sys.stderr),
+        quiet=quiet,
     )
     if adapt and profile is not None:
         raise ConfigError("--adapt and --profile cannot be combined")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +14,7 @@ from ..audio.limits import AudioLimits, audio_limits
 from ..audio.pcm import PcmFormat
 from ..errors import ConfigError
 from ..results.writer import SINGLE_RECORDING_FORMATS, OutputFormat
+from .channels import ChannelChoice
 from .output import format_of
 from .terminal import is_terminal
 
@@ -35,14 +38,14 @@ class AudioInputs(NamedTuple):
 
     Attributes:
         paths: Files, folders, patterns, or `STDIN`.
-        channel: Channel to use, counted from 1. None: the mean of all.
+        channel: The channels to use.
         limits: Maximum duration and size of a file.
         stdin_limits: The same for stdin, which is held in memory.
         raw: Format of raw PCM on stdin. None: stdin holds an audio file.
     """
 
     paths: list[str]
-    channel: int | None
+    channel: ChannelChoice
     limits: AudioLimits
     stdin_limits: AudioLimits
     raw: PcmFormat | None
@@ -51,7 +54,7 @@ class AudioInputs(NamedTuple):
         """Read stdin to its end."""
         from ..audio.stdin import read_all_stdin
 
-        return read_all_stdin(self.raw, self.stdin_limits, self.channel)
+        return read_all_stdin(self.raw, self.stdin_limits, self.channel.number)
 
 
 class OutputTarget(NamedTuple):
@@ -59,27 +62,55 @@ class OutputTarget(NamedTuple):
 
     Attributes:
         path: The file. None: stdout.
+        folder: Folder for one file per recording. None: one file for all.
         format: Format of the results.
-        force: Replace an existing file.
+        force: Replace existing files.
     """
 
     path: Path | None
+    folder: Path | None
     format: OutputFormat
     force: bool
+
+
+class StreamSettings(NamedTuple):
+    """Settings of a `TimelineStream`, by the names of its arguments.
+
+    Attributes:
+        window: Seconds that the network gets at once.
+        hop: Seconds from one window to the next.
+    """
+
+    window: float = WINDOW
+    hop: float = HOP
+
+
+class PlotTarget(NamedTuple):
+    """Pictures to draw.
+
+    Attributes:
+        path: The file, if there is one recording.
+        suffix: Suffix of the pictures in the folder of `OutputTarget`, if there is one.
+        mfcc: Draw the MFCC, too.
+    """
+
+    path: Path | None
+    suffix: str
+    mfcc: bool
 
 
 class TimelineOptions(NamedTuple):
     """Options of `--timeline`.
 
     Attributes:
-        window: Seconds that the network gets at once.
-        hop: Seconds from one window to the next.
-        plot: Picture to draw, or None.
+        settings: Settings of the timeline.
+        plot: Pictures to draw, or None.
+        start_time: Clock time of the start of the recording, or None.
     """
 
-    window: float
-    hop: float
-    plot: Path | None
+    settings: StreamSettings
+    plot: PlotTarget | None
+    start_time: datetime | None
 
 
 class ClassifyRequest(NamedTuple):
@@ -93,6 +124,7 @@ class ClassifyRequest(NamedTuple):
         jobs: Number of processes. 0: one per core.
         adapt: Adapt to the speaker of each folder, and of the files given by name.
         show_progress: Show a progress bar on stderr.
+        quiet: Print errors only.
     """
 
     inputs: AudioInputs
@@ -102,11 +134,12 @@ class ClassifyRequest(NamedTuple):
     jobs: int
     adapt: bool
     show_progress: bool
+    quiet: bool
 
 
 def parse_inputs(
     paths: list[str],
-    channel: int | None,
+    channel: ChannelChoice,
     raw: PcmFormat | None,
     limits: tuple[float | None, str | None],
     is_timeline: bool,
@@ -115,7 +148,7 @@ def parse_inputs(
 
     Args:
         paths: The arguments.
-        channel: `--channel`.
+        channel: The channels to use.
         raw: `--rate`, `--channels` and `--encoding`.
         limits: `--max-duration` and `--max-size`.
         is_timeline: True for `--timeline` and `--plot`, whose default limits are larger.
@@ -140,21 +173,31 @@ def parse_inputs(
 
 
 def parse_output(
-    output: Path | None, format: OutputFormat | None, force: bool, plot: Path | None
+    output: Path | None,
+    folder: Path | None,
+    format: OutputFormat | None,
+    force: bool,
+    plot: PlotTarget | None,
 ) -> OutputTarget:
-    """Validate `--output`, `--format` and `--force`.
+    """Validate `--output`, `--output-dir`, `--format` and `--force`.
 
     Raises:
-        ConfigError: If a file cannot be created, or exists and `--force` is missing.
+        ConfigError: If a file cannot be created, or exists and `--force` is missing, or the options
+            cannot be combined.
     """
     if output in STDOUT:
         output = None
-    target = OutputTarget(output, format_of(output, format), force)
-    if force and output is None and plot is None:
-        raise ConfigError("--force requires --output or --plot")
-    if output is not None and plot is not None and output.resolve() == plot.resolve():
+    if folder is not None and output is not None:
+        raise ConfigError("--output and --output-dir cannot be combined")
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise ConfigError(f"--output-dir {folder}: is not a folder")
+    target = OutputTarget(output, folder, format_of(output, format), force)
+    picture = None if plot is None else plot.path
+    if force and output is None and folder is None and picture is None:
+        raise ConfigError("--force requires --output, --output-dir or --plot")
+    if output is not None and picture is not None and output.resolve() == picture.resolve():
         raise ConfigError(f"--output and --plot must be different files, got {output} for both")
-    for path in (plot, output):
+    for path in (picture, output):
         if path is not None:
             from ..files import check_writable
 
@@ -162,10 +205,46 @@ def parse_output(
     return target
 
 
+def parse_plot(plot: Path | None, mfcc: bool, folder: Path | None) -> PlotTarget | None:
+    """Validate `--plot` and `--plot-mfcc`.
+
+    Args:
+        plot: A file; with `--output-dir` a format.
+        mfcc: Draw the MFCC, too.
+        folder: `--output-dir`.
+
+    Returns:
+        The pictures to draw, or None.
+
+    Raises:
+        ConfigError: If the format is not supported.
+    """
+    if plot is None:
+        if mfcc:
+            raise ConfigError("--plot-mfcc requires --plot")
+        return None
+    from .plot import SUFFIXES, check_suffix
+
+    if folder is None:
+        check_suffix(plot)
+        return PlotTarget(plot, "", mfcc)
+    suffix = f".{str(plot).lower().lstrip('.')}"
+    if suffix not in SUFFIXES:
+        raise ConfigError(
+            f"--plot {plot}: with --output-dir, expected a format: "
+            f"{', '.join(name[1:] for name in SUFFIXES)}"
+        )
+    return PlotTarget(None, suffix, mfcc)
+
+
 def parse_timeline(
-    is_timeline: bool, window: float | None, hop: float | None, plot: Path | None
+    is_timeline: bool,
+    window: float | None,
+    hop: float | None,
+    plot: PlotTarget | None,
+    start_time: str | None,
 ) -> TimelineOptions | None:
-    """Validate `--window`, `--hop` and `--plot`.
+    """Validate the options of a timeline.
 
     Returns:
         The options, or None without `--timeline` and `--plot`.
@@ -176,17 +255,36 @@ def parse_timeline(
     if not is_timeline:
         if window is not None or hop is not None:
             raise ConfigError("--window and --hop require --timeline")
+        if start_time is not None:
+            raise ConfigError("--start-time requires --timeline")
         return None
     from ..streaming.timeline import check_window
 
     window = WINDOW if window is None else window
     hop = min(HOP, window) if hop is None else hop
     check_window(window, hop)
-    if plot is not None:
-        from .plot import check_suffix
+    time = None if start_time is None else parse_start_time(start_time)
+    return TimelineOptions(StreamSettings(window, hop), plot, time)
 
-        check_suffix(plot)
-    return TimelineOptions(window, hop, plot)
+
+def parse_start_time(text: str) -> datetime:
+    """Parse a date and time in ISO 8601.
+
+    Raises:
+        ConfigError: If it is not valid.
+
+    Example:
+        >>> parse_start_time("2026-03-01T14:05:00Z").isoformat()
+        '2026-03-01T14:05:00+00:00'
+    """
+    try:
+        # Python 3.10 does not read Z.
+        return datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text.strip()))
+    except ValueError:
+        raise ConfigError(
+            f"--start-time {text}: expected a date and time in ISO 8601, such as "
+            "2026-03-01T14:05:00 or 2026-03-01T14:05:00+01:00"
+        ) from None
 
 
 def check_request(request: ClassifyRequest) -> None:
@@ -194,14 +292,18 @@ def check_request(request: ClassifyRequest) -> None:
     format = request.output.format
     if request.timeline is None and format in SINGLE_RECORDING_FORMATS:
         raise ConfigError(f"--format {format.value} requires --timeline")
-    if request.timeline is not None and request.jobs != 1:
-        raise ConfigError(
-            f"--jobs {request.jobs} cannot be combined with --timeline or --plot, which process "
-            "one recording at a time"
-        )
+    if request.timeline is None:
+        if request.inputs.channel.each:
+            raise ConfigError("--channel each requires --timeline")
+        if request.inputs.channel.names:
+            raise ConfigError("--channel-names requires --timeline")
+        if request.output.folder is not None:
+            raise ConfigError("--output-dir requires --timeline")
     if request.adapt and STDIN in request.inputs.paths:
         raise ConfigError("--adapt reads the recordings twice, which stdin (-) does not support")
-    plot = request.timeline and request.timeline.plot
+    plot = None
+    if request.timeline is not None and request.timeline.plot is not None:
+        plot = request.timeline.plot.path
     _check_not_input(request.inputs.paths, {"--output": request.output.path, "--plot": plot})
 
 

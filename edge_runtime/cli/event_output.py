@@ -11,8 +11,9 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from ..inference.prediction import NO_SPEECH
+from ..messages import clock
 from ..results.rows import answer_text, event_row
-from .terminal import LabelColours, arousal_text, bar, can_hold, clock, percentages
+from .terminal import LabelColours, arousal_text, bar, can_hold, percentages
 
 if TYPE_CHECKING:
     from ..inference.prediction import Prediction

@@ -73,6 +73,14 @@ ChannelOption = Annotated[
         help="Use only this channel, counted from 1 (left) [default: mean of all].",
     ),
 ]
+StartTimeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--start-time",
+        metavar="TIME",
+        help="Date and time at which the audio starts, in ISO 8601; adds clock times.",
+    ),
+]
 MaxDurationOption = Annotated[
     float | None,
     typer.Option(

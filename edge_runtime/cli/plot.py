@@ -13,7 +13,7 @@ from ..features.stream import MfccStream
 from ..files import atomic_replace
 from ..inference.network import network_of
 from ..inference.prediction import NO_SPEECH, UNCERTAIN
-from .terminal import clock
+from ..messages import clock
 
 if TYPE_CHECKING:
     from ..model import EmotionModel

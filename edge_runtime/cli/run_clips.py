@@ -6,12 +6,15 @@ import contextlib
 import functools
 import sys
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from ..audio.decode import AudioFile
 from ..audio.paths import expand
 from ..audio.stdin import STDIN_NAME
 from ..batch import adapted_classifier, process_all, speaker_units
 from ..errors import AudioError, EdgeSerError
+from ..messages import clock, printable
+from ..results.sources import classify_source
 from .classify_request import STDIN, AudioInputs, ClassifyRequest
 from .output import open_writer
 from .prediction_output import prediction_writer
@@ -20,12 +23,15 @@ from .terminal import Interruption, Progress, has_colours, is_terminal, print_er
 if TYPE_CHECKING:
     from typing import TextIO
 
-    import numpy as np
-
+    from ..audio.limits import AudioLimits
+    from ..audio.read import AudioSource
     from ..inference.prediction import Prediction
     from ..inference.profile import SpeakerProfile
     from ..model import EmotionModel
     from ..results.predictions import PredictionWriter
+
+# A recording of this duration holds more than one emotion.
+LONG_SECONDS = 30.0
 
 
 def run_clips(
@@ -42,6 +48,7 @@ def run_clips(
     if request.adapt:
         names, unit_of = speaker_units(inputs.paths)
     column_names: list[str] = []
+    long: list[tuple[str, float]] = []
     progress = None
     aligned = output.path is None and is_terminal(sys.stdout)
     if aligned or request.show_progress:  # else keep the iterator: there may be a million files
@@ -57,9 +64,12 @@ def run_clips(
             output.format, file, model.labels, colours=colours, names=column_names
         )
 
-    classify = functools.partial(model.classify, threshold=request.threshold, profile=profile)
-    classify_file: Callable[[str], Prediction]
-    classify_file = functools.partial(classify, limits=inputs.limits, channel=inputs.channel)
+    classify = functools.partial(
+        classify_audio, model, threshold=request.threshold, profile=profile
+    )
+    classify_file: Callable[[str], TimedPrediction] = functools.partial(
+        _classify_file, classify, inputs.limits, inputs.channel.number
+    )
     if request.adapt:
 
         def count() -> None:
@@ -68,20 +78,21 @@ def run_clips(
                 progress.advance()
 
         try:
-            classify_file = adapted_classifier(
+            adapted = adapted_classifier(
                 model,
                 unit_of,
                 request.jobs,
                 threshold=request.threshold,
                 limits=inputs.limits,
-                channel=inputs.channel,
+                channel=inputs.channel.number,
                 on_file=count,
             )
+            classify_file = functools.partial(_without_duration, adapted)
         except BaseException:
             if progress is not None:
                 progress.close()
             raise
-    in_process = {STDIN: lambda: _classify_stdin(inputs, classify, model.sample_rate)}
+    in_process = {STDIN: lambda: _classify_stdin(inputs, classify)}
     with (
         open_writer(output.path, output.force, create_writer) as writer,
         contextlib.closing(process_all(classify_file, names, request.jobs, in_process)) as results,
@@ -95,25 +106,85 @@ def run_clips(
                     print_error(result.result)
                     writer.failed = True
                 else:
-                    writer.add(result.file, result.result)
+                    prediction, seconds = result.result
+                    writer.add(result.file, prediction)
+                    if seconds >= LONG_SECONDS:
+                        long.append((result.file, seconds))
                 if progress is not None:
                     progress.advance()
         finally:
             if progress is not None:
                 progress.close()
+    if long and not request.quiet:
+        print(_note_on_long(long), file=sys.stderr)
     return writer.failed
 
 
-def _classify_stdin(
-    inputs: AudioInputs, classify: Callable[[np.ndarray], Prediction], sample_rate: int
-) -> Prediction:
-    """Classify all of stdin at the model's rate; errors name stdin."""
-    from ..audio.read import read_whole
+class TimedPrediction(NamedTuple):
+    """The prediction for a recording, and its duration.
 
+    Attributes:
+        prediction: The prediction.
+        seconds: Duration by the header; 0 if it is not known.
+    """
+
+    prediction: Prediction
+    seconds: float
+
+
+def classify_audio(
+    model: EmotionModel,
+    audio: AudioSource,
+    *,
+    threshold: float | None,
+    profile: SpeakerProfile | None,
+) -> TimedPrediction:
+    """Classify an open recording.
+
+    Args:
+        model: The model.
+        audio: The recording.
+        threshold: Confidence below which the label is "uncertain".
+        profile: Profile of the speaker, or None.
+
+    Raises:
+        AudioError: If it cannot be used.
+    """
+    prediction = classify_source(model, audio, threshold=threshold, profile=profile)
+    return TimedPrediction(prediction, (audio.n_samples or 0) / audio.sample_rate)
+
+
+def _classify_file(
+    classify: Callable[[AudioSource], TimedPrediction],
+    limits: AudioLimits,
+    channel: int | None,
+    name: str,
+) -> TimedPrediction:
+    return classify(AudioFile(name, limits=limits, channel=channel))
+
+
+def _without_duration(classify: Callable[[str], Prediction], name: str) -> TimedPrediction:
+    return TimedPrediction(classify(name), 0.0)
+
+
+def _classify_stdin(
+    inputs: AudioInputs, classify: Callable[[AudioSource], TimedPrediction]
+) -> TimedPrediction:
+    """Classify all of stdin; errors name stdin."""
     try:
-        return classify(read_whole(inputs.read_stdin(), sample_rate))
+        return classify(inputs.read_stdin())
     except AudioError as error:
         message = str(error)
         if not message.startswith(STDIN_NAME):
             message = f"{STDIN_NAME}: {message}"
         raise AudioError(message) from error
+
+
+def _note_on_long(recordings: list[tuple[str, float]]) -> str:
+    """Return a note that recommends a timeline for recordings, given as name and duration."""
+    name, seconds = recordings[0]
+    what, which = f"{name} lasts {clock(seconds)}", "it"
+    if len(recordings) > 1:
+        what = f"{len(recordings)} recordings last {LONG_SECONDS:.0f} s or more, such as {name}"
+        which = "them"
+    return f"edge-ser: note: {printable(what)}; --timeline splits {which} into segments"

@@ -10,6 +10,7 @@ import signal
 import sys
 import textwrap
 import time
+from datetime import datetime, timedelta
 from typing import Any, NoReturn, TextIO
 
 import typer
@@ -144,18 +145,26 @@ def arousal_text(arousal: float | None) -> str:
     return "" if arousal is None else f"  arousal {100 * arousal:3.0f}%"
 
 
-def clock(seconds: float) -> str:
-    """Return a time as minutes and seconds with one decimal; hours only if needed.
+def long_clock(seconds: float) -> str:
+    """Return a time as hours, minutes and seconds with one decimal, all with leading zeros.
 
     Example:
-        >>> clock(59.96), clock(3725.5)
-        ('1:00.0', '1:02:05.5')
+        >>> long_clock(59.96)
+        '00:01:00.0'
     """
-    tenths = round(10 * seconds)
-    minutes, rest = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    front = f"{hours}:{minutes:02d}" if hours else str(minutes)
-    return f"{front}:{rest / 10:04.1f}"
+    minutes, tenths = divmod(round(10 * seconds), 600)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{tenths / 10:04.1f}"
+
+
+def clock_of_day(start: datetime, seconds: float) -> str:
+    """Return the time of day of a moment, in seconds after the start, with one decimal.
+
+    Example:
+        >>> clock_of_day(datetime(2026, 3, 1, 23, 59), 61.5)
+        '00:00:01.5'
+    """
+    moment = start + timedelta(milliseconds=100 * round(10 * seconds))
+    return f"{moment:%H:%M:%S}.{moment.microsecond // 100_000}"
 
 
 def is_terminal(file: TextIO | None) -> bool:

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, TextIO
 
-from ..messages import printable
-from ..results.rows import confidence_of
+from ..inference.prediction import UNCERTAIN
+from ..messages import clock, printable
+from ..results.rows import answer_text, confidence_of
+from ..results.summary_text import summary_lines
 from ..results.timelines import TimelineWriter, timeline_file_writer
 from ..results.writer import OutputFormat
-from ..streaming.segments import LabelDurations
-from .terminal import LabelColours, arousal_text, bar, clock, columns, wrap_hanging
+from .terminal import (
+    LabelColours,
+    arousal_text,
+    bar,
+    clock_of_day,
+    columns,
+    long_clock,
+    wrap_hanging,
+)
 
 if TYPE_CHECKING:
     from ..streaming.segments import Segment
+    from ..streaming.summary import RecordingSummary
 
-# Characters of a bar for probability 1, of the rest of its line, and of the arousal after it.
-BAR_WIDTH, TEXT_WIDTH, AROUSAL_WIDTH = 20, 41, 14
+# Characters of a bar for probability 1, of a time, of the gaps in a line, and of the arousal.
+BAR_WIDTH, TIME_WIDTH, GAPS_WIDTH, AROUSAL_WIDTH = 20, 10, 8, 14
 
 
 class TextTimelineWriter(TimelineWriter):
-    """One line per segment and a summary, for people.
+    """One line per segment and a summary, for people; with bars and colours on a terminal only.
 
     Args:
         file: The text file.
@@ -30,47 +41,61 @@ class TextTimelineWriter(TimelineWriter):
     def __init__(self, file: TextIO, labels: tuple[str, ...], *, has_arousal: bool = False) -> None:
         super().__init__(file)
         self._colour = LabelColours(labels, file)
-        room = columns(file) - TEXT_WIDTH if self.on_terminal else BAR_WIDTH
-        if has_arousal and self.on_terminal:
+        self._answer_width = max(len(f"{UNCERTAIN} ({label}?)") for label in labels)
+        room = columns(file) - 2 * TIME_WIDTH - GAPS_WIDTH - self._answer_width
+        if has_arousal:
             room -= AROUSAL_WIDTH
         self._bar_width = max(1, min(BAR_WIDTH, room))
-        self._durations = LabelDurations()
 
-    def begin(self, name: str) -> None:
+    def begin(
+        self, name: str, channel: str | None = None, start_time: datetime | None = None
+    ) -> None:
         """Write the name of the recording."""
-        super().begin(name)
-        self._durations = LabelDurations()
-        self._write(f"{printable(name)}\n")
+        super().begin(name, channel, start_time)
+        time = None if start_time is None else start_time.isoformat(" ", "seconds")
+        parts = [name, *filter(None, (channel, time))]
+        self._write(f"{', '.join(map(printable, parts))}\n")
 
-    def add(self, segment: Segment) -> None:
-        """Write the line of a segment."""
-        self._durations.add(segment)
-        times = f"  {clock(segment.start):>9}  {clock(segment.end):>9}"
-        if confidence_of(segment) is None:
-            # The confidence is missing, so that the arousal stays in its column.
-            label = f"{segment.label:<15}" if segment.arousal is not None else segment.label
-            arousal = arousal_text(segment.arousal)
-            self._write(f"{times}  {'':{self._bar_width}}  {label}{arousal}\n")
+    def _add(self, segment: Segment) -> None:
+        times = [self._time(seconds) for seconds in (segment.start, segment.end)]
+        answer = answer_text(segment)
+        if confidence_of(segment) is not None:
+            percent = f"{100 * segment.confidence:3.0f}%"
+            answer = f"{answer:<{self._answer_width - len(percent) - 1}} {percent}"
+        arousal = arousal_text(segment.arousal)
+        if arousal:
+            answer = f"{answer:<{self._answer_width}}"
+        if not self.on_terminal:
+            self._write(f"{'  '.join([*times, answer])}{arousal}\n")
             return
-        confidence = bar(segment.confidence, self._bar_width, self._file)
+        confidence = " " * self._bar_width
+        if confidence_of(segment) is not None:
+            confidence = bar(segment.confidence, self._bar_width, self._file)
+        times = [f"  {time:>{TIME_WIDTH}}" for time in times]
         self._write(
-            f"{times}  {self._colour(confidence, segment.label)}  "
-            f"{self._colour(f'{segment.label:<10}', segment.label)} "
-            f"{100 * segment.confidence:3.0f}%{arousal_text(segment.arousal)}\n"
+            f"{''.join(times)}  {self._colour(confidence, segment.label)}  "
+            f"{self._colour(answer, segment.label)}{arousal}\n"
         )
 
-    def end(self, complete: bool = True) -> None:
-        """Write the share of each label."""
-        shares = self._durations.shares().items()
-        summary = ", ".join(f"{label} {100 * share:.0f}%" for label, share in shares)
-        period = "in all" if complete else "until it broke off"
-        line = f"  {clock(self._durations.total()):>9} {period}: {summary or 'nothing'}"
-        self._write(wrap_hanging(line, 20, self._file) + "\n")
-        super().end(complete)
+    def _end(self, summary: RecordingSummary, complete: bool) -> None:
+        for line in summary_lines(summary, complete):
+            indent = "  " if self.on_terminal else ""
+            self._write(wrap_hanging(f"{indent}{line}", 4, self._file) + "\n")
+
+    def _time(self, seconds: float) -> str:
+        """Return a time: of the clock, or from the start; of one length in a file."""
+        if self.start_time is None:
+            return clock(seconds) if self.on_terminal else long_clock(seconds)
+        return clock_of_day(self.start_time, seconds)
 
 
 def timeline_writer(
-    format: OutputFormat, file: TextIO, labels: tuple[str, ...], *, has_arousal: bool = False
+    format: OutputFormat,
+    file: TextIO,
+    labels: tuple[str, ...],
+    *,
+    has_arousal: bool = False,
+    has_times: bool = False,
 ) -> TimelineWriter:
     """Return the writer of a format.
 
@@ -79,7 +104,8 @@ def timeline_writer(
         file: The text file.
         labels: Labels of the model.
         has_arousal: True if the model predicts the arousal.
+        has_times: Recordings are begun with a clock time.
     """
     if format is OutputFormat.text:
         return TextTimelineWriter(file, labels, has_arousal=has_arousal)
-    return timeline_file_writer(format, file, labels)
+    return timeline_file_writer(format, file, labels, has_times=has_times)

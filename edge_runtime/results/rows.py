@@ -6,14 +6,16 @@ and `status` is "emotion", "uncertain" or "no speech".
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ..inference.prediction import NO_SPEECH
+from ..inference.prediction import NO_SPEECH, UNCERTAIN
 
 if TYPE_CHECKING:
     from ..inference.prediction import Prediction
     from ..streaming.listen_events import ListenEvent
     from ..streaming.segments import Segment
+    from ..streaming.summary import RecordingSummary, SpeechSummary
 
 EMOTION = "emotion"  # the status of an answer that is a label of the model
 
@@ -57,9 +59,84 @@ def answer_columns(labels: tuple[str, ...]) -> list[str]:
     return [*ANSWER_FIELDS, *labels, *ANSWER_FIELDS_AFTER]
 
 
-def segment_row(segment: Segment) -> dict[str, Any]:
-    """Return a segment of a timeline."""
-    return {"start": round(segment.start, 3), "end": round(segment.end, 3), **answer_row(segment)}
+def segment_row(segment: Segment, start_time: datetime | None = None) -> dict[str, Any]:
+    """Return a segment of a timeline.
+
+    Args:
+        segment: The segment.
+        start_time: Clock time of the start of the recording, for clock times in addition.
+    """
+    return {**period_row(segment.start, segment.end, start_time), **answer_row(segment)}
+
+
+def period_row(start: float, end: float, start_time: datetime | None) -> dict[str, Any]:
+    """Return `start` and `end` in seconds; with a clock time also `start_time` and `end_time`."""
+    row: dict[str, Any] = {"start": round(start, 3), "end": round(end, 3)}
+    if start_time is not None:
+        row["start_time"] = clock_time(start_time, start)
+        row["end_time"] = clock_time(start_time, end)
+    return row
+
+
+def clock_time(start_time: datetime, seconds: float) -> str:
+    """Return the clock time of a moment in ISO 8601, to the millisecond.
+
+    Example:
+        >>> clock_time(datetime(2026, 3, 1, 23, 59), 61.5)
+        '2026-03-02T00:00:01.500'
+    """
+    elapsed = timedelta(milliseconds=round(1000 * seconds))
+    return (start_time + elapsed).isoformat(timespec="milliseconds")
+
+
+def summary_row(summary: RecordingSummary) -> dict[str, Any]:
+    """Return the summary of a recording."""
+    longest = None
+    if summary.longest is not None:
+        start, end = round(summary.longest.start, 3), round(summary.longest.end, 3)
+        longest = {"label": summary.longest.label, "start": start, "end": end}
+    return {
+        **_speech_row(summary.speech),
+        "longest": longest,
+        "first_20_percent": _speech_row(summary.first),
+        "last_20_percent": _speech_row(summary.last),
+    }
+
+
+def _speech_row(speech: SpeechSummary) -> dict[str, Any]:
+    return {
+        "speech_seconds": round(speech.seconds, 3),
+        "shares": rounded(speech.shares) if speech.shares else None,
+        "arousal": None if speech.arousal is None else round(speech.arousal, 6),
+    }
+
+
+def summary_columns(labels: tuple[str, ...]) -> list[str]:
+    """Return the names of the columns of `summary_values`."""
+    speech = [
+        "speech_seconds",
+        *(f"share_{label}" for label in (*labels, UNCERTAIN)),
+        "mean_arousal",
+    ]
+    longest = ["longest_label", "longest_start", "longest_end"]
+    parts = [f"{part}_{name}" for part in ("first", "last") for name in speech]
+    return [*speech, *longest, *parts]
+
+
+def summary_values(summary: RecordingSummary, labels: tuple[str, ...]) -> list[Any]:
+    """Return the summary of a recording as the values of a CSV row."""
+    row = summary_row(summary)
+    return [
+        *_speech_values(row, labels),
+        *(row["longest"] or dict.fromkeys(("label", "start", "end"))).values(),
+        *_speech_values(row["first_20_percent"], labels),
+        *_speech_values(row["last_20_percent"], labels),
+    ]
+
+
+def _speech_values(row: dict[str, Any], labels: tuple[str, ...]) -> list[Any]:
+    shares = row["shares"] or dict.fromkeys((*labels, UNCERTAIN))
+    return [row["speech_seconds"], *shares.values(), row["arousal"]]
 
 
 def prediction_row(name: str, prediction: Prediction) -> dict[str, Any]:
@@ -67,17 +144,14 @@ def prediction_row(name: str, prediction: Prediction) -> dict[str, Any]:
     return {"file": name, **answer_row(prediction)}
 
 
-def event_row(event: ListenEvent) -> dict[str, Any]:
+def event_row(event: ListenEvent, start_time: datetime | None = None) -> dict[str, Any]:
     """Return an event of a listener, for every way in which it is published.
 
     Args:
         event: The event.
+        start_time: Clock time of the start of the stream, for clock times in addition.
     """
-    row: dict[str, Any] = {
-        "event": event.kind,
-        "start": round(event.start, 3),
-        "end": round(event.end, 3),
-    }
+    row = {"event": event.kind, **period_row(event.start, event.end, start_time)}
     if event.prediction is None:
         return {**row, "seconds": round(event.end - event.start, 3)}
     return {**row, **answer_row(event.prediction)}

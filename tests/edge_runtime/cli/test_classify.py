@@ -54,6 +54,19 @@ def test_order_is_independent_of_jobs(folder):
         assert classify(*paths, "--format", "jsonl", "--jobs", jobs).stdout == one.stdout
 
 
+@pytest.mark.slow
+def test_long_recording_gets_a_note_on_timelines(voice_clips, tmp_path):
+    repeats = 1 + 30 * 16_000 // len(voice_clips[0])
+    for name in ("a.wav", "b.wav"):
+        soundfile.write(tmp_path / name, np.tile(voice_clips[0], repeats), 16_000)
+    one = classify(tmp_path / "a.wav")
+    assert one.returncode == 0
+    assert re.search(rb"a.wav lasts 0:3\d.\d; --timeline splits it into segments", one.stderr)
+    two = classify(tmp_path)
+    assert b"2 recordings last 30 s or more, such as" in two.stderr
+    assert classify(tmp_path, "--quiet").stderr == b""
+
+
 def probabilities_of(*arguments: object, stdin: bytes = b"") -> object:
     """Return the probabilities of the first result."""
     return rows(classify(*arguments, "--format", "jsonl", stdin=stdin))[0]["probabilities"]
@@ -128,7 +141,7 @@ def test_stdin_equals_file(folder):
         (["-", "--rate", 8000, "--encoding", "mp3"], "'mp3' is not one of"),
         (["a.wav", "-o", "answers.xls"], "answers.xls: expected a name that ends in .json"),
         (["a.wav", "-o", "no/answers.csv"], "create it first"),
-        (["a.wav", "--force"], "--force requires --output or --plot"),
+        (["a.wav", "--force"], "--force requires --output, --output-dir or --plot"),
         (["a.wav", "--jobs", -1], "-1 is not in the range"),
         (["a.wav", "--channel", 1, "--channel=2"], "--channel is given twice"),
     ],

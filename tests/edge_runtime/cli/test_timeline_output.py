@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from dataclasses import replace
+from datetime import datetime, timezone
 
 import pytest
 
@@ -47,9 +48,99 @@ def test_text_has_segments_and_shares(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     lines = written(Terminal()).splitlines()
     assert lines[0] == "a.wav"
-    assert lines[1] == "  1:01:01.2  1:01:03.0  " + "█" * 15 + "░" * 5 + "  sad         75%"
+    assert lines[1] == "   1:01:01.2   1:01:03.0  " + "█" * 15 + "░" * 5 + "  sad            75%"
     assert lines[2].split() == ["1:01:03.0", "1:01:04.8", "no", "speech"]
-    assert lines[3] == "     0:03.5 in all: sad 50%, no speech 50%"
+    assert lines[3:] == [
+        "  1:01:04.8 in all, 0:01.8 of speech: sad 100%",
+        "  longest emotion: sad for 0:01.8, from 1:01:01.2",
+        "  first 20%: no speech",
+        "  last 20%: sad 100%",
+    ]
+
+
+def test_text_in_a_file_has_no_bars_and_no_indentation():
+    assert written(io.StringIO()).splitlines()[:3] == [
+        "a.wav",
+        "01:01:01.2  01:01:03.0  sad            75%",
+        "01:01:03.0  01:01:04.8  no speech",
+    ]
+
+
+def test_clock_times_are_in_every_format_with_rows():
+    start = datetime(2026, 3, 1, 22, 58, 58, tzinfo=timezone.utc)
+    begin, end = "2026-03-01T23:59:59.250+00:00", "2026-03-02T00:00:01.000+00:00"
+    texts = {}
+    for format in (OutputFormat.text, OutputFormat.json, OutputFormat.jsonl, OutputFormat.csv):
+        file = io.StringIO()
+        out = timeline_writer(format, file, LABELS, has_times=True)
+        out.begin("a.wav", "left", start)
+        out.add(SAD)
+        out.end()
+        out.close()
+        texts[format] = file.getvalue()
+    assert texts[OutputFormat.text].splitlines()[:2] == [
+        "a.wav, left, 2026-03-01 22:58:58+00:00",
+        "23:59:59.2  00:00:01.0  sad            75%",
+    ]
+    (recording,) = json.loads(texts[OutputFormat.json])
+    assert recording["start_time"] == "2026-03-01T22:58:58.000+00:00"
+    rows = [recording["segments"][0], json.loads(texts[OutputFormat.jsonl].splitlines()[0])]
+    rows.append(next(csv.DictReader(texts[OutputFormat.csv].splitlines())))
+    assert [(row["start_time"], row["end_time"]) for row in rows] == [(begin, end)] * 3
+
+
+def test_summary_is_in_every_format_that_can_hold_it():
+    segments = [
+        Segment(0.0, 4.0, "sad", 0.75, {"happy": 0.25, "sad": 0.75}, 0.2),
+        Segment(4.0, 6.0, NO_SPEECH, 0.5, {"happy": 0.5, "sad": 0.5}),
+        Segment(6.0, 9.0, "happy", 0.75, {"happy": 0.75, "sad": 0.25}, 0.8),
+        Segment(9.0, 10.0, UNCERTAIN, 0.5, {"happy": 0.5, "sad": 0.5}, 0.6),
+    ]
+    texts = {}
+    for format in OutputFormat:
+        file = io.StringIO()
+        out = timeline_writer(format, file, LABELS)
+        out.begin("a.wav")
+        for segment in segments:
+            out.add(segment)
+        out.end(complete=False)
+        out.close()
+        texts[format] = file.getvalue()
+    (recording,) = json.loads(texts[OutputFormat.json])
+    summary = recording["summary"]
+    assert (recording["seconds"], recording["complete"]) == (10.0, False)
+    assert summary["speech_seconds"] == 8.0
+    assert summary["shares"] == {"happy": 0.375, "sad": 0.5, "uncertain": 0.125}
+    assert summary["arousal"] == pytest.approx((4 * 0.2 + 3 * 0.8 + 0.6) / 8)
+    assert summary["longest"] == {"label": "sad", "start": 0.0, "end": 4.0}
+    assert summary["first_20_percent"]["shares"] == {"happy": 0.0, "sad": 1.0, "uncertain": 0.0}
+    assert summary["last_20_percent"]["shares"] == {"happy": 0.5, "sad": 0.0, "uncertain": 0.5}
+    *_, last = map(json.loads, texts[OutputFormat.jsonl].splitlines())
+    assert last == {"row": "summary", **{k: v for k, v in recording.items() if k != "segments"}}
+    *_, row = csv.DictReader(texts[OutputFormat.csv].splitlines())
+    assert (row["row"], row["end"], row["label"], row["complete"]) == (
+        "summary",
+        "10.0",
+        "",
+        "false",
+    )
+    assert (row["speech_seconds"], row["share_sad"], row["longest_label"]) == ("8.0", "0.5", "sad")
+    assert (row["first_share_sad"], row["last_share_uncertain"]) == ("1.0", "0.5")
+    lines = (
+        "0:10.0 until it broke off, 0:08.0 of speech: sad 50%, happy 38%, uncertain 12%; arousal"
+    )
+    assert lines in texts[OutputFormat.text] and "NOTE\n" + lines in texts[OutputFormat.vtt]
+    for format in (OutputFormat.srt, OutputFormat.audacity):
+        assert "of speech" not in texts[format]
+
+
+def test_summary_without_speech_is_empty():
+    out = timeline_writer(OutputFormat.csv, file := io.StringIO(), LABELS)
+    out.begin("a.wav")
+    out.add(PAUSE)
+    out.end()
+    *_, row = csv.DictReader(file.getvalue().splitlines())
+    assert (row["speech_seconds"], row["share_sad"], row["mean_arousal"]) == ("0.0", "", "")
 
 
 def test_terminal_has_colours_and_ascii_fallback(monkeypatch):
@@ -90,16 +181,17 @@ def test_arousal_is_in_text_json_and_csv(monkeypatch):
         out.close()
         written_text[format] = file.getvalue()
     _, sad, uncertain, pause, *_ = written_text[OutputFormat.text].splitlines()
-    assert sad.endswith("sad         75%  arousal  25%") and len(sad) <= 80
+    assert sad.endswith("sad            75%  arousal  25%") and len(sad) <= 80
     assert uncertain.index("arousal  50%") == sad.index("arousal  25%")
+    assert "uncertain (happy?)" in uncertain
     assert pause.endswith("no speech")
     (recording,) = json.loads(written_text[OutputFormat.json])
     assert [segment["arousal"] for segment in recording["segments"]] == [0.25, 0.5, None]
     lines = written_text[OutputFormat.jsonl].splitlines()
-    assert [json.loads(line)["arousal"] for line in lines] == [0.25, 0.5, None]
+    assert [json.loads(line)["arousal"] for line in lines[:-1]] == [0.25, 0.5, None]
     rows = list(csv.DictReader(written_text[OutputFormat.csv].splitlines()))
-    assert [row["arousal"] for row in rows] == ["0.25", "0.5", ""]
-    for format in (OutputFormat.srt, OutputFormat.vtt, OutputFormat.audacity):
+    assert [row["arousal"] for row in rows] == ["0.25", "0.5", "", ""]
+    for format in (OutputFormat.srt, OutputFormat.audacity):
         assert "arousal" not in written_text[format]
 
 
@@ -108,9 +200,11 @@ def test_lines_fit_the_terminal(monkeypatch, width):
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", str(width))
     lines = written(Terminal()).splitlines()
-    assert lines[1].count("█") + lines[1].count("░") == min(20, max(1, width - 41))
-    assert width < 42 or max(map(len, lines)) <= width
-    assert " ".join(" ".join(lines[3:]).split()) == "0:03.5 in all: sad 50%, no speech 50%"
+    assert lines[1].count("█") + lines[1].count("░") == min(20, max(1, width - 46))
+    assert width < 47 or max(map(len, lines)) <= width
+    assert " ".join(" ".join(lines[3:]).split()).startswith(
+        "1:01:04.8 in all, 0:01.8 of speech: sad"
+    )
 
 
 def test_json_parts_end_lines_on_terminal():
