@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,10 +13,13 @@ from ..audio.pcm import PcmFormat
 from ..errors import ConfigError
 from ..results.writer import SINGLE_RECORDING_FORMATS, OutputFormat
 from .channels import ChannelChoice
+from .clock_times import parse_start_time
 from .output import format_of
 from .terminal import is_terminal
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ..audio.read import AudioSource
 
 STDIN = "-"  # a file of that name is ./-
@@ -265,26 +266,6 @@ def parse_timeline(
     check_window(window, hop)
     time = None if start_time is None else parse_start_time(start_time)
     return TimelineOptions(StreamSettings(window, hop), plot, time)
-
-
-def parse_start_time(text: str) -> datetime:
-    """Parse a date and time in ISO 8601.
-
-    Raises:
-        ConfigError: If it is not valid.
-
-    Example:
-        >>> parse_start_time("2026-03-01T14:05:00Z").isoformat()
-        '2026-03-01T14:05:00+00:00'
-    """
-    try:
-        # Python 3.10 does not read Z.
-        return datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text.strip()))
-    except ValueError:
-        raise ConfigError(
-            f"--start-time {text}: expected a date and time in ISO 8601, such as "
-            "2026-03-01T14:05:00 or 2026-03-01T14:05:00+01:00"
-        ) from None
 
 
 def check_request(request: ClassifyRequest) -> None:

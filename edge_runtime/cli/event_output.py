@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Protocol
 from ..inference.prediction import NO_SPEECH
 from ..messages import clock
 from ..results.rows import answer_text, event_row
-from .terminal import LabelColours, arousal_text, bar, can_hold, percentages
+from .terminal import LabelColours, arousal_text, bar, can_hold, clock_of_day, percentages
 
 if TYPE_CHECKING:
     from ..inference.prediction import Prediction
     from ..streaming.listen_events import ListenEvent
+    from .clock_times import StreamClock
 
 REDRAW_SECONDS = 0.1
 MIN_DBFS = -60.0  # left end of the level meter
@@ -52,16 +53,19 @@ class JsonEventWriter:
 
     Args:
         updates: Write events of kind "update", too.
+        clock: Clock time of the stream.
     """
 
-    def __init__(self, updates: bool) -> None:
+    def __init__(self, updates: bool, clock: StreamClock) -> None:
         self._updates = updates
+        self._clock = clock
 
     def add(self, event: ListenEvent, shown: bool = True) -> None:
         """Write an event, shown or not: every start has its end."""
         if event.kind == "update" and not self._updates:
             return
-        print(json.dumps(event_row(event), ensure_ascii=False), flush=True)
+        row = event_row(event, self._clock.start_time)
+        print(json.dumps(row, ensure_ascii=False), flush=True)
 
     def show_level(self, seconds: float, level: float) -> None:
         """Do nothing."""
@@ -75,9 +79,11 @@ class TextEventWriter:
 
     Args:
         labels: Labels of the model.
+        clock: Clock time of the stream.
     """
 
-    def __init__(self, labels: tuple[str, ...]) -> None:
+    def __init__(self, labels: tuple[str, ...], clock: StreamClock) -> None:
+        self._clock = clock
         self._live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         self._colour = LabelColours(labels, sys.stdout)
         self._dash = "–" if can_hold("–", sys.stdout) else "-"
@@ -90,7 +96,7 @@ class TextEventWriter:
             self._current = event.prediction
             self._drawn = -math.inf
             return
-        period = f"{clock(event.start)} {self._dash} {clock(event.end)}"
+        period = f"{self._time(event.start)} {self._dash} {self._time(event.end)}"
         if event.prediction is None:
             self._print(f"{period}  {event.end - event.start:.2f} s of audio were lost")
             return
@@ -112,7 +118,7 @@ class TextEventWriter:
             return
         self._drawn = time.monotonic()
         meter = bar((level - MIN_DBFS) / -MIN_DBFS, METER_WIDTH, sys.stdout)
-        head = f"{clock(seconds)}  {meter}  "
+        head = f"{self._time(seconds)}  {meter}  "
         label, tail = "", "listening"
         if self._current is not None:
             label = f"{self._current.label:<9}"
@@ -133,6 +139,11 @@ class TextEventWriter:
         if self._live:
             sys.stdout.write("\r\x1b[K")
             sys.stdout.flush()
+
+    def _time(self, seconds: float) -> str:
+        """Return the time of the clock, or from the start of the stream."""
+        start_time = self._clock.start_time
+        return clock(seconds) if start_time is None else clock_of_day(start_time, seconds)
 
     def _print(self, line: str) -> None:
         print(f"\r\x1b[K{line}" if self._live else line, flush=True)

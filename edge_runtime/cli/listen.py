@@ -16,6 +16,7 @@ from ..audio.stdin import StdinStream, stdin_format
 from ..errors import AudioError, ConfigError, EdgeSerError
 from ..mqtt.node import DEFAULT_PREFIX, Node
 from ..results.events import NoiseFilter, is_noise
+from .clock_times import StreamClock
 from .mqtt_options import (
     MqttCaOption,
     MqttCertOption,
@@ -43,6 +44,7 @@ from .options import (
     ModelOption,
     ProfileOption,
     RateOption,
+    StartTimeOption,
     ThresholdOption,
     load_model_and_profile,
 )
@@ -80,6 +82,7 @@ def listen(
     all: Annotated[
         bool, typer.Option("--all", help="Print utterances without speech, too.")
     ] = False,
+    start_time: StartTimeOption = None,
     threshold: ThresholdOption = None,
     min_duration: Annotated[
         float, typer.Option(metavar="SECONDS", help="Ignore utterances with less sound.")
@@ -126,6 +129,7 @@ def listen(
     Examples:
       edge-ser listen
       edge-ser listen --device USB --format jsonl
+      edge-ser listen --start-time now
       edge-ser listen --list-devices
       edge-ser listen --mqtt mqtt://anna@broker.local --mqtt-password-file password.txt
     """  # noqa: D301
@@ -169,8 +173,11 @@ def listen(
             loaded, sample_rate, config, threshold=threshold, profile=speaker, adapt=adapt
         )
 
+    clock = StreamClock(start_time)
     is_text = sys.stdout.isatty() if format is None else format == "text"
-    writer: EventWriter = TextEventWriter(loaded.labels) if is_text else JsonEventWriter(updates)
+    writer: EventWriter = JsonEventWriter(updates, clock)
+    if is_text:
+        writer = TextEventWriter(loaded.labels, clock)
     with contextlib.ExitStack() as stack:
         is_muted: Callable[[], bool] = _never
         if broker is not None:
@@ -184,9 +191,9 @@ def listen(
             )
             publisher.start()
             stack.callback(publisher.close)
-            writer = PublishingWriter(writer, publisher)
+            writer = PublishingWriter(writer, publisher, clock)
             is_muted = publisher.is_muted
-        events = _EventFilter(writer, all, is_muted)
+        events = _EventFilter(writer, all, is_muted, clock)
         if source == "-":
             status = _listen_to_stdin(new_listener, raw, channel, events)
         else:
@@ -281,6 +288,7 @@ def _listen(
                 interrupt.waiting = False
                 if block is None:
                     break
+                events.clock.begin(block.lost + len(block.samples) / listener.sample_rate)
                 if block.lost:
                     events.print(listener.skip(block.lost))
                 events.print(_push(listener, mono(block.samples, channel), events.is_muted()))
@@ -315,9 +323,12 @@ def _never() -> bool:
 class _EventFilter:
     """Prints events; hides utterances without speech unless all are requested."""
 
-    def __init__(self, writer: EventWriter, all: bool, is_muted: Callable[[], bool]) -> None:
+    def __init__(
+        self, writer: EventWriter, all: bool, is_muted: Callable[[], bool], clock: StreamClock
+    ) -> None:
         self.writer = writer
         self.is_muted = is_muted
+        self.clock = clock
         self._all = all
         self._filter = NoiseFilter(all)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..mqtt.broker import Broker
     from ..mqtt.publisher import Publisher
     from ..streaming.listen_events import ListenEvent
+    from .clock_times import StreamClock
     from .event_output import EventWriter
 
 MqttOption = Annotated[
@@ -203,15 +204,17 @@ class PublishingWriter:
     Args:
         writer: The other writer.
         publisher: The publisher.
+        clock: Clock time of the stream.
     """
 
-    def __init__(self, writer: EventWriter, publisher: Publisher) -> None:
+    def __init__(self, writer: EventWriter, publisher: Publisher, clock: StreamClock) -> None:
         self._writer = writer
         self._publisher = publisher
+        self._clock = clock
 
     def add(self, event: ListenEvent, shown: bool = True) -> None:
         """Publish and write an event; published first, as stdout may be slow."""
-        self._publisher.add(event_row(event))
+        self._publisher.add(event_row(event, self._clock.start_time))
         self._writer.add(event, shown)
 
     def show_level(self, seconds: float, level: float) -> None:

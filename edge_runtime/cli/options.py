@@ -78,7 +78,8 @@ StartTimeOption = Annotated[
     typer.Option(
         "--start-time",
         metavar="TIME",
-        help="Date and time at which the audio starts, in ISO 8601; adds clock times.",
+        help="Date and time at which the audio starts, in ISO 8601 (listen accepts now, too); adds "
+        "clock times.",
     ),
 ]
 MaxDurationOption = Annotated[
