@@ -21,6 +21,7 @@ COMMANDS = (
     "classify",
     "listen",
     "attach",
+    "archive",
     "profile",
     "doctor",
     "bench",

@@ -1,0 +1,1 @@
+"""Archives: the timelines of many recordings as Parquet, on one machine or a cluster."""
