@@ -23,8 +23,8 @@ from tqdm import tqdm
 
 from edge_runtime import EmotionModel, read_audio
 from edge_runtime.inference.prediction import NO_SPEECH
+from edge_runtime.scoring.metrics import scores
 from train.command import run_function
-from train.metrics import scores
 
 from .clips import sample_clips
 from .report import Model, Out, command, publish, table

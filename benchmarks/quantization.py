@@ -25,13 +25,13 @@ from edge_runtime.diagnostics.system_info import processor
 from edge_runtime.features.silence import SilenceConfig
 from edge_runtime.inference.card import METADATA_KEY
 from edge_runtime.inference.network import Network
+from edge_runtime.scoring.metrics import scores
 from export.card import make_card
 from export.graph import export_fp32, export_int8
 from export.outputs import chunked_outputs, network_outputs, torch_outputs
 from train.checkpoint import load_checkpoint
 from train.command import run_function
 from train.data.features import load_dataset
-from train.metrics import scores
 
 from .alternate import medians
 from .report import Out, command, publish, table

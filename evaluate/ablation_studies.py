@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_runtime.datasets.clip import DatasetError
+from edge_runtime.scoring.metrics import scores
 from train.data.features import Dataset
 from train.data.folds import actor_folds, corpus_folds, inner_folds
 from train.data.splits import hold_out
-from train.metrics import scores
 from train.model_selection import validation_logits
 from train.recipes import Recipe
 

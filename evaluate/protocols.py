@@ -18,13 +18,13 @@ from scipy.special import expit
 
 from edge_runtime.inference.network import Network
 from edge_runtime.messages import printable
+from edge_runtime.scoring.metrics import scores
 from train.candidates import Candidate, open_candidates, settings_of
 from train.checkpoint import load_checkpoint
 from train.data.features import Dataset
 from train.data.splits import SPEAKER_INDEPENDENT
 from train.dataset import DatasetSpec, corpus_summaries, left_out_summary
 from train.files import folder_lock, report_path, with_extra_suffix, write_json, write_text
-from train.metrics import scores
 from train.model_selection import fit_best
 from train.network import EmotionLSTM
 from train.parallel_training import TaskLog, jobs_text, train_in_processes

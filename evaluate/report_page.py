@@ -6,9 +6,9 @@ from typing import Any
 
 from edge_runtime.datasets.naming_schemes import NOT_KNOWN
 from edge_runtime.messages import printable
+from edge_runtime.scoring.metrics import chance_level_warning
 from train.calibration import coverage_markdown
 from train.markdown import confusion_markdown, markdown_cell, markdown_table
-from train.metrics import chance_level_warning
 from train.speech_gate import losses_text
 
 from .scores import SPEAKER_VARIANTS, VARIANTS

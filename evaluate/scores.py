@@ -10,10 +10,11 @@ import numpy as np
 from scipy.special import softmax
 
 from edge_runtime.datasets.naming_schemes import speaker_group
-from train.calibration import coverage_curve, reliability
-from train.metrics import scores
+from edge_runtime.scoring.metrics import scores
+from edge_runtime.scoring.reliability import reliability
+from edge_runtime.scoring.uncertainty import bootstrap_uars, interval, recalls, uar_of
+from train.calibration import coverage_curve
 from train.speech_gate import losses_by
-from train.uncertainty import bootstrap_uars, interval, recalls, uar_of
 
 # Variants of the model that each fold scores, with their names in the report.
 VARIANTS = {
@@ -119,11 +120,11 @@ class ScoredClips:
         }
 
     def scores(self, labels: list[str]) -> dict[str, Any]:
-        """Return UAR, accuracy, recalls and confusion matrix; see `train.metrics.scores`."""
+        """Return UAR, accuracy, recalls and confusion matrix; see `scoring.metrics.scores`."""
         return scores(self.targets, self.probabilities.argmax(axis=1), labels, self.no_speech)
 
     def reliability(self) -> dict[str, Any]:
-        """Return the calibration error and its bins; see `train.calibration.reliability`."""
+        """Return the calibration error and its bins; see `scoring.reliability`."""
         answered = ~self.no_speech
         return reliability(self.probabilities[answered], self.targets[answered])
 

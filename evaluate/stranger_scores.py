@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from train.calibration import reliability
+from edge_runtime.scoring.reliability import reliability
 
 from .votes import has_majority, majority
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from edge_runtime import Mfcc, MfccConfig, read_audio
 from edge_runtime.inference.network import Network
+from edge_runtime.scoring.metrics import scores
 from train.data.features import Dataset
-from train.metrics import scores
 from train.network import EmotionLSTM
 
 from .outputs import ModelOutputs, chunked_outputs, network_outputs, torch_outputs, waveform_outputs

@@ -19,14 +19,15 @@ from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
 from edge_runtime.inference.known_voice import HALF_KNOWN_SECONDS, MAX_DEVIATION
+from edge_runtime.scoring.metrics import scores
+from edge_runtime.scoring.reliability import reliability
 
 from .arousal import arousal, fit_arousal
-from .calibration import fit_temperature, reliability
+from .calibration import fit_temperature
 from .clip_statistics import ENROLMENT_SECONDS, ClipStatistics, enrolment_minutes, speaker_offsets
 from .data.features import Dataset
 from .fit import FitResult
 from .linear_branch import MIN_SPEAKERS, LinearBranch, fit_branch
-from .metrics import scores
 from .network import EmotionLSTM
 from .predict import predict
 from .statistics_config import StatisticsConfig

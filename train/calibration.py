@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from .markdown import markdown_table
-
-# Confidence bins of the calibration error, as in Guo et al. 2017.
-N_BINS = 15
 
 
 def fit_temperature(
@@ -66,35 +62,6 @@ def _maximum_likelihood(
 
     bounds = np.log(low), np.log(high)
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
-
-
-def reliability(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
-    """Return the expected calibration error (ECE) and its bins.
-
-    The ECE is the mean, over the clips, of |accuracy - confidence| in their confidence bin, 0 to 1.
-    Without clips, it is 0.
-
-    Args:
-        probabilities: `(n_clips, n_classes)`.
-        targets: Class indices `(n_clips,)`.
-    """
-    confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == targets
-    bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
-    rows = []
-    for k in range(N_BINS):
-        inside = bins == k
-        if inside.any():
-            rows.append(
-                {
-                    "from": k / N_BINS,
-                    "clips": int(inside.sum()),
-                    "confidence": float(confidence[inside].mean()),
-                    "accuracy": float(correct[inside].mean()),
-                }
-            )
-    ece = sum(row["clips"] * abs(row["accuracy"] - row["confidence"]) for row in rows)
-    return {"ece": ece / max(1, len(targets)), "bins": rows}
 
 
 def coverage_curve(

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from edge_runtime.messages import printable
+from edge_runtime.scoring.metrics import scores
 
 from .candidates import Candidate, dataset_fingerprint, open_candidates, settings_of
 from .comparison_report import comparison_markdown, comparison_table, summarise_comparison
@@ -20,7 +21,6 @@ from .data.features import Dataset
 from .data.folds import MIN_SPEAKERS
 from .dataset import DatasetSpec, corpus_summaries
 from .files import folder_lock, report_path, with_extra_suffix, write_json, write_text
-from .metrics import scores
 from .model_selection import fit_best
 from .parallel_training import TaskLog, jobs_text, train_in_processes
 from .predict import predict

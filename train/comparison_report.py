@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from .calibration import reliability
+from edge_runtime.scoring.reliability import reliability
+from edge_runtime.scoring.uncertainty import bootstrap_uars, interval, recalls, uar_of
+
 from .markdown import markdown_cell, markdown_table
-from .uncertainty import bootstrap_uars, interval, recalls, uar_of
 
 Results = list[dict[str, Any]]
 

@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edge_runtime import EdgeSerError
 from edge_runtime.messages import shorten_error
+from edge_runtime.scoring.metrics import scores
 
 from .data.features import Dataset
 from .distillation import DistillationTargets
@@ -24,7 +25,6 @@ from .files import load_torch, save_torch
 from .fit_config import FitConfig
 from .linear_branch import LinearBranch
 from .loop import EpochLoop
-from .metrics import scores
 from .network import EmotionLSTM
 from .network_config import NetworkConfig
 from .predict import predict

@@ -9,8 +9,7 @@ from tabulate import tabulate
 
 from edge_runtime.datasets.naming_schemes import NOT_KNOWN
 from edge_runtime.messages import printable
-
-from .metrics import answer_names
+from edge_runtime.scoring.metrics import answer_names
 
 _ALIGNMENTS = {"l": "left", "r": "right"}
 

@@ -14,6 +14,7 @@ import torch
 
 from edge_runtime import __version__
 from edge_runtime.messages import printable
+from edge_runtime.scoring.metrics import confusion_text
 
 from .candidates import Candidate, dataset_fingerprint, open_candidates, settings_of
 from .data.features import Dataset
@@ -22,7 +23,6 @@ from .data.splits import RANDOM_VAL, SPEAKER_INDEPENDENT, Split, make_split, not
 from .dataset import DatasetSpec, left_out_summary
 from .files import folder_lock
 from .fit import score_line
-from .metrics import confusion_text
 from .model_selection import fit_best
 from .progress import Progress, TrainingLog, epochs_of, plan_text
 from .recipes import Recipe

@@ -15,8 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import ConfusionMatrixDisplay
 
 from edge_runtime.files import atomic_replace
-
-from .metrics import answer_names
+from edge_runtime.scoring.metrics import answer_names
 
 plt.rcParams["text.parse_math"] = False  # dollar signs in labels are plain text
 
@@ -93,7 +92,7 @@ def calibration(
     """Plot the reliability diagram, and coverage and accuracy by confidence threshold.
 
     Args:
-        bins: Bins of `calibration.reliability` by series.
+        bins: Bins of `scoring.reliability` by series.
         curves: Results of `calibration.coverage_curve` by series.
         thresholds: The thresholds that models store, or the lowest and the highest of them.
         path: The PNG file.

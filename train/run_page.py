@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from edge_runtime.messages import printable
+from edge_runtime.scoring.metrics import chance_level_warning
 
 from .calibration import coverage_markdown
 from .markdown import confusion_markdown, group_scores_markdown, markdown_cell, markdown_table
-from .metrics import chance_level_warning
 from .speech_gate import no_speech_text
 
 

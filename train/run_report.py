@@ -13,22 +13,23 @@ from scipy.special import softmax
 from torch.nn.functional import cross_entropy
 
 from edge_runtime.datasets.naming_schemes import speaker_group
+from edge_runtime.scoring.metrics import scores
+from edge_runtime.scoring.reliability import reliability
+from edge_runtime.scoring.uncertainty import bootstrap_uars, confusions_by_unit, interval
 
 from . import plots
 from .branch_selection import known_speaker_logits
-from .calibration import choose_threshold, coverage_curve, reliability
+from .calibration import choose_threshold, coverage_curve
 from .checkpoint import save_checkpoint
 from .data.features import Dataset
 from .dataset import corpus_summaries, left_out_summary, weights_licence
 from .files import write_csv, write_json, write_text
 from .fit import FitResult
-from .metrics import scores
 from .model_selection import SelectedModel, smoothed_uar
 from .predict import predict
 from .run_folder import REPORT
 from .run_page import run_markdown
 from .speech_gate import fit_gate, losses_by
-from .uncertainty import bootstrap_uars, confusions_by_unit, interval
 
 STATISTICS_SCORES = ("test_with_minute", "branch")  # of networks with statistics
 

@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("torch")
 
+from edge_runtime.scoring.metrics import chance_level_warning  # noqa: E402
 from evaluate.scores import VARIANTS, summarize  # noqa: E402
-from train.metrics import chance_level_warning  # noqa: E402
 
 
 def result(targets, speakers, answers, confidence=8.0, corpora=None, **other):

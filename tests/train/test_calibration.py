@@ -14,13 +14,8 @@ from support.tiny_model import LOGITS_CARD, write_tiny_model
 from edge_runtime import EmotionModel, SpeakerProfile
 from edge_runtime.datasets.clip import Clip
 from edge_runtime.inference.network import network_of
-from train.calibration import (
-    choose_threshold,
-    coverage_curve,
-    fit_gain,
-    fit_temperature,
-    reliability,
-)
+from edge_runtime.scoring.reliability import reliability
+from train.calibration import choose_threshold, coverage_curve, fit_gain, fit_temperature
 from train.data.features import Dataset
 from train.enrolment import fit_profile_gain, logits_with_adaptation, logits_with_profiles
 

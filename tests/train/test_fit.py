@@ -14,13 +14,13 @@ from support.training import PLAIN, TRAINING_MFCC, fit_one
 from edge_runtime import ConfigError, MfccConfig, mfcc, read_audio
 from edge_runtime.datasets.clip import Clip, DatasetError
 from edge_runtime.datasets.corpora import scan
+from edge_runtime.scoring.metrics import scores
 from train.augment import Augment, Augmenter
 from train.data.features import load_dataset
 from train.device import pick_device
 from train.fit import ResumeError
 from train.fit_config import FitConfig
 from train.loop import batches, learning_rate_factor, pad
-from train.metrics import scores
 from train.network import EmotionLSTM
 from train.network_config import NetworkConfig
 from train.predict import predict

@@ -12,11 +12,11 @@ from scipy.special import expit, logit
 from support.training import TRAINING_MFCC
 
 from edge_runtime.datasets.corpora import scan
+from edge_runtime.scoring.metrics import confusion_text, scores
 from train.calibration import choose_threshold, coverage_curve
 from train.data.features import load_dataset
 from train.dataset import DatasetSpec
 from train.fit import FitResult
-from train.metrics import confusion_text, scores
 from train.network import EmotionLSTM
 from train.network_config import NetworkConfig
 from train.pipeline import train_run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from train.uncertainty import bootstrap_uars, confusions_by_unit, interval, uar_of
+from edge_runtime.scoring.uncertainty import bootstrap_uars, confusions_by_unit, interval, uar_of
 
 
 def test_speakers_are_the_units_if_all_are_known():

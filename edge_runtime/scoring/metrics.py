@@ -6,9 +6,8 @@ import math
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 
-from edge_runtime.inference.prediction import NO_SPEECH
+from ..inference.prediction import NO_SPEECH
 
 
 def scores(
@@ -32,23 +31,25 @@ def scores(
         over the classes that occur in `targets`. With `rejected`, the confusion matrix has a last
         column for "no speech".
     """
-    indices = np.arange(len(labels))
-    answers = indices
+    n_answers = len(labels)
     if rejected is not None:
-        answers = np.arange(len(labels) + 1)
+        n_answers += 1
         predictions = np.where(rejected, len(labels), predictions)
-    recalls = recall_score(targets, predictions, labels=indices, average=None, zero_division=0)
-    present = np.isin(indices, targets)
+    confusion = np.zeros((len(labels), n_answers), int)
+    np.add.at(confusion, (targets, predictions), 1)
+    clips, correct = confusion.sum(axis=1), np.diagonal(confusion)
+    present = clips > 0
+    recalls = correct / np.maximum(clips, 1)
     return {
         "clips": int(len(targets)),
         "uar": float(recalls[present].mean()),
-        "accuracy": float(accuracy_score(targets, predictions)),
+        "accuracy": float(correct.sum() / len(targets)),
         "recall": {
             label: float(recall)
             for label, recall, occurs in zip(labels, recalls, present)
             if occurs
         },
-        "confusion": confusion_matrix(targets, predictions, labels=answers)[: len(labels)].tolist(),
+        "confusion": confusion.tolist(),
     }
 
 
