@@ -20,6 +20,7 @@ from .terminal import BestEffortStream, Interruption, print_error
 COMMANDS = (
     "classify",
     "listen",
+    "serve",
     "attach",
     "archive",
     "profile",
@@ -64,7 +65,7 @@ class OneChannelCommand(TyperCommand):
         if sum(parameter.name == "channel" for parameter in order) > 1:
             ctx.fail(
                 "--channel is given twice; it selects one channel, and without it all channels "
-                "are averaged. Use one command for each channel."
+                "are averaged. `classify --timeline --channel each` gives a timeline for each."
             )
         return super().parse_args(ctx, args)
 

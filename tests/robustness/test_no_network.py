@@ -1,4 +1,4 @@
-"""No command opens a socket."""
+"""No command opens a socket, except `serve` and those with `--mqtt`."""
 
 from __future__ import annotations
 
