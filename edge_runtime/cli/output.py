@@ -22,6 +22,8 @@ SUFFIXES = {
     ".txt": OutputFormat.text,
     ".srt": OutputFormat.srt,
     ".vtt": OutputFormat.vtt,
+    ".rttm": OutputFormat.rttm,
+    ".textgrid": OutputFormat.textgrid,
 }
 
 

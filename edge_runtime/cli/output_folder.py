@@ -24,6 +24,8 @@ SUFFIX_OF = {
     OutputFormat.audacity: ".txt",
     OutputFormat.srt: ".srt",
     OutputFormat.vtt: ".vtt",
+    OutputFormat.rttm: ".rttm",
+    OutputFormat.textgrid: ".TextGrid",
 }
 
 

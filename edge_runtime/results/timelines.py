@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..inference.prediction import NO_SPEECH
@@ -246,6 +248,27 @@ class VttWriter(TimelineWriter):
         self._write("\n".join(["NOTE", *lines]).replace("-->", "->") + "\n\n")
 
 
+class RttmWriter(TimelineWriter):
+    """RTTM, a line of ten fields per segment; pauses have none.
+
+    The field of the speaker holds the label, and the next one the confidence.
+    """
+
+    def _add(self, segment: Segment) -> None:
+        if segment.label != NO_SPEECH:
+            self._write(as_rttm(segment, self.name, self.channel) + "\n")
+
+
+class TextGridWriter(TimelineWriter):
+    """A TextGrid of Praat with one tier; pauses are empty intervals."""
+
+    def _add(self, segment: Segment) -> None:
+        """Write nothing: the number of segments precedes them."""
+
+    def _end(self, summary: RecordingSummary, complete: bool) -> None:
+        self._write(as_textgrid(self.segments))
+
+
 # Writers that do not need the labels.
 WRITERS: dict[OutputFormat, Callable[[TextIO], TimelineWriter]] = {
     OutputFormat.json: JsonTimelineWriter,
@@ -253,6 +276,8 @@ WRITERS: dict[OutputFormat, Callable[[TextIO], TimelineWriter]] = {
     OutputFormat.audacity: AudacityWriter,
     OutputFormat.srt: SrtWriter,
     OutputFormat.vtt: VttWriter,
+    OutputFormat.rttm: RttmWriter,
+    OutputFormat.textgrid: TextGridWriter,
 }
 
 
@@ -301,6 +326,66 @@ def as_vtt(segment: Segment) -> str:
     The file begins with `VTT_HEADER`: https://www.w3.org/TR/webvtt1/
     """
     return f"{_cue(segment, '.')}\n"
+
+
+def as_rttm(segment: Segment, name: str, channel: str | None = None) -> str:
+    """Return a line of RTTM.
+
+    https://www.nist.gov/system/files/documents/itl/iad/mig/KWS15-evalplan-v05.pdf, appendix
+
+    Args:
+        segment: The segment.
+        name: Name of the recording; its stem is the second field.
+        channel: Number of the channel. Other names, and None, become 1.
+
+    Example:
+        >>> from edge_runtime.streaming.segments import Segment
+        >>> as_rttm(Segment(1.0, 2.5, "sad", 0.75, {"sad": 0.75}), "calls/a b.wav")
+        'SPEAKER a_b 1 1.000 1.500 <NA> <NA> sad 0.750 <NA>'
+    """
+    stem = re.sub(r"\s", "_", os.path.splitext(os.path.basename(name))[0]) or "audio"
+    number = channel if channel is not None and channel.isdecimal() else "1"
+    times = f"{segment.start:.3f} {segment.end - segment.start:.3f}"
+    confidence = confidence_of(segment)
+    share = "<NA>" if confidence is None else f"{confidence:.3f}"
+    label = re.sub(r"\s", "_", segment.label)
+    return f"SPEAKER {stem} {number} {times} <NA> <NA> {label} {share} <NA>"
+
+
+def as_textgrid(segments: Sequence[Segment]) -> str:
+    """Return a TextGrid with the tier `emotion`.
+
+    https://www.fon.hum.uva.nl/praat/manual/TextGrid_file_formats.html
+
+    Args:
+        segments: All segments of a recording, without gaps.
+    """
+    end = f"{segments[-1].end:.6f}" if segments else "0"
+    lines = [
+        'File type = "ooTextFile"',
+        'Object class = "TextGrid"',
+        "",
+        "xmin = 0",
+        f"xmax = {end}",
+        "tiers? <exists>",
+        "size = 1",
+        "item []:",
+        "    item [1]:",
+        '        class = "IntervalTier"',
+        '        name = "emotion"',
+        "        xmin = 0",
+        f"        xmax = {end}",
+        f"        intervals: size = {len(segments)}",
+    ]
+    for number, segment in enumerate(segments, 1):
+        text = "" if segment.label == NO_SPEECH else segment.label.replace('"', '""')
+        lines += [
+            f"        intervals [{number}]:",
+            f"            xmin = {segment.start:.6f}",
+            f"            xmax = {segment.end:.6f}",
+            f'            text = "{text}"',
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def _cue(segment: Segment, decimal_mark: str) -> str:

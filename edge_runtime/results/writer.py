@@ -19,10 +19,18 @@ class OutputFormat(str, Enum):
     audacity = "audacity"
     srt = "srt"
     vtt = "vtt"
+    rttm = "rttm"
+    textgrid = "textgrid"
 
 
-# Formats of a timeline only. They do not name the recording, so that a file holds one.
-SINGLE_RECORDING_FORMATS = (OutputFormat.audacity, OutputFormat.srt, OutputFormat.vtt)
+# Formats of a timeline only. A file holds one recording: most of them do not name it.
+SINGLE_RECORDING_FORMATS = (
+    OutputFormat.audacity,
+    OutputFormat.srt,
+    OutputFormat.vtt,
+    OutputFormat.rttm,
+    OutputFormat.textgrid,
+)
 
 
 class Writer:

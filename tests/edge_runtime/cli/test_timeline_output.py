@@ -130,7 +130,7 @@ def test_summary_is_in_every_format_that_can_hold_it():
         "0:10.0 until it broke off, 0:08.0 of speech: sad 50%, happy 38%, uncertain 12%; arousal"
     )
     assert lines in texts[OutputFormat.text] and "NOTE\n" + lines in texts[OutputFormat.vtt]
-    for format in (OutputFormat.srt, OutputFormat.audacity):
+    for format in (OutputFormat.srt, OutputFormat.audacity, OutputFormat.rttm):
         assert "of speech" not in texts[format]
 
 
