@@ -24,6 +24,7 @@ COMMANDS = (
     "attach",
     "archive",
     "profile",
+    "score",
     "doctor",
     "bench",
     "info",
