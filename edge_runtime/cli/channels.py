@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import AudioError, ConfigError
+from ..results.timelines import Channel
 
 if TYPE_CHECKING:
     from ..audio.read import AudioSource
@@ -27,8 +28,8 @@ class ChannelChoice(NamedTuple):
     each: bool = False
     names: tuple[str, ...] = ()
 
-    def timelines(self, audio: AudioSource) -> list[str | None]:
-        """Return the name of each timeline of a recording; None is the mean of its channels.
+    def timelines(self, audio: AudioSource) -> list[Channel | None]:
+        """Return the channel of each timeline of a recording; None is the mean of its channels.
 
         Raises:
             AudioError: If there are more or fewer names than channels.
@@ -41,8 +42,9 @@ class ChannelChoice(NamedTuple):
                 f"{audio.path}: has {n_channels} channel{'s' * (n_channels > 1)}, but "
                 f"--channel-names has {len(self.names)}"
             )
-        names = list(self.names or default_names(n_channels))
-        return [*names] if self.number is None else [names[self.number - 1]]
+        names = self.names or default_names(n_channels)
+        channels = [Channel(name, number) for number, name in enumerate(names, 1)]
+        return [*channels] if self.number is None else [channels[self.number - 1]]
 
 
 def default_names(n_channels: int) -> list[str]:

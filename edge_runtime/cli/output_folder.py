@@ -11,6 +11,7 @@ from pathlib import Path
 from ..audio.paths import expand
 from ..errors import AudioError, ConfigError
 from ..files import check_writable
+from ..results.timelines import Channel
 from ..results.writer import OutputFormat
 from .classify_request import STDIN
 
@@ -80,11 +81,11 @@ def _relative(name: str, path: str) -> str:
     return os.path.relpath(name, base)
 
 
-def file_stem(stem: str, channel: str | None) -> str:
+def file_stem(stem: str, channel: Channel | None) -> str:
     """Return the path of the results of a channel, without a suffix."""
     if channel is None:
         return stem
-    safe = re.sub(r"[^\w-]+", "-", channel)
+    safe = re.sub(r"[^\w-]+", "-", channel.name)
     return f"{stem}.{safe}"
 
 

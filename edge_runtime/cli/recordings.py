@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..audio.read import AudioSource
     from ..inference.profile import SpeakerProfile
     from ..model import EmotionModel
+    from ..results.timelines import Channel
     from ..streaming.segments import Segment
     from .plot import Sheet
 
@@ -49,11 +50,11 @@ class ChannelTimeline:
     """A complete timeline.
 
     Attributes:
-        channel: Name of the channel; None for the mean of all.
+        channel: The channel; None for the mean of all.
         segments: Its segments.
     """
 
-    channel: str | None
+    channel: Channel | None
     segments: list[Segment]
 
 
@@ -123,7 +124,7 @@ class TimelineWork:
         """
         return OpenRecording(self, name, open_audio(name, self.inputs))
 
-    def picture_of(self, name: str, channel: str | None) -> Path | None:
+    def picture_of(self, name: str, channel: Channel | None) -> Path | None:
         """Return the picture of a timeline to draw, or None."""
         if self.plot is None or self.plot.path is not None:
             return None if self.plot is None else self.plot.path
@@ -145,7 +146,7 @@ class OpenRecording:
         audio: The recording.
 
     Attributes:
-        channels: Name of each timeline.
+        channels: Channel of each timeline; None for the mean of all.
         duration: Duration by the header in seconds; 0 if it is not known.
 
     Raises:
@@ -164,7 +165,7 @@ class OpenRecording:
             if path is not None and work.plot is not None:
                 from .plot import Sheet
 
-                title = name if channel is None else f"{name}, {channel}"
+                title = name if channel is None else f"{name}, {channel.name}"
                 sheet = Sheet(work.model, audio.sample_rate, title, mfcc=work.plot.mfcc)
             self._sheets.append(None if sheet is None or path is None else (sheet, path))
             self._streams.append(

@@ -14,7 +14,7 @@ from ..batch import process_all, speaker_units
 from ..errors import AudioError, ConfigError, EdgeSerError
 from ..messages import printable
 from ..results.summary_text import summary_lines
-from ..results.timelines import SummaryWriter, TimelineWriter
+from ..results.timelines import Channel, SummaryWriter, TimelineWriter
 from ..results.writer import SINGLE_RECORDING_FORMATS
 from .classify_request import STDIN, ClassifyRequest, TimelineOptions
 from .output import open_writer
@@ -131,7 +131,7 @@ def _planned(
     paths = []
     choice = work.inputs.channel
     for name in recordings:
-        channels: list[str | None] = [None]
+        channels: list[Channel | None] = [None]
         if isinstance(name, AudioError):
             continue
         if choice.each or choice.number is not None:
@@ -171,7 +171,7 @@ class SingleFile:
         self._writer.failed = True
 
     @contextlib.contextmanager
-    def timeline(self, name: str, channel: str | None) -> Iterator[TimelineWriter]:
+    def timeline(self, name: str, channel: Channel | None) -> Iterator[TimelineWriter]:
         """Begin a timeline and yield its writer; `end` ends it."""
         self._writer.begin(name, channel, self._options.start_time)
         yield self._writer
@@ -215,7 +215,7 @@ class FolderOfFiles:
         create = functools.partial(SummaryWriter, labels=labels)
         self._summaries = stack.enter_context(open_writer(self.summary_path, self.force, create))
 
-    def path_of(self, name: str, channel: str | None) -> Path:
+    def path_of(self, name: str, channel: Channel | None) -> Path:
         """Return the file of a timeline."""
         return Path(file_stem(self._work.stems[name], channel) + self._suffix)
 
@@ -225,7 +225,7 @@ class FolderOfFiles:
         self.failed = self._summaries.failed = True
 
     @contextlib.contextmanager
-    def timeline(self, name: str, channel: str | None) -> Iterator[TimelineWriter]:
+    def timeline(self, name: str, channel: Channel | None) -> Iterator[TimelineWriter]:
         """Begin a timeline in a file of its own and yield its writer; `end` ends it."""
         path = self.path_of(name, channel)
         make_folder(path.parent)
@@ -238,7 +238,7 @@ class FolderOfFiles:
         """End a timeline, add its summary to the table, and print that it was written."""
         summary = writer.end(complete)
         path = os.path.relpath(self._path, self.summary_path.parent)
-        self._summaries.add(writer.name, writer.channel, path, summary, complete)
+        self._summaries.add(writer.name, writer.channel_name, path, summary, complete)
         print(printable(f"{self._path}: {summary_lines(summary, complete)[0]}"), flush=True)
 
 
@@ -304,7 +304,7 @@ def _write_recording(
 
 def _write_timeline(
     name: str,
-    channel: str | None,
+    channel: Channel | None,
     segments: list[Segment],
     complete: bool,
     target: SingleFile | FolderOfFiles,

@@ -9,7 +9,7 @@ from ..inference.prediction import UNCERTAIN
 from ..messages import clock, printable
 from ..results.rows import answer_text, confidence_of
 from ..results.summary_text import summary_lines
-from ..results.timelines import TimelineWriter, timeline_file_writer
+from ..results.timelines import Channel, TimelineWriter, timeline_file_writer
 from ..results.writer import OutputFormat
 from .terminal import (
     LabelColours,
@@ -48,12 +48,12 @@ class TextTimelineWriter(TimelineWriter):
         self._bar_width = max(1, min(BAR_WIDTH, room))
 
     def begin(
-        self, name: str, channel: str | None = None, start_time: datetime | None = None
+        self, name: str, channel: Channel | None = None, start_time: datetime | None = None
     ) -> None:
         """Write the name of the recording."""
         super().begin(name, channel, start_time)
         time = None if start_time is None else start_time.isoformat(" ", "seconds")
-        parts = [name, *filter(None, (channel, time))]
+        parts = [name, *filter(None, (self.channel_name, time))]
         self._write(f"{', '.join(map(printable, parts))}\n")
 
     def _add(self, segment: Segment) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from ..inference.prediction import NO_SPEECH
 from ..streaming.summary import summarise
@@ -36,6 +36,18 @@ SEGMENT, SUMMARY = "segment", "summary"
 VTT_HEADER = "WEBVTT\n"
 
 
+class Channel(NamedTuple):
+    """A channel of a recording.
+
+    Attributes:
+        name: Its name, such as "left".
+        number: Its number, counted from 1.
+    """
+
+    name: str
+    number: int
+
+
 class TimelineWriter(Writer):
     """Base of the writers of segments, one recording after the other.
 
@@ -46,7 +58,7 @@ class TimelineWriter(Writer):
     Attributes:
         on_terminal: True if a progress bar shares the terminal with the segments.
         name: Name of the recording.
-        channel: Name of its channel; None for the mean of all.
+        channel: Its channel; None for the mean of all.
         start_time: Clock time of its start; None for times from its start only.
         segments: Its segments so far.
     """
@@ -55,22 +67,27 @@ class TimelineWriter(Writer):
         super().__init__(file, header)
         self.on_terminal = file.isatty()
         self.name = ""
-        self.channel: str | None = None
+        self.channel: Channel | None = None
         self.start_time: datetime | None = None
         self.segments: list[Segment] = []
 
     def begin(
-        self, name: str, channel: str | None = None, start_time: datetime | None = None
+        self, name: str, channel: Channel | None = None, start_time: datetime | None = None
     ) -> None:
         """Begin a recording.
 
         Args:
             name: Its name.
-            channel: Name of its channel. Default: the mean of all.
+            channel: Its channel. Default: the mean of all.
             start_time: Clock time of its start, for clock times in addition.
         """
         self.name, self.channel, self.start_time = name, channel, start_time
         self.segments = []
+
+    @property
+    def channel_name(self) -> str | None:
+        """Name of the channel; None for the mean of all."""
+        return None if self.channel is None else self.channel.name
 
     def add(self, segment: Segment) -> None:
         """Write the next segment of the recording."""
@@ -121,7 +138,7 @@ class JsonLinesTimelineWriter(TimelineWriter):
     """One JSON object per line: each segment, and then the summary of the recording."""
 
     def _add(self, segment: Segment) -> None:
-        names = {"row": SEGMENT, "file": self.name, "channel": self.channel}
+        names = {"row": SEGMENT, "file": self.name, "channel": self.channel_name}
         self._write(self._json_line({**names, **segment_row(segment, self.start_time)}))
 
     def _end(self, summary: RecordingSummary, complete: bool) -> None:
@@ -157,7 +174,7 @@ class CsvTimelineWriter(TimelineWriter):
     def _write_row(self, kind: str, start: float, end: float, values: list[Any]) -> None:
         period = list(period_row(start, end, self.start_time).values())
         period += [None] * (self._n_period - len(period))
-        self._write(csv_row([kind, self.name, self.channel, *period, *values]))
+        self._write(csv_row([kind, self.name, self.channel_name, *period, *values]))
 
 
 class SummaryWriter(Writer):
@@ -205,7 +222,7 @@ def recording_row(
     start_time = recording.start_time
     return {
         "file": recording.name,
-        "channel": recording.channel,
+        "channel": recording.channel_name,
         **({} if start_time is None else {"start_time": clock_time(start_time, 0.0)}),
         "seconds": round(summary.seconds, 3),
         "complete": complete,
@@ -328,7 +345,7 @@ def as_vtt(segment: Segment) -> str:
     return f"{_cue(segment, '.')}\n"
 
 
-def as_rttm(segment: Segment, name: str, channel: str | None = None) -> str:
+def as_rttm(segment: Segment, name: str, channel: Channel | None = None) -> str:
     """Return a line of RTTM.
 
     https://www.nist.gov/system/files/documents/itl/iad/mig/KWS15-evalplan-v05.pdf, appendix
@@ -336,7 +353,7 @@ def as_rttm(segment: Segment, name: str, channel: str | None = None) -> str:
     Args:
         segment: The segment.
         name: Name of the recording; its stem is the second field.
-        channel: Number of the channel. Other names, and None, become 1.
+        channel: Its channel. Default: 1.
 
     Example:
         >>> from edge_runtime.streaming.segments import Segment
@@ -344,7 +361,7 @@ def as_rttm(segment: Segment, name: str, channel: str | None = None) -> str:
         'SPEAKER a_b 1 1.000 1.500 <NA> <NA> sad 0.750 <NA>'
     """
     stem = re.sub(r"\s", "_", os.path.splitext(os.path.basename(name))[0]) or "audio"
-    number = channel if channel is not None and channel.isdecimal() else "1"
+    number = 1 if channel is None else channel.number
     times = f"{segment.start:.3f} {segment.end - segment.start:.3f}"
     confidence = confidence_of(segment)
     share = "<NA>" if confidence is None else f"{confidence:.3f}"

@@ -12,6 +12,7 @@ import pytest
 
 from edge_runtime.cli.timeline_output import timeline_writer
 from edge_runtime.inference.prediction import NO_SPEECH, UNCERTAIN
+from edge_runtime.results.timelines import Channel
 from edge_runtime.results.writer import OutputFormat
 from edge_runtime.streaming.segments import Segment
 
@@ -73,7 +74,7 @@ def test_clock_times_are_in_every_format_with_rows():
     for format in (OutputFormat.text, OutputFormat.json, OutputFormat.jsonl, OutputFormat.csv):
         file = io.StringIO()
         out = timeline_writer(format, file, LABELS, has_times=True)
-        out.begin("a.wav", "left", start)
+        out.begin("a.wav", Channel("left", 1), start)
         out.add(SAD)
         out.end()
         out.close()
