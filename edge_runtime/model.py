@@ -229,10 +229,13 @@ class EmotionModel:
         *,
         window: float = 3.0,
         hop: float = 1.0,
+        min_segment: float = 1.0,
+        min_pause: float = 0.5,
         threshold: float | None = None,
         profile: SpeakerProfile | None = None,
         limits: AudioLimits | None = None,
         channel: int | None = None,
+        vad: str = "model",
     ) -> Iterator[Segment]:
         """Split a long recording into segments, each returned as soon as it has ended.
 
@@ -242,13 +245,17 @@ class EmotionModel:
         Args:
             audio: Path of an audio file, or mono float samples `(n_samples,)` in [-1, 1].
             sample_rate: Rate of `audio` in Hz, for samples only. Default: the model's rate.
-            window: Seconds per classification, 0.5 to 60.
+            window: Seconds per classification in long stretches of speech, 0.5 to 60. Short
+                stretches are classified as a whole.
             hop: Seconds from one window to the next, 0.05 to `window`.
+            min_segment: Seconds of the shortest emotion within a stretch of speech, 0 to 60.
+            min_pause: Seconds of the shortest pause, 0.1 to 60.
             threshold: Confidence in [0, 1] below which the label is "uncertain". Default: the
                 value stored in the model.
             profile: Profile of the speaker, if known.
             limits: Maximum duration and size of a file. Default: 24 hours and 32 GiB.
             channel: Channel of a file to use, counted from 1. Default: average all channels.
+            vad: Detector of speech: "model", or "silero" for Silero VAD (extra `vad`).
 
         Returns:
             The segments, without gaps from 0 to the end of the recording.
@@ -276,7 +283,15 @@ class EmotionModel:
             blocks = file = AudioFile(audio, limits=limits or TIMELINE_LIMITS, channel=channel)
             sample_rate = file.sample_rate
         stream = TimelineStream(
-            self._network, sample_rate, window=window, hop=hop, threshold=threshold, profile=profile
+            self._network,
+            sample_rate,
+            window=window,
+            hop=hop,
+            min_segment=min_segment,
+            min_pause=min_pause,
+            threshold=threshold,
+            profile=profile,
+            vad=vad,
         )
         return stream.segments(blocks)
 

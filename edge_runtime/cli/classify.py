@@ -33,6 +33,7 @@ from .options import (
     RateOption,
     StartTimeOption,
     ThresholdOption,
+    VadOption,
     load_model_and_profile,
 )
 from .terminal import is_terminal
@@ -77,13 +78,24 @@ def classify(
         float | None,
         typer.Option(
             metavar="SECONDS",
-            help="Length of a timeline window; below 2, more speech is missed [default: 3].",
+            help="Length of a window within a long stretch of speech [default: 3].",
         ),
     ] = None,
     hop: Annotated[
         float | None,
         typer.Option(metavar="SECONDS", help="Distance from one window to the next [default: 1]."),
     ] = None,
+    min_segment: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="Shortest emotion within a stretch of speech [default: 1]."
+        ),
+    ] = None,
+    min_pause: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Shortest pause of a timeline [default: 0.5]."),
+    ] = None,
+    vad: VadOption = None,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -166,10 +178,17 @@ def classify(
     raw = stdin_format(rate, channels, encoding)
     picture = parse_plot(plot, plot_mfcc, output_dir)
     choice = parse_channel(channel, channel_names)
+    settings = {
+        "window": window,
+        "hop": hop,
+        "min_segment": min_segment,
+        "min_pause": min_pause,
+        "vad": vad,
+    }
     request = ClassifyRequest(
         inputs=parse_inputs(paths, choice, raw, (max_duration, max_size), is_timeline),
         output=parse_output(output, output_dir, format, force, picture),
-        timeline=parse_timeline(is_timeline, window, hop, picture, start_time),
+        timeline=parse_timeline(is_timeline, settings, picture, start_time),
         threshold=threshold,
         jobs=jobs,
         adapt=adapt,

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..audio.limits import AudioLimits, audio_limits
 from ..audio.pcm import PcmFormat
@@ -18,6 +18,7 @@ from .output import format_of
 from .terminal import is_terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from ..audio.read import AudioSource
@@ -29,6 +30,7 @@ STDOUT = (Path("-"), Path("/dev/stdout"), Path("/dev/fd/1"))
 
 # Defaults of the timeline, in seconds.
 WINDOW, HOP = 3.0, 1.0
+MIN_SEGMENT, MIN_PAUSE = 1.0, 0.5
 
 
 # The requests are named tuples: dataclasses take ten times as long to create at start-up.
@@ -80,10 +82,16 @@ class StreamSettings(NamedTuple):
     Attributes:
         window: Seconds that the network gets at once.
         hop: Seconds from one window to the next.
+        min_segment: Seconds of the shortest emotion within a stretch of speech.
+        min_pause: Seconds of the shortest pause.
+        vad: Detector of speech.
     """
 
     window: float = WINDOW
     hop: float = HOP
+    min_segment: float = MIN_SEGMENT
+    min_pause: float = MIN_PAUSE
+    vad: str = "model"
 
 
 class PlotTarget(NamedTuple):
@@ -240,12 +248,17 @@ def parse_plot(plot: Path | None, mfcc: bool, folder: Path | None) -> PlotTarget
 
 def parse_timeline(
     is_timeline: bool,
-    window: float | None,
-    hop: float | None,
+    settings: Mapping[str, float | str | None],
     plot: PlotTarget | None,
     start_time: str | None,
 ) -> TimelineOptions | None:
     """Validate the options of a timeline.
+
+    Args:
+        is_timeline: True for `--timeline` and `--plot`.
+        settings: The fields of `StreamSettings`; None where an option is missing.
+        plot: Pictures to draw.
+        start_time: `--start-time`.
 
     Returns:
         The options, or None without `--timeline` and `--plot`.
@@ -254,18 +267,22 @@ def parse_timeline(
         ConfigError: If an option is out of range, or requires `--timeline`.
     """
     if not is_timeline:
-        if window is not None or hop is not None:
-            raise ConfigError("--window and --hop require --timeline")
+        for name, value in settings.items():
+            if value is not None:
+                raise ConfigError(f"--{name.replace('_', '-')} requires --timeline")
         if start_time is not None:
             raise ConfigError("--start-time requires --timeline")
         return None
-    from ..streaming.timeline import check_window
+    from ..streaming.timeline import check_segmentation, check_window
 
-    window = WINDOW if window is None else window
-    hop = min(HOP, window) if hop is None else hop
-    check_window(window, hop)
+    given: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
+    stream = StreamSettings(**given)
+    if "hop" not in given:
+        stream = stream._replace(hop=min(HOP, stream.window))
+    check_window(stream.window, stream.hop)
+    check_segmentation(stream.min_segment, stream.min_pause)
     time = None if start_time is None else parse_start_time(start_time)
-    return TimelineOptions(StreamSettings(window, hop), plot, time)
+    return TimelineOptions(stream, plot, time)
 
 
 def check_request(request: ClassifyRequest) -> None:

@@ -46,6 +46,7 @@ from .options import (
     RateOption,
     StartTimeOption,
     ThresholdOption,
+    VadOption,
     load_model_and_profile,
 )
 from .terminal import Interruption
@@ -85,13 +86,13 @@ def listen(
     start_time: StartTimeOption = None,
     threshold: ThresholdOption = None,
     min_duration: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Ignore utterances with less sound.")
+        float, typer.Option(metavar="SECONDS", help="Ignore utterances with less speech.")
     ] = 0.5,
     max_duration: Annotated[
         float, typer.Option(metavar="SECONDS", help="Split utterances longer than this.")
     ] = 10.0,
     pause: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Silence that ends an utterance.")
+        float, typer.Option(metavar="SECONDS", help="Pause that ends an utterance.")
     ] = 0.8,
     cooldown: Annotated[
         float,
@@ -105,6 +106,7 @@ def listen(
         bool, typer.Option("--adapt", help="Adapt to the speaker over a few minutes of speech.")
     ] = False,
     model: ModelOption = None,
+    vad: VadOption = None,
     mqtt: MqttOption = None,
     mqtt_password_file: MqttPasswordOption = None,
     mqtt_ca: MqttCaOption = None,
@@ -170,7 +172,13 @@ def listen(
 
     def new_listener(sample_rate: float) -> Listener:
         return Listener(
-            loaded, sample_rate, config, threshold=threshold, profile=speaker, adapt=adapt
+            loaded,
+            sample_rate,
+            config,
+            threshold=threshold,
+            profile=speaker,
+            adapt=adapt,
+            vad=vad or "model",
         )
 
     clock = StreamClock(start_time)

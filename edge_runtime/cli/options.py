@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -45,6 +45,13 @@ ProfileOption = Annotated[
         metavar="NAME",
         autocompletion=complete_profile,
         help="Profile of the speaker, made by `edge-ser profile create`.",
+    ),
+]
+VadOption = Annotated[
+    Literal["model", "silero"] | None,
+    typer.Option(
+        "--vad",
+        help="Detector of speech; silero: Silero VAD, with the extra `vad` [default: model].",
     ),
 ]
 ThresholdOption = Annotated[

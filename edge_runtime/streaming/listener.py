@@ -1,32 +1,28 @@
-"""Utterance detection in an endless stream, with a prediction for each utterance."""
+"""Utterances in an endless stream, with a prediction for each."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 
 from ..audio.level import to_dbfs
 from ..errors import ConfigError
-from ..features.noise_floor import NoiseFloor
 from ..inference.adaptation import SpeakerAdaptation
 from ..inference.network import HasNetwork, Network, network_of
-from ..inference.prediction import NO_SPEECH, Prediction
+from ..inference.prediction import NO_SPEECH, UNCERTAIN, Prediction
 from ..inference.profile import SpeakerProfile
+from .endpoints import END, MIN_SPEECH_SECONDS, START, EndpointConfig, EndpointDetector
 from .front_end import StreamFrontEnd
 from .listen_events import ListenConfig, ListenEvent
 from .running_prediction import RunningPrediction
+from .speech_detectors import MODEL_VAD, check_vad, new_detector
 from .utterance import Frame, Utterance
 
 # Audio is processed in blocks of this length, so that even rounding does not depend on the chunks.
 BLOCK_SECONDS = 0.1
-# Hangover: added before the first and after the last sound of an utterance.
-MARGIN_SECONDS = 0.1
-# Sound this far below the peak of an utterance does not extend it, such as a clock or traffic.
-RANGE_DB = 25.0
-# An utterance without speech ends after this long, so that it does not mask the speech after it.
-MAX_NOISE_SECONDS = 2.0
 # The first event of an utterance is due this often until there is one.
 MAX_START_INTERVAL_SECONDS = 0.5
 
@@ -34,10 +30,10 @@ MAX_START_INTERVAL_SECONDS = 0.5
 class Listener:
     """Detects utterances in an endless stream and predicts the emotion of each.
 
-    An utterance is sound that stands out from the background noise (see `NoiseFloor`), up to the
-    next pause. Its final prediction is that of the network for all its frames at once. Silent
-    frames are dropped as in `EmotionModel.classify`. The events do not depend on the sizes of the
-    chunks, and memory does not grow with the stream.
+    An utterance is a stretch of speech between two pauses, found as in `TimelineStream`. Its final
+    prediction is that of the network for all its frames at once. Silent frames are dropped as in
+    `EmotionModel.classify`. The events do not depend on the sizes of the chunks, and memory does
+    not grow with the stream.
 
     Args:
         model: The model.
@@ -47,6 +43,7 @@ class Listener:
             stored in the model.
         profile: Profile of the speaker, if known.
         adapt: Adapt to the speaker over the utterances instead; see `SpeakerAdaptation`.
+        vad: Detector of speech, "model" or "silero" (extra `vad`).
 
     Attributes:
         config: The settings.
@@ -57,6 +54,7 @@ class Listener:
     Raises:
         ConfigError: If an argument is out of range, `profile` belongs to another model, or both
             `profile` and `adapt` are given.
+        EdgeSerError: If the package of `vad` is missing.
 
     Example:
         >>> from edge_runtime import EmotionModel
@@ -74,6 +72,7 @@ class Listener:
         threshold: float | None = None,
         profile: SpeakerProfile | None = None,
         adapt: bool = False,
+        vad: str = MODEL_VAD,
     ) -> None:
         if profile is not None and adapt:
             raise ConfigError("profile and adapt cannot be combined")
@@ -82,12 +81,12 @@ class Listener:
         self._threshold = network.check_threshold(threshold)
         self._voice = None if profile is None else profile.voice_for(network)
         self._adapt = adapt
+        self._vad = check_vad(vad)
         self._front_end = StreamFrontEnd(network, sample_rate)
         self.sample_rate = self._front_end.sample_rate
         self._hop = network.card.mfcc_config.hop_length
         self._period = network.card.mfcc_config.frame_period
         self._block = max(1, round(BLOCK_SECONDS * self.sample_rate))
-        self._margin = self._to_frames(MARGIN_SECONDS)
         self.reset()
 
     def reset(self) -> None:
@@ -108,8 +107,12 @@ class Listener:
         self._n_samples = 0  # at `sample_rate`
         self._pending = np.empty(0, np.float32)  # less than a block
         self._front_end.reset()
-        self._noise_floor = NoiseFloor(self._network.card.mfcc_config, self._network.card.silence)
+        self._detector = new_detector(self._network, self._vad)
+        min_speech = min(MIN_SPEECH_SECONDS, self.config.min_duration)
+        config = EndpointConfig(self.config.pause, min_speech)
+        self._endpoints = EndpointDetector(config, self._detector.above, self._period)
         self._samples = np.empty(0, np.float32)  # at the model's rate, not yet part of a frame
+        self._rows = np.empty((0, self._network.front_end.width), np.float32)  # not yet decided
         self._n_frames = 0
         self._undecided: deque[Frame] = deque()  # not yet assigned to an utterance
         self._utterance: Utterance | None = None
@@ -174,53 +177,63 @@ class Listener:
 
     def _end_stream(self) -> list[ListenEvent]:
         events = self._process(self._pending) if len(self._pending) else []
-        events += self._advance(*self._front_end.flush())
-        if self._utterance is not None:
-            events += self._end(self._utterance)
+        events += self._advance(*self._front_end.flush(), last=True)
+        for _, frame in self._endpoints.flush():
+            events += self._end(frame)
         return events
 
-    def _advance(self, samples: np.ndarray, rows: np.ndarray) -> list[ListenEvent]:
+    def _advance(
+        self, samples: np.ndarray, rows: np.ndarray, last: bool = False
+    ) -> list[ListenEvent]:
         """Turn samples at the model's rate and the rows of their frames into events."""
+        probabilities = self._detector.push(rows, samples, last)
         self._samples = np.concatenate([self._samples, samples])
+        self._rows = np.concatenate([self._rows, rows])
         events: list[ListenEvent] = []
-        levels, is_sound = self._noise_floor.push(rows[:, : self._network.front_end.n_mfcc])
-        for row, level, sound in zip(rows, levels.tolist(), is_sound.tolist()):
+        for row, p in zip(self._rows, probabilities):
             n_samples = self._hop if self._n_frames else 0
-            frame = Frame(self._n_frames, row, self._samples[:n_samples], level, sound)
+            is_speech = bool(p >= self._detector.above)
+            self._undecided.append(Frame(self._n_frames, row, self._samples[:n_samples], is_speech))
             self._samples = self._samples[n_samples:]
             self._n_frames += 1
-            events += self._assign(frame)
+            events += self._assign(p)
+        self._rows = self._rows[len(probabilities) :]
         return events
 
-    def _assign(self, frame: Frame) -> list[ListenEvent]:
-        """Assign a frame to the utterance in progress, to a new one, or to the background."""
-        self._undecided.append(frame)
-        utterance = self._utterance
-        if utterance is None:
-            if not frame.is_sound:
-                while len(self._undecided) > self._margin:
-                    self._undecided.popleft()
-                return []
-            first = self._undecided[0].number
-            utterance = self._utterance = Utterance(
-                first,
-                self._new_running_prediction(),
-                ignored=self._to_time(first) < self._cooldown_end,
-            )
+    def _assign(self, p: float) -> list[ListenEvent]:
+        """Assign frames to the utterance in progress, to a new one, or to the background.
+
+        Args:
+            p: Probability of speech of the newest frame.
+        """
         events: list[ListenEvent] = []
-        if frame.is_sound and frame.level > utterance.peak - RANGE_DB:
-            utterance.add(list(self._undecided))
-            self._undecided.clear()
-            events = self._update(utterance)
-        max_duration = self.config.max_duration
-        if not utterance.is_reported and not utterance.ignored:
-            noise_duration = max(MAX_NOISE_SECONDS, 2 * self.config.min_duration)
-            max_duration = min(max_duration, noise_duration)
-        n_frames = frame.number + 1 - utterance.first
-        is_pause = len(self._undecided) >= self._to_frames(self.config.pause)
-        if is_pause or n_frames >= self._to_frames(max_duration):
-            events += self._end(utterance)
+        for kind, frame in self._endpoints.push(np.array([p])):
+            if kind == START:
+                self._take(frame)
+                self._utterance = self._new_utterance(frame)
+            elif kind == END:
+                events += self._end(frame)
+        frames = self._take(self._endpoints.settled)
+        if self._utterance is None or not frames:
+            return events
+        self._utterance.add(frames)
+        events += self._update(self._utterance)
+        end = self._utterance.last + 1
+        if end - self._utterance.first >= self._to_frames(self.config.max_duration):
+            events += self._end(end)
+            self._utterance = self._new_utterance(end)
         return events
+
+    def _take(self, end: int) -> list[Frame]:
+        """Remove the undecided frames before the one of number `end`, and return them."""
+        frames = []
+        while self._undecided and self._undecided[0].number < end:
+            frames.append(self._undecided.popleft())
+        return frames
+
+    def _new_utterance(self, first: int) -> Utterance:
+        is_ignored = self._to_time(first) < self._cooldown_end
+        return Utterance(first, self._new_running_prediction(), ignored=is_ignored)
 
     def _new_running_prediction(self) -> RunningPrediction:
         voice = self._voice
@@ -245,14 +258,15 @@ class Listener:
             return []
         kind = "update" if utterance.is_reported else "start"
         utterance.is_reported = True
+        if not utterance.has_evidence(prediction.confidence, self._period):
+            prediction = replace(prediction, label=UNCERTAIN)
         return [self._event(kind, utterance, prediction)]
 
-    def _end(self, utterance: Utterance) -> list[ListenEvent]:
-        """End the utterance in progress and return its last events."""
-        undecided = list(self._undecided)
-        utterance.add(undecided[: self._margin])
-        self._undecided = deque(undecided[self._margin :][-self._margin :])
-        self._utterance = None
+    def _end(self, end: int) -> list[ListenEvent]:
+        """End the utterance in progress before a frame, and return its last events."""
+        utterance, self._utterance = self._utterance, None
+        assert utterance is not None
+        utterance.add(self._take(end))
         if utterance.ignored or not self._is_long_enough(utterance):
             return []
         running = utterance.running
@@ -276,7 +290,7 @@ class Listener:
         return ListenEvent(kind, start, end, prediction)
 
     def _is_long_enough(self, utterance: Utterance) -> bool:
-        return utterance.n_sound_frames >= self._to_frames(self.config.min_duration)
+        return utterance.n_speech_frames >= self._to_frames(self.config.min_duration)
 
     def _to_frames(self, seconds: float) -> int:
         """Return the number of frames of a duration."""

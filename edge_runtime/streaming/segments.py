@@ -6,13 +6,6 @@ from dataclasses import dataclass, replace
 
 from ..inference.prediction import NO_SPEECH
 
-# Seconds. Shorter pauses are stops, breaths and hesitations; they join the speech around them.
-MIN_PAUSE = 0.5
-# Seconds. Shorter sounds between two pauses are clicks and slamming doors.
-MIN_SOUND = 0.2
-# Seconds. Shorter emotions next to other speech are artefacts of window edges.
-MIN_EMOTION = 0.5
-
 ROUNDING_SECONDS = 1e-9
 
 
@@ -47,20 +40,27 @@ class Segment:
 
 
 class SegmentMerger:
-    """Merges adjacent steps of one label, and absorbs segments that are too short.
+    """Merges adjacent steps of one label, and absorbs emotions that are too short.
 
     Steps must follow each other without gaps. The last two segments stay open, because the next
     steps may still change them.
+
+    Args:
+        min_segment: Seconds of the shortest segment next to other speech; a shorter one is an
+            artefact of windows that hold two emotions. Speech between two pauses always stays.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, min_segment: float) -> None:
+        self._min_segment = min_segment - ROUNDING_SECONDS
         self._open: list[Segment] = []
 
     def add(self, step: Segment) -> list[Segment]:
         """Add a step and return the segments that can no longer change."""
-        if step.end <= step.start:
+        if self._open and self._open[-1].label == step.label:
+            self._open[-1] = _merged(self._open[-1], step)
             return []
-        self._append(step)
+        self._open.append(step)
+        self._absorb(len(self._open) - 2)  # the previous segment is complete now
         final = []
         while len(self._open) > 2:
             final.append(self._open.pop(0))
@@ -71,31 +71,17 @@ class SegmentMerger:
         self._absorb(len(self._open) - 1)
         return self._open
 
-    def _append(self, step: Segment) -> None:
-        if self._open and self._open[-1].label == step.label:
-            self._open[-1] = _merged(self._open[-1], step)
-            return
-        self._open.append(step)
-        self._absorb(len(self._open) - 2)  # the previous segment is complete now
-
     def _absorb(self, index: int) -> None:
-        """Give the time of a segment that is too short to a neighbour."""
-        if index < 0 or len(self._open) == 1:
+        """Give the time of a segment that is too short to its neighbour in the same stretch."""
+        if index < 0:
             return
         segment = self._open[index]
-        duration = segment.end - segment.start + ROUNDING_SECONDS
-        before = self._open[index - 1] if index > 0 else None
-        after = self._open[index + 1] if index + 1 < len(self._open) else None
-        if segment.label == NO_SPEECH:
-            into_previous, too_short = before is not None, duration < MIN_PAUSE
-        elif duration < MIN_SOUND:
-            into_previous, too_short = before is not None, True
-        else:
-            into_previous = before is not None and before.label != NO_SPEECH
-            next_to_speech = into_previous or (after is not None and after.label != NO_SPEECH)
-            too_short = next_to_speech and duration < MIN_EMOTION
-        if too_short:
-            self._remove(index, into_previous)
+        if segment.label == NO_SPEECH or segment.end - segment.start >= self._min_segment:
+            return
+        for neighbour in (index - 1, index + 1):
+            if 0 <= neighbour < len(self._open) and self._open[neighbour].label != NO_SPEECH:
+                self._remove(index, neighbour < index)
+                return
 
     def _remove(self, index: int, into_previous: bool) -> None:
         """Remove a segment and extend the previous or the next one over its time."""

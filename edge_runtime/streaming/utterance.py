@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
 from .running_prediction import RunningPrediction
+
+# An emotion is named after this much speech if its confidence is high enough, and after twice as
+# much in any case. On calls of three corpora, 9 of 10 of these labels are those at the end of the
+# utterance; of the labels after 0.5 s, 7 of 10 are.
+EVIDENCE_SECONDS, EVIDENCE_CONFIDENCE = 1.0, 0.5
 
 
 class Frame(NamedTuple):
@@ -17,15 +21,13 @@ class Frame(NamedTuple):
         number: Index of the frame, counted from the start of the stream.
         row: Row of the front end, float32 `(width,)`.
         samples: The samples before the middle of the frame, `(hop_length,)`.
-        level: Level in dB.
-        is_sound: True if the frame stands out from the background noise.
+        is_speech: True if it is more probable than not that the frame is speech.
     """
 
     number: int
     row: np.ndarray
     samples: np.ndarray
-    level: float
-    is_sound: bool
+    is_speech: bool
 
 
 class Utterance:
@@ -38,8 +40,7 @@ class Utterance:
 
     Attributes:
         last: Number of its last frame so far.
-        n_sound_frames: Frames that stand out from the background noise.
-        peak: Level of its loudest frame in dB.
+        n_speech_frames: Frames of speech.
         next_update: Number of the frame from which the next update is due.
         is_reported: True after a "start" event.
     """
@@ -49,8 +50,7 @@ class Utterance:
         self.running = running
         self.ignored = ignored
         self.last = first
-        self.n_sound_frames = 0
-        self.peak = -math.inf
+        self.n_speech_frames = 0
         self.next_update = 0
         self.is_reported = False
 
@@ -59,11 +59,20 @@ class Utterance:
         if not frames:
             return
         self.last = frames[-1].number
-        self.n_sound_frames += sum(frame.is_sound for frame in frames)
-        self.peak = max(self.peak, *(frame.level for frame in frames))
+        self.n_speech_frames += sum(frame.is_speech for frame in frames)
         if self.ignored:
             return
         self.running.push(
             np.stack([frame.row for frame in frames]),
             np.concatenate([frame.samples for frame in frames]),
         )
+
+    def has_evidence(self, confidence: float, period: float) -> bool:
+        """Return True if an emotion can be named before the end.
+
+        Args:
+            confidence: Confidence of the prediction so far.
+            period: Seconds between frames.
+        """
+        factor = 1 if confidence >= EVIDENCE_CONFIDENCE else 2
+        return self.n_speech_frames * period >= factor * EVIDENCE_SECONDS

