@@ -133,8 +133,9 @@ lint: $(VENV)/full ## check format, style, types, spelling and the layers of the
 docs: $(VENV)/docs ## build the documentation, in .cache/site; warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 
-node: ## install the packages of examples/node, for the tests under Node.js
-	cd examples/node && npm install --ignore-scripts --no-audit --no-fund --no-package-lock --silent
+node: ## install the packages of examples/node and tests/browser, for the tests under Node.js
+	for folder in examples/node tests/browser; do (cd $$folder && npm install --ignore-scripts \
+	  --no-audit --no-fund --no-package-lock --silent) || exit; done
 
 bench: $(VENV)/full ## time whole processes next to librosa + PyTorch
 	$(PY) -m benchmarks.end_to_end

@@ -15,6 +15,7 @@ class GuardedProtocol(H11Protocol):
     """Closes connections whose headers do not arrive, and connections beyond the limit."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _is_stream = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin a connection."""
@@ -27,8 +28,8 @@ class GuardedProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Process bytes of the client."""
         super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._cancel()  # the body has a deadline of its own
+        if self._is_stream or (self.cycle is not None and not self.cycle.response_complete):
+            self._cancel()  # bodies and streams have deadlines of their own
         elif self._deadline is None and not self.transport.is_closing():
             self._expect_headers()
 
@@ -39,9 +40,8 @@ class GuardedProtocol(H11Protocol):
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """Pass the connection on; the stream has a deadline of its own."""
-        self._cancel()
+        self._is_stream = True
         super().handle_websocket_upgrade(event)
-        self._deadline = None
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from support.command import edge_ser
@@ -240,11 +239,3 @@ def test_every_answer_has_the_security_headers(server):
         assert headers["content-security-policy"].startswith("default-src 'self';")
         assert headers["x-content-type-options"] == "nosniff"
         assert "access-control-allow-origin" not in headers and "server" not in headers
-
-
-def test_the_page_uses_no_foreign_resource():
-    page = Path(__file__).parents[3] / "edge_runtime" / "serve" / "page"
-    for path in page.iterdir():
-        text = path.read_text(encoding="utf-8")
-        for line in text.splitlines():
-            assert "://" not in line or "www.w3.org" in line, f"{path.name}: {line}"

@@ -25,6 +25,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from edge_runtime.serve.metrics import Metrics
 from edge_runtime.serve.outbox import MAX_EVENTS, MAX_UPDATES, Hub, Outbox
+from edge_runtime.serve.protocol import HEADER_SECONDS
 from edge_runtime.serve.schemas import SCHEMAS
 
 RATE = 16_000
@@ -192,6 +193,16 @@ def test_audio_much_faster_than_real_time_is_held_back(server, speech_bytes):
         stream.send('{"type": "stop"}')
         received(stream)
     assert time.monotonic() - started > (seconds - 5) / 4 - 0.5
+
+
+@pytest.mark.slow
+def test_a_quiet_stream_stays_open(server):
+    """The deadlines of requests do not apply to it."""
+    with open_stream(server) as stream:
+        assert json.loads(stream.recv(10))["type"] == "started"
+        time.sleep(HEADER_SECONDS + 1)
+        stream.send('{"type": "flush"}')
+        assert json.loads(stream.recv(10)) == {"type": "flushed"}
 
 
 @pytest.mark.slow
