@@ -176,7 +176,8 @@ def classify(
     """  # noqa: D301
     is_timeline = timeline or plot is not None
     raw = stdin_format(rate, channels, encoding)
-    picture = parse_plot(plot, plot_mfcc, output_dir)
+    is_alone = not timeline and output is None and format is None
+    picture = parse_plot(plot, plot_mfcc, output_dir, is_alone)
     choice = parse_channel(channel, channel_names)
     settings = {
         "window": window,

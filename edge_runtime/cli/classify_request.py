@@ -101,11 +101,13 @@ class PlotTarget(NamedTuple):
         path: The file, if there is one recording.
         suffix: Suffix of the pictures in the folder of `OutputTarget`, if there is one.
         mfcc: Draw the MFCC, too.
+        is_alone: The picture is all that is requested; text is then a summary.
     """
 
     path: Path | None
     suffix: str
     mfcc: bool
+    is_alone: bool
 
 
 class TimelineOptions(NamedTuple):
@@ -214,13 +216,16 @@ def parse_output(
     return target
 
 
-def parse_plot(plot: Path | None, mfcc: bool, folder: Path | None) -> PlotTarget | None:
+def parse_plot(
+    plot: Path | None, mfcc: bool, folder: Path | None, is_alone: bool
+) -> PlotTarget | None:
     """Validate `--plot` and `--plot-mfcc`.
 
     Args:
         plot: A file; with `--output-dir` a format.
         mfcc: Draw the MFCC, too.
         folder: `--output-dir`.
+        is_alone: Neither `--timeline` nor an output is requested.
 
     Returns:
         The pictures to draw, or None.
@@ -236,14 +241,14 @@ def parse_plot(plot: Path | None, mfcc: bool, folder: Path | None) -> PlotTarget
 
     if folder is None:
         check_suffix(plot)
-        return PlotTarget(plot, "", mfcc)
+        return PlotTarget(plot, "", mfcc, is_alone)
     suffix = f".{str(plot).lower().lstrip('.')}"
     if suffix not in SUFFIXES:
         raise ConfigError(
             f"--plot {plot}: with --output-dir, expected a format: "
             f"{', '.join(name[1:] for name in SUFFIXES)}"
         )
-    return PlotTarget(None, suffix, mfcc)
+    return PlotTarget(None, suffix, mfcc, False)
 
 
 def parse_timeline(

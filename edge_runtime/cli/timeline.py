@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -89,6 +90,7 @@ def run_timelines(
             model.labels,
             has_arousal=has_arousal,
             has_times=options.start_time is not None,
+            summary_only=options.plot is not None and options.plot.is_alone,
         )
 
     with contextlib.ExitStack() as stack:
@@ -105,6 +107,9 @@ def run_timelines(
             target.open_summary(stack, model.labels)
         run = _run_sequentially if request.jobs == 1 or len(recordings) <= 1 else _run_in_processes
         run(recordings, request, work, profiles, target)
+    picture = None if options.plot is None else options.plot.path
+    if picture is not None and not target.failed and not request.quiet:
+        print(f"edge-ser: {printable(str(picture))} is written", file=sys.stderr)
     return target.failed
 
 

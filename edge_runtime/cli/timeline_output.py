@@ -36,10 +36,19 @@ class TextTimelineWriter(TimelineWriter):
         file: The text file.
         labels: Labels of the model.
         has_arousal: True if the segments of speech have an arousal, for which there must be room.
+        summary_only: Write no segments.
     """
 
-    def __init__(self, file: TextIO, labels: tuple[str, ...], *, has_arousal: bool = False) -> None:
+    def __init__(
+        self,
+        file: TextIO,
+        labels: tuple[str, ...],
+        *,
+        has_arousal: bool = False,
+        summary_only: bool = False,
+    ) -> None:
         super().__init__(file)
+        self._summary_only = summary_only
         self._colour = LabelColours(labels, file)
         self._answer_width = max(len(f"{UNCERTAIN} ({label}?)") for label in labels)
         room = columns(file) - 2 * TIME_WIDTH - GAPS_WIDTH - self._answer_width
@@ -57,6 +66,8 @@ class TextTimelineWriter(TimelineWriter):
         self._write(f"{', '.join(map(printable, parts))}\n")
 
     def _add(self, segment: Segment) -> None:
+        if self._summary_only:
+            return
         times = [self._time(seconds) for seconds in (segment.start, segment.end)]
         answer = answer_text(segment)
         if confidence_of(segment) is not None:
@@ -96,6 +107,7 @@ def timeline_writer(
     *,
     has_arousal: bool = False,
     has_times: bool = False,
+    summary_only: bool = False,
 ) -> TimelineWriter:
     """Return the writer of a format.
 
@@ -105,7 +117,8 @@ def timeline_writer(
         labels: Labels of the model.
         has_arousal: True if the model predicts the arousal.
         has_times: Recordings are begun with a clock time.
+        summary_only: Write no segments, in text.
     """
     if format is OutputFormat.text:
-        return TextTimelineWriter(file, labels, has_arousal=has_arousal)
+        return TextTimelineWriter(file, labels, has_arousal=has_arousal, summary_only=summary_only)
     return timeline_file_writer(format, file, labels, has_times=has_times)
