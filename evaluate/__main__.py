@@ -24,6 +24,7 @@ from train.options import (
     MfccSettings,
     Noise,
     Quiet,
+    Ray,
     Recipes,
     Seed,
     Settings,
@@ -78,6 +79,7 @@ def protocol_command(
     inner: Inner = 3,
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, starting at --seed.")] = 1,
     jobs: Jobs = 0,
+    ray: Ray = None,
     runs: Annotated[
         Path | None,
         typer.Option(
@@ -139,6 +141,7 @@ def ablation_command(
     noise: Noise = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, starting at 0.")] = 2,
     jobs: Jobs = 0,
+    ray: Ray = None,
     cache: Cache = CACHE,
     resume: Resume = False,
     quiet: Quiet = False,
@@ -206,6 +209,7 @@ def strangers_command(
     ] = Path("runs/strangers"),
     seed: Seed = 0,
     jobs: Jobs = 0,
+    ray: Ray = None,
     cache: Cache = CACHE,
 ) -> None:
     """Score models on corpora that are left out, with and without profiles.

@@ -25,6 +25,7 @@ from .options import (
     MfccSettings,
     Noise,
     Quiet,
+    Ray,
     Recipes,
     Seed,
     Settings,
@@ -108,6 +109,7 @@ def compare_command(
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, starting at --seed.")] = 1,
     inner: Inner = 3,
     jobs: Jobs = 0,
+    ray: Ray = None,
     runs: Annotated[
         Path, typer.Option(help="Folder of the run folders, one per recipe, fold and seed.")
     ] = Path("runs/compare"),

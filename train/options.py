@@ -111,6 +111,27 @@ Jobs = Annotated[
 ]
 
 
+def _use_ray(address: str | None) -> str | None:
+    if address is not None:
+        from .process_pool import use_ray
+
+        use_ray(address)
+    return address
+
+
+# Its callback has the effect; the commands do not use the value.
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        callback=_use_ray,
+        help="Train on a Ray cluster, such as auto or ray://head:10001; local starts Ray here "
+        "[default: processes of this machine].",
+    ),
+]
+
+
 def split_labels(labels: str | None) -> tuple[str, ...] | None:
     """Split a comma-separated list of labels; None stays None.
 

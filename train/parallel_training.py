@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from edge_runtime.workers import usable_cores
 
 from .candidates import Candidate
-from .process_pool import map_in_processes
+from .process_pool import map_in_processes, uses_ray
 from .progress import EpochCounter, Progress
 
 T = TypeVar("T")
@@ -44,11 +44,13 @@ def train_in_processes(
     Yields:
         The results, in the order of completion.
     """
-    epochs = multiprocessing.get_context("spawn").Value("q", 0)
+    # Actors of Ray share no memory: there, only trainings that are finished count.
+    epochs = None if uses_ray() else multiprocessing.get_context("spawn").Value("q", 0)
     with Progress(n_epochs, quiet) as progress:
 
         def show(n_finished: int) -> None:
-            progress.update(epochs.value, f"{n_finished} of {len(tasks)} trainings done")
+            n_done = n_epochs * n_finished // len(tasks) if epochs is None else epochs.value
+            progress.update(n_done, f"{n_finished} of {len(tasks)} trainings done")
 
         yield from map_in_processes(
             functools.partial(_run, work), tasks, jobs, _share, (candidates, device, epochs), show

@@ -24,6 +24,19 @@ WAIT_SECONDS = 1.0  # between two calls of `on_wait`
 T = TypeVar("T")
 R = TypeVar("R")
 
+_ray_address: str | None = None  # set by `use_ray`
+
+
+def use_ray(address: str) -> None:
+    """Run the tasks of `map_in_processes` on a Ray cluster from now on."""
+    global _ray_address
+    _ray_address = address
+
+
+def uses_ray() -> bool:
+    """Return True if tasks run on a Ray cluster."""
+    return _ray_address is not None
+
 
 def map_in_processes(
     work: Callable[[T], R],
@@ -33,7 +46,7 @@ def map_in_processes(
     arguments: tuple[Any, ...] = (),
     on_wait: Callable[[int], None] | None = None,
 ) -> Iterator[R]:
-    """Apply a function to tasks in parallel processes.
+    """Apply a function to tasks in parallel processes, or on a Ray cluster after `use_ray`.
 
     An error, or Ctrl-C, ends all processes at once.
 
@@ -53,6 +66,14 @@ def map_in_processes(
         RunError: If a process was killed.
     """
     if not tasks:
+        return
+    if _ray_address is not None:
+        from .ray_pool import map_on_ray
+
+        with contextlib.ExitStack() as stack:
+            if on_wait is None:
+                on_wait = stack.enter_context(Progress(len(tasks), unit="tasks")).update
+            yield from map_on_ray(_ray_address, work, tasks, jobs, prepare, arguments, on_wait)
         return
     # Spawned, because torch's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")

@@ -146,7 +146,7 @@ def program_of(command: str) -> tuple[str, ...] | None:
     else:
         return None
     depth = DEPTH.get(words[0], 0)
-    if words[:2] == ["edge_runtime", "profile"]:
+    if words[:2] in (["edge_runtime", "profile"], ["edge_runtime", "archive"]):
         depth = 2
     return tuple(words[: 1 + depth])
 
@@ -177,16 +177,19 @@ def test_options_exist(monkeypatch):
         assert options <= available[program], program
 
 
-COMMANDS = ("classify", "listen", "doctor", "bench", "info", "mfcc", "parity-dump")
-PROFILE_COMMANDS = ("create", "list", "delete")
+COMMANDS = ("classify", "listen", "attach", "doctor", "bench", "info", "mfcc", "parity-dump")
+GROUPS = {
+    "profile": ("create", "list", "delete"),
+    "archive": ("run", "status", "verify", "retry", "compact"),
+}
+PAGES_OF_OPTIONS = ("cli", "listen", "profiles", "transcripts", "archive", "archive-cluster")
 
 
 @pytest.mark.slow
 def test_every_option_is_documented():
-    text = "".join(
-        (ROOT / "docs" / f"{name}.md").read_text() for name in ("cli", "listen", "profiles")
-    )
-    programs = [[name] for name in COMMANDS] + [["profile", name] for name in PROFILE_COMMANDS]
+    text = "".join((ROOT / "docs" / f"{name}.md").read_text() for name in PAGES_OF_OPTIONS)
+    programs = [[name] for name in COMMANDS]
+    programs += [[group, name] for group, names in GROUPS.items() for name in names]
     for program in programs:
         for option in options_of(["edge_runtime", *program]) - {"--help"}:
             if option.startswith("--") and not option.startswith("--no-"):
