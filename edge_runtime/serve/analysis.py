@@ -142,6 +142,7 @@ def timeline_steps(
         hop=hop,
         threshold=options.get("threshold"),
         profile=profile,
+        **{name: options[name] for name in ("min_segment", "min_pause") if name in options},
     )
     format = OutputFormat(options.get("format", "json"))
     text = _Text()

@@ -120,6 +120,8 @@ TIMELINE = (
     Option("format", "string", "Format of the answer.", choices=TIMELINE_FORMATS),
     Option("window", "number", "Seconds per classification.", 0.5, 60.0),
     Option("hop", "number", "Seconds from one window to the next.", 0.05, 60.0),
+    Option("min_segment", "number", "Seconds of the shortest emotion in speech.", 0.0, 60.0),
+    Option("min_pause", "number", "Seconds of the shortest pause.", 0.1, 60.0),
 )
 DOCTOR = (NAME,)
 CREATE_PROFILE = (

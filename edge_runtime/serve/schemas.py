@@ -54,29 +54,37 @@ _SPEECH: dict[str, Any] = {
 
 PREDICTION = _object({"file": {"type": "string"}, **_ANSWER})
 SEGMENT = _object({**_PERIOD, **_ANSWER}, optional=_CLOCK_NAMES)
+_NAMES: dict[str, Any] = {"file": {"type": "string"}, "channel": {"type": ["string", "null"]}}
+_RECORDING: dict[str, Any] = {
+    **_NAMES,
+    "start_time": _CLOCK_TIME,
+    "seconds": _SECONDS,
+    "complete": {"type": "boolean"},
+    "summary": _object(
+        {
+            **_SPEECH,
+            "longest": {
+                "type": ["object", "null"],
+                "properties": {"label": {"type": "string"}, "start": _SECONDS, "end": _SECONDS},
+                "required": ["label", "start", "end"],
+            },
+            "first_20_percent": _object(_SPEECH),
+            "last_20_percent": _object(_SPEECH),
+        }
+    ),
+}
 TIMELINE = _object(
-    {
-        "file": {"type": "string"},
-        "channel": {"type": ["string", "null"]},
-        "start_time": _CLOCK_TIME,
-        "seconds": _SECONDS,
-        "complete": {"type": "boolean"},
-        "summary": _object(
-            {
-                **_SPEECH,
-                "longest": {
-                    "type": ["object", "null"],
-                    "properties": {"label": {"type": "string"}, "start": _SECONDS, "end": _SECONDS},
-                    "required": ["label", "start", "end"],
-                },
-                "first_20_percent": _object(_SPEECH),
-                "last_20_percent": _object(_SPEECH),
-            }
-        ),
-        "segments": {"type": "array", "items": SEGMENT},
-    },
-    optional=("start_time",),
+    {**_RECORDING, "segments": {"type": "array", "items": SEGMENT}}, optional=("start_time",)
 )
+# A line of `edge-ser classify --timeline --format jsonl`.
+TIMELINE_LINE: dict[str, Any] = {
+    "oneOf": [
+        _object(
+            {"row": {"const": "segment"}, **_NAMES, **_PERIOD, **_ANSWER}, optional=_CLOCK_NAMES
+        ),
+        _object({"row": {"const": "summary"}, **_RECORDING}, optional=("start_time",)),
+    ]
+}
 EVENT: dict[str, Any] = {
     "oneOf": [
         _object(
@@ -150,6 +158,72 @@ DOCTOR = _object(
     }
 )
 
+_COUNTS = {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}}
+_NUMBER = {"type": "integer", "minimum": 0}
+_STRINGS = {"type": "array", "items": {"type": "string"}}
+_INTERVAL = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+_SCORES = _object(
+    {
+        "clips": _NUMBER,
+        "uar": _PROBABILITY,
+        "accuracy": _PROBABILITY,
+        "recall": {"type": "object", "additionalProperties": _PROBABILITY},
+        "confusion": {"type": "array", "items": {"type": "array", "items": _NUMBER}},
+        "uar_interval": _INTERVAL,
+        "interval_unit": {"enum": ["speakers", "clips"]},
+        "ece": _PROBABILITY,
+        "reliability": {"type": "array", "items": {"type": "object"}},
+        "no_speech": _NUMBER,
+        "no_speech_by_label": _COUNTS,
+        "uncertain": _NUMBER,
+        "accuracy_of_certain": _OPTIONAL_PROBABILITY,
+    }
+)
+_PROFILES = _object(
+    {
+        "clips": _NUMBER,
+        "speakers": _NUMBER,
+        "without": _SCORES,
+        "with": _SCORES,
+        "difference": {"type": "number"},
+        "difference_interval": _INTERVAL,
+    }
+)
+# The report of `edge-ser score --json`.
+SCORE = _object(
+    {
+        "model": {"type": "string"},
+        "file": {"type": "string"},
+        "data": _STRINGS,
+        "with_profiles": {"type": "boolean"},
+        "other_labels": _COUNTS,
+        "errors": _STRINGS,
+        "schema": {"type": "integer"},
+        "labels": _STRINGS,
+        "clips": _NUMBER,
+        "speakers": _NUMBER,
+        "clips_of_unknown_speakers": _NUMBER,
+        "corpora": _COUNTS,
+        "trained_on": _STRINGS,
+        "labels_without_clips": _STRINGS,
+        "threshold": _PROBABILITY,
+        "scores": _SCORES,
+        "by_corpus": {"type": "object", "additionalProperties": _SCORES},
+        "profiles": {"oneOf": [_PROFILES, {"type": "null"}]},
+        "lost": {
+            "type": "array",
+            "items": _object(
+                {
+                    "file": {"type": "string"},
+                    "label": {"type": "string"},
+                    "speaker": {"type": ["string", "null"]},
+                }
+            ),
+        },
+    },
+    optional=("by_corpus",),
+)
+
 MODELS: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -179,6 +253,7 @@ STREAM_MESSAGE: dict[str, Any] = {
 SCHEMAS: dict[str, dict[str, Any]] = {
     "prediction": PREDICTION,
     "timeline": TIMELINE,
+    "timeline-line": TIMELINE_LINE,
     "segment": SEGMENT,
     "event": EVENT,
     "mqtt-state": MQTT_STATE,
@@ -186,6 +261,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "stream-message": STREAM_MESSAGE,
     "profile": PROFILE,
     "doctor": DOCTOR,
+    "score": SCORE,
     "models": MODELS,
     "problem": PROBLEM,
 }

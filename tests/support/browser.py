@@ -58,7 +58,7 @@ def use_page(url: str, *scenarios: str, **options: Any) -> dict[str, Any]:
         cwd=FOLDER,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     results: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
