@@ -112,3 +112,14 @@ def test_invalid_requests(folders, arguments, message, status):
     done = score(*(folders if a == "FOLDER" else a for a in arguments))
     assert (done.returncode, done.stdout) == (status, "")
     assert message in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_json_follows_the_schema(folders):
+    jsonschema = pytest.importorskip("jsonschema")
+    from edge_runtime.serve.schemas import SCHEMAS
+
+    speakers = ("--speaker-pattern", r"(\w)-\d\.wav")
+    for arguments in (speakers, ("--no-profiles",)):
+        report = json.loads(score("edge_ser", folders, "--json", *arguments).stdout)
+        jsonschema.validate(report, SCHEMAS["score"])

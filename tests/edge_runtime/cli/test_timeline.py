@@ -302,3 +302,16 @@ def test_several_jobs_equal_one(call, calls):
     one, two = (edge_ser(*arguments, "-j", jobs) for jobs in (1, 2))
     assert one.returncode == two.returncode == 1
     assert one.stdout == two.stdout != "" and one.stderr == two.stderr
+
+
+@pytest.mark.slow
+def test_json_follows_the_schema(calls):
+    jsonschema = pytest.importorskip("jsonschema")
+    from edge_runtime.serve.schemas import SCHEMAS
+
+    arguments = ("-t", "--channel", "each", calls / "two.wav", "--start-time", "2026-03-01T10:00Z")
+    for options in (arguments, ("-t", calls)):
+        for timeline in json.loads(edge_ser(*options, "--format", "json").stdout):
+            jsonschema.validate(timeline, SCHEMAS["timeline"])
+        for line in edge_ser(*options, "--format", "jsonl").stdout.splitlines():
+            jsonschema.validate(json.loads(line), SCHEMAS["timeline-line"])
