@@ -201,6 +201,7 @@ def test_batch_of_waveforms_equals_single_clips(with_waveform, voice_clips):
         np.testing.assert_allclose(row, alone, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_waveform_graph_is_standard_onnx_and_small(with_waveform):
     model = onnx.load(with_waveform / "waveform.onnx")
     assert {opset.domain for opset in model.opset_import} <= {"", "ai.onnx"}

@@ -115,6 +115,7 @@ def whisper(clip):
     return (noise * np.abs(clip)).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_statistics_of_recordings_equal_those_of_numpy(exported, graph, speech, voice_clips):
     model = Network.load(exported[1] / "int8.onnx")
     for clip in (*speech[::6], *voice_clips, 0.003 * voice_clips[1], whisper(voice_clips[0])):

@@ -1,34 +1,19 @@
-"""Run the command lines as separate processes."""
+"""Run the command lines, as separate processes or, for those that import torch, in this one."""
 
 from __future__ import annotations
 
-import json
+import contextlib
+import io
+import logging
+import runpy
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 from support.paths import ROOT
 
-# Runs `python -m` commands one after the other in one process: importing torch takes longer than
-# most of them. Prints status, stdout and stderr of each as JSON in the last line.
-SEVERAL = """
-import contextlib, io, json, runpy, sys
-
-results = []
-for arguments in json.loads(sys.argv[1]):
-    out, error = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
-    status, sys.argv = 0, arguments
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
-        try:
-            runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
-        except SystemExit as exit:
-            status = exit.code or 0
-            if not isinstance(status, int):
-                status = 1
-                print(exit.code, file=sys.stderr)
-    out.flush(), error.flush()
-    results.append([status, out.buffer.getvalue().decode(), error.buffer.getvalue().decode()])
-print(json.dumps(results))
-"""
+LOGGERS = ("train", "evaluate", "export", "edge_runtime")  # of `train.command.log_to_console`
 
 
 def edge_ser(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -48,17 +33,44 @@ def python_m(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def python_m_each(*commands: list[object]) -> list[subprocess.CompletedProcess[str]]:
-    """Run several `python -m` commands of `train`, `evaluate` and `export` in one process."""
-    texts = [list(map(str, command)) for command in commands]
-    done = subprocess.run(
-        [sys.executable, "-c", SEVERAL, json.dumps(texts)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr
-    results = json.loads(done.stdout.splitlines()[-1])
-    return [
-        subprocess.CompletedProcess(arguments, *result) for arguments, result in zip(texts, results)
-    ]
+    """Run `python -m` commands of `train`, `evaluate` and `export` in this process.
+
+    Importing torch takes longer than most of them.
+    """
+    with _unchanged_process():
+        return [_run_module(list(map(str, command))) for command in commands]
+
+
+def _run_module(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    out, error = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
+    status: object = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
+        sys.argv = arguments
+        try:
+            runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+        except SystemExit as exit:
+            status = exit.code or 0
+            if not isinstance(status, int):
+                status = 1
+                print(exit.code, file=sys.stderr)
+    texts = []
+    for stream in (out, error):
+        stream.flush()
+        texts.append(stream.buffer.getvalue().decode())
+    return subprocess.CompletedProcess(arguments, int(str(status)), *texts)
+
+
+@contextlib.contextmanager
+def _unchanged_process() -> Iterator[None]:
+    """Restore what the commands set for their process: arguments, handlers of logs and SIGTERM."""
+    arguments, handler = sys.argv, signal.getsignal(signal.SIGTERM)
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    before = [(logger.level, list(logger.handlers)) for logger in loggers]
+    try:
+        yield
+    finally:
+        sys.argv = arguments
+        signal.signal(signal.SIGTERM, handler)
+        for logger, (level, handlers) in zip(loggers, before):
+            logger.setLevel(level)
+            logger.handlers[:] = handlers

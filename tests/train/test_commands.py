@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from support.command import edge_ser, python_m_each
+from support.training import map_in_this_process
 
 from edge_runtime import EmotionModel
 from evaluate.protocols import run_protocol
@@ -17,6 +18,8 @@ from export.pipeline import export_run
 from train.dataset import DatasetSpec
 from train.pipeline import train_run
 from train.recipes import DEFAULT_RECIPE
+
+SMALL = ["ensemble_size=1", "hidden_size=16", "fc_size=16", "input_size=16", "speech=false"]
 
 
 def single_spaces(table: str) -> str:
@@ -73,13 +76,16 @@ def test_fit_resume_export_classify(demo_corpus, feature_cache, tmp_path):
 
 
 @pytest.mark.slow
-def test_protocol_report_export_and_resume(three_speakers, feature_cache, tmp_path, caplog):
+def test_protocol_report_export_and_resume(
+    three_speakers, feature_cache, tmp_path, caplog, monkeypatch
+):
     report = tmp_path / "report"
     runs = tmp_path / "runs"
     protocol = [
         *("evaluate", "protocol", "--corpus", three_speakers, "--protocol", "loso"),
         *("--report", report, "--runs", runs, "--cache", feature_cache),
-        *("--epochs", 1, "--seeds", 2, "--inner", 2, "--set", "ensemble_size=1"),
+        *("--epochs", 1, "--seeds", 2, "--inner", 2, "--jobs", 1),
+        *(option for setting in SMALL for option in ("--set", setting)),
     ]
     done, exported = python_m_each(
         protocol, ["export", "onnx", "--run", runs / "fold-01-seed-0", "--cache", feature_cache]
@@ -121,11 +127,13 @@ def test_protocol_report_export_and_resume(three_speakers, feature_cache, tmp_pa
     kept = tmp_path / "runs" / "fold-01-seed-0" / "result.json"
     stamp = kept.stat().st_mtime_ns
     caplog.set_level("INFO")
-    run_protocol(  # as the command does, without the start of another process
+    caplog.clear()
+    monkeypatch.setattr("train.parallel_training.map_in_processes", map_in_this_process)
+    run_protocol(  # as the command does, without the start of other processes
         DatasetSpec((three_speakers,), cache=feature_cache),
         "loso",
         report,
-        recipes={"default": DEFAULT_RECIPE.with_settings(["epochs=1", "ensemble_size=1"])},
+        recipes={"default": DEFAULT_RECIPE.with_settings(["epochs=1", *SMALL])},
         inner=2,
         seeds=2,
         jobs=1,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support.training import fit_one
+from support.training import fit_one, map_in_this_process
 
 from edge_runtime import AudioError, EmotionModel, MfccConfig
 from edge_runtime.datasets.clip import DatasetError
@@ -64,11 +65,22 @@ def test_all_front_ends_process_the_same_clips(candidates):
     assert not np.array_equal(first.frames[0], second.frames[0])
 
 
+@pytest.fixture(scope="module")
+def trained(candidates, clips_and_folds, tmp_path_factory):
+    """The selection among the candidates, and a folder with the states of its trainings."""
+    folder = tmp_path_factory.mktemp("states")
+    seeded = [candidate.seeded(3) for candidate in candidates]
+    return fit_best(seeded, *clips_and_folds, state_file=folder / "state.pt"), folder
+
+
 @pytest.mark.slow
-def test_best_on_validation_is_trained_on_all_clips(candidates, clips_and_folds):
+def test_best_on_validation_is_trained_on_all_clips(candidates, clips_and_folds, trained, tmp_path):
     clips, folds = clips_and_folds
-    for order in (candidates, candidates[::-1]):
-        selected = fit_best([candidate.seeded(3) for candidate in order], clips, folds)
+    first, states = trained
+    shutil.copytree(states, tmp_path, dirs_exist_ok=True)  # so that nothing is trained twice
+    reverse = [candidate.seeded(3) for candidate in candidates[::-1]]
+    last = fit_best(reverse, clips, folds, state_file=tmp_path / "state.pt", resume=True)
+    for selected in (first, last):
         assert selected.candidate.name == "studio"
         assert selected.val_uar["frozen"] < selected.val_uar["studio"] <= 1
     studio = next(c for c in candidates if c.name == "studio")
@@ -76,37 +88,47 @@ def test_best_on_validation_is_trained_on_all_clips(candidates, clips_and_folds)
     assert config.seed == 3
     alone = fit_one(studio.data, clips, folds, studio.recipe.network, config)
     for name, value in alone.network.state_dict().items():
-        assert value.equal(selected.fit.network.state_dict()[name]), name
-    assert alone.temperature == selected.fit.temperature
+        assert value.equal(first.fit.network.state_dict()[name]), name
+    assert alone.temperature == first.fit.temperature
 
 
 @pytest.mark.slow
 def test_ties_go_to_the_first_candidate(candidates, clips_and_folds):
     clips, folds = clips_and_folds
     frozen = candidates[0]
-    twins = [Candidate(name, frozen.recipe, frozen.data) for name in ("one", "two")]
+    recipe = frozen.recipe.with_settings(["epochs=2"])
+    twins = [Candidate(name, recipe, frozen.data) for name in ("one", "two")]
     selected = fit_best(twins, clips, folds)
     assert selected.candidate.name == "one" and len(set(selected.val_uar.values())) == 1
 
 
 @pytest.mark.slow
-def test_each_candidate_resumes_from_its_own_state(candidates, clips_and_folds, tmp_path):
+def test_each_candidate_resumes_from_its_own_state(candidates, clips_and_folds, trained, tmp_path):
     clips, folds = clips_and_folds
-    state = tmp_path / "state.pt"
-    whole = fit_best(candidates, clips, folds, state_file=state)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
+    whole, states = trained
+    assert sorted(path.name for path in states.iterdir()) == [
         "fold-1.frozen.state.pt",
         "fold-1.studio.state.pt",
         "fold-2.frozen.state.pt",
         "fold-2.studio.state.pt",
         "studio.state.pt",
     ]
+    shutil.copytree(states, tmp_path / "again")
+    seeded = [candidate.seeded(3) for candidate in candidates]
     lines: list[str] = []
-    again = fit_best(candidates, clips, folds, state_file=state, resume=True, log=lines.append)
+    again = fit_best(
+        seeded,
+        clips,
+        folds,
+        state_file=tmp_path / "again" / "state.pt",
+        resume=True,
+        log=lines.append,
+    )
     assert sum("Resumed after epoch" in line for line in lines) == 5
     assert not any("Train Epoch" in line for line in lines)
     assert again.val_uar == whole.val_uar
-    fit_best(candidates[1:], clips, folds, state_file=tmp_path / "alone" / "state.pt")
+    quick = replace(seeded[1], recipe=seeded[1].recipe.with_settings(["epochs=1"]))
+    fit_best([quick], clips, folds, state_file=tmp_path / "alone" / "state.pt")
     assert sorted(path.name for path in (tmp_path / "alone").iterdir()) == [
         "fold-1.state.pt",
         "fold-2.state.pt",
@@ -185,7 +207,10 @@ def test_run_reports_and_exports_the_selected_recipe(demo_corpus, feature_cache,
 
 
 @pytest.mark.slow
-def test_protocol_selects_a_recipe_in_every_fold(three_speakers, feature_cache, tmp_path):
+def test_protocol_selects_a_recipe_in_every_fold(
+    three_speakers, feature_cache, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("train.parallel_training.map_in_processes", map_in_this_process)
     summary = run_protocol(
         DatasetSpec((three_speakers,), cache=feature_cache),
         "loso",

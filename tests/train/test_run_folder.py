@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import struct
 import zipfile
 from pathlib import Path
 
@@ -151,13 +152,12 @@ def test_file_that_is_not_a_checkpoint_is_refused(run, tmp_path):
     with pytest.raises(RunError, match="is not a regular file"):
         load_checkpoint(run)
     file.unlink()
-    with (
-        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
-        archive.open("archive/data.pkl", "w", force_zip64=True) as part,
-    ):
-        for _ in range(2100):
-            part.write(bytes(1 << 20))
-    assert file.stat().st_size < 4 << 20
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(1 << 20))
+    content = bytearray(file.read_bytes())
+    size = content.rindex(b"PK\x01\x02") + 24  # in the directory of the archive
+    content[size : size + 4] = struct.pack("<I", 2100 << 20)
+    file.write_bytes(content)
     with pytest.raises(RunError, match="expands to 2,202,009,600 bytes"):
         load_checkpoint(run)
 

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import expit, softmax
-from support.training import LABELS, PLAIN, TRAINING_MFCC, fit_one, statistics_dataset
+from support.training import (
+    LABELS,
+    PLAIN,
+    TRAINING_MFCC,
+    fit_one,
+    map_in_this_process,
+    statistics_dataset,
+)
 
 from edge_runtime import ConfigError, EmotionModel
 from edge_runtime.datasets.corpora import scan
@@ -304,7 +311,10 @@ def test_report_has_a_minute_of_the_speaker_and_corpora_left_out():
 
 
 @pytest.mark.slow
-def test_protocol_resumes_exports_and_classifies(three_speakers, feature_cache, tmp_path):
+def test_protocol_resumes_exports_and_classifies(
+    three_speakers, feature_cache, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("train.parallel_training.map_in_processes", map_in_this_process)
     sizes = ["epochs=1", "hidden_size=8", "fc_size=8", "input_size=8", "ensemble_size=1"]
     options = {
         "recipes": {"corpora": CORPORA.with_settings(sizes)},
