@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import numpy as np
 import pytest
 import soundfile
 
 from edge_runtime import EmotionModel
 
-pytest.importorskip("pyarrow")
+# The extra `archive`, and what compares tables.
+if any(importlib.util.find_spec(name) is None for name in ("pyarrow", "duckdb")):
+    collect_ignore_glob = ["test_*.py"]
 
 RATE = 16_000
 
