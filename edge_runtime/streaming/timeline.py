@@ -47,6 +47,7 @@ class TimelineStream:
         min_pause: Seconds of the shortest pause, 0.1 to 60. Shorter ones belong to the speech.
         threshold: Confidence in [0, 1] below which a step is "uncertain". Default: the value
             stored in the model.
+        speech_threshold: Probability from which a frame is speech, in [0, 1]. Default: 0.5.
         profile: Profile of the speaker, if known.
         vad: Detector of speech, "model" or "silero" (extra `vad`).
         on_step: Called with every step before steps are merged into segments: a pause, or a part of
@@ -77,6 +78,7 @@ class TimelineStream:
         min_segment: float = 1.0,
         min_pause: float = 0.5,
         threshold: float | None = None,
+        speech_threshold: float | None = None,
         profile: SpeakerProfile | None = None,
         vad: str = MODEL_VAD,
         on_step: Callable[[Segment], None] | None = None,
@@ -85,7 +87,7 @@ class TimelineStream:
         check_segmentation(min_segment, min_pause)
         self._endpoint_config = EndpointConfig(min_pause)
         self._min_segment = min_segment
-        self._vad = check_vad(vad)
+        self._vad, self._speech_threshold = check_vad(vad), speech_threshold
         self._on_step = on_step
         self._network = network = network_of(model)
         self._threshold = network.check_threshold(threshold)
@@ -106,7 +108,7 @@ class TimelineStream:
         """Discard all state: the next push starts a new recording."""
         network = self._network
         self._front_end.reset()
-        self._detector = new_detector(network, self._vad)
+        self._detector = new_detector(network, self._vad, self._speech_threshold)
         self._endpoints = EndpointDetector(
             self._endpoint_config, self._detector.above, self._period
         )

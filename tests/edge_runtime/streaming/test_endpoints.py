@@ -26,21 +26,21 @@ def endpoints_of(frames: np.ndarray, **config: float) -> list[tuple[str, float]]
 
 def test_stretch_has_an_onset_and_a_hangover():
     frames = probabilities((0.1, 1.0), (0.9, 2.0), (0.1, 1.0))
-    assert endpoints_of(frames) == [(START, 0.96), (END, 3.04)]
+    assert endpoints_of(frames) == [(START, 0.92), (END, 3.08)]
 
 
 def test_short_gaps_are_breaks_and_short_sounds_are_ignored():
     frames = probabilities(
         (0.1, 1.0), (0.9, 1.0), (0.1, 0.3), (0.9, 1.0), (0.1, 1.0), (0.9, 0.1), (0.1, 1.0)
     )
-    assert endpoints_of(frames) == [(START, 0.96), (BREAK, 2.14), (END, 3.34)]
+    assert endpoints_of(frames) == [(START, 0.92), (BREAK, 2.14), (END, 3.38)]
     assert len(endpoints_of(frames, min_pause=0.2)) == 4
     assert len(endpoints_of(frames, min_speech=0.1)) == 5
 
 
 def test_speech_goes_on_between_the_thresholds():
-    frames = probabilities((0.1, 1.0), (0.9, 1.0), (0.4, 2.0), (0.1, 1.0), (0.4, 2.0))
-    assert endpoints_of(frames) == [(START, 0.96), (END, 4.04)]
+    frames = probabilities((0.1, 1.0), (0.9, 1.0), (0.42, 2.0), (0.1, 1.0), (0.42, 2.0))
+    assert endpoints_of(frames) == [(START, 0.92), (END, 4.08)]
 
 
 def test_short_pauses_at_both_ends_belong_to_the_speech():

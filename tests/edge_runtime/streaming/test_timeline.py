@@ -65,7 +65,7 @@ def test_finds_emotions_and_pauses(loudness):
     segments = list(loudness.timeline(recording(*parts)))
     assert [s.label for s in segments] == [label for label, _ in parts]
     ends = np.cumsum([seconds for _, seconds in parts])
-    # A stretch includes 0.04 s before and after the sound, and a frame spans 32 ms.
+    # A stretch includes 0.08 s before and after the sound, and a frame spans 32 ms.
     assert [s.end for s in segments] == pytest.approx(ends, abs=0.15)
     assert segments[0].start == 0 and segments[-1].end == pytest.approx(29.3)
 
