@@ -124,10 +124,13 @@ class RayEngine:
         self.n_workers = jobs or max(1, int(ray.cluster_resources().get("CPU", 1)))
         self._actor_class = ray.remote(num_cpus=1, max_restarts=0)(_Actor)
         self._work = ray.put(work)
+        self._closed = False
         self._local = threading.local()
 
     def call(self, task: str) -> Any:
         """Run a task in the actor of this thread."""
+        if self._closed:  # a call would start Ray again
+            raise EdgeSerError("the engine is closed")
         actor = getattr(self._local, "actor", None)
         if actor is None:
             actor = self._local.actor = self._actor_class.remote(self._work)
@@ -144,6 +147,7 @@ class RayEngine:
 
     def close(self) -> None:
         """Disconnect; the actors end."""
+        self._closed = True
         self._ray.shutdown()
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import ConfigError, EdgeSerError
 from ..inference.prediction import NO_SPEECH
 from .plan import read_plans
@@ -227,21 +229,27 @@ class Summary:
                 durations[row["recording_id"], row["channel"]] = row["duration"]
                 self.n_identical += bool(row["identical_channels"])
         for table in _tables(store, settings, "segments"):
-            columns = ("recording_id", "channel", "role", "start", "end", "label")
-            for name, channel, role, start, end, label in zip(
-                *(table.column(column).to_pylist() for column in columns)
-            ):
-                duration = durations.get((name, channel), 0.0)
-                if label != NO_SPEECH and duration > 0:
-                    self._add(role or "all", label, start / duration, end / duration, duration)
+            if len(table):
+                self._add(table, durations)
 
-    def _add(self, role: str, label: str, start: float, end: float, duration: float) -> None:
-        """Add the seconds of a segment to each tenth of the recording that it overlaps."""
-        empty: dict[str, list[float]] = defaultdict(lambda: [0.0] * SUMMARY_PARTS)
-        parts = self.parts.setdefault(role, empty)[label]
-        for part in range(SUMMARY_PARTS):
-            low, high = part / SUMMARY_PARTS, (part + 1) / SUMMARY_PARTS
-            parts[part] += max(0.0, min(end, high) - max(start, low)) * duration
+    def _add(self, table: pa.Table, durations: dict[tuple[str, int | None], float]) -> None:
+        """Add the seconds of segments to each tenth of their recordings that they overlap."""
+        start, end = (table.column(name).to_numpy() for name in ("start", "end"))
+        ids, channels, roles, labels = (
+            table.column(name).to_pylist() for name in ("recording_id", "channel", "role", "label")
+        )
+        duration = np.array([durations.get(key, 0.0) for key in zip(ids, channels)])
+        edges = np.linspace(0.0, 1.0, SUMMARY_PARTS + 1) * duration[:, np.newaxis]
+        overlap = np.minimum(end[:, np.newaxis], edges[:, 1:])
+        overlap = np.maximum(overlap - np.maximum(start[:, np.newaxis], edges[:, :-1]), 0.0)
+        for role, label in sorted({(r or "all", n) for r, n in zip(roles, labels)}):
+            if label == NO_SPEECH:
+                continue
+            own = [(r or "all", n) == (role, label) for r, n in zip(roles, labels)]
+            empty: dict[str, list[float]] = defaultdict(lambda: [0.0] * SUMMARY_PARTS)
+            parts = self.parts.setdefault(role, empty)
+            sums = overlap[own].sum(axis=0).tolist()
+            parts[label] = [a + b for a, b in zip(parts[label], sums)]
 
     def as_markdown(self) -> str:
         """Return the summary as a page."""

@@ -265,7 +265,7 @@ def _run(
     finally:
         if progress is not None:
             progress.close()
-    engine.close()
+        engine.close()
     repair_derived(store, settings)  # of shards that a run that was killed has just committed
     if report.errors:
         print_error(

@@ -135,6 +135,8 @@ def test_status_verify_compact_summary(finished, settings, tmp_path):
     summary = Summary(store, settings)
     text = summary.as_markdown()
     assert "4 of 4 recordings" in text and "| all |" in text and settings.licence in text
+    for label, seconds in summary.parts["all"].items():
+        assert sum(seconds) == pytest.approx(summary.seconds["all"][label], abs=0.01)
     summary.write()
     pytest.importorskip("matplotlib")
     assert (out / settings.partition() / "summary.png").read_bytes()[:4] == b"\x89PNG"
