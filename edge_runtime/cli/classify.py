@@ -31,6 +31,7 @@ from .options import (
     ProfileOption,
     QuietOption,
     RateOption,
+    SpeechThresholdOption,
     StartTimeOption,
     ThresholdOption,
     VadOption,
@@ -95,6 +96,7 @@ def classify(
         float | None,
         typer.Option(metavar="SECONDS", help="Shortest pause of a timeline [default: 0.5]."),
     ] = None,
+    speech_threshold: SpeechThresholdOption = None,
     vad: VadOption = None,
     plot: Annotated[
         Path | None,
@@ -184,6 +186,7 @@ def classify(
         "hop": hop,
         "min_segment": min_segment,
         "min_pause": min_pause,
+        "speech_threshold": speech_threshold,
         "vad": vad,
     }
     request = ClassifyRequest(

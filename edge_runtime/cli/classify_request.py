@@ -84,6 +84,7 @@ class StreamSettings(NamedTuple):
         hop: Seconds from one window to the next.
         min_segment: Seconds of the shortest emotion within a stretch of speech.
         min_pause: Seconds of the shortest pause.
+        speech_threshold: Probability from which a frame is speech. None: the default.
         vad: Detector of speech.
     """
 
@@ -91,6 +92,7 @@ class StreamSettings(NamedTuple):
     hop: float = HOP
     min_segment: float = MIN_SEGMENT
     min_pause: float = MIN_PAUSE
+    speech_threshold: float | None = None
     vad: str = "model"
 
 

@@ -44,6 +44,7 @@ from .options import (
     ModelOption,
     ProfileOption,
     RateOption,
+    SpeechThresholdOption,
     StartTimeOption,
     ThresholdOption,
     VadOption,
@@ -106,6 +107,7 @@ def listen(
         bool, typer.Option("--adapt", help="Adapt to the speaker over a few minutes of speech.")
     ] = False,
     model: ModelOption = None,
+    speech_threshold: SpeechThresholdOption = None,
     vad: VadOption = None,
     mqtt: MqttOption = None,
     mqtt_password_file: MqttPasswordOption = None,
@@ -179,6 +181,7 @@ def listen(
             profile=speaker,
             adapt=adapt,
             vad=vad or "model",
+            speech_threshold=speech_threshold,
         )
 
     clock = StreamClock(start_time)

@@ -47,6 +47,16 @@ ProfileOption = Annotated[
         help="Profile of the speaker, made by `edge-ser profile create`.",
     ),
 ]
+SpeechThresholdOption = Annotated[
+    float | None,
+    typer.Option(
+        "--speech-threshold",
+        metavar="P",
+        min=0.0,
+        max=1.0,
+        help="Take audio as speech from this probability of speech [default: stored in the model].",
+    ),
+]
 VadOption = Annotated[
     Literal["model", "silero"] | None,
     typer.Option(
