@@ -4,10 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 from collections.abc import Iterator
 
 _STDERR = 2  # the descriptor that C libraries write to
+
+
+def silence_process() -> None:
+    """Redirect the descriptor of standard error to the null device until the process ends.
+
+    What Python prints on `sys.stderr` still appears. For a process with several threads, in which
+    C libraries print about recordings.
+    """
+    with contextlib.suppress(OSError, ValueError):  # closed
+        sys.stderr.flush()
+        printed = os.dup(_STDERR)
+        os.set_inheritable(printed, False)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, _STDERR)
+        os.close(null)
+        sys.stderr = open(  # noqa: SIM115 (for the rest of the process)
+            printed, "w", encoding="utf-8", errors="backslashreplace", buffering=1
+        )
 
 
 @contextlib.contextmanager

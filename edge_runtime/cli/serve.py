@@ -38,6 +38,7 @@ from .options import (
     ThresholdOption,
     load_model_and_profile,
 )
+from .terminal import BestEffortStream
 
 if TYPE_CHECKING:
     from ..mqtt.publisher import Publisher
@@ -200,6 +201,7 @@ def serve(
 
         return Listener(loaded, sample_rate, threshold=threshold, profile=speaker)
 
+    _prepare_process()
     with contextlib.ExitStack() as stack:
         publisher: Publisher | None = None
         if broker is not None:
@@ -235,6 +237,21 @@ def serve(
             on_ready=lambda url: _report(f"serving on {url}"),
             new_microphone=new_microphone if microphone else None,
         )
+
+
+def _prepare_process() -> None:
+    """Undo what suits a process of a moment, and keep C libraries from printing."""
+    import gc
+    import warnings
+
+    from ..native_stderr import silence_process
+
+    gc.collect()
+    gc.freeze()  # the modules and the model stay
+    gc.set_threshold(700, 10, 10)  # connections leave cycles
+    warnings.filterwarnings("ignore", category=RuntimeWarning)  # of numpy, about recordings
+    silence_process()
+    sys.stderr = BestEffortStream(sys.stderr)
 
 
 def _import_extra() -> None:

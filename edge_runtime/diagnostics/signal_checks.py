@@ -51,7 +51,8 @@ FULL_BAND_SHARE = 0.9  # of the band of the model or of the file
 
 def check_level(r: Recording, card: ModelCard | None) -> Finding:
     """Check the level of a recording."""
-    if r.loudest_dbfs is None or r.speech_dbfs is None:
+    # An RMS of None is a mere offset.
+    if r.loudest_dbfs is None or r.speech_dbfs is None or r.rms_dbfs is None:
         return Finding(
             "level",
             Severity.warning,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from edge_runtime import AudioError, EmotionModel, Prediction
 from edge_runtime.diagnostics.finding import Finding, Severity, verdict
 from edge_runtime.diagnostics.recording import MEASURED_SECONDS, clipped_share, measure_recording
 from edge_runtime.diagnostics.recording_checks import Examination, check_answer, examine
+from edge_runtime.diagnostics.signal_checks import check_level
 from edge_runtime.diagnostics.synthetic_voice import synthetic_voice
 from edge_runtime.inference.network import network_of
 
@@ -206,6 +208,12 @@ def test_one_sample_and_one_millisecond_are_examined(examine_samples):
 
 def test_samples_beyond_full_scale_are_clipped(examine_samples):
     assert severities(examine_samples(8 * VOICE, subtype="FLOAT"))["clipping"] == "warning"
+
+
+def test_an_offset_without_a_signal_is_silence(examine_samples):
+    recording = examine_samples(noisy(20)).recording
+    finding = check_level(dataclasses.replace(recording, rms_dbfs=None), None)
+    assert (finding.severity, finding.found) == ("warning", "silence only")
 
 
 def test_unreadable_file_is_an_error(tmp_path):
