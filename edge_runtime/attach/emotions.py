@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +15,7 @@ from ..audio.pcm import mono
 from ..audio.resample import resample
 from ..errors import AudioError
 from ..notes import note
-from .transcript import Cue, CueEmotion
+from .transcript import By, Cue, CueEmotion
 
 if TYPE_CHECKING:
     from ..audio.channel_roles import ChannelRoles
@@ -28,14 +27,6 @@ MIN_CUE, MAX_CUE = 0.3, 300.0
 
 # Seconds of speech that the profile of a speaker is made of.
 PROFILE_SECONDS = 300.0
-
-
-class By(str, Enum):
-    """Unit whose mean voice the emotion of a cue is relative to."""
-
-    segment = "segment"
-    speaker = "speaker"
-    channel = "channel"
 
 
 class _Unit(NamedTuple):

@@ -19,6 +19,14 @@ class TranscriptError(EdgeSerError):
     """A transcript that cannot be read."""
 
 
+class By(str, Enum):
+    """Unit whose mean voice the emotion of a cue is relative to."""
+
+    segment = "segment"
+    speaker = "speaker"
+    channel = "channel"
+
+
 class Style(str, Enum):
     """How an emotion is written into a transcript.
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..attach.emotions import By, classify_cues
 from ..attach.reading import read_transcript
-from ..attach.transcript import Style, Transcript, encode
+from ..attach.transcript import By, Style, Transcript, encode
 from ..audio.channel_roles import parse_roles
 from ..audio.limits import audio_limits
 from ..errors import ConfigError
@@ -106,6 +105,7 @@ def attach(
       edge-ser attach call.rttm call.wav -o with-emotions.rttm
       edge-ser attach call.vtt call.wav --by channel --channels 1=agent,2=customer --only customer
     """  # noqa: D301
+    from ..attach.emotions import classify_cues
     from ..files import check_writable
     from ..model import EmotionModel
 

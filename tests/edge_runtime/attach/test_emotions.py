@@ -10,8 +10,8 @@ import soundfile
 from support.command import edge_ser
 
 from edge_runtime import AudioError, EmotionModel, SpeakerProfile
-from edge_runtime.attach.emotions import By, classify_cues
-from edge_runtime.attach.transcript import Cue
+from edge_runtime.attach.emotions import classify_cues
+from edge_runtime.attach.transcript import By, Cue
 from edge_runtime.audio.channel_roles import parse_roles
 from edge_runtime.errors import ConfigError
 from edge_runtime.notes import notes_to
