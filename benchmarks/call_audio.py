@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,7 +121,7 @@ def build_call(
     """Return a call of two random speakers of one corpus.
 
     Args:
-        clips: Clips to draw from, with a speaker.
+        clips: Clips to draw from, with a speaker; at least one corpus must have two.
         seconds: Least duration.
         by_turn: True for one emotion in a turn; False: an emotion for each clip.
         rng: Source of randomness.
@@ -132,7 +132,8 @@ def build_call(
     )
     for clip in clips:
         by_speaker[clip.corpus, str(clip.speaker)][clip.label].append(clip)
-    corpus = rng.choice(sorted({corpus for corpus, _ in by_speaker}))
+    n_speakers = Counter(corpus for corpus, _ in by_speaker)
+    corpus = rng.choice(sorted(corpus for corpus, n in n_speakers.items() if n > 1))
     speakers = rng.sample(sorted(key for key in by_speaker if key[0] == corpus), 2)
     levels = [SPEECH_DBFS, SPEECH_DBFS - rng.uniform(0, SPEAKER_RANGE_DB)]
     rng.shuffle(levels)
