@@ -177,7 +177,9 @@ def test_options_exist(monkeypatch):
         assert options <= available[program], program
 
 
-COMMANDS = ("classify", "listen", "attach", "doctor", "bench", "info", "mfcc", "parity-dump")
+COMMANDS = (
+    "classify", "listen", "attach", "score", "doctor", "bench", "info", "mfcc", "parity-dump",
+)  # fmt: skip
 GROUPS = {
     "profile": ("create", "list", "delete"),
     "archive": ("run", "status", "verify", "retry", "compact"),
