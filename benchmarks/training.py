@@ -98,7 +98,7 @@ def seconds_per_epoch(
         )
     }
     for name, network, augment in (
-        ("edge-ser, same work", EmotionLSTM(replace(shape, speech=False)), NO_AUGMENTATION),
+        ("edge-ser, same work", EmotionLSTM(shape), NO_AUGMENTATION),
         ("edge-ser, full recipe", EmotionLSTM(shape), recipe.fit.augment),
     ):
         loop = epoch_loop(dataset, targets, replace(recipe.fit, augment=augment), network)

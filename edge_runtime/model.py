@@ -116,6 +116,7 @@ class EmotionModel:
         sample_rate: float | None = None,
         *,
         threshold: float | None = None,
+        speech_threshold: float | None = None,
         profile: SpeakerProfile | None = None,
         limits: AudioLimits | None = None,
         channel: int | None = None,
@@ -127,6 +128,8 @@ class EmotionModel:
             sample_rate: Rate of `audio` in Hz, for samples only. Default: the model's rate.
             threshold: Confidence in [0, 1] below which the label is "uncertain". Default: the
                 value stored in the model; 0 disables it.
+            speech_threshold: Probability from which a frame is speech, in [0, 1]. Default: the
+                value stored in the model.
             profile: Profile of the speaker, if known.
             limits: Maximum duration and size of a file. Default: 30 minutes and 1 GiB.
             channel: Channel of a file to use, counted from 1. Default: average all channels.
@@ -146,11 +149,14 @@ class EmotionModel:
         """
         network = self._network
         threshold = network.check_threshold(threshold)
+        speech_threshold = network.check_speech_threshold(speech_threshold)
         voice = None if profile is None else profile.voice_for(network)
         running = RunningPrediction(network, voice)
         samples = network.read_samples(audio, sample_rate, limits=limits, channel=channel)
         self._run(running, samples, audio)
-        prediction = running.prediction(threshold, peak_dbfs(samples, self.sample_rate))
+        prediction = running.prediction(
+            threshold, peak_dbfs(samples, self.sample_rate), speech_threshold
+        )
         assert prediction is not None  # a clip has one frame or more
         return prediction
 
@@ -193,6 +199,7 @@ class EmotionModel:
         sample_rate: float | None = None,
         *,
         threshold: float | None = None,
+        speech_threshold: float | None = None,
         profile: SpeakerProfile | None = None,
     ) -> EmotionStream:
         """Return a stream for audio that arrives in chunks.
@@ -202,6 +209,8 @@ class EmotionModel:
         Args:
             sample_rate: Rate of the chunks in Hz. Default: the model's.
             threshold: Confidence in [0, 1] below which the label is "uncertain". Default: the
+                value stored in the model.
+            speech_threshold: Probability from which a frame is speech, in [0, 1]. Default: the
                 value stored in the model.
             profile: Profile of the speaker, if known.
 
@@ -220,7 +229,13 @@ class EmotionModel:
         """
         from .streaming.stream import EmotionStream
 
-        return EmotionStream(self._network, sample_rate, threshold=threshold, profile=profile)
+        return EmotionStream(
+            self._network,
+            sample_rate,
+            threshold=threshold,
+            speech_threshold=speech_threshold,
+            profile=profile,
+        )
 
     def timeline(
         self,

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.special import expit
 
 from edge_runtime.inference.network import Network
 from edge_runtime.messages import printable
@@ -25,6 +24,7 @@ from train.data.features import Dataset
 from train.data.splits import SPEAKER_INDEPENDENT
 from train.dataset import DatasetSpec, corpus_summaries, left_out_summary
 from train.files import folder_lock, report_path, with_extra_suffix, write_json, write_text
+from train.gate.pipeline import fit_gate
 from train.model_selection import fit_best
 from train.network import EmotionLSTM
 from train.parallel_training import TaskLog, jobs_text, train_in_processes
@@ -201,11 +201,11 @@ def _train(task: ProtocolTask, candidates: list[Candidate], device: str) -> dict
     log.finish()
     dataset, result = chosen.candidate.data, chosen.fit
     write_text(folder / "log.txt", "\n".join(log.lines) + "\n")
-    report = write_run(folder, parts, chosen)
-    _, stored = load_checkpoint(folder)
+    report = write_run(folder, parts, chosen, fit_gate(chosen.candidate, fold.train, fold.test))
+    network, stored = load_checkpoint(folder)
     fp32, int8 = folder / "model.fp32.onnx", folder / "model.int8.onnx"
-    export_fp32(result.network, make_card(result.network, stored, "fold", "none"), fp32)
-    export_int8(fp32, make_card(result.network, stored, "fold", "int8"), int8)
+    export_fp32(network, make_card(network, stored, "fold", "none"), fp32)
+    export_int8(fp32, make_card(network, stored, "fold", "int8"), int8)
     entry = {
         "fold": fold.number,
         "seed": task.seed,
@@ -220,7 +220,7 @@ def _train(task: ProtocolTask, candidates: list[Candidate], device: str) -> dict
         "threshold": report["calibration"]["threshold"],
         "trained_by": f"torch {torch.__version__} on {device}",
         "bytes": int8.stat().st_size,
-        **_test_results(dataset, task, result.network, Network.load(int8)),
+        **_test_results(dataset, task, network, Network.load(int8)),
     }
     write_json(folder / RESULT, entry)
     remove_states(folder)
@@ -231,6 +231,7 @@ def _test_results(
     dataset: Dataset, task: ProtocolTask, network: EmotionLSTM, model: Network
 ) -> dict[str, Any]:
     """Return targets, logits and UAR of the test clips for every variant of the model."""
+    from export.outputs import torch_speech
     from train.enrolment import logits_with_adaptation, logits_with_profiles
 
     test = task.fold.test
@@ -247,14 +248,14 @@ def _test_results(
     no_speech = {
         name: is_no_speech(np.asarray(speech), levels, model.card.speech_above)
         for name, speech in (
-            ("fp32", expit(fp32[:, -1])),
-            ("int8", [output.speech for output in outputs]),
+            ("fp32", torch_speech(network, model.card, dataset, test)),
+            ("int8", [model.clip_speech(dataset.rows[i]) for i in test]),
         )
     }
     for name in SPEAKER_VARIANTS:  # they change the logits of the emotions only
         no_speech[name] = no_speech["int8"]
     logits = {
-        "fp32": fp32[:, :-1],
+        "fp32": fp32,
         "int8": int8,
         "profile": logits_with_profiles(model, dataset, test, int8, task.seed),
         "adapting": logits_with_adaptation(model, dataset, test, int8, task.seed),

@@ -30,6 +30,9 @@ from train.data.features import Dataset, load_dataset
 from train.data.folds import inner_folds
 from train.data.noise import noise_features
 from train.data.splits import SPEAKER_INDEPENDENT
+from train.gate.examples import GateExample, group_of
+from train.gate.pipeline import GateData
+from train.gate.training import TrainedGate
 from train.model_selection import fit_best
 from train.recipes import Recipe
 from train.run_folder import CHECKPOINT, STATE, remove_states
@@ -121,9 +124,18 @@ def _dataset(
         with_statistics=True,
         n_copies=recipe.statistics.n_copies,
     )
-    if recipe.network.speech:
+    if recipe.fit.augment.noise:
         data.noises = noise_features(recipe.mfcc_config, recipe.silence, list(noise))
     return data
+
+
+@functools.lru_cache(maxsize=1)  # the tasks of a worker process share it
+def _gate_examples(
+    clips: tuple[Clip, ...], recipe: Recipe, noise: tuple[Path, ...], cache: Path
+) -> tuple[GateData, list[GateExample]]:
+    data = _dataset(clips, recipe, noise, cache)
+    gate_data = GateData(data, noise, cache)
+    return gate_data, gate_data.examples(range(len(data.clips)), recipe.gate, seed=0)
 
 
 def _train(task: ModelTask, data: Dataset) -> None:
@@ -143,8 +155,21 @@ def _train(task: ModelTask, data: Dataset) -> None:
         log=lambda line: None,
     )
     partition = Partition(SPEAKER_INDEPENDENT, (), train, folds, test)
-    write_run(task.folder, partition, selected)
+    write_run(task.folder, partition, selected, _gate(task, data, train, test))
     remove_states(task.folder)
+
+
+def _gate(task: ModelTask, data: Dataset, train: list[int], test: list[int]) -> TrainedGate | None:
+    """Train the speech gate on examples of the corpora that are not left out."""
+    recipe = task.recipe
+    if not recipe.gate.speech:
+        return None
+    gate_data, examples = _gate_examples(
+        task.clips, recipe.with_settings(["seed=0"]), task.noise, task.cache
+    )
+    groups = {"", *(group_of(data.clips[i]) for i in train)}  # "": noise alone
+    own = [example for example in examples if example.group in groups]
+    return gate_data.fit(train, test, own, recipe.gate, recipe.fit.seed)
 
 
 def _export(folder: Path) -> None:
@@ -205,6 +230,7 @@ class _CorpusTest:
             np.array([str(clip.speaker) for clip in own]),
             np.array([data.seconds[i] for i in self.rows]),
         )
+        self._speech = [network.clip_speech(data.rows[i]) for i in self.rows]
         self._unknown = [self._run(row, None) for row in range(len(self.rows))]
         n_statistics = data.statistics.shape[1]
         self._z = np.stack([output.embedding[-n_statistics:] for output in self._unknown])
@@ -212,7 +238,8 @@ class _CorpusTest:
     def _run(self, row: int, voice: SpeakerStatistics | None) -> NetworkOutput:
         assert self._data.statistics is not None
         i = self.rows[row]
-        return self._network.run(self._data.frames[i], None, self._data.statistics[i], voice)
+        output = self._network.run(self._data.frames[i], None, self._data.statistics[i], voice)
+        return output._replace(speech=self._speech[row])
 
     def voice(self, rows: np.ndarray) -> SpeakerStatistics | None:
         """Return the profile of a speaker from unlabelled clips; None without clips."""

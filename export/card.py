@@ -71,6 +71,7 @@ def make_card(
         uncertain_below=float(stored.get("uncertain_below", 0.0)),
         frames_per_step=sizes.frame_stack,
         speech_above=float(stored.get("speech_above", 0.0)),
+        min_speech=None if network.gate is None else float(stored["min_speech"]),
         speech_above_dbfs=SPEECH_ABOVE_DBFS,
         architecture={
             "lstm_layers": sizes.num_layers,

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from scipy.special import expit
-
 from edge_runtime.inference.card import ModelCard
 from train.data.features import Dataset
 from train.network import EmotionLSTM
-from train.predict import predict
 from train.speech_gate import MAX_LOSS, excessive_losses, is_no_speech, losses_by, losses_text
+
+from .outputs import torch_speech
 
 
 def training_losses(
@@ -30,7 +29,7 @@ def training_losses(
     """
     excluded = set(test_clips)
     train = [i for i, clip in enumerate(dataset.clips) if str(clip.path) not in excluded]
-    speech = expit(predict(network, dataset.frames, train)[:, -1])
+    speech = torch_speech(network, card, dataset, train)
     levels = [dataset.peak_dbfs[i] for i in train]
     rejected = is_no_speech(speech, levels, card.speech_above, card.speech_above_dbfs)
     return losses_by([dataset.clips[i].label for i in train], rejected)

@@ -14,7 +14,7 @@ from torch import nn
 
 from edge_runtime.inference.card import METADATA_KEY, ModelCard
 from edge_runtime.inference.checksum import add_checksum
-from edge_runtime.inference.onnx_session import OUTPUTS
+from edge_runtime.inference.onnx_session import GATE_OUTPUTS, OUTPUTS
 from train.files import write_bytes
 from train.network import EmotionLSTM
 
@@ -33,7 +33,7 @@ BRANCH = "branch"  # part of the names of the weights of `StatisticsBranch`
 class _Deployed(nn.Module):
     """The network with a softmax at the calibrated temperature.
 
-    The last three inputs are those of a network with statistics.
+    The inputs after the state are those of a network with statistics, then those of the gate.
     """
 
     def __init__(self, network: EmotionLSTM, temperature: float) -> None:
@@ -41,12 +41,18 @@ class _Deployed(nn.Module):
         self.network, self.temperature = network, temperature
 
     def forward(
-        self, mfcc: torch.Tensor, state: torch.Tensor, *statistics: torch.Tensor
+        self, mfcc: torch.Tensor, state: torch.Tensor, *further: torch.Tensor
     ) -> tuple[torch.Tensor, ...]:
+        gate, n_statistics = self.network.gate, len(further)
+        gate_outputs: tuple[torch.Tensor, ...] = ()
+        if gate is not None:
+            n_statistics -= 2
+            speech, gate_state = gate(*further[n_statistics:])
+            gate_outputs = torch.sigmoid(speech), gate_state
         state = self.network.advance(mfcc, state)
-        logits, speech, embedding = self.network.outputs(state, *statistics)
+        logits, embedding = self.network.outputs(state, *further[:n_statistics])
         probabilities = torch.softmax(logits / self.temperature, dim=-1)
-        return logits, probabilities, torch.sigmoid(speech), embedding, state
+        return logits, probabilities, embedding, state, *gate_outputs
 
 
 def export_fp32(network: EmotionLSTM, card: ModelCard, path: Path) -> None:
@@ -56,12 +62,13 @@ def export_fp32(network: EmotionLSTM, card: ModelCard, path: Path) -> None:
     frame. A network with statistics also has `statistics (batch, n_statistics)` of the clip so far,
     where NaN counts as the mean, `speaker (batch, n_statistics)`, the mean of the standardised
     statistics of the speaker, and `speaker_weight (batch, 1)`, 0 for an unknown speaker and 1 for
-    a known one.
+    a known one. A network with a speech gate has `rows (batch, n_frames, width)` of the front end,
+    silent frames included, and `gate_state (batch, gate_state_size)`, zeros before the first frame.
 
     Outputs, over all frames since the state was zero, are `logits` and `probabilities (batch,
-    n_classes)`, the probability of `speech (batch, 1)`, the `embedding (batch, n_embedding)`, which
-    ends with the standardised statistics, and `new_state (batch, state_size)` to pass with the next
-    frames.
+    n_classes)`, the `embedding (batch, n_embedding)`, which ends with the standardised statistics,
+    and `new_state (batch, state_size)` to pass with the next frames. The gate has `frame_speech
+    (batch, n_frames)`, the probability of speech of each of the `rows`, and `new_gate_state`.
 
     Args:
         network: The trained network.
@@ -76,8 +83,15 @@ def export_fp32(network: EmotionLSTM, card: ModelCard, path: Path) -> None:
         example["speaker"] = torch.zeros(1, config.n_statistics)
         example["speaker_weight"] = torch.zeros(1, 1)
     outputs = list(OUTPUTS)
+    if network.gate is not None:
+        example["rows"] = torch.zeros(1, 8, network.gate.width)
+        example["gate_state"] = network.gate.initial_state(1)
+        outputs += GATE_OUTPUTS
     dynamic = {name: {0: "batch"} for name in (*example, *outputs)}
     dynamic["mfcc"] = {0: "batch", 1: "time"}
+    for name in ("rows", "frame_speech"):
+        if name in dynamic:
+            dynamic[name] = {0: "batch", 1: "n_frames"}
     _export(deployed, tuple(example.values()), list(example), outputs, dynamic, card, path)
 
 
@@ -118,7 +132,8 @@ def export_waveform(network: EmotionLSTM, card: ModelCard, path: Path) -> None:
     1)`, see `export_fp32`; zeros are an unknown speaker.
 
     Outputs are `logits` and `probabilities (batch, n_classes)`, the probability of `speech (batch,
-    1)`, which is 0 for clips below `speech_above_dbfs`, and the features `mfcc (batch, n_frames,
+    1)` that `ModelCard.min_speech` seconds of the clip reach, which is 0 for clips below
+    `speech_above_dbfs`, and the features `mfcc (batch, n_frames,
     n_mfcc)`. With statistics, they are followed by `statistics (batch, n_statistics)`, NaN where
     undefined, and the `embedding` of `export_fp32`. All clips of a batch have the same length.
 

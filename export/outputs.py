@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from edge_runtime import Mfcc, read_audio
 from edge_runtime.inference.card import ModelCard
 from edge_runtime.inference.network import Network, NetworkOutput
 from train.data.features import Dataset
+from train.gate.training import clip_speech
 from train.network import EmotionLSTM
 from train.speech_gate import is_no_speech
 
@@ -35,9 +37,10 @@ class ModelOutputs:
     statistics: np.ndarray | None = None
 
     @classmethod
-    def of(cls, outputs: list[NetworkOutput], card: ModelCard, dataset: Dataset) -> ModelOutputs:
-        """Stack the outputs of a network for the clips of a dataset."""
-        speech = np.array([output.speech for output in outputs])
+    def of(
+        cls, outputs: list[NetworkOutput], speech: np.ndarray, card: ModelCard, dataset: Dataset
+    ) -> ModelOutputs:
+        """Stack the outputs of a network, and the probabilities of speech, for all clips."""
         return cls(
             np.stack([output.logits for output in outputs]),
             np.stack([output.probabilities for output in outputs]),
@@ -61,24 +64,38 @@ def torch_outputs(network: EmotionLSTM, card: ModelCard, dataset: Dataset) -> Mo
             state = network.advance(torch.from_numpy(frames[None]), network.initial_state(1))
             row = None if statistics is None else torch.from_numpy(statistics[None])
             outputs.append(network.classify(state, row))
-    logits, speech = (torch.cat(values) for values in zip(*outputs))
+    logits = torch.cat(outputs)
+    speech = torch_speech(network, card, dataset, range(len(dataset.clips)))
     return ModelOutputs(
         logits.numpy(),
         torch.softmax(logits / card.temperature, dim=-1).numpy(),
-        is_no_speech(
-            torch.sigmoid(speech[:, 0]).numpy(),
-            dataset.peak_dbfs,
-            card.speech_above,
-            card.speech_above_dbfs,
-        ),
+        is_no_speech(speech, dataset.peak_dbfs, card.speech_above, card.speech_above_dbfs),
     )
+
+
+def torch_speech(
+    network: EmotionLSTM, card: ModelCard, dataset: Dataset, clips: Iterable[int]
+) -> np.ndarray:
+    """Return the probability of speech of clips by the PyTorch network, `(n_clips,)`.
+
+    Args:
+        network: The network.
+        card: The card of its exported model.
+        dataset: All clips.
+        clips: Indices of the clips.
+    """
+    frames = [dataset.rows[i] for i in clips]
+    if network.gate is None:
+        return np.ones(len(frames))
+    return clip_speech(network.gate, frames, min_speech_frames(card))
 
 
 def network_outputs(model: Network, dataset: Dataset) -> ModelOutputs:
     """Run an ONNX model on one clip at a time."""
     clips = zip(dataset.frames, _statistics(dataset))
     outputs = [model.run(frames, statistics=statistics) for frames, statistics in clips]
-    return ModelOutputs.of(outputs, model.card, dataset)
+    speech = np.array([model.clip_speech(frames) for frames in dataset.rows])
+    return ModelOutputs.of(outputs, speech, model.card, dataset)
 
 
 def chunked_outputs(model: Network, dataset: Dataset) -> ModelOutputs:
@@ -97,7 +114,25 @@ def chunked_outputs(model: Network, dataset: Dataset) -> ModelOutputs:
             start += size
         assert output is not None  # a clip has at least one frame
         outputs.append(output)
-    return ModelOutputs.of(outputs, model.card, dataset)
+    speech = np.array([_chunked_speech(model, frames, rng) for frames in dataset.rows])
+    return ModelOutputs.of(outputs, speech, model.card, dataset)
+
+
+def _chunked_speech(model: Network, frames: np.ndarray, rng: np.random.Generator) -> float:
+    """Return the probability of speech of a clip that arrives in chunks."""
+    gate, speech, start = model.new_speech_gate(), model.new_clip_speech(), 0
+    if gate is None:
+        return 1.0
+    while start < len(frames):
+        size = int(rng.integers(1, MAX_CHUNK_STEPS + 1))
+        speech.add(gate.push(frames[start : start + size]))
+        start += size
+    return speech.probability
+
+
+def min_speech_frames(card: ModelCard) -> int:
+    """Return the frames that must be speech in a clip, see `ModelCard.min_speech`."""
+    return max(1, round((card.min_speech or 0.0) / card.mfcc_config.frame_period))
 
 
 def _statistics(dataset: Dataset) -> list[np.ndarray | None]:

@@ -105,7 +105,7 @@ class Waveform(nn.Module):
                 `speaker_weight (batch, 1)`.
         """
         power = self.power(waveform)
-        mfcc = frames = self.mfcc(power)
+        mfcc = frames = rows = self.mfcc(power)
         if self.card.silence is None:
             lengths = torch.full_like(frames[:, 0, 0], 0.0).long() + frames.shape[1]
         else:
@@ -114,15 +114,17 @@ class Waveform(nn.Module):
         state = self.network.advance(frames, state, lengths)
         further: tuple[torch.Tensor, ...] = ()
         if self.descriptors is None or self.statistics is None:
-            logits, speech = self.network.classify(state)
+            logits = self.network.classify(state)
         else:
             n_bins = self.descriptors.config.n_bins
-            statistics = self.statistics(mfcc, self.descriptors(power[:, :, :n_bins]))
-            logits, speech, embedding = self.network.outputs(state, statistics, *speaker)
+            descriptors = self.descriptors(power[:, :, :n_bins])
+            statistics = self.statistics(mfcc, descriptors)
+            rows = torch.cat([mfcc, descriptors], dim=2)
+            logits, embedding = self.network.outputs(state, statistics, *speaker)
             further = statistics, embedding
         is_loud = self.peak_dbfs(waveform) >= self.card.speech_above_dbfs
         probabilities = torch.softmax(logits / self.card.temperature, dim=-1)
-        return logits, probabilities, torch.sigmoid(speech) * is_loud, mfcc, *further
+        return logits, probabilities, self.clip_speech(rows) * is_loud, mfcc, *further
 
     def power(self, waveform: torch.Tensor) -> torch.Tensor:
         """Return the power spectra `(batch, n_frames, n_bins)` of `waveform (batch, n_samples)`."""
@@ -139,6 +141,19 @@ class Waveform(nn.Module):
         mel = power[:, :, : self.bands.shape[0]] @ self.bands
         bel = torch.log(torch.clamp(mel, min=self.config.amin)) * float(1 / np.log(10))
         return bel @ self.cepstra
+
+    def clip_speech(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return the probability of speech of clips `(batch, 1)`, as `ClipSpeech` does."""
+        gate, min_speech = self.network.gate, self.card.min_speech
+        if gate is None or min_speech is None:
+            return torch.ones_like(rows[:, 0, :1])
+        state = torch.zeros_like(rows[:, 0, :1]).repeat(1, 2 * gate.units)
+        speech = torch.sigmoid(gate(rows, state)[0])  # (B, n_frames)
+        count = max(1, round(min_speech / self.config.frame_period))
+        # Shorter clips have fewer frames: the rest is padding, which does not count.
+        largest = torch.topk(pad(speech, (0, count - 1), value=-1.0), count, dim=1).values
+        largest = torch.where(largest < 0, torch.ones_like(largest), largest)
+        return largest.min(dim=1, keepdim=True).values
 
     def kernel(self) -> torch.Tensor:
         """Return the windowed Fourier transform as filters `(2 n_bins, 1, n_fft)`.

@@ -272,7 +272,7 @@ def known_speaker_logits(
         statistics=data.statistics,
         speakers=offsets,
         speaker_weights=seconds / (seconds + HALF_KNOWN_SECONDS),
-    )[:, :-1]
+    )
     return rows, logits
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from edge_runtime import MfccConfig
@@ -12,17 +13,27 @@ from edge_runtime.features.silence import SilenceConfig
 
 from .data.features import Dataset, load_dataset
 from .data.noise import noise_features
-from .dataset import DatasetSpec, open_dataset
+from .dataset import FEATURE_CACHE, DatasetSpec, open_dataset
 from .recipes import Recipe
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A recipe, sized for its dataset, and that dataset in the features of its front end."""
+    """A recipe, sized for its dataset, and that dataset in the features of its front end.
+
+    Attributes:
+        name: Name of the recipe.
+        recipe: The recipe.
+        data: The dataset.
+        noise: Folders of recordings without speech, for the speech gate.
+        cache: Folder of cached features and speech labels.
+    """
 
     name: str
     recipe: Recipe
     data: Dataset
+    noise: tuple[Path, ...] = ()
+    cache: Path = FEATURE_CACHE
 
     def seeded(self, seed: int) -> Candidate:
         """Return a copy with another seed."""
@@ -42,24 +53,26 @@ def open_candidates(recipes: Mapping[str, Recipe], spec: DatasetSpec) -> list[Ca
     """
     (name, recipe), *others = recipes.items()
     first = open_dataset(spec, recipe)
-    candidates = [Candidate(name, recipe.sized(first), first)]
+    candidates = [Candidate(name, recipe.sized(first), first, spec.noise, spec.cache)]
     features = {_front_end(recipe): first}
-    noises = {_front_end(recipe): first.noises} if recipe.network.speech else {}
+    noises = {_front_end(recipe): first.noises} if recipe.fit.augment.noise else {}
     for name, recipe in others:
         front_end = _front_end(recipe)
         if front_end not in features:
             features[front_end] = _compute_features(name, recipe, first, spec)
-        if recipe.network.speech and front_end not in noises:
+        if recipe.fit.augment.noise and front_end not in noises:
             noises[front_end] = noise_features(recipe.mfcc_config, recipe.silence, list(spec.noise))
         dataset = replace(
             first,
             frames=features[front_end].frames,
+            rows=features[front_end].rows,
             statistics=features[front_end].statistics,
             statistic_names=features[front_end].statistic_names,
             mfcc_config=recipe.mfcc_config,
-            noises=noises[front_end] if recipe.network.speech else [],
+            noises=noises[front_end] if recipe.fit.augment.noise else [],
         )
-        candidates.append(Candidate(name, recipe.sized(dataset), dataset))
+        sized = recipe.sized(dataset)
+        candidates.append(Candidate(name, sized, dataset, spec.noise, spec.cache))
     return candidates
 
 

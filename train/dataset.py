@@ -43,8 +43,7 @@ class DatasetSpec:
         speaker_pattern: Regular expression over the path whose first group is the speaker.
         label_pattern: Regular expression over the path whose first group is the label or its code.
         label_codes: Labels of the codes, as `CODE=label,…`.
-        noise: Folders of recordings without speech, in addition to synthesised noise, for networks
-            with a speech output.
+        noise: Folders of recordings without speech, in addition to synthesised noise.
         cache: Folder of cached features.
     """
 
@@ -97,7 +96,7 @@ def open_dataset(spec: DatasetSpec, recipe: Recipe) -> Dataset:
 def load_clips(
     clips: list[Clip], answered: set[str], trained: set[str], recipe: Recipe, spec: DatasetSpec
 ) -> Dataset:
-    """Compute the features of clips, and of noise if the network has a speech output.
+    """Compute the features of clips, and of noise if the recipe adds noise to clips.
 
     Args:
         clips: All scanned clips.
@@ -116,7 +115,7 @@ def load_clips(
         n_copies=0 if recipe.statistics is None else recipe.statistics.n_copies,
     )
     dataset.auxiliary = frozenset(trained - answered)
-    if recipe.network.speech:
+    if recipe.fit.augment.noise:
         dataset.noises = noise_features(recipe.mfcc_config, recipe.silence, list(spec.noise))
     return dataset
 

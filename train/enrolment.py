@@ -14,7 +14,6 @@ import numpy as np
 from edge_runtime.inference.adaptation import SpeakerAdaptation
 from edge_runtime.inference.known_voice import SpeakerBias, SpeakerStatistics, map_weight
 from edge_runtime.inference.network import Network
-from edge_runtime.inference.profile import mean_logits
 
 from .calibration import fit_gain
 from .data.features import Dataset
@@ -45,22 +44,30 @@ def logits_with_profiles(
     gain = network.card.profile_gain
     corrected = logits.copy()
     for order in _shuffled_rows_by_speaker(dataset, indices, seed):
-        clip_means: dict[int, tuple[np.ndarray, float]] = {}  # mean logits, seconds of speech
+        clip_logits: dict[int, tuple[np.ndarray, float]] = {}  # logits, seconds of speech
         for row in order:
             enrolment = _enrolment_rows(
                 dataset, indices, [other for other in order if other != row]
             )
             for other in enrolment:
-                if other not in clip_means:
-                    clip_means[other] = mean_logits(network, [dataset.frames[indices[other]]])
-            means, seconds = (
-                zip(*(clip_means[other] for other in enrolment)) if enrolment else ((), ())
+                if other not in clip_logits:
+                    clip_logits[other] = _logits_and_seconds(network, dataset, indices[other])
+            all_logits, seconds = (
+                zip(*(clip_logits[other] for other in enrolment)) if enrolment else ((), ())
             )
             if sum(seconds):
-                mean = np.average(means, axis=0, weights=seconds)
+                mean = np.average(all_logits, axis=0, weights=seconds)
                 bias = SpeakerBias.estimate(mean, sum(seconds), gain)
                 corrected[row] = bias.correct(logits[row])
     return corrected
+
+
+def _logits_and_seconds(network: Network, dataset: Dataset, i: int) -> tuple[np.ndarray, float]:
+    """Return the logits of a clip, and its seconds of speech."""
+    frames = dataset.frames[i]
+    is_speech = network.clip_speech(dataset.rows[i]) >= network.card.speech_above
+    seconds = len(frames) * network.card.mfcc_config.frame_period
+    return network.run(frames).logits, seconds if is_speech else 0.0
 
 
 def logits_with_adaptation(
@@ -118,7 +125,8 @@ def _with_speaker_statistics(
     statistics = dataset.statistics[indices]
     outputs = [network.run(clip, statistics=row) for clip, row in zip(frames, statistics)]
     z = np.stack([output.embedding[-len(network.card.statistics) :] for output in outputs])
-    is_speech = np.array([output.speech >= network.card.speech_above for output in outputs])
+    speech = np.array([network.clip_speech(dataset.rows[i]) for i in indices])
+    is_speech = speech >= network.card.speech_above
     seconds = np.array([dataset.seconds[i] for i in indices]) * is_speech
     corrected = logits.copy()
     for order in _shuffled_rows_by_speaker(dataset, indices, seed):

@@ -45,7 +45,6 @@ class FitResult:
         history: A row per epoch; means over the folds.
         val_clips: Indices of the validation clips of all folds.
         logits: Logits of these clips, `(len(val_clips), n_classes)`.
-        speech_logits: Speech logits of these clips, `(len(val_clips),)`.
         arousal: `ModelCard.arousal` as plain values; see `train.arousal.fit_arousal`.
         branch: The linear branch of a network with statistics. Its logits are part of `logits`.
         branch_scores: Scores of the branch on corpora that were left out; see
@@ -59,7 +58,6 @@ class FitResult:
     history: list[dict[str, float]]
     val_clips: list[int]
     logits: np.ndarray
-    speech_logits: np.ndarray
     arousal: dict[str, Any] | None = None
     branch: LinearBranch | None = None
     branch_scores: dict[str, Any] | None = None
@@ -87,7 +85,7 @@ class Trainer:
         targets: Class index of every clip of the dataset, `(n_clips,)`.
         trained_classes: Classes that occur in the training clips.
         history: A row per epoch.
-        outputs: Outputs for the validation clips after each epoch, `(len(val), n_labels + 1)` each.
+        outputs: Logits of the validation clips after each epoch, `(len(val), n_labels)` each.
     """
 
     def __init__(
@@ -184,9 +182,9 @@ class Trainer:
     def _validate(self, log: Callable[[str], None]) -> dict[str, float]:
         labels = self.data.labels
         outputs = predict(self.inference_network(), self.data.frames, self.val)
-        outputs = np.delete(outputs, slice(len(labels), -1), axis=1)  # without auxiliary labels
-        self.outputs.append(torch.from_numpy(outputs))
-        logits, targets = outputs[:, :-1], self.targets[self.val]
+        logits = outputs[:, : len(labels)]  # without auxiliary labels
+        self.outputs.append(torch.from_numpy(logits))
+        targets = self.targets[self.val]
         loss = float(cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets)))
         predictions = logits.argmax(axis=1)
         result = scores(targets, predictions, labels)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from torch.nn.functional import cross_entropy
 
 from edge_runtime import ConfigError
 
@@ -19,8 +19,6 @@ from .data.features import Dataset
 from .distillation import DistillationTargets
 from .fit_config import FitConfig
 from .network import EmotionLSTM
-
-NOISES_PER_BATCH = 2  # noise clips added to each batch, for networks with a speech output
 
 
 class EpochLoop:
@@ -35,7 +33,7 @@ class EpochLoop:
         distillation: Targets of the distillation loss. Default: labels alone.
 
     Raises:
-        ConfigError: If the number of epochs is not set, or a speech output lacks noise.
+        ConfigError: If the number of epochs is not set.
     """
 
     def __init__(
@@ -51,8 +49,6 @@ class EpochLoop:
         self.config, self.network, self.distillation = config, network, distillation
         if config.epochs < 1:
             raise ConfigError("epochs=0 depends on the number of clips; call `Recipe.sized` first")
-        if network.config.speech and not data.noises:
-            raise ConfigError("speech=True requires noise; the dataset has no `noises`")
         self.augmenter = Augmenter(
             config.augment if distillation is None else config.augment.stronger(),
             data.mfcc_config,
@@ -110,7 +106,7 @@ class EpochLoop:
         return total / len(self.train)
 
     def _loss(self, positions: list[int], rng: np.random.Generator) -> torch.Tensor:
-        """Return the loss of a batch: emotions, plus speech against noise with a speech output.
+        """Return the loss of a batch.
 
         It is the sum over the members, so that each member learns independently.
         """
@@ -120,17 +116,14 @@ class EpochLoop:
             self.augmenter(self.data.frames[i], rng, self._styles(k, rng))
             for k, i in zip(positions, indices)
         ]
-        noises = self._noises(max(map(len, clips)), rng) if network.config.speech else []
-        x, lengths = pad([*clips, *noises], device)  # (B + N, T, n_mfcc), (B + N,)
+        x, lengths = pad(clips, device)  # (B, T, n_mfcc), (B,)
         state = network.advance(x, network.initial_state(len(x)), lengths)
-        logits, speech = network.member_logits(state)  # (M, B + N, C), (M, B + N, 1)
+        logits = network.member_logits(state)  # (M, B, C)
         targets = torch.from_numpy(self.targets[indices]).to(device)  # (B,)
         weights = self.weights[positions].to(device)  # (B,)
-        is_speech = torch.tensor([1.0] * len(clips) + [0.0] * len(noises), device=device)
         soft = self._soft_targets(x, lengths, targets)
         loss = torch.zeros((), device=device)
-        for member_logits, member_speech in zip(logits, speech):
-            member_logits = member_logits[: len(clips)]  # (B, C)
+        for member_logits in logits:  # (B, C)
             losses = cross_entropy(
                 member_logits, targets, reduction="none", label_smoothing=config.label_smoothing
             )
@@ -139,11 +132,6 @@ class EpochLoop:
                 distilled = cross_entropy(member_logits, probabilities, reduction="none")
                 losses = torch.lerp(losses, distilled, share)
             loss = loss + (losses * weights).sum() / weights.sum()
-            if noises:
-                losses = binary_cross_entropy_with_logits(
-                    member_speech[:, 0], is_speech, reduction="none"
-                )
-                loss = loss + (losses[: len(clips)].mean() + losses[len(clips) :].mean()) / 2
         return loss
 
     def _soft_targets(
@@ -152,7 +140,7 @@ class EpochLoop:
         """Return the distillation targets `(B, C)` and their share of the loss `(B,)`."""
         if self.distillation is None:
             return None
-        probabilities = self.distillation(x, lengths)[: len(targets)]
+        probabilities = self.distillation(x, lengths)
         # The label alone counts for classes that no fold network was trained on.
         share = self.config.distillation_weight * (~self.distillation.unknown[targets]).float()
         return probabilities, share
@@ -162,16 +150,6 @@ class EpochLoop:
         i = self.train[k]
         candidates = self.positions[self.data.clips[i].corpus, int(self.targets[i])]
         return self.styles[k], self.styles[candidates[rng.integers(len(candidates))]]
-
-    def _noises(self, longest: int, rng: np.random.Generator) -> list[np.ndarray]:
-        """Return pieces of noise about as long as the clips of the batch."""
-        pieces = []
-        for _ in range(NOISES_PER_BATCH):
-            noise = self.data.noises[rng.integers(len(self.data.noises))]
-            length = min(len(noise), int(rng.integers(longest // 3 + 1, longest + 1)))
-            start = rng.integers(len(noise) - length + 1)
-            pieces.append(self.augmenter(noise[start : start + length], rng))
-        return pieces
 
 
 def learning_rate_factor(epochs: float, config: FitConfig) -> float:

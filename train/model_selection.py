@@ -171,8 +171,7 @@ def choose_epoch(
     ]
     val_clips = [i for trainer in trainers for i in trainer.val]
     epoch = best_epoch(history, len(val_clips))
-    outputs = np.concatenate([trainer.outputs[epoch - 1].numpy() for trainer in trainers])
-    logits, speech_logits = outputs[:, :-1], outputs[:, -1]
+    logits = np.concatenate([trainer.outputs[epoch - 1].numpy() for trainer in trainers])
     targets = trainers[0].targets[val_clips]
     # Exclude clips whose class was absent from training: no temperature can calibrate them.
     counted = np.concatenate(
@@ -193,9 +192,7 @@ def choose_epoch(
         corpora[counted],
         data.labels,
     )
-    selection = FitResult(
-        network, temperature, gain, epoch, history, val_clips, logits, speech_logits, arousal
-    )
+    selection = FitResult(network, temperature, gain, epoch, history, val_clips, logits, arousal)
     return selection, distillation
 
 
@@ -309,7 +306,7 @@ def validation_logits(
         _, distillation = choose_epoch(data, train, folds, network_config, config)
     trainer = Trainer(data, train, fold, network_config, config, "cpu", distillation)
     trainer.run(config.epochs, None, False, lambda line: None)
-    return torch.stack(trainer.outputs[-last:]).mean(dim=0).numpy()[:, :-1]
+    return torch.stack(trainer.outputs[-last:]).mean(dim=0).numpy()
 
 
 def _candidate_state_file(

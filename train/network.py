@@ -5,7 +5,8 @@ err on different voices. Lakshminarayanan et al. 2017, "Simple and Scalable Pred
 Estimation using Deep Ensembles", https://arxiv.org/abs/1612.01474
 
 A network with statistics adds a linear function of the statistics of the clip to the logits
-(`StatisticsBranch`).
+(`StatisticsBranch`). A network with a speech gate has a second, independent network for the
+probability of speech of each frame (`gate.network`).
 
 The network is causal and its state has a fixed size, so that a clip processed at once and the same
 clip processed in chunks give the same logits.
@@ -21,6 +22,7 @@ import torch
 from torch import nn
 from torch.nn.functional import pad
 
+from .gate.network import GateNetwork
 from .linear_branch import LinearBranch
 from .network_config import NetworkConfig
 from .statistics_branch import StatisticsBranch
@@ -45,6 +47,7 @@ class EmotionLSTM(nn.Module):
         members: The networks of the ensemble.
         branch: Combines the logits with the statistics of a clip; None if
             `config.n_statistics` is 0.
+        gate: The speech gate; None if `config.gate_units` is 0. It is trained separately.
     """
 
     mean: torch.Tensor
@@ -57,6 +60,7 @@ class EmotionLSTM(nn.Module):
         self.register_buffer("std", torch.ones(config.n_mfcc))
         self.members = nn.ModuleList(_Member(config) for _ in range(config.ensemble_size))
         self.branch = StatisticsBranch(config) if config.n_statistics else None
+        self.gate = GateNetwork(config.gate_width, config.gate_units) if config.gate_units else None
 
     def forward(
         self,
@@ -75,7 +79,7 @@ class EmotionLSTM(nn.Module):
             Logits `(batch, n_classes)`.
         """
         state = self.advance(mfcc, self.initial_state(len(mfcc)), lengths)
-        return self.classify(state, statistics)[0]
+        return self.classify(state, statistics)
 
     def initial_state(self, batch: int) -> torch.Tensor:
         """Return the state before the first frame: zeros `(batch, state_size)`."""
@@ -115,8 +119,8 @@ class EmotionLSTM(nn.Module):
         statistics: torch.Tensor | None = None,
         speaker: torch.Tensor | None = None,
         speaker_weight: torch.Tensor | None = None,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the class logits and the speech logit of a state after at least one frame.
+    ) -> torch.Tensor:
+        """Return the class logits of a state after at least one frame.
 
         Args:
             state: State `(batch, state_size)`.
@@ -125,10 +129,9 @@ class EmotionLSTM(nn.Module):
             speaker_weight: See `outputs`.
 
         Returns:
-            Logits `(batch, n_classes)` and speech logits `(batch, 1)`.
+            Logits `(batch, n_classes)`.
         """
-        logits, speech, _ = self.outputs(state, statistics, speaker, speaker_weight)
-        return logits, speech
+        return self.outputs(state, statistics, speaker, speaker_weight)[0]
 
     def outputs(
         self,
@@ -136,7 +139,7 @@ class EmotionLSTM(nn.Module):
         statistics: torch.Tensor | None = None,
         speaker: torch.Tensor | None = None,
         speaker_weight: torch.Tensor | None = None,
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return `classify` and the embedding.
 
         Args:
@@ -148,13 +151,12 @@ class EmotionLSTM(nn.Module):
             speaker_weight: `(batch, 1)`: 0 for unknown speakers, 1 for known ones. Default: zeros.
 
         Returns:
-            Logits, speech logits, and the embedding `(batch, ensemble_size * fc_size +
-            n_statistics)`, which ends with the standardised statistics.
+            Logits, and the embedding `(batch, ensemble_size * fc_size + n_statistics)`, which ends
+            with the standardised statistics.
         """
         members = self._member_outputs(state)
-        logits = torch.stack([logits for logits, _, _ in members]).mean(dim=0)
-        speech = torch.stack([speech for _, speech, _ in members]).mean(dim=0)
-        embeddings = [embedding for _, _, embedding in members]
+        logits = torch.stack([logits for logits, _ in members]).mean(dim=0)
+        embeddings = [embedding for _, embedding in members]
         if self.branch is not None:
             shape = len(state), self.config.n_statistics
             if statistics is None:
@@ -165,17 +167,13 @@ class EmotionLSTM(nn.Module):
                 speaker_weight = state.new_zeros(len(state), 1)
             logits, z = self.branch(logits, statistics, speaker, speaker_weight)
             embeddings.append(z)
-        return logits, speech, torch.cat(embeddings, dim=1)
+        return logits, torch.cat(embeddings, dim=1)
 
-    def member_logits(self, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the logits and speech logits of each member, `(ensemble_size, batch, ·)`."""
-        members = self._member_outputs(state)
-        logits = torch.stack([logits for logits, _, _ in members])  # (M, B, n_classes)
-        return logits, torch.stack([speech for _, speech, _ in members])  # (M, B, 1)
+    def member_logits(self, state: torch.Tensor) -> torch.Tensor:
+        """Return the logits of each member, `(ensemble_size, batch, n_classes)`."""
+        return torch.stack([logits for logits, _ in self._member_outputs(state)])
 
-    def _member_outputs(
-        self, state: torch.Tensor
-    ) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    def _member_outputs(self, state: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
         _, sums = self._parts(state)
         return [member.classify(own) for member, own in zip(self._networks(), sums)]
 
@@ -212,6 +210,20 @@ class EmotionLSTM(nn.Module):
         assert combined.branch is not None
         combined.branch.load(branch)
         return combined.train(self.training)
+
+    def with_gate(self, gate: GateNetwork) -> EmotionLSTM:
+        """Return a copy with a speech gate.
+
+        Args:
+            gate: The trained gate.
+        """
+        gated = EmotionLSTM(
+            dataclasses.replace(self.config, gate_units=gate.units, gate_width=gate.width)
+        )
+        gated.load_state_dict(self.state_dict(), strict=False)
+        assert gated.gate is not None
+        gated.gate.load_state_dict(gate.state_dict())
+        return gated.train(self.training)
 
     def n_parameters(self) -> int:
         """Return the number of trained parameters."""
@@ -260,7 +272,6 @@ class _Member(nn.Module):
         self.score = nn.Linear(width, 1) if config.pooling == "attention" else None
         self.fc = nn.Linear(width, config.fc_size)
         self.out = nn.Linear(config.fc_size, config.n_classes)
-        self.speech = nn.Linear(config.fc_size, 1) if config.speech else None
 
     def advance(
         self, x: torch.Tensor, layers: torch.Tensor, sums: torch.Tensor, n: torch.Tensor | None
@@ -288,13 +299,11 @@ class _Member(nn.Module):
         added = torch.cat([(x * weights).sum(dim=1), weights.sum(dim=1)], dim=1)  # (B, H + 1)
         return torch.cat(after, dim=1), sums + added
 
-    def classify(self, sums: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return the logits, the speech logit and the embedding `(batch, fc_size)`."""
+    def classify(self, sums: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the logits and the embedding `(batch, fc_size)`."""
         pooled = sums[:, :-1] / sums[:, -1:]  # (B, H)
         embedding = torch.relu(self.fc(self.dropout(pooled)))  # (B, fc_size)
-        x = self.dropout(embedding)
-        speech = self.speech(x) if self.speech is not None else torch.full_like(x[:, :1], 20.0)
-        return self.out(x), speech, embedding
+        return self.out(self.dropout(embedding)), embedding
 
     def first_layer(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the weights `(units, width)` and the bias of the layer that reads the steps."""

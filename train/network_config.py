@@ -17,6 +17,8 @@ SIZES = (
     "fc_size",
     "input_size",
     "n_statistics",
+    "gate_units",
+    "gate_width",
 )
 
 MAX_STACK = 1000  # as in `ModelCard`
@@ -37,7 +39,8 @@ class NetworkConfig:
         frame_stack: Frames that are concatenated to one step of the LSTM.
         input_size: Units of a layer between the frames and the LSTM; 0 means no such layer.
         residual: Add the input of each LSTM layer but the first to its output.
-        speech: Add a second output, the logit of speech against noise.
+        gate_units: Units of the speech gate, see `gate.network.GateNetwork`; 0 means no gate.
+        gate_width: Values of a frame that the gate gets: coefficients and voice descriptors.
         ensemble_size: Networks whose logits are averaged.
         n_statistics: Statistics of a clip that a linear branch gets; 0 means no such branch.
     """
@@ -52,7 +55,8 @@ class NetworkConfig:
     frame_stack: int = 1
     input_size: int = 0
     residual: bool = False
-    speech: bool = False
+    gate_units: int = 0
+    gate_width: int = 0
     ensemble_size: int = 1
     n_statistics: int = 0
 
@@ -64,7 +68,7 @@ class NetworkConfig:
             if getattr(self, name) > MAX_SIZE:
                 size = brief_repr(getattr(self, name))
                 raise ValueError(f"{name}={size} must be {MAX_SIZE} or less")
-        for name in ("input_size", "n_statistics"):
+        for name in ("input_size", "n_statistics", "gate_units", "gate_width"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}={getattr(self, name)} must be 0 or more")
         if not 0 <= self.dropout < 1:

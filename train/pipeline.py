@@ -23,6 +23,7 @@ from .data.splits import RANDOM_VAL, SPEAKER_INDEPENDENT, Split, make_split, not
 from .dataset import DatasetSpec, left_out_summary
 from .files import folder_lock
 from .fit import score_line
+from .gate.pipeline import fit_gate
 from .model_selection import fit_best
 from .progress import Progress, TrainingLog, epochs_of, plan_text
 from .recipes import Recipe
@@ -92,7 +93,13 @@ def train_run(
                 resume=resume,
                 log=TrainingLog(progress, _LOGGER.info, quiet),
             )
-        report = write_run(folder, partition, selected)
+        gate = fit_gate(
+            selected.candidate,
+            partition.train,
+            partition.test,
+            lambda line: None if quiet else _LOGGER.info("%s", line),
+        )
+        report = write_run(folder, partition, selected, gate)
         remove_states(folder)
     for note in report["notes"]:
         if note not in partition.notes:

@@ -33,8 +33,7 @@ def predict(
         speaker_weights: `SpeakerStatistics.weight` of each of the `speakers`. Default: 1.
 
     Returns:
-        Class logits and, in the last column, the speech logit of the clips in the order of
-        `indices`: float32 `(len(indices), n_classes + 1)`.
+        Class logits of the clips in the order of `indices`, float32 `(len(indices), n_classes)`.
     """
     network.eval()
     order = sorted(range(len(indices)), key=lambda k: len(clips[indices[k]]))  # little padding
@@ -52,8 +51,7 @@ def predict(
                 known[1] = _float_tensor(speakers[rows], device)
                 weights = np.ones(len(indices)) if speaker_weights is None else speaker_weights
                 known[2] = _float_tensor(weights[rows, None], device)
-            logits_and_speech = network.classify(state, *known)
-            outputs.append(torch.cat(logits_and_speech, dim=1).cpu().numpy())  # (B, C + 1)
+            outputs.append(network.classify(state, *known).cpu().numpy())  # (B, C)
     logits = np.empty_like(np.concatenate(outputs))
     logits[order] = np.concatenate(outputs)
     return logits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edge_runtime import ConfigError, MfccConfig
@@ -14,6 +14,7 @@ from edge_runtime.settings import parse_setting
 from .augment import Augment
 from .data.features import Dataset
 from .fit_config import FitConfig, epochs_for
+from .gate.config import GateConfig
 from .network_config import NetworkConfig
 from .statistics_config import StatisticsConfig
 
@@ -28,6 +29,7 @@ class Recipe:
         network: The architecture.
         fit: The training.
         statistics: Clip statistics and their linear branch. None: the network gets frames only.
+        gate: The speech gate.
     """
 
     mfcc_config: MfccConfig
@@ -35,6 +37,7 @@ class Recipe:
     network: NetworkConfig
     fit: FitConfig
     statistics: StatisticsConfig | None = None
+    gate: GateConfig = field(default_factory=GateConfig)
 
     def sized(self, data: Dataset) -> Recipe:
         """Return a copy whose network fits the front end and the labels of a dataset.
@@ -63,6 +66,7 @@ class Recipe:
             "silence": self.silence and self.silence.to_dict(),
             "network": network,
             "fit": dataclasses.asdict(self.fit),
+            "gate": dataclasses.asdict(self.gate),
         }
         if self.statistics is None:
             del network["n_statistics"]
@@ -73,8 +77,8 @@ class Recipe:
         """Return a copy with changed settings.
 
         Args:
-            settings: "NAME=VALUE" with a field of the network, the training, the augmentation or
-                the statistics.
+            settings: "NAME=VALUE" with a field of the network, the training, the augmentation, the
+                statistics or the speech gate.
 
         Raises:
             ConfigError: If a name does not exist or a value is not valid.
@@ -85,9 +89,9 @@ class Recipe:
         """
         recipe = self
         for setting in settings:
-            parts: list[Any] = [recipe.network, recipe.fit, recipe.fit.augment]
+            parts: list[Any] = [recipe.network, recipe.fit, recipe.fit.augment, recipe.gate]
             parts += [recipe.statistics] if recipe.statistics is not None else []
-            owners = {field: part for part in parts for field in _settable_fields(part)}
+            owners = {name: part for part in parts for name in _settable_fields(part)}
             name, value = parse_setting(setting, sorted(owners))
             part = owners[name]
             try:
@@ -100,6 +104,8 @@ class Recipe:
                 recipe = replace(recipe, fit=replace(recipe.fit, augment=changed))
             elif isinstance(changed, StatisticsConfig):
                 recipe = replace(recipe, statistics=changed)
+            elif isinstance(changed, GateConfig):
+                recipe = replace(recipe, gate=changed)
             else:
                 recipe = replace(recipe, fit=changed)
         return recipe
@@ -108,9 +114,11 @@ class Recipe:
 def _settable_fields(part: Any) -> list[str]:
     """Return the fields of a part of a recipe that do not depend on the data."""
     return [
-        field.name
-        for field in dataclasses.fields(part)
-        if field.name not in ("augment", "n_classes", "n_mfcc", "n_statistics")
+        setting.name
+        for setting in dataclasses.fields(part)
+        if setting.name
+        not in ("augment", "n_classes", "n_mfcc", "n_statistics", "gate_units", "gate_width")
+        or isinstance(part, GateConfig)
     ]
 
 
@@ -143,7 +151,6 @@ DEFAULT_RECIPE = Recipe(
         frame_stack=3,
         input_size=64,
         residual=True,
-        speech=True,
         ensemble_size=3,
     ),
     FitConfig(),
@@ -190,6 +197,7 @@ BASELINE = Recipe(
         vtl_smoothing=0.0,
         augment=Augment(vtlp=0.0, mixstyle=0.0),
     ),
+    gate=GateConfig(speech=False),
 )
 
 RECIPES = {"default": DEFAULT_RECIPE, "studio": STUDIO, "corpora": CORPORA, "baseline": BASELINE}

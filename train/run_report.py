@@ -25,11 +25,13 @@ from .data.features import Dataset
 from .dataset import corpus_summaries, left_out_summary, weights_licence
 from .files import write_csv, write_json, write_text
 from .fit import FitResult
+from .gate.pipeline import rejected_clips
+from .gate.training import TrainedGate
 from .model_selection import SelectedModel, smoothed_uar
 from .predict import predict
 from .run_folder import REPORT
 from .run_page import run_markdown
-from .speech_gate import fit_gate, losses_by
+from .speech_gate import losses_by
 
 STATISTICS_SCORES = ("test_with_minute", "branch")  # of networks with statistics
 
@@ -74,20 +76,24 @@ class Partition:
         }
 
 
-def write_run(folder: Path, partition: Partition, selected: SelectedModel) -> dict[str, Any]:
+def write_run(
+    folder: Path, partition: Partition, selected: SelectedModel, gate: TrainedGate | None = None
+) -> dict[str, Any]:
     """Write the history, the checkpoint, the report and its figures; return the report.
 
     Args:
         folder: The run folder.
         partition: Use of the clips.
         selected: Result of the training.
+        gate: The speech gate. Default: the model has none.
     """
     dataset, recipe, result = selected.candidate.data, selected.candidate.recipe, selected.fit
     write_csv(folder / "metrics.csv", result.history)
     plots.curves(result.history, result.best_epoch, folder / "curves.png")
-    speech_above, rejected = fit_gate(dataset, partition.train, result)
+    network = result.network if gate is None else result.network.with_gate(gate.network)
     report = {
-        **run_report(dataset, partition, result, rejected),
+        **run_report(dataset, partition, result, rejected_clips(gate, dataset)),
+        "gate": None if gate is None else gate.scores,
         "recipe": selected.candidate.name,
         "val_uar": selected.val_uar[selected.candidate.name],
         "val_uar_by_recipe": selected.val_uar,
@@ -104,7 +110,7 @@ def write_run(folder: Path, partition: Partition, selected: SelectedModel) -> di
     )
     save_checkpoint(
         folder,
-        result.network,
+        network,
         recipe.mfcc_config,
         recipe.silence,
         dataset.labels,
@@ -113,7 +119,8 @@ def write_run(folder: Path, partition: Partition, selected: SelectedModel) -> di
         uncertain_below=calibration["threshold"],
         arousal=result.arousal,
         statistics=list(dataset.statistic_names) if result.branch is not None else None,
-        speech_above=speech_above,
+        speech_above=0.0 if gate is None else gate.speech_above,
+        min_speech=None if gate is None else gate.min_speech,
         corpora=corpus_summaries(dataset),
         licence=weights_licence(dataset),
         scores={
@@ -124,6 +131,7 @@ def write_run(folder: Path, partition: Partition, selected: SelectedModel) -> di
             "test_by_group": report["test_by_group"],
             **{name: report[name] for name in STATISTICS_SCORES if report.get(name)},
             "no_speech": report["no_speech"],
+            "gate": report["gate"],
         },
         clips=[
             [str(clip.path), clip.label]
@@ -153,9 +161,7 @@ def run_report(
     lost = rejected[partition.test]
     clips = [dataset.clips[i] for i in partition.test]
     targets = np.array([labels.index(clip.label) for clip in clips])
-    logits = predict(result.network, dataset.frames, partition.test, statistics=dataset.statistics)[
-        :, :-1
-    ]
+    logits = predict(result.network, dataset.frames, partition.test, statistics=dataset.statistics)
     predictions = logits.argmax(axis=1)
     probabilities = softmax(logits / result.temperature, axis=1)
 

@@ -7,17 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, logit
 
-from .data.features import Dataset
-from .fit import FitResult
 from .markdown import markdown_cell
-from .predict import predict
 
-# Probability of speech below which the model answers "no speech". With 0.97, a model lost a quarter
-# of the speech of two corpora that it was not trained on. The value is lowered if it would reject
-# more than `MAX_THRESHOLD_LOSS` of the validation clips, or of the training clips of any label.
-SPEECH_ABOVE = 0.7
+# Probability from which a frame is speech. The value is lowered, down to `MIN_SPEECH_ABOVE`, if it
+# would reject more than `MAX_THRESHOLD_LOSS` of the validation clips, or of the training clips of
+# any label. Below 0.1, a third of the recordings of noise would be speech.
+SPEECH_ABOVE, MIN_SPEECH_ABOVE = 0.4, 0.25
 MAX_THRESHOLD_LOSS = 0.01
 # A model that loses more than this share of the training clips of a label is not exported. Labels
 # with fewer clips than `MIN_CLIPS` count only if all of them are lost.
@@ -36,19 +33,18 @@ def choose_speech_threshold(
 ) -> float:
     """Return the probability of speech below which a model answers "no speech".
 
-    The final network may be less confident than the networks of the validation folds, above all
-    after a short training on few clips. So the threshold keeps the training clips as well.
-
     Args:
-        validation: Speech logits of clips that the fold networks were not trained on, `(n_val,)`.
-        training: Speech logits of the training clips by the final network, `(n_train,)`.
+        validation: Probability of speech of clips of speakers that the gate was not trained on,
+            `(n_val,)`; may be empty.
+        training: Probability of speech of all training clips, `(n_train,)`.
         labels: Label of each training clip.
     """
     label_of = np.array(labels)
-    groups = [validation, *(training[label_of == label] for label in np.unique(label_of))]
+    groups = [training[label_of == label] for label in np.unique(label_of)]
+    groups += [validation] if len(validation) else []
     lowest = min(np.quantile(group, MAX_THRESHOLD_LOSS, method="lower") for group in groups)
-    kept = float(expit(lowest - QUANTIZATION_MARGIN))
-    return min(SPEECH_ABOVE, math.floor(10_000 * kept) / 10_000)
+    kept = float(expit(logit(min(lowest, 1 - 1e-6)) - QUANTIZATION_MARGIN))
+    return max(MIN_SPEECH_ABOVE, min(SPEECH_ABOVE, math.floor(10_000 * kept) / 10_000))
 
 
 def is_no_speech(
@@ -67,26 +63,6 @@ def is_no_speech(
     """
     rejected: np.ndarray = np.asarray(speech) < speech_above
     return rejected | (np.asarray(peak_dbfs) < speech_above_dbfs) if len(peak_dbfs) else rejected
-
-
-def fit_gate(dataset: Dataset, train: list[int], result: FitResult) -> tuple[float, np.ndarray]:
-    """Choose the threshold of a trained network, and apply it to all clips.
-
-    Args:
-        dataset: All clips.
-        train: Indices of the training clips.
-        result: The network, and its outputs for the validation clips.
-
-    Returns:
-        The threshold, which is 0 without a speech output, and which clips of the dataset are
-        answered with "no speech", bool `(n_clips,)`.
-    """
-    logits = predict(result.network, dataset.frames, list(range(len(dataset.clips))))[:, -1]
-    threshold = 0.0
-    if result.network.config.speech:
-        labels = [dataset.clips[i].label for i in train]
-        threshold = choose_speech_threshold(result.speech_logits, logits[train], labels)
-    return threshold, is_no_speech(expit(logits), dataset.peak_dbfs, threshold)
 
 
 def losses_by(groups: Iterable[str], rejected: np.ndarray) -> dict[str, dict[str, int]]:

@@ -21,7 +21,7 @@ from .arousal import Arousal
 from .prediction import NO_SPEECH, UNCERTAIN
 
 METADATA_KEY = "edge_ser"
-SCHEMA = 5
+SCHEMA = 6
 
 # Characters of JSON. Cards written by `export` have a few thousand.
 MAX_CARD_LENGTH = 1 << 20
@@ -36,6 +36,7 @@ MAX_LABELS = 1000
 MIN_HOP_SECONDS, MAX_HOP_SECONDS = 0.001, 1.0
 
 MIN_SAMPLE_RATE = 1000  # Hz
+MAX_MIN_SPEECH = 10.0  # seconds
 MAX_FFT_SECONDS = 4
 
 
@@ -55,7 +56,9 @@ class ModelCard:
         profile_gain: Gain of the logits for an unlimited amount of enrolment speech, above 0.
         uncertain_below: Confidence in [0, 1] below which the label is "uncertain"; 0 disables it.
         frames_per_step: A stream passes frames in multiples of this, except at its end.
-        speech_above: Probability of speech in [0, 1] below which the label is "no speech".
+        speech_above: Probability from which a frame is speech, in [0, 1]; see `min_speech`.
+        min_speech: Seconds of speech that a stretch of audio must contain; with less, the label is
+            "no speech". None: the model has no speech gate.
         speech_above_dbfs: Level of the loudest 30 ms in dBFS below which the label is "no speech".
         architecture: Settings of the network, by name.
         parameters: Number of weights.
@@ -83,6 +86,7 @@ class ModelCard:
     uncertain_below: float
     frames_per_step: int
     speech_above: float
+    min_speech: float | None
     speech_above_dbfs: float
     architecture: dict[str, Any]
     parameters: int
@@ -168,6 +172,8 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
     check_number("profile_gain", values["profile_gain"], above=0)
     check_number("uncertain_below", values["uncertain_below"], 0, 1)
     check_number("speech_above", values["speech_above"], 0, 1)
+    if values["min_speech"] is not None:
+        check_number("min_speech", values["min_speech"], 0, MAX_MIN_SPEECH, unit="seconds")
     check_number("speech_above_dbfs", values["speech_above_dbfs"], high=0)
     check_integer("frames_per_step", values["frames_per_step"], 1, 1000)
     check_integer("parameters", values["parameters"], 0)

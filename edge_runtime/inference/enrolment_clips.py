@@ -63,7 +63,7 @@ def speech_pieces(
             frames = gate.filter_clip(frames)
         statistics = network.clip_statistics(rows)
         output = network.run(frames, statistics=statistics)
-        if len(frames) > 1 and output.speech >= card.speech_above:
+        if len(frames) > 1 and network.clip_speech(rows) >= card.speech_above:
             duration = len(frames) * card.mfcc_config.frame_period
             yield SpeechPiece(frames, statistics, duration, output.logits, output.embedding)
 

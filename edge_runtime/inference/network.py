@@ -22,9 +22,10 @@ from ..messages import shorten_error
 from ..validation import check_integer, check_number
 from .card import ModelCard
 from .known_voice import KnownVoice, SpeakerStatistics
-from .onnx_session import OUTPUTS, STATISTICS_INPUTS, open_model
-from .output_checks import check_outputs
+from .onnx_session import GATE_INPUTS, GATE_OUTPUTS, OUTPUTS, STATISTICS_INPUTS, open_model
+from .output_checks import check_gate_outputs, check_outputs
 from .prediction import NO_SPEECH, UNCERTAIN, Prediction
+from .speech_gate import ClipSpeech, SpeechGate
 
 if TYPE_CHECKING:
     from ..features.running_functionals import RunningFunctionals
@@ -43,17 +44,17 @@ class NetworkOutput(NamedTuple):
     Attributes:
         logits: Float32 `(n_labels,)`.
         probabilities: Float32 `(n_labels,)`; they sum to 1.
-        speech: Probability of speech, 0 to 1.
         embedding: Input of the last layer, float32 `(n_embedding,)`. For a model with clip
             statistics, they follow, standardised.
         state: State to pass with the next frames, float32 `(state_size,)`.
+        speech: Probability of speech, 0 to 1; 1 unless the speech gate has processed the frames.
     """
 
     logits: np.ndarray
     probabilities: np.ndarray
-    speech: float
     embedding: np.ndarray
     state: np.ndarray
+    speech: float = 1.0
 
 
 class Network:
@@ -82,7 +83,21 @@ class Network:
         self.fingerprint = fingerprint
         self.front_end = FrontEnd(card.mfcc_config, card.statistics is not None)
         self._session = session
-        self._initial_state = np.zeros(self.inputs()["state"][1], np.float32)
+        inputs = self.inputs()
+        self._initial_state = np.zeros(inputs["state"][1], np.float32)
+        self._initial_gate_state = np.zeros(inputs.get("gate_state", [1, 0])[1], np.float32)
+        # onnxruntime runs the whole graph whatever output is requested. The part that is not used
+        # gets the shortest input.
+        self._no_frames: dict[str, np.ndarray] = {}
+        self._no_clip = {
+            "mfcc": np.zeros((1, card.frames_per_step, card.mfcc_config.n_mfcc), np.float32),
+            "state": self._initial_state[np.newaxis],
+        }
+        if card.min_speech is not None:
+            frame = np.zeros((1, 1, self.front_end.width), np.float32)
+            self._no_frames = dict(zip(GATE_INPUTS, (frame, self._initial_gate_state[np.newaxis])))
+        if card.statistics is not None:
+            self._no_clip |= self._statistics_feeds(len(card.statistics), None, None)
         np.empty(KEPT_BYTES, np.uint8)  # freed at once; no page of it is ever touched
 
     @classmethod
@@ -106,7 +121,10 @@ class Network:
         except ConfigError as error:
             raise ModelError(f"{path}: invalid front end in the model card: {error}") from error
         # Non-finite weights and graphs that fail at run time raise here, not at the first clip.
-        network.run(np.zeros((card.frames_per_step, card.mfcc_config.n_mfcc), np.float32))
+        frames = np.zeros((card.frames_per_step, card.mfcc_config.n_mfcc), np.float32)
+        network.run(frames)
+        if card.min_speech is not None:
+            network.run_gate(np.zeros((1, network.front_end.width), np.float32))
         return network
 
     @property
@@ -153,25 +171,58 @@ class Network:
         """
         if state is None:
             state = self._initial_state
-        feeds = {"mfcc": frames[np.newaxis], "state": state[np.newaxis]}
+        feeds = {"mfcc": frames[np.newaxis], "state": state[np.newaxis], **self._no_frames}
         if self.card.statistics is not None:
             feeds |= self._statistics_feeds(len(self.card.statistics), statistics, speaker)
-        try:
-            outputs = self._session.run(list(OUTPUTS), feeds)
-        except Exception as error:  # onnxruntime's exceptions have no public base class
-            cause = shorten_error(error)
-            if "smaller than requested" in cause:
-                raise ModelError(
-                    f"{self.path}: not enough memory for {len(frames)} frames; process long "
-                    "recordings as a timeline: `edge-ser classify --timeline`"
-                ) from error
-            raise ModelError(f"{self.path}: cannot be run: {cause}") from error
+        outputs = self._run_session(OUTPUTS, feeds, len(frames))
         try:
             check_outputs(outputs, len(self.labels), len(self._initial_state))
         except ModelError as error:
             raise ModelError(f"{self.path}: {error}") from error
-        logits, probabilities, speech, embedding, state = (output[0] for output in outputs)
-        return NetworkOutput(logits, probabilities, float(speech[0]), embedding, state)
+        return NetworkOutput(*(output[0] for output in outputs))
+
+    def run_gate(
+        self, rows: np.ndarray, state: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Run the speech gate on the rows of a clip, or on the next rows of a stream.
+
+        Args:
+            rows: Rows of the front end, silent frames included, float32 `(n_frames, width)`, at
+                least one.
+            state: State after the previous frames. Default: a new stream.
+
+        Returns:
+            Probability of speech of each frame, float32 `(n_frames,)`, and the state to pass with
+            the next frames.
+
+        Raises:
+            ModelError: If the graph fails or returns invalid outputs.
+        """
+        if state is None:
+            state = self._initial_gate_state
+        feeds = {**self._no_clip, "rows": rows[np.newaxis], "gate_state": state[np.newaxis]}
+        outputs = self._run_session(GATE_OUTPUTS, feeds, len(rows))
+        try:
+            check_gate_outputs(outputs, len(rows), len(self._initial_gate_state))
+        except ModelError as error:
+            raise ModelError(f"{self.path}: {error}") from error
+        return outputs[0][0], outputs[1][0]
+
+    def _run_session(
+        self, names: tuple[str, ...], feeds: dict[str, np.ndarray], n_frames: int
+    ) -> list[np.ndarray]:
+        """Return outputs of the graph; raise ModelError if it fails."""
+        try:
+            outputs: list[np.ndarray] = self._session.run(list(names), feeds)
+        except Exception as error:  # onnxruntime's exceptions have no public base class
+            cause = shorten_error(error)
+            if "smaller than requested" in cause:
+                raise ModelError(
+                    f"{self.path}: not enough memory for {n_frames} frames; process long "
+                    "recordings as a timeline: `edge-ser classify --timeline`"
+                ) from error
+            raise ModelError(f"{self.path}: cannot be run: {cause}") from error
+        return outputs
 
     @staticmethod
     def _statistics_feeds(
@@ -204,7 +255,8 @@ class Network:
             ModelError: If the graph fails or returns invalid outputs.
         """
         rows = self.front_end(samples)
-        return self.run(self._gated(rows), None, self.clip_statistics(rows), speaker)
+        output = self.run(self._gated(rows), None, self.clip_statistics(rows), speaker)
+        return output._replace(speech=self.clip_speech(rows))
 
     def check_threshold(self, threshold: float | None) -> float:
         """Return a threshold of the confidence, or that of the card for None.
@@ -216,12 +268,23 @@ class Network:
         check_number("threshold", threshold, 0, 1)
         return threshold
 
+    def check_speech_threshold(self, threshold: float | None) -> float:
+        """Return a threshold of the probability of speech, or that of the card for None.
+
+        Raises:
+            ConfigError: If it is not from 0 to 1.
+        """
+        threshold = self.card.speech_above if threshold is None else threshold
+        check_number("speech_threshold", threshold, 0, 1)
+        return threshold
+
     def decide(
         self,
         output: NetworkOutput,
         peak_dbfs: float,
         threshold: float,
         voice: KnownVoice | None = None,
+        speech_threshold: float | None = None,
     ) -> Prediction:
         """Turn an output into a label, its confidence, probabilities and arousal.
 
@@ -230,6 +293,8 @@ class Network:
             peak_dbfs: Level of its loudest 30 ms in dBFS.
             threshold: Confidence below which the label is "uncertain", 0 to 1.
             voice: The speaker, if known. `output` must be that of `run` with this speaker.
+            speech_threshold: Probability of speech below which the label is "no speech". Default:
+                `ModelCard.speech_above`.
 
         Returns:
             The prediction, with "no speech" or "uncertain" as the label where it applies.
@@ -245,7 +310,9 @@ class Network:
         best = int(probabilities.argmax())
         label = self.labels[best]
         card = self.card
-        if peak_dbfs < card.speech_above_dbfs or output.speech < card.speech_above:
+        if speech_threshold is None:
+            speech_threshold = card.speech_above
+        if peak_dbfs < card.speech_above_dbfs or output.speech < speech_threshold:
             label = NO_SPEECH
         elif probabilities[best] < threshold:
             label = UNCERTAIN
@@ -254,6 +321,31 @@ class Network:
         if card.arousal is not None:
             arousal = card.arousal.probability(probabilities, self.labels)
         return Prediction(label, float(probabilities[best]), by_label, arousal)
+
+    def new_speech_gate(self) -> SpeechGate | None:
+        """Return a new speech gate, or None if the model has none."""
+        return None if self.card.min_speech is None else SpeechGate(self)
+
+    def new_clip_speech(self) -> ClipSpeech:
+        """Return the probability of speech of a stretch without frames so far."""
+        seconds = self.card.min_speech or 0.0
+        return ClipSpeech(max(1, round(seconds / self.card.mfcc_config.frame_period)))
+
+    def clip_speech(self, rows: np.ndarray) -> float:
+        """Compute the probability of speech of a whole clip.
+
+        Args:
+            rows: Rows of the front end, silent frames included, float32 `(n_frames, width)`.
+
+        Returns:
+            The probability, see `ClipSpeech`; 1 if the model has no speech gate.
+        """
+        gate = self.new_speech_gate()
+        if gate is None:
+            return 1.0
+        speech = self.new_clip_speech()
+        speech.add(gate.push(rows))
+        return speech.probability
 
     def new_silence_gate(self, relative: bool | None = None) -> SilenceGate | None:
         """Return a new gate that drops silent frames, or None if the model keeps them.

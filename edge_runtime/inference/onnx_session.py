@@ -30,7 +30,10 @@ MAX_STATE_SIZE = 1 << 20
 INPUTS = ("mfcc", "state")
 # Further inputs of a model with clip statistics.
 STATISTICS_INPUTS = ("statistics", "speaker", "speaker_weight")
-OUTPUTS = ("logits", "probabilities", "speech", "embedding", "new_state")
+OUTPUTS = ("logits", "probabilities", "embedding", "new_state")
+# Inputs and outputs of the speech gate, in models that have one.
+GATE_INPUTS = ("rows", "gate_state")
+GATE_OUTPUTS = ("frame_speech", "new_gate_state")
 
 # Bytes that onnxruntime may allocate for all models of the process. A clip of four hours takes
 # 0.8 GiB.
@@ -170,6 +173,11 @@ def _check_graph(session: Any, card: ModelCard, path: Path) -> None:
     n_embedding = _last_dimension(values.get("embedding"))
     n_labels = len(card.labels)
     input_sizes = {"mfcc": card.mfcc_config.n_mfcc, "state": state_size}
+    gate_sizes: dict[str, Any] = {}
+    if card.min_speech is not None:
+        gate_size = _last_dimension(values.get("gate_state"))
+        input_sizes |= {"rows": _row_width(card), "gate_state": gate_size}
+        gate_sizes = {"frame_speech": "n_frames", "new_gate_state": gate_size}
     if card.statistics is not None:
         n_statistics = len(card.statistics)
         input_sizes |= dict(zip(STATISTICS_INPUTS, (n_statistics, n_statistics, 1)))
@@ -178,8 +186,8 @@ def _check_graph(session: Any, card: ModelCard, path: Path) -> None:
         "new_state": state_size,
         "logits": n_labels,
         "probabilities": n_labels,
-        "speech": 1,
         "embedding": n_embedding,
+        **gate_sizes,
     }
     for name, size in expected_sizes.items():
         if name not in values:
@@ -187,7 +195,7 @@ def _check_graph(session: Any, card: ModelCard, path: Path) -> None:
             listed = shorten(_listed(value.name for value in names))
             raise ModelError(f"{path}: has no {kind} {name!r}; its {kind}s are {listed}")
         shape, dtype = values[name].shape, values[name].type
-        if not shape or shape[-1] != size:
+        if not shape or (shape[-1] != size and size != "n_frames"):
             raise ModelError(
                 f"{path}: {name} has shape {brief_repr(shape)}; expected a last dimension of "
                 f"{size or 'any size'}, as in the model card"
@@ -196,15 +204,21 @@ def _check_graph(session: Any, card: ModelCard, path: Path) -> None:
             raise ModelError(f"{path}: {name} has type {dtype}; expected tensor(float)")
     shapes = {value.name: value.shape for value in inputs}
     if {name: len(shape) for name, shape in shapes.items()} != {
-        name: 3 if name == "mfcc" else 2 for name in input_sizes
+        name: 3 if name in ("mfcc", "rows") else 2 for name in input_sizes
     }:
         listed = shorten(_listed(f"{name} {shape}" for name, shape in shapes.items()), 300)
-        more = "".join(f", {name} (batch, {size})" for name, size in [*input_sizes.items()][2:])
+        more = "".join(
+            f", {name} (batch, {'n_frames, ' if name == 'rows' else ''}{size})"
+            for name, size in [*input_sizes.items()][2:]
+        )
         raise ModelError(
             f"{path}: has the inputs {listed}; expected mfcc (batch, time, n_mfcc), state (batch, "
             f"state_size){more}"
         )
-    for name, size in (("embedding", n_embedding), ("state", state_size)):
+    sizes = {"embedding": n_embedding, "state": state_size}
+    if card.min_speech is not None:
+        sizes["gate_state"] = input_sizes["gate_state"]
+    for name, size in sizes.items():
         if not isinstance(size, int) or not 0 < size <= MAX_STATE_SIZE:
             raise ModelError(
                 f"{path}: {name} has {size} values; expected from 1 to {MAX_STATE_SIZE}"
@@ -214,10 +228,21 @@ def _check_graph(session: Any, card: ModelCard, path: Path) -> None:
             f"{path}: embedding has {n_embedding} values; expected at least the "
             f"{len(card.statistics or ())} standardised statistics"
         )
-    if isinstance(shapes["mfcc"][1], int):
-        raise ModelError(
-            f"{path}: accepts only clips of {shapes['mfcc'][1]} frames; expected any number"
-        )
+    for name in ("mfcc", "rows"):
+        if name in input_sizes and isinstance(shapes[name][1], int):
+            raise ModelError(
+                f"{path}: accepts only clips of {shapes[name][1]} frames as {name}; expected any "
+                "number"
+            )
+
+
+def _row_width(card: ModelCard) -> int:
+    """Return the number of columns of the rows of the front end."""
+    if card.statistics is None:
+        return card.mfcc_config.n_mfcc
+    from ..features.descriptor_config import DESCRIPTORS
+
+    return card.mfcc_config.n_mfcc + len(DESCRIPTORS)
 
 
 def _last_dimension(value: Any) -> Any:

@@ -8,18 +8,17 @@ logits. Profiles are JSON files.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from .. import strict_json
-from ..audio.level import peak_dbfs
 from ..errors import AudioError, ConfigError, EdgeSerError
 from ..files import atomic_replace, read_limited
 from ..messages import shorten_error, system_reason
-from .enrolment_clips import PIECE_SECONDS, Enrolment, checked_labels
+from .enrolment_clips import Enrolment, checked_labels, speech_pieces
 from .known_voice import KnownVoice, SpeakerBias, SpeakerStatistics
 from .network import HasNetwork, Network, network_of
 from .profile_files import checked_name, is_stored
@@ -29,46 +28,6 @@ from .profile_schema import LOGITS, MAX_PROFILE_BYTES, STATISTICS, Labelled, Pro
 MIN_SECONDS = 2.0
 
 Clip = str | os.PathLike[str] | np.ndarray
-
-
-def mean_logits(network: Network, clips: Iterable[np.ndarray]) -> tuple[np.ndarray, float]:
-    """Average the logits over the speech of several clips.
-
-    Clips are split into pieces of about `PIECE_SECONDS`; pieces without speech are excluded.
-
-    Args:
-        network: The network to run.
-        clips: MFCC of each clip, `(n_frames, n_mfcc)`.
-
-    Returns:
-        The mean logits `(n_labels,)` and the seconds of speech that they cover.
-    """
-    total, seconds = np.zeros(len(network.labels)), 0.0
-    for logits, duration in _piece_logits(network, clips):
-        total += logits * duration
-        seconds += duration
-    return (total / seconds if seconds else total), seconds
-
-
-def _piece_logits(
-    network: Network, clips: Iterable[np.ndarray]
-) -> Iterator[tuple[np.ndarray, float]]:
-    """Yield logits and seconds of each piece of speech."""
-    period = network.card.mfcc_config.frame_period
-    for frames in clips:
-        n_pieces = max(1, round(len(frames) * period / PIECE_SECONDS))
-        for piece in np.array_split(frames, n_pieces):
-            output = network.run(piece)
-            if len(piece) > 1 and output.speech >= network.card.speech_above:
-                yield output.logits, len(piece) * period
-
-
-def _loud_clips(network: Network, clips: Iterable[Clip]) -> Iterator[np.ndarray]:
-    """Yield the frames of each clip that is loud enough to be speech."""
-    for clip in clips:
-        samples = network.read_samples(clip)
-        if peak_dbfs(samples, network.sample_rate) >= network.card.speech_above_dbfs:
-            yield network.speech_frames(samples)
 
 
 @dataclass(frozen=True)
@@ -138,13 +97,13 @@ class SpeakerProfile:
             return cls._of_statistics(name, network, clips, targets)
         if targets is not None:
             check_supports_labels(name, network)
-        pieces = list(_piece_logits(network, _loud_clips(network, clips)))
         mean, seconds = np.zeros(len(network.labels)), 0.0
         answers = dict.fromkeys(network.labels, 0)
-        for logits, duration in pieces:
-            mean += logits * duration
-            seconds += duration
-            answers[network.labels[int(logits.argmax())]] += 1
+        for clip in clips:
+            for piece in speech_pieces(network, network.read_samples(clip)):
+                mean += piece.logits * piece.seconds
+                seconds += piece.seconds
+                answers[network.labels[int(piece.logits.argmax())]] += 1
         _check_seconds(name, seconds)
         return cls(
             name,

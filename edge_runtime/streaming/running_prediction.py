@@ -35,14 +35,16 @@ class RunningPrediction:
         self._voice = voice
         self._statistics = network.new_statistics()
         self._n_mfcc = network.front_end.n_mfcc
-        self._gate = network.new_silence_gate()
+        self._silence_gate = network.new_silence_gate()
+        self._speech_gate = network.new_speech_gate()
+        self._clip_speech = network.new_clip_speech()
         self._loudness = Loudness(network.sample_rate)
         self._first: np.ndarray | None = None  # the first frame, for a clip of silence alone
         self._pending = np.empty((0, self._n_mfcc), np.float32)
         self._output: NetworkOutput | None = None
 
     def push(self, rows: np.ndarray, samples: np.ndarray | None = None) -> None:
-        """Add frames; the network does not run until `advance`.
+        """Add frames; only the speech gate runs before `advance`.
 
         Args:
             rows: Rows of the front end, float32 `(n_frames, width)`.
@@ -53,7 +55,9 @@ class RunningPrediction:
             self._loudness.push(samples)
         if self._statistics is not None:
             self._statistics.push(rows)
-        self._gate_frames(rows[:, : self._n_mfcc])
+        if self._speech_gate is not None:
+            self._clip_speech.add(self._speech_gate.push(rows))
+        self._drop_silence(rows[:, : self._n_mfcc])
 
     def advance(self, last: bool = False) -> bool:
         """Run the network on the frames that were pushed.
@@ -64,8 +68,8 @@ class RunningPrediction:
         Returns:
             Whether there were frames to process.
         """
-        if last and self._gate is not None:
-            self._gate_frames(self._pending[:0], last=True)
+        if last and self._silence_gate is not None:
+            self._drop_silence(self._pending[:0], last=True)
         if last and self._output is None and not len(self._pending) and self._first is not None:
             self._pending = self._first
         step = self._network.card.frames_per_step
@@ -83,26 +87,38 @@ class RunningPrediction:
         self._output = self._pooled.run(frames, statistics)
         return True
 
-    def _gate_frames(self, frames: np.ndarray, last: bool = False) -> None:
-        if self._gate is not None:
-            frames, kept = self._gate.decide(frames, last)
+    def _drop_silence(self, frames: np.ndarray, last: bool = False) -> None:
+        if self._silence_gate is not None:
+            frames, kept = self._silence_gate.decide(frames, last)
             if self._first is None and len(frames):
                 self._first = frames[:1].copy()  # a view would keep all of them alive
             frames = frames[kept]
         self._pending = np.concatenate([self._pending, frames])
 
-    def prediction(self, threshold: float, peak_dbfs: float | None = None) -> Prediction | None:
+    def prediction(
+        self,
+        threshold: float,
+        peak_dbfs: float | None = None,
+        speech_threshold: float | None = None,
+    ) -> Prediction | None:
         """Return the prediction as of the last `advance`, or None before the first one.
+
+        The probability of speech is that of all frames pushed.
 
         Args:
             threshold: Confidence below which the label is "uncertain", 0 to 1.
             peak_dbfs: Level of the loudest 30 ms. Default: that of the samples pushed.
+            speech_threshold: Probability of speech below which the label is "no speech". Default:
+                that of the model.
         """
         if self._output is None:
             return None
         if peak_dbfs is None:
             peak_dbfs = self._loudness.dbfs()
-        return self._network.decide(self._output, peak_dbfs, threshold, self._voice)
+        output = self._output
+        if self._speech_gate is not None:
+            output = output._replace(speech=self._clip_speech.probability)
+        return self._network.decide(output, peak_dbfs, threshold, self._voice, speech_threshold)
 
     @property
     def logits(self) -> np.ndarray:

@@ -49,6 +49,8 @@ class EmotionStream:
         sample_rate: Rate of the chunks in Hz. Default: the model's.
         threshold: Confidence in [0, 1] below which the label is "uncertain". Default: the value
             stored in the model.
+        speech_threshold: Probability from which a frame is speech, in [0, 1]. Default: the value
+            stored in the model.
         profile: Profile of the speaker, if known.
 
     Attributes:
@@ -72,11 +74,13 @@ class EmotionStream:
         sample_rate: float | None = None,
         *,
         threshold: float | None = None,
+        speech_threshold: float | None = None,
         profile: SpeakerProfile | None = None,
     ) -> None:
         self._network = network_of(model)
         self._voice = None if profile is None else profile.voice_for(self._network)
         self._threshold = self._network.check_threshold(threshold)
+        self._speech_threshold = self._network.check_speech_threshold(speech_threshold)
         self._front_end = StreamFrontEnd(self._network, sample_rate)
         self.sample_rate = self._front_end.sample_rate
         self.reset()
@@ -117,7 +121,9 @@ class EmotionStream:
         self._running.push(rows, samples)
         if not self._running.advance(last) and not last:
             return []
-        prediction = self._running.prediction(self._threshold)
+        prediction = self._running.prediction(
+            self._threshold, speech_threshold=self._speech_threshold
+        )
         if prediction is None:
             return []
         return [StreamEvent(0.0, self._n_samples / self._network.sample_rate, prediction, last)]

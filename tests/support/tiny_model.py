@@ -28,6 +28,7 @@ CARD = ModelCard(
     uncertain_below=0.0,
     frames_per_step=1,
     speech_above=0.5,
+    min_speech=None,
     speech_above_dbfs=-60.0,
     architecture={},
     parameters=26,
@@ -44,7 +45,7 @@ def write_tiny_model(
     *,
     inputs: str = "mfcc",
     width: int = 13,
-    all_speech: bool = True,
+    row_width: int | None = None,
 ) -> Path:
     """Write a linear classifier of the mean frame: "high" if c0 exceeds -200, else "low".
 
@@ -53,7 +54,8 @@ def write_tiny_model(
         card: The card to store.
         inputs: Name of the input of frames.
         width: Values of a frame.
-        all_speech: Take everything for speech. Otherwise its probability is that of "low".
+        row_width: Values of a row of the speech gate, whose probability of speech of a frame is that
+            of "low" for this frame. None: as `width`. There is a gate if the card has one.
     """
     weights = np.zeros((width, 2), np.float32)
     weights[0] = [-0.01, 0.01]
@@ -67,10 +69,26 @@ def write_tiny_model(
         "zero": np.float32(0),
         "one": np.float32(1),
     }
-    speech = node("Div", ["new_count", "new_count"], ["speech"])
-    if not all_speech:
-        constants["low"] = np.array([0], np.int64)
-        speech = node("Gather", ["probabilities", "low"], ["speech"], axis=1)
+    gate_nodes, gate_inputs, gate_outputs = [], [], []
+    if isinstance(card, ModelCard) and card.min_speech is not None:
+        row_width = row_width or width
+        constants["gate_weights"] = np.array([[-0.02]] + [[0.0]] * (row_width - 1), np.float32)
+        constants["gate_bias"], constants["last"] = np.float32(-4), np.array([2], np.int64)
+        gate_nodes = [
+            node("MatMul", ["rows", "gate_weights"], ["gate_products"]),
+            node("Add", ["gate_products", "gate_bias"], ["gate_sums"]),
+            node("Squeeze", ["gate_sums", "last"], ["gate_logits"]),
+            node("Sigmoid", ["gate_logits"], ["frame_speech"]),
+            node("Identity", ["gate_state"], ["new_gate_state"]),
+        ]
+        gate_inputs = [
+            value("rows", TensorProto.FLOAT, ["batch", "n_frames", row_width]),
+            value("gate_state", TensorProto.FLOAT, ["batch", 2]),
+        ]
+        gate_outputs = [
+            value("frame_speech", TensorProto.FLOAT, ["batch", "n_frames"]),
+            value("new_gate_state", TensorProto.FLOAT, ["batch", 2]),
+        ]
     graph = helper.make_graph(
         [  # the state holds the sum of the frames and, last, their number
             node("Split", ["state", "split"], ["sum", "count"], axis=1),
@@ -86,23 +104,24 @@ def write_tiny_model(
             node("Identity", ["mean"], ["embedding"]),
             node("Gemm", ["mean", "weights", "bias"], ["logits"]),
             node("Softmax", ["logits"], ["probabilities"], axis=-1),
-            speech,
+            *gate_nodes,
         ],
         "tiny",
         [
             value(inputs, TensorProto.FLOAT, ["batch", "time", width]),
             value("state", TensorProto.FLOAT, ["batch", width + 1]),
+            *gate_inputs,
         ],
         [
             value(name, TensorProto.FLOAT, ["batch", size])
             for name, size in (
                 ("logits", 2),
                 ("probabilities", 2),
-                ("speech", 1),
                 ("embedding", width),
                 ("new_state", width + 1),
             )
-        ],
+        ]
+        + gate_outputs,
         [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
@@ -118,14 +137,15 @@ def card_with(**changes: object) -> ModelCard:
     return dataclasses.replace(CARD, **changes)
 
 
-# The front end of the bundled model, for a network without clip statistics. In models written with
-# `all_speech=False`, only sound as loud as noise of -20 dBFS is not speech.
+# The front end of the bundled model, for a network without clip statistics. Only sound as loud as
+# noise of -20 dBFS is not speech.
 LOGITS_CARD = card_with(
     mfcc_config=MfccConfig(n_fft=1024, hop_length=320),
     silence=SilenceConfig(),
     temperature=1.3,
     profile_gain=1.5,
     speech_above=0.06,
+    min_speech=0.1,
 )
 
 STATISTICS = ("f0/mean", "c1/mean", "loudness/dev", "rate/peaks", "h1_h2/voiced/mean")

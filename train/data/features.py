@@ -27,7 +27,7 @@ from .clip_statistics import StatisticsFrontEnd
 from .degradation import channel_of, degraded
 
 # Increment when the front end computes other values, to invalidate cached arrays.
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 # Increment when compressed files are decoded to other samples; WAV keeps its cached arrays.
 DECODER_VERSION = 2
 # Increment when the statistics of clips are computed in another way.
@@ -40,10 +40,12 @@ class Dataset:
 
     Attributes:
         clips: The clips.
-        frames: MFCC of each clip, float32 `(n_frames, n_mfcc)`.
+        frames: MFCC of each clip without silent frames, float32 `(n_frames, n_mfcc)`.
         seconds: Duration of each clip.
         mfcc_config: The front end that computed them.
-        noises: MFCC of recordings without speech, as `frames`.
+        noises: MFCC of recordings without speech, as `frames`, for augmentation.
+        rows: Rows of the front end of each clip, silent frames included, for the speech gate:
+            float32 `(n_frames, width)`, with voice descriptors if there are statistics.
         unreadable: Errors of the clips that could not be read.
         duplicates: Notes on recordings that occur more than once.
         n_dropped: Number of clips that were dropped as duplicates.
@@ -71,6 +73,7 @@ class Dataset:
     statistics: np.ndarray | None = None
     statistic_names: tuple[str, ...] = ()
     degraded: np.ndarray | None = None
+    rows: list[np.ndarray] = field(default_factory=list)
 
     @property
     def labels(self) -> list[str]:
@@ -136,7 +139,7 @@ def load_dataset(
     statistics = StatisticsFrontEnd(config) if with_statistics else None
     gate = None if silence is None else SilenceGate(silence, config)
     unreadable: list[str] = []
-    by_content: dict[str, list[tuple[Clip, ClipFeatures]]] = defaultdict(list)
+    by_content: dict[str, list[tuple[Clip, ClipFeatures, np.ndarray]]] = defaultdict(list)
     kept_labels = {clip.label for clip in clips} if labels is None else labels
     others = [clip for clip in clips if clip.label not in kept_labels]
     clips = [clip for clip in clips if clip.label in kept_labels]
@@ -146,10 +149,11 @@ def load_dataset(
         try:
             channels = tuple(f"{clip.speaker or clip.path.name}/{k}" for k in range(n_copies))
             features = cached_features(clip.path, extractor, cache, statistics, channels)
+            frames = features.rows[:, : config.n_mfcc]
             if gate is not None:
                 gate.reset()
-                features = features._replace(frames=gate.push(features.frames, last=True))
-                if not len(features.frames):
+                frames = gate.push(frames, last=True)
+                if not len(frames):
                     raise AudioError(f"{clip.path}: contains only silence")
         except AudioError as error:
             message = str(error)
@@ -157,22 +161,23 @@ def load_dataset(
                 named = str(clip.path) in message
                 unreadable.append(message if named else f"{clip.path}: {message}")
             continue
-        by_content[features.content].append((clip, features))
+        by_content[features.content].append((clip, features, frames))
     dataset = Dataset([], [], [], config, [], unreadable, notes)
     rows: list[np.ndarray] = []
     degraded_rows: list[np.ndarray] = []
     for copies in by_content.values():
-        if kept_labels.isdisjoint(clip.label for clip, _ in copies):
+        if kept_labels.isdisjoint(clip.label for clip, _, _ in copies):
             continue
-        clip, features = copies[0]
+        clip, features, frames = copies[0]
         if len(copies) > 1:
-            note, kept = _resolve_duplicates([clip for clip, _ in copies])
+            note, kept = _resolve_duplicates([clip for clip, _, _ in copies])
             dataset.duplicates.append(note)
             if kept is None:
                 continue
             clip = kept
         dataset.clips.append(clip)
-        dataset.frames.append(features.frames)
+        dataset.frames.append(np.ascontiguousarray(frames))
+        dataset.rows.append(features.rows)
         dataset.seconds.append(features.seconds)
         dataset.peak_dbfs.append(features.peak_dbfs)
         if features.statistics is not None:
@@ -250,7 +255,7 @@ class ClipFeatures(NamedTuple):
     """Features of an audio file.
 
     Attributes:
-        frames: MFCC, float32 `(n_frames, n_mfcc)`.
+        rows: MFCC, and voice descriptors if there are statistics, float32 `(n_frames, width)`.
         content: A hash of the samples.
         seconds: Duration.
         peak_dbfs: Level of the loudest 30 ms in dBFS; -inf for digital silence.
@@ -259,7 +264,7 @@ class ClipFeatures(NamedTuple):
         degraded: Those of degraded copies, float32 `(n_copies, n_statistics)`, or None.
     """
 
-    frames: np.ndarray
+    rows: np.ndarray
     content: str
     seconds: float
     peak_dbfs: float
@@ -305,7 +310,7 @@ def cached_features(
     try:
         with np.load(entry, allow_pickle=False) as stored:
             features = ClipFeatures(
-                stored["frames"],
+                stored["rows"],
                 str(stored["content"]),
                 float(stored["seconds"]),
                 float(stored["peak_dbfs"]),
@@ -319,12 +324,12 @@ def cached_features(
     rate = extractor.config.sample_rate
     samples = read_audio(path, rate)
     content = hashlib.blake2b(samples.tobytes(), digest_size=16).hexdigest()
-    frames, values = (extractor(samples), None) if statistics is None else statistics(samples)
+    rows, values = (extractor(samples), None) if statistics is None else statistics(samples)
     copies = None
     if statistics is not None and channels:
         copies = _statistics_of_copies(samples, statistics, channels, int(content[:8], 16))
     features = ClipFeatures(
-        frames, content, len(samples) / rate, peak_dbfs(samples, rate), values, copies
+        rows, content, len(samples) / rate, peak_dbfs(samples, rate), values, copies
     )
     if not _is_valid(features, extractor.config, statistics):
         raise AudioError(f"{path}: yields non-finite features")
@@ -347,7 +352,7 @@ def _statistics_of_copies(
 def _is_valid(
     features: ClipFeatures, config: MfccConfig, statistics: StatisticsFrontEnd | None
 ) -> bool:
-    frames, values = features.frames, features.statistics
+    rows, values = features.rows, features.statistics
     if statistics is not None and (
         values is None
         or values.dtype != np.float32
@@ -356,11 +361,11 @@ def _is_valid(
     ):
         return False
     return (
-        frames.dtype == np.float32
-        and frames.ndim == 2
-        and len(frames) > 0
-        and frames.shape[1] == config.n_mfcc
-        and bool(np.isfinite(frames).all())
+        rows.dtype == np.float32
+        and rows.ndim == 2
+        and len(rows) > 0
+        and rows.shape[1] == (config.n_mfcc if statistics is None else statistics.width)
+        and bool(np.isfinite(rows).all())
         and len(features.content) == 32
         and features.seconds > 0
         and not np.isnan(features.peak_dbfs)

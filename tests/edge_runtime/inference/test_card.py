@@ -29,8 +29,8 @@ INVALID_CARDS = {
     "no card": (None, "was not exported by edge-ser"),
     "no JSON": ("{", "model card is not JSON"),
     "a list": ("[]", "model card is not a JSON object"),
-    "no schema": (card_text(schema="REMOVE"), "schema=None; expected 5"),
-    "schema 0": (card_text(schema=0), "schema=0; expected 5"),
+    "no schema": (card_text(schema="REMOVE"), "schema=None; expected 6"),
+    "schema 0": (card_text(schema=0), "schema=0; expected 6"),
     "huge schema": (card_text(schema=10**400), "schema 1000.*… was written by a newer edge-ser"),
     "missing key": (card_text(labels="REMOVE"), "model card: missing key labels"),
     "unknown key": (card_text(surprise=1), "model card: unknown key surprise"),
@@ -122,14 +122,14 @@ def test_invalid_card_is_reported_with_its_key(tmp_path, card, message):
     assert len(str(error.value)) < 800 and str(error.value).isprintable()
 
 
-@pytest.mark.parametrize("schema", [1, 2, 3, 4])
+@pytest.mark.parametrize("schema", [1, 2, 3, 4, 5])
 def test_older_schema_is_one_sentence(tmp_path, schema):
     """Their keys differ as well; the schema is what is reported."""
     path = write_tiny_model(tmp_path / "model.onnx", json.dumps({"schema": schema, "mfcc": {}}))
     with pytest.raises(ModelError) as error:
         EmotionModel.load(path)
     assert str(error.value) == (
-        f"{path}: model card schema {schema} is not supported (expected 5); export the model again "
+        f"{path}: model card schema {schema} is not supported (expected 6); export the model again "
         "with this version"
     )
 

@@ -21,7 +21,6 @@ from edge_runtime import AudioError, ConfigError, EdgeSerError, EmotionModel, Sp
 from edge_runtime.cli.options import complete_profile
 from edge_runtime.cli.profile import delete, list_profiles
 from edge_runtime.inference.network import network_of
-from edge_runtime.inference.profile import mean_logits
 from edge_runtime.inference.profile_files import profile_folder, profile_path
 
 
@@ -29,7 +28,7 @@ from edge_runtime.inference.profile_files import profile_folder, profile_path
 def model(tmp_path_factory):
     """A model without clip statistics."""
     path = tmp_path_factory.mktemp("model") / "tiny.onnx"
-    return EmotionModel.load(write_tiny_model(path, LOGITS_CARD, all_speech=False))
+    return EmotionModel.load(write_tiny_model(path, LOGITS_CARD))
 
 
 @pytest.fixture(params=["without statistics", "bundled"])
@@ -80,13 +79,17 @@ def test_usual_voice_of_the_speaker_is_neutralised(model, voice_clips):
 
 def test_long_recording_is_split_into_pieces(network, voice_clips):
     """As a single clip of several moods, its loudest mood would mask the others."""
-    frames = np.concatenate([network.speech_frames(clip) for clip in voice_clips])
-    long = np.concatenate([frames, frames])[:450]  # 9 s
-    outputs = [network.run(long[start : start + 150]) for start in (0, 150, 300)]
-    speech = [output.logits for output in outputs if output.speech >= network.card.speech_above]
-    mean, seconds = mean_logits(network, [long])
-    assert speech and seconds == pytest.approx(3.0 * len(speech))
-    np.testing.assert_allclose(mean, np.mean(speech, axis=0), atol=1e-5)
+    long = np.tile(np.concatenate(voice_clips), 3)[: 9 * 16_000]
+    profile = SpeakerProfile.create("anna", network, [long])
+    pieces = np.array_split(long, 3)
+    outputs = [network.run_clip(piece) for piece in pieces]
+    seconds = [len(network.speech_frames(piece)) * 0.02 for piece in pieces]
+    is_speech = [output.speech >= network.card.speech_above for output in outputs]
+    assert any(is_speech)
+    weights = np.array(seconds) * is_speech
+    expected = np.average([output.logits for output in outputs], axis=0, weights=weights)
+    np.testing.assert_allclose(profile.mean, expected, atol=1e-4)
+    assert profile.seconds == pytest.approx(weights.sum())
 
 
 def test_noise_is_excluded(any_model, voice_clips):

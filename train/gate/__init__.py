@@ -1,0 +1,1 @@
+"""The speech gate: training data, labels, network and training."""
