@@ -60,11 +60,10 @@ class GateDetector:
     def __init__(self, network: Network, above: float = ABOVE) -> None:
         self.above = above
         self._gate: Any = getattr(network, "new_speech_gate")()  # noqa: B009
-        self._n_mfcc = network.front_end.n_mfcc
 
     def push(self, rows: np.ndarray, samples: np.ndarray, last: bool = False) -> np.ndarray:
         """Add frames; see `SpeechDetector.push`."""
-        probabilities: np.ndarray = self._gate.push(rows[:, : self._n_mfcc])
+        probabilities: np.ndarray = self._gate.push(rows)
         return probabilities
 
 
