@@ -189,7 +189,7 @@ def memory_after(uploads: int, sessions: int, folder: Path, seed: int = 1) -> li
 
         def resident() -> float:
             for _ in range(5):
-                time.sleep(0.3)
+                time.sleep(1.5)
                 value = server.metric("edge_ser_resident_memory_bytes")
             return value / 2**20
 

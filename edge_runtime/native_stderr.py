@@ -14,8 +14,8 @@ _STDERR = 2  # the descriptor that C libraries write to
 def silence_process() -> None:
     """Redirect the descriptor of standard error to the null device until the process ends.
 
-    What Python prints on `sys.stderr` still appears. For a process with several threads, in which
-    C libraries print about recordings.
+    The output of `sys.stderr` still appears. It is for a process with several threads, in which C
+    libraries print about recordings.
     """
     with contextlib.suppress(OSError, ValueError):  # closed
         sys.stderr.flush()

@@ -240,15 +240,11 @@ def serve(
 
 
 def _prepare_process() -> None:
-    """Undo what suits a process of a moment, and keep C libraries from printing."""
-    import gc
+    """Keep libraries from printing about recordings."""
     import warnings
 
     from ..native_stderr import silence_process
 
-    gc.collect()
-    gc.freeze()  # the modules and the model stay
-    gc.set_threshold(700, 10, 10)  # connections leave cycles
     warnings.filterwarnings("ignore", category=RuntimeWarning)  # of numpy, about recordings
     silence_process()
     sys.stderr = BestEffortStream(sys.stderr)

@@ -20,11 +20,13 @@ from ..messages import system_reason
 from ..notes import notes_to
 from .app import create_app
 from .live import MAX_MESSAGE_BYTES
+from .memory import configure
 from .microphone import MicrophoneThread
 from .protocol import MAX_CONNECTIONS, GuardedProtocol
 from .service import Service
 from .settings import Access
 
+FREE_SECONDS = 5  # between two times that freed memory is returned to the system
 CLOSE_SECONDS = 5.0  # for streams to answer with what they have
 MAX_HEADER_BYTES = 16_384
 
@@ -81,6 +83,7 @@ class Server(uvicorn.Server):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._close_time: float | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._free = configure()
         self.signal: int | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -107,6 +110,8 @@ class Server(uvicorn.Server):
             done = self._closing is not None and self._closing.done()
             done = done and not self._service.metrics.streams
             self.should_exit |= done or time.monotonic() > self._close_time
+        if counter % (10 * FREE_SECONDS) == 0:  # ten ticks a second
+            await asyncio.get_running_loop().run_in_executor(None, self._free)
         return await super().on_tick(counter)
 
 

@@ -22,6 +22,39 @@ from support.paths import ROOT
 
 START_SECONDS = 60
 
+# Runs the command with a microphone that plays a file after a while.
+WITH_MICROPHONE = """
+import os, sys, threading, time, types
+import numpy as np
+from support import fake_sounddevice as fake
+
+class Stream(fake.FakeStream):
+    def start(self):
+        threading.Thread(target=self.play, daemon=True).start()
+
+    def play(self):
+        time.sleep(1)
+        samples = np.load(os.environ["FAKE_MICROPHONE"])
+        silence = np.zeros(800, np.float32)
+        parts = [samples[k:k + 800] for k in range(0, len(samples), 800)]
+        while True:
+            block = (parts.pop(0) if parts else silence)[:, None]
+            self.callback(block, len(block), None, types.SimpleNamespace(input_overflow=False))
+            time.sleep(0.02)
+
+module = types.ModuleType("sounddevice")
+module.PortAudioError = fake.FakePortAudioError
+module.query_devices = lambda: [
+    {"name": "Fake", "max_input_channels": 1, "default_samplerate": 16000.0}
+]
+module.default = types.SimpleNamespace(device=[0, 0])
+module.InputStream = Stream
+sys.modules["sounddevice"] = module
+sys.argv[0] = "edge-ser"
+from edge_runtime.__main__ import main
+main()
+"""
+
 
 @dataclass
 class Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from support.paths import ROOT
-from support.servers import Server, running_server
+from support.servers import WITH_MICROPHONE, Server, running_server
 
 pytest.importorskip("starlette")
 pytest.importorskip("jsonschema")
@@ -238,7 +239,7 @@ def test_broken_sessions_leave_nothing_behind(server, speech_bytes):
                 stream.send(json.dumps({"type": "start", "sample_rate": RATE}))
                 stream.send(speech_bytes[: 7001 * (k % 4)])
             if k % 3:
-                stream.socket.close()
+                stream.socket.shutdown(socket.SHUT_RDWR)
             else:
                 stream.close()
 
@@ -279,40 +280,6 @@ def test_a_slow_reader_loses_updates_only(server, speech_bytes):
         sender.join()
     assert code == 1000
     assert [event["event"] for event in events].count("end") == 6
-
-
-# Runs the command with a microphone that plays a file after a while.
-WITH_MICROPHONE = """
-import os, sys, threading, time, types
-import numpy as np
-from support import fake_sounddevice as fake
-
-class Stream(fake.FakeStream):
-    def start(self):
-        threading.Thread(target=self.play, daemon=True).start()
-
-    def play(self):
-        time.sleep(1)
-        samples = np.load(os.environ["FAKE_MICROPHONE"])
-        silence = np.zeros(800, np.float32)
-        parts = [samples[k:k + 800] for k in range(0, len(samples), 800)]
-        while True:
-            block = (parts.pop(0) if parts else silence)[:, None]
-            self.callback(block, len(block), None, types.SimpleNamespace(input_overflow=False))
-            time.sleep(0.02)
-
-module = types.ModuleType("sounddevice")
-module.PortAudioError = fake.FakePortAudioError
-module.query_devices = lambda: [
-    {"name": "Fake", "max_input_channels": 1, "default_samplerate": 16000.0}
-]
-module.default = types.SimpleNamespace(device=[0, 0])
-module.InputStream = Stream
-sys.modules["sounddevice"] = module
-sys.argv[0] = "edge-ser"
-from edge_runtime.__main__ import main
-main()
-"""
 
 
 def sse_rows(server: Server, headers: dict[str, str] | None = None) -> list[dict]:
