@@ -243,6 +243,29 @@ def strangers_command(
     )
 
 
+@app.command("gate")
+def gate_command(
+    data: Data,
+    report: Annotated[
+        Path, typer.Option(help="Path of the report without suffix; writes REPORT.md.")
+    ] = Path("runs/gate/report"),
+    train_only: Annotated[
+        list[str] | None,
+        typer.Option(help="Corpus that is trained on but never tested; repeatable."),
+    ] = None,
+    noise: Noise = None,
+    seed: Seed = 0,
+    cache: Cache = CACHE,
+) -> None:
+    """Score speech gates of the recipe corpora on corpora and noise that are left out.
+
+    Labels are angry, happy, neutral and sad. A gate takes minutes.
+    """
+    from .speech_gate import write_gate_report
+
+    write_gate_report(data, train_only or [], noise or [], cache, seed, report)
+
+
 @app.command("render")
 def render_command(
     reports: Annotated[
