@@ -57,6 +57,7 @@ def classify_many(
     *,
     jobs: int = 1,
     threshold: float | None = None,
+    speech_threshold: float | None = None,
     profile: SpeakerProfile | None = None,
     limits: AudioLimits | None = None,
     channel: int | None = None,
@@ -71,6 +72,8 @@ def classify_many(
             Starting them takes a moment.
         threshold: Confidence in [0, 1] below which the label is "uncertain". Default: the value
             stored in the model; 0 disables it.
+        speech_threshold: Probability from which a frame is speech, in [0, 1]. Default: the value
+            stored in the model.
         profile: Profile of the speaker, if known.
         limits: Maximum duration and size of a file. Default: 30 minutes and 1 GiB.
         channel: Channel to use, counted from 1. Default: average all channels.
@@ -97,6 +100,7 @@ def classify_many(
     """
     network = network_of(model)
     threshold = network.check_threshold(threshold)
+    speech_threshold = network.check_speech_threshold(speech_threshold)
     if profile is not None:
         profile.voice_for(network)  # reports a profile of another model once, not for every file
     if isinstance(paths, (str, os.PathLike)):
@@ -106,11 +110,22 @@ def classify_many(
             raise ConfigError("adapt and profile cannot be combined")
         names, unit_of = speaker_units(paths)
         classifier = adapted_classifier(
-            model, unit_of, jobs, threshold=threshold, limits=limits, channel=channel
+            model,
+            unit_of,
+            jobs,
+            threshold=threshold,
+            speech_threshold=speech_threshold,
+            limits=limits,
+            channel=channel,
         )
         return process_all(classifier, names, jobs)
     work = functools.partial(
-        model.classify, threshold=threshold, profile=profile, limits=limits, channel=channel
+        model.classify,
+        threshold=threshold,
+        speech_threshold=speech_threshold,
+        profile=profile,
+        limits=limits,
+        channel=channel,
     )
     return process_all(work, expand(paths), jobs)
 
@@ -146,6 +161,7 @@ class AdaptedClassifier:
         unit_of: Unit of each file.
         sums: Speech of each unit.
         threshold: Confidence below which the label is "uncertain".
+        speech_threshold: Probability from which a frame is speech.
         limits: Maximum duration and size of a file.
         channel: Channel to use, counted from 1.
     """
@@ -154,6 +170,7 @@ class AdaptedClassifier:
     unit_of: Mapping[str, str]
     sums: Mapping[str, SpeechSum]
     threshold: float
+    speech_threshold: float
     limits: AudioLimits | None
     channel: int | None
 
@@ -178,7 +195,8 @@ class AdaptedClassifier:
             running.advance(last=True)
         except AudioError as error:
             raise AudioError(f"{name}: {error}") from error
-        prediction = running.prediction(self.threshold, peak_dbfs(samples, network.sample_rate))
+        level = peak_dbfs(samples, network.sample_rate)
+        prediction = running.prediction(self.threshold, level, self.speech_threshold)
         assert prediction is not None  # a clip has one frame or more
         return prediction
 
@@ -189,6 +207,7 @@ def adapted_classifier(
     jobs: int = 1,
     *,
     threshold: float | None = None,
+    speech_threshold: float | None = None,
     limits: AudioLimits | None = None,
     channel: int | None = None,
     on_file: Callable[[], None] | None = None,
@@ -202,6 +221,7 @@ def adapted_classifier(
         unit_of: Unit of each file, from `speaker_units`.
         jobs: Number of processes; 0 for one per core.
         threshold: Confidence below which the label is "uncertain". Default: that of the model.
+        speech_threshold: Probability from which a frame is speech. Default: that of the model.
         limits: Maximum duration and size of a file.
         channel: Channel to use, counted from 1. Default: average all channels.
         on_file: Called after each file.
@@ -210,6 +230,7 @@ def adapted_classifier(
         ConfigError: If an argument is out of range.
     """
     threshold = network_of(model).check_threshold(threshold)
+    speech_threshold = network_of(model).check_speech_threshold(speech_threshold)
     work = functools.partial(_speech_sum, model, limits, channel)
     sums: dict[str, SpeechSum] = {}
     for file, result in map(attrgetter("file", "result"), process_all(work, unit_of, jobs)):
@@ -218,7 +239,7 @@ def adapted_classifier(
             sums[unit] = sums[unit] + result if unit in sums else result
         if on_file is not None:
             on_file()
-    return AdaptedClassifier(model, unit_of, sums, threshold, limits, channel)
+    return AdaptedClassifier(model, unit_of, sums, threshold, speech_threshold, limits, channel)
 
 
 def _speech_sum(

@@ -186,7 +186,6 @@ def classify(
         "hop": hop,
         "min_segment": min_segment,
         "min_pause": min_pause,
-        "speech_threshold": speech_threshold,
         "vad": vad,
     }
     request = ClassifyRequest(
@@ -194,6 +193,7 @@ def classify(
         output=parse_output(output, output_dir, format, force, picture),
         timeline=parse_timeline(is_timeline, settings, picture, start_time),
         threshold=threshold,
+        speech_threshold=speech_threshold,
         jobs=jobs,
         adapt=adapt,
         show_progress=not quiet and is_terminal(sys.stderr),

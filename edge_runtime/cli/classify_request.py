@@ -84,7 +84,6 @@ class StreamSettings(NamedTuple):
         hop: Seconds from one window to the next.
         min_segment: Seconds of the shortest emotion within a stretch of speech.
         min_pause: Seconds of the shortest pause.
-        speech_threshold: Probability from which a frame is speech. None: the default.
         vad: Detector of speech.
     """
 
@@ -92,7 +91,6 @@ class StreamSettings(NamedTuple):
     hop: float = HOP
     min_segment: float = MIN_SEGMENT
     min_pause: float = MIN_PAUSE
-    speech_threshold: float | None = None
     vad: str = "model"
 
 
@@ -134,6 +132,7 @@ class ClassifyRequest(NamedTuple):
         output: Where and how to write the results.
         timeline: Options of `--timeline`. None: one result per file.
         threshold: Confidence below which the label is "uncertain". None: that of the model.
+        speech_threshold: Probability from which a frame is speech. None: that of the model.
         jobs: Number of processes. 0: one per core.
         adapt: Adapt to the speaker of each folder, and of the files given by name.
         show_progress: Show a progress bar on stderr.
@@ -144,6 +143,7 @@ class ClassifyRequest(NamedTuple):
     output: OutputTarget
     timeline: TimelineOptions | None
     threshold: float | None
+    speech_threshold: float | None
     jobs: int
     adapt: bool
     show_progress: bool

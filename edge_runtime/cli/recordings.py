@@ -80,6 +80,7 @@ class TimelineWork:
         inputs: How to read the recordings.
         settings: Settings of the timeline.
         threshold: Confidence below which the label is "uncertain".
+        speech_threshold: Probability from which a frame is speech.
         profile: Profile of the speaker of all recordings.
         unit_of: Unit of each recording, to adapt to its speaker.
         profiles: Profile of each channel of each unit.
@@ -91,6 +92,7 @@ class TimelineWork:
     inputs: AudioInputs
     settings: StreamSettings
     threshold: float | None
+    speech_threshold: float | None
     profile: SpeakerProfile | None
     unit_of: Mapping[str, str]
     profiles: Profiles
@@ -174,6 +176,7 @@ class OpenRecording:
                     audio.sample_rate,
                     **work.settings._asdict(),
                     threshold=work.threshold,
+                    speech_threshold=work.speech_threshold,
                     profile=work.profile_of(name, index),
                     on_step=None if sheet is None else sheet.add_step,
                 )

@@ -65,7 +65,11 @@ def run_clips(
         )
 
     classify = functools.partial(
-        classify_audio, model, threshold=request.threshold, profile=profile
+        classify_audio,
+        model,
+        threshold=request.threshold,
+        speech_threshold=request.speech_threshold,
+        profile=profile,
     )
     classify_file: Callable[[str], TimedPrediction] = functools.partial(
         _classify_file, classify, inputs.limits, inputs.channel.number
@@ -83,6 +87,7 @@ def run_clips(
                 unit_of,
                 request.jobs,
                 threshold=request.threshold,
+                speech_threshold=request.speech_threshold,
                 limits=inputs.limits,
                 channel=inputs.channel.number,
                 on_file=count,
@@ -137,6 +142,7 @@ def classify_audio(
     audio: AudioSource,
     *,
     threshold: float | None,
+    speech_threshold: float | None,
     profile: SpeakerProfile | None,
 ) -> TimedPrediction:
     """Classify an open recording.
@@ -145,12 +151,15 @@ def classify_audio(
         model: The model.
         audio: The recording.
         threshold: Confidence below which the label is "uncertain".
+        speech_threshold: Probability from which a frame is speech.
         profile: Profile of the speaker, or None.
 
     Raises:
         AudioError: If it cannot be used.
     """
-    prediction = classify_source(model, audio, threshold=threshold, profile=profile)
+    prediction = classify_source(
+        model, audio, threshold=threshold, speech_threshold=speech_threshold, profile=profile
+    )
     return TimedPrediction(prediction, (audio.n_samples or 0) / audio.sample_rate)
 
 

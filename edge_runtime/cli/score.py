@@ -21,6 +21,7 @@ from .options import (
     MaxSizeOption,
     OutputOption,
     QuietOption,
+    SpeechThresholdOption,
     ThresholdOption,
 )
 from .terminal import Interruption, Progress, is_terminal, print_error, wrap_hanging
@@ -83,6 +84,7 @@ def score(
         ),
     ] = True,
     threshold: ThresholdOption = None,
+    speech_threshold: SpeechThresholdOption = None,
     max_duration: MaxDurationOption = None,
     max_size: MaxSizeOption = None,
     jobs: Annotated[
@@ -140,7 +142,8 @@ def score(
     for note in (*unused_folders(clips), *same_names(clips)):
         print(f"edge-ser: note: {note}", file=sys.stderr)
     show_progress = not quiet and is_terminal(sys.stderr)
-    classifier = ClipClassifier(loaded, limits)
+    network.check_speech_threshold(speech_threshold)
+    classifier = ClipClassifier(loaded, limits, speech_threshold)
     results, errors = _answers(classifier, clips, jobs, profiles, show_progress)
     for error in errors:
         print_error(error)

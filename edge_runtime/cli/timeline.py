@@ -75,6 +75,7 @@ def run_timelines(
         request.inputs,
         options.settings,
         request.threshold,
+        request.speech_threshold,
         profile,
         unit_of if request.adapt else {},
         profiles,

@@ -18,6 +18,7 @@ def classify_source(
     audio: AudioSource,
     *,
     threshold: float | None = None,
+    speech_threshold: float | None = None,
     profile: SpeakerProfile | None = None,
 ) -> Prediction:
     """Classify a recording as `EmotionModel.classify` does for a file.
@@ -27,6 +28,8 @@ def classify_source(
         audio: The recording.
         threshold: Confidence in [0, 1] below which the label is "uncertain". Default: the value
             stored in the model.
+        speech_threshold: Probability from which a frame is speech, in [0, 1]. Default: the value
+            stored in the model.
         profile: Profile of the speaker, if known.
 
     Raises:
@@ -35,6 +38,8 @@ def classify_source(
     """
     samples = read_whole(audio, model.sample_rate)
     try:
-        return model.classify(samples, threshold=threshold, profile=profile)
+        return model.classify(
+            samples, threshold=threshold, speech_threshold=speech_threshold, profile=profile
+        )
     except AudioError as error:
         raise AudioError(f"{audio.path}: {error}") from error

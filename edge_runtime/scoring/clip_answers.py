@@ -6,7 +6,7 @@ import functools
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..audio.read import read_audio
@@ -49,11 +49,13 @@ class ClipClassifier:
     Attributes:
         model: The model.
         limits: Maximum duration and size of a clip.
+        speech_threshold: Probability from which a frame is speech. None: that of the model.
         profile: Profile of the speaker, or None.
     """
 
     model: EmotionModel
     limits: AudioLimits | None = None
+    speech_threshold: float | None = None
     profile: SpeakerProfile | None = None
 
     def __call__(self, name: str) -> Prediction:
@@ -62,7 +64,13 @@ class ClipClassifier:
         Raises:
             AudioError: If it cannot be used.
         """
-        return self.model.classify(name, threshold=0, limits=self.limits, profile=self.profile)
+        return self.model.classify(
+            name,
+            threshold=0,
+            speech_threshold=self.speech_threshold,
+            limits=self.limits,
+            profile=self.profile,
+        )
 
 
 def answer_clips(
@@ -140,7 +148,7 @@ def answers_with_profiles(
                 profile = SpeakerProfile.create("score", classifier.model, clips)
         except AudioError:
             continue
-        classify = ClipClassifier(classifier.model, classifier.limits, profile)
+        classify = replace(classifier, profile=profile)
         answers.update({path: classify(path) for path in scored})
     return answers
 

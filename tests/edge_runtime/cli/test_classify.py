@@ -299,3 +299,15 @@ def test_unwritable_stderr_loses_no_results(folder, stderr):
     )
     (folder / "empty.wav").unlink()
     assert result.returncode == 1 and result.stdout.startswith(b"b.wav: ")
+
+
+@pytest.mark.slow
+def test_threshold_of_speech_applies_to_every_answer(folder):
+    for more in ((), ("--adapt",), ("--jobs", 2)):
+        arguments = (folder, "--format", "jsonl", *more)
+        none = rows(classify(*arguments, "--speech-threshold", 1))
+        assert {row["status"] for row in none} == {"no speech"}
+        every = rows(classify(*arguments, "--speech-threshold", 0))
+        assert "no speech" not in {row["status"] for row in every}
+    timeline = rows(classify("-t", folder, "--format", "jsonl", "--speech-threshold", 1))
+    assert {row["status"] for row in timeline if row["row"] == "segment"} == {"no speech"}
