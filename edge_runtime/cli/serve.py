@@ -35,6 +35,7 @@ from .options import (
     DeviceOption,
     ModelOption,
     ProfileOption,
+    SpeechThresholdOption,
     ThresholdOption,
     load_model_and_profile,
 )
@@ -125,6 +126,7 @@ def serve(
     device: DeviceOption = None,
     channel: ChannelOption = None,
     threshold: ThresholdOption = None,
+    speech_threshold: SpeechThresholdOption = None,
     profile: ProfileOption = None,
     model: ModelOption = None,
     mqtt: MqttOption = None,
@@ -146,9 +148,9 @@ def serve(
     Only programs on this machine can connect by default. Other addresses require --token-file; a
     browser on another device allows its microphone only over TLS. Recordings stay in memory.
 
-    --threshold, --profile, --device and --channel apply to the microphone of this machine. --mqtt
-    publishes its utterances, as `edge-ser listen --mqtt` does. Ctrl-C ends the server with exit
-    status 130.
+    --threshold, --speech-threshold, --profile, --device and --channel apply to the microphone of
+    this machine. --mqtt publishes its utterances, as `edge-ser listen --mqtt` does. Ctrl-C ends the
+    server with exit status 130.
 
     \b
     Examples:
@@ -158,11 +160,11 @@ def serve(
       curl -F file=@clip.wav http://127.0.0.1:8321/v1/classify
     """  # noqa: D301
     _import_extra()
-    is_device_used = (device, channel, threshold, profile) != (None, None, None, None)
-    if not microphone and (is_device_used or mqtt is not None):
+    for_microphone = (device, channel, threshold, speech_threshold, profile, mqtt)
+    if not microphone and any(value is not None for value in for_microphone):
         raise ConfigError(
-            "--device, --channel, --threshold, --profile and --mqtt apply to the microphone of "
-            "this machine and require --microphone"
+            "--device, --channel, --threshold, --speech-threshold, --profile and --mqtt apply to "
+            "the microphone of this machine and require --microphone"
         )
     broker = parse_broker(
         mqtt,
@@ -199,7 +201,13 @@ def serve(
     def new_listener(sample_rate: float) -> Listener:
         from ..streaming.listener import Listener
 
-        return Listener(loaded, sample_rate, threshold=threshold, profile=speaker)
+        return Listener(
+            loaded,
+            sample_rate,
+            threshold=threshold,
+            speech_threshold=speech_threshold,
+            profile=speaker,
+        )
 
     _prepare_process()
     with contextlib.ExitStack() as stack:

@@ -69,8 +69,14 @@ def classify(
         EdgeSerError: If the clip or an option cannot be used.
     """
     audio = open_source(content, name, options, limits)
-    threshold = options.get("threshold")
-    return prediction_row(name, classify_source(model, audio, threshold=threshold, profile=profile))
+    prediction = classify_source(
+        model,
+        audio,
+        threshold=options.get("threshold"),
+        speech_threshold=options.get("speech_threshold"),
+        profile=profile,
+    )
+    return prediction_row(name, prediction)
 
 
 def examine_clip(
@@ -141,6 +147,7 @@ def timeline_steps(
         window=window,
         hop=hop,
         threshold=options.get("threshold"),
+        speech_threshold=options.get("speech_threshold"),
         profile=profile,
         **{name: options[name] for name in ("min_segment", "min_pause") if name in options},
     )

@@ -73,6 +73,7 @@ class Decoder:
             self.format.rate,
             config,
             threshold=values.get("threshold"),
+            speech_threshold=values.get("speech_threshold"),
             profile=profile,
             adapt=adapt,
         )

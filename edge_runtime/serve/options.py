@@ -97,6 +97,9 @@ class Option:
 
 CHANNEL = Option("channel", "integer", "Use only this channel, counted from 1.", 1, 64)
 THRESHOLD = Option("threshold", "number", 'Answer "uncertain" below this confidence.', 0.0, 1.0)
+SPEECH_THRESHOLD = Option(
+    "speech_threshold", "number", "Probability from which a frame is speech.", 0.0, 1.0
+)
 PROFILE = Option("profile", "string", "Name of the speaker's profile.", max_length=64)
 NAME = Option("name", "string", "Name of the recording in the answer.")
 RAW = (
@@ -112,7 +115,7 @@ RAW = (
         ),
     ),
 )
-CLASSIFY = (NAME, CHANNEL, THRESHOLD, PROFILE, *RAW)
+CLASSIFY = (NAME, CHANNEL, THRESHOLD, SPEECH_THRESHOLD, PROFILE, *RAW)
 
 TIMELINE_FORMATS = ("json", "jsonl", "csv", "srt", "vtt", "audacity")
 TIMELINE = (
@@ -136,6 +139,7 @@ STREAM = (
     CHANNEL,
     PROFILE,
     THRESHOLD,
+    SPEECH_THRESHOLD,
     Option("adapt", "boolean", "Adapt to the speaker."),
     Option("updates", "boolean", "Send the prediction during an utterance."),
     Option("all", "boolean", "Send utterances without speech, too."),
