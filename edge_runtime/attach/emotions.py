@@ -44,6 +44,7 @@ def classify_cues(
     by: By = By.segment,
     roles: ChannelRoles | None = None,
     threshold: float | None = None,
+    speech_threshold: float | None = None,
     limits: AudioLimits | None = None,
     on_cue: Callable[[], None] | None = None,
 ) -> list[CueEmotion | None]:
@@ -63,6 +64,8 @@ def classify_cues(
             are named, else the loudest during the cue.
         threshold: Confidence in [0, 1] below which a cue gets no emotion. Default: the value stored
             in the model.
+        speech_threshold: Probability from which a frame is speech, in [0, 1]. Default: the value
+            stored in the model.
         limits: Maximum duration and size of the file. Default: 24 hours and 32 GiB.
         on_cue: Called after each cue.
 
@@ -72,7 +75,7 @@ def classify_cues(
 
     Raises:
         AudioError: If the recording cannot be read to its end, or has too few channels.
-        ConfigError: If `threshold` is out of range.
+        ConfigError: If a threshold is out of range.
     """
     recording = _Recording(Path(audio), limits or TIMELINE_LIMITS)
     usable = {
@@ -97,6 +100,7 @@ def classify_cues(
             recording.sample_rate,
             profiles.get(unit.key),
             threshold,
+            speech_threshold,
         )
         if on_cue is not None:
             on_cue()
@@ -111,9 +115,16 @@ def _emotion(
     sample_rate: int,
     profile: SpeakerProfile | None,
     threshold: float | None,
+    speech_threshold: float | None,
 ) -> CueEmotion | None:
     try:
-        result = model.classify(samples, sample_rate, profile=profile, threshold=threshold)
+        result = model.classify(
+            samples,
+            sample_rate,
+            profile=profile,
+            threshold=threshold,
+            speech_threshold=speech_threshold,
+        )
     except AudioError:  # the recording ends within the first frame of the cue
         return None
     if result.label not in result.probabilities:

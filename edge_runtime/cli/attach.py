@@ -21,6 +21,7 @@ from .options import (
     MaxSizeOption,
     ModelOption,
     QuietOption,
+    SpeechThresholdOption,
     ThresholdOption,
 )
 from .terminal import Interruption, Progress, is_terminal
@@ -80,6 +81,7 @@ def attach(
     only: OnlyOption = None,
     model: ModelOption = None,
     threshold: ThresholdOption = None,
+    speech_threshold: SpeechThresholdOption = None,
     max_duration: MaxDurationOption = None,
     max_size: MaxSizeOption = None,
     quiet: QuietOption = False,
@@ -145,6 +147,7 @@ def attach(
             by=by,
             roles=roles,
             threshold=threshold,
+            speech_threshold=speech_threshold,
             limits=audio_limits(max_duration, max_size, True),
             on_cue=on_cue,
         )
