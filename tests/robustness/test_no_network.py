@@ -74,6 +74,7 @@ def run_without_sockets(*arguments: object, folder: Path, **options) -> subproce
         ["classify", CLIP, CLIP, "--jobs", "2"],
         ["classify", "--timeline", CLIP],
         ["info"],
+        ["serve", "--help"],
         ["doctor"],
         ["doctor", CLIP],
         ["mfcc", CLIP],
