@@ -247,6 +247,7 @@ class EmotionModel:
         min_segment: float = 1.0,
         min_pause: float = 0.5,
         threshold: float | None = None,
+        speech_threshold: float | None = None,
         profile: SpeakerProfile | None = None,
         limits: AudioLimits | None = None,
         channel: int | None = None,
@@ -267,6 +268,8 @@ class EmotionModel:
             min_pause: Seconds of the shortest pause, 0.1 to 60.
             threshold: Confidence in [0, 1] below which the label is "uncertain". Default: the
                 value stored in the model.
+            speech_threshold: Probability from which a frame is speech, in [0, 1]. Default: 0.6, or
+                0.5 for Silero VAD.
             profile: Profile of the speaker, if known.
             limits: Maximum duration and size of a file. Default: 24 hours and 32 GiB.
             channel: Channel of a file to use, counted from 1. Default: average all channels.
@@ -305,6 +308,7 @@ class EmotionModel:
             min_segment=min_segment,
             min_pause=min_pause,
             threshold=threshold,
+            speech_threshold=speech_threshold,
             profile=profile,
             vad=vad,
         )

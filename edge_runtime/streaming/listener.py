@@ -41,7 +41,8 @@ class Listener:
         config: Settings of the utterance detection. Default: `ListenConfig()`.
         threshold: Confidence in [0, 1] below which the label is "uncertain". Default: the value
             stored in the model.
-        speech_threshold: Probability from which a frame is speech, in [0, 1]. Default: 0.5.
+        speech_threshold: Probability from which a frame is speech, in [0, 1]. Default: 0.6, or
+            0.5 for Silero VAD.
         profile: Profile of the speaker, if known.
         adapt: Adapt to the speaker over the utterances instead; see `SpeakerAdaptation`.
         vad: Detector of speech, "model" or "silero" (extra `vad`).
@@ -252,7 +253,7 @@ class Listener:
         if not utterance.is_reported:
             interval = min(MAX_START_INTERVAL_SECONDS, interval)
         utterance.next_update = utterance.last + self._to_frames(interval)
-        prediction = utterance.running.prediction(self._threshold)
+        prediction = utterance.running.prediction(self._threshold, speech_threshold=0.0)
         if prediction is None or (not utterance.is_reported and prediction.label == NO_SPEECH):
             return []
         kind = "update" if utterance.is_reported else "start"
@@ -270,7 +271,7 @@ class Listener:
             return []
         running = utterance.running
         running.advance(last=True)
-        prediction = running.prediction(self._threshold)
+        prediction = running.prediction(self._threshold, speech_threshold=0.0)
         if prediction is None:
             return []
         events: list[ListenEvent] = []
