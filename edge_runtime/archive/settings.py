@@ -28,6 +28,7 @@ class ArchiveSettings:
         labels: Labels of the model.
         licence: Licence of the model.
         threshold: Confidence below which a segment is "uncertain".
+        speech_threshold: Probability from which a frame is speech. None: that of timelines.
         window: Seconds per classification.
         hop: Seconds from one window to the next.
         roles: Roles of the channels. None: recordings must have one channel, unless `mix` is set.
@@ -40,6 +41,7 @@ class ArchiveSettings:
     labels: tuple[str, ...]
     licence: str
     threshold: float
+    speech_threshold: float | None = None
     window: float = 3.0
     hop: float = 1.0
     roles: ChannelRoles | None = None
@@ -84,6 +86,7 @@ class ArchiveSettings:
             "model_fingerprint": self.model_fingerprint,
             "labels": list(self.labels),
             "threshold": self.threshold,
+            "speech_threshold": self.speech_threshold,
             "window": self.window,
             "hop": self.hop,
             "roles": roles,
@@ -128,6 +131,7 @@ class ArchiveSettings:
                 labels=tuple(values["labels"]),
                 licence=values["licence"],
                 threshold=values["threshold"],
+                speech_threshold=values["speech_threshold"],
                 window=values["window"],
                 hop=values["hop"],
                 roles=roles,

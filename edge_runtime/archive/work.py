@@ -169,6 +169,7 @@ class ShardWork:
                     window=settings.window,
                     hop=settings.hop,
                     threshold=settings.threshold,
+                    speech_threshold=settings.speech_threshold,
                 )
                 for channel in roles
             }

@@ -11,7 +11,7 @@ import typer
 
 from ..audio.channel_roles import parse_roles
 from ..errors import AudioError, ConfigError, EdgeSerError
-from .options import JsonOption, ModelOption, QuietOption, ThresholdOption
+from .options import JsonOption, ModelOption, QuietOption, SpeechThresholdOption, ThresholdOption
 from .terminal import Interruption, Progress, is_terminal, print_error
 
 if TYPE_CHECKING:
@@ -117,6 +117,7 @@ def run(
     ] = False,
     model: ModelOption = None,
     threshold: ThresholdOption = None,
+    speech_threshold: SpeechThresholdOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Process recordings to Parquet.
@@ -151,7 +152,13 @@ def run(
     roles = None if mix else parse_roles(channels, only)
     load_pyarrow()
     settings = ArchiveSettings.of(
-        EmotionModel.load(model), threshold, window=window, hop=hop, roles=roles, mix=mix
+        EmotionModel.load(model),
+        threshold,
+        speech_threshold=speech_threshold,
+        window=window,
+        hop=hop,
+        roles=roles,
+        mix=mix,
     )
     store = open_store(out)
     recordings = _recordings(sources or [], manifest)

@@ -34,6 +34,7 @@ def test_settings_name_the_partition(settings, stereo_settings):
     changes = (
         {"window": 2.0},
         {"threshold": 0.5},
+        {"speech_threshold": 0.9},
         {"mix": True},
         {"roles": parse_roles("1=a,2=b", "b")},
         {"roles": parse_roles("1=a,2=b", None)},
