@@ -341,7 +341,7 @@ async function main() {
     describe(model, limits, version);
     $("device-choice").hidden = !microphone;
     await loadProfiles();
-    setUpEnrolment(labels, (name, text) => { notice(text); loadProfiles(name); });
+    setUpEnrolment(labels, async (name, text) => { await loadProfiles(name); notice(text); });
     state("ready");
     document.documentElement.dataset.ready = "true";
   } catch (error) {

@@ -91,7 +91,7 @@ export function setUpEnrolment(labels, onCreated) {
     try {
       const profile = await json("/v1/profiles", { method: "POST", body: form });
       const warnings = profile.warnings.length ? ` Note: ${profile.warnings.join("; ")}.` : "";
-      onCreated(profile.name, `Profile ${profile.name}: ${Math.round(profile.seconds)} s of speech.${warnings}`);
+      await onCreated(profile.name, `Profile ${profile.name}: ${Math.round(profile.seconds)} s of speech.${warnings}`);
       dialog.close();
     } catch (error) {
       show(error.message);
