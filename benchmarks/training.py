@@ -35,8 +35,9 @@ from train.command import run_function
 from train.data.features import Dataset, load_dataset
 from train.data.noise import noise_features
 from train.fit_config import FitConfig
-from train.loop import EpochLoop, pad
+from train.loop import EpochLoop
 from train.network import EmotionLSTM
+from train.padding import pad
 from train.recipes import DEFAULT_RECIPE
 
 from .report import Out, command, publish, table

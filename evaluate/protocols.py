@@ -24,7 +24,7 @@ from train.data.features import Dataset
 from train.data.splits import SPEAKER_INDEPENDENT
 from train.dataset import DatasetSpec, corpus_summaries, left_out_summary
 from train.files import folder_lock, report_path, with_extra_suffix, write_json, write_text
-from train.gate.pipeline import fit_gate
+from train.gate_training import fit_gate
 from train.model_selection import fit_best
 from train.network import EmotionLSTM
 from train.parallel_training import TaskLog, jobs_text, train_in_processes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge_runtime.datasets.naming_schemes import LICENCES
 from edge_runtime.inference.card import ModelCard
 from train.markdown import group_scores_markdown, markdown_cell, markdown_table
-from train.speech_gate import excessive_losses, losses_text, no_speech_text
+from train.speech_gate import excessive_losses, gate_text, losses_text, no_speech_text
 
 
 def card_markdown(card: ModelCard, size: int, parity: str, section: str = "") -> str:
@@ -27,8 +27,8 @@ audio at {config.sample_rate} Hz; {_levels(card)}
 {_statistics(card)}- Network: {architecture}; {card.parameters:,} parameters
 - Weights: {card.quantization}; file size {size:,} bytes
 - Calibration: {_calibration(card)}
-- Decision: "uncertain" below a confidence of {card.uncertain_below:.2f}; "no speech" below a \
-speech probability of {card.speech_above:.2f} or a level of {card.speech_above_dbfs:g} dBFS
+- Decision: "uncertain" below a confidence of {card.uncertain_below:.2f}; "no speech" \
+{_no_speech(card)}a level of {card.speech_above_dbfs:g} dBFS
 - **Licence of the weights:** {card.licence}
 
 ## Training data
@@ -55,6 +55,15 @@ the sound of a voice; it does not detect what a person feels. Do not use it to a
 in hiring, at work, at school, in policing or in medicine. The European AI Act prohibits inferring \
 emotions at work and in education.
 """
+
+
+def _no_speech(card: ModelCard) -> str:
+    if card.min_speech is None:
+        return "below "
+    return (
+        f"with less than {card.min_speech:g} s of frames of a speech probability of "
+        f"{card.speech_above:.2f} or more, or below "
+    )
 
 
 def _calibration(card: ModelCard) -> str:
@@ -113,6 +122,8 @@ def _scores(card: ModelCard) -> str:
         table += f"\n\nCorpora without test speakers: {', '.join(untested)}."
     losses = card.scores.get("no_speech")
     lost = f" {no_speech_text(losses)}." if losses else ""
+    gate = card.scores.get("gate")
+    lost += f" {gate_text(gate)}." if gate else ""
     return f"""PyTorch network, {test["clips"]} test clips {_split(card)}: \
 UAR {100 * test["uar"]:.1f} %, accuracy {100 * test["accuracy"]:.1f} %{calibration}; \
 recall: {recalls}.{lost}{table}{_known_speaker_scores(card)}"""

@@ -243,7 +243,7 @@ def _train(task: RecipeTask, candidate: Candidate, device: str) -> dict[str, Any
     write_text(folder / "log.txt", "\n".join(log.lines) + "\n")
     fit, clips = selected.fit, [dataset.clips[i] for i in fold.test]
     # The last output is the answer "no speech", which is not compared.
-    logits = predict(fit.network, dataset.frames, fold.test, statistics=dataset.statistics)[:, :-1]
+    logits = predict(fit.network, dataset.frames, fold.test, statistics=dataset.statistics)
     targets = np.array([dataset.labels.index(clip.label) for clip in clips])
     result = {
         "fold": fold.number,

@@ -19,6 +19,7 @@ from .data.features import Dataset
 from .distillation import DistillationTargets
 from .fit_config import FitConfig
 from .network import EmotionLSTM
+from .padding import pad
 
 
 class EpochLoop:
@@ -174,21 +175,6 @@ def batches(lengths: list[int], batch_size: int, order: random.Random) -> Iterat
     groups = [jittered[k : k + batch_size] for k in range(0, len(jittered), batch_size)]
     order.shuffle(groups)
     yield from groups
-
-
-def pad(
-    clips: list[np.ndarray], device: torch.device | str = "cpu"
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pad clips `(n_frames, n_mfcc)` with zeros.
-
-    Returns:
-        The batch, float32 `(batch, time, n_mfcc)`, and the lengths `(batch,)`.
-    """
-    lengths = torch.tensor([len(clip) for clip in clips])
-    x = torch.zeros(len(clips), int(lengths.max()), clips[0].shape[1])
-    for row, clip in zip(x, clips):
-        row[: len(clip)] = torch.from_numpy(clip)
-    return x.to(device), lengths.to(device)
 
 
 def _clip_weights(data: Dataset, indices: list[int]) -> torch.Tensor:

@@ -23,7 +23,7 @@ from .data.splits import RANDOM_VAL, SPEAKER_INDEPENDENT, Split, make_split, not
 from .dataset import DatasetSpec, left_out_summary
 from .files import folder_lock
 from .fit import score_line
-from .gate.pipeline import fit_gate
+from .gate_training import fit_gate
 from .model_selection import fit_best
 from .progress import Progress, TrainingLog, epochs_of, plan_text
 from .recipes import Recipe

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from .loop import pad
 from .network import EmotionLSTM
+from .padding import pad
 
 
 def predict(

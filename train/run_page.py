@@ -9,7 +9,7 @@ from edge_runtime.scoring.metrics import chance_level_warning
 
 from .calibration import coverage_markdown
 from .markdown import confusion_markdown, group_scores_markdown, markdown_cell, markdown_table
-from .speech_gate import no_speech_text
+from .speech_gate import gate_text, no_speech_text
 
 
 def report_warning(report: dict[str, Any], labels: list[str]) -> str:
@@ -145,9 +145,10 @@ def _statistics_lines(report: dict[str, Any]) -> str:
 
 
 def _no_speech_lines(report: dict[str, Any]) -> str:
-    """Return a line on the clips that the gate loses; reports of older versions have none."""
-    losses = report.get("no_speech")
-    return "" if losses is None else f"- {no_speech_text(losses)}\n"
+    """Return lines on the speech gate; reports of older versions have none."""
+    losses, gate = report.get("no_speech"), report.get("gate")
+    line = "" if losses is None else f"- {no_speech_text(losses)}\n"
+    return line if gate is None else f"{line}- {gate_text(gate)}\n"
 
 
 def _threshold_text(report: dict[str, Any]) -> str:

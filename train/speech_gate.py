@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from scipy.special import expit, logit
@@ -102,6 +103,40 @@ def no_speech_text(losses: dict[str, dict[str, dict[str, int]]]) -> str:
         'Clips answered with "no speech", which count as errors: of the test clips '
         f"{losses_text(losses['test'])}; of the training clips {losses_text(losses['train'])}, by "
         f"corpus {losses_text(losses['train_by_corpus'])}"
+    )
+
+
+def gate_text(scores: dict[str, Any]) -> str:
+    """Return a sentence on the scores of a speech gate.
+
+    Args:
+        scores: Result of `gate.evaluation.gate_scores`.
+    """
+
+    def share(parts: Iterable[dict[str, int]], lost: str, total: str) -> str:
+        counts = list(parts)
+        return _share(sum(part[lost] for part in counts), sum(part[total] for part in counts))
+
+    conditions = [
+        ("alone" if condition == "alone" else f"in noise of {condition} dB", by_corpus)
+        for condition, by_corpus in sorted(
+            scores["lost"].items(), key=lambda item: -float(item[0].replace("alone", "inf"))
+        )
+    ]
+    lost = ", ".join(
+        f"{name} {share(by_corpus.values(), 'lost', 'clips')}" for name, by_corpus in conditions
+    )
+    text = (
+        f"Speech gate on test speakers: clips lost {lost}; frames decided as by Silero VAD "
+        f"{100 * scores['agreement']:.1f} %"
+    )
+    if not scores["noise"]:
+        return text
+    kinds = ", ".join(map(markdown_cell, scores["noise"]))
+    passed = share(scores["noise"].values(), "passed", "recordings")
+    return (
+        f"{text}; recordings of noise with an emotion {passed}. The noise is of kinds that a "
+        f"second gate was trained without ({kinds}); these are its scores"
     )
 
 

@@ -324,7 +324,7 @@ class Network:
 
     def new_speech_gate(self) -> SpeechGate | None:
         """Return a new speech gate, or None if the model has none."""
-        return None if self.card.min_speech is None else SpeechGate(self)
+        return None if self.card.min_speech is None else SpeechGate(self.run_gate)
 
     def new_clip_speech(self) -> ClipSpeech:
         """Return the probability of speech of a stretch without frames so far."""

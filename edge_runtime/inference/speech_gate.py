@@ -6,12 +6,9 @@ included. `train.gate` trains it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from .network import Network
 
 
 class SpeechGate:
@@ -20,11 +17,13 @@ class SpeechGate:
     A frame depends on those before it alone, so that the result does not depend on the chunks.
 
     Args:
-        network: The network; its card must have `min_speech`.
+        run: `Network.run_gate` of the network.
     """
 
-    def __init__(self, network: Network) -> None:
-        self._network = network
+    def __init__(
+        self, run: Callable[[np.ndarray, np.ndarray | None], tuple[np.ndarray, np.ndarray]]
+    ) -> None:
+        self._run = run
         self.reset()
 
     def reset(self) -> None:
@@ -46,7 +45,7 @@ class SpeechGate:
         """
         if not len(rows):
             return np.empty(0, np.float32)
-        probabilities, self._state = self._network.run_gate(rows, self._state)
+        probabilities, self._state = self._run(rows, self._state)
         return probabilities
 
 

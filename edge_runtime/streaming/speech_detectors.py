@@ -60,7 +60,7 @@ class GateDetector:
 
     def __init__(self, network: Network, above: float = GATE_ABOVE) -> None:
         self.above = above
-        self._gate = SpeechGate(network)
+        self._gate = SpeechGate(network.run_gate)
 
     def push(self, rows: np.ndarray, samples: np.ndarray, last: bool = False) -> np.ndarray:
         """Add frames; see `SpeechDetector.push`."""

@@ -11,16 +11,17 @@ from support.training import TRAINING_MFCC
 from edge_runtime import EmotionModel
 from export.pipeline import export_run
 from train.checkpoint import save_checkpoint
+from train.gate.network import GateNetwork
 from train.network import EmotionLSTM
 from train.network_config import NetworkConfig
 from train.run_folder import RunError
 
 
 def save_run(folder, data, speech_above: float, test_clips: list[str]) -> None:
-    """Save an untrained network, whose probability of speech is near a half."""
+    """Save an untrained network with a gate, whose probability of speech is near a half."""
     folder.mkdir()
     torch.manual_seed(0)
-    network = EmotionLSTM(NetworkConfig(hidden_size=8, fc_size=8, speech=True))
+    network = EmotionLSTM(NetworkConfig(hidden_size=8, fc_size=8)).with_gate(GateNetwork(13, 8))
     save_checkpoint(
         folder,
         network,
@@ -29,6 +30,7 @@ def save_run(folder, data, speech_above: float, test_clips: list[str]) -> None:
         data.labels,
         temperature=1.0,
         speech_above=speech_above,
+        min_speech=0.1,
         corpora=[],
         licence="MIT",
         scores={},

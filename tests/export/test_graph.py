@@ -120,8 +120,9 @@ DEFAULT_NETWORK = NetworkConfig(
     frame_stack=2,
     input_size=64,
     residual=True,
-    speech=True,
     ensemble_size=2,
+    gate_units=8,
+    gate_width=13,
 )
 
 
@@ -143,6 +144,8 @@ def with_waveform(dataset, tmp_path_factory, request):
         silence,
         dataset.labels,
         temperature=1.3,
+        speech_above=0.5,
+        min_speech=0.1,
         corpora=[],
         licence="MIT",
         scores={},
@@ -179,7 +182,7 @@ def test_waveform_graph_matches_numpy_front_end(with_waveform, speech, voice_cli
     ]
     for clip in clips:
         frames = network.front_end(clip)
-        output = network.run(network.speech_frames(clip))
+        output = network.run_clip(clip)
         _, probabilities, speech_probability, features = session.run(None, {"waveform": clip[None]})
         np.testing.assert_allclose(features[0], frames, atol=5e-3)
         np.testing.assert_allclose(probabilities[0], output.probabilities, atol=1e-4)

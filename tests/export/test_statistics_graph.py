@@ -54,7 +54,7 @@ def exported(data, tmp_path_factory):
     """Export a network with a fitted branch: the network, its checkpoint's values and the files."""
     folder = tmp_path_factory.mktemp("statistics")
     torch.manual_seed(0)
-    network = EmotionLSTM(NetworkConfig(hidden_size=32, frame_stack=2, speech=True)).eval()
+    network = EmotionLSTM(NetworkConfig(hidden_size=32, frame_stack=2)).eval()
     for parameter in network.parameters():
         torch.nn.init.uniform_(parameter, -0.3, 0.3)
     frames = np.concatenate(data.frames)

@@ -21,6 +21,7 @@ from export.graph import export_fp32, export_int8, export_waveform
 from export.parity import statistics_link, waveform_links
 from train.checkpoint import load_checkpoint, save_checkpoint
 from train.data.features import load_dataset
+from train.gate.network import GateNetwork
 from train.network import EmotionLSTM
 from train.network_config import NetworkConfig
 
@@ -36,7 +37,7 @@ def exported(request, voice_clips, tmp_path_factory):
     """Export an untrained network whose branch has the means and deviations of clips."""
     folder = tmp_path_factory.mktemp("waveform")
     torch.manual_seed(1)
-    config = NetworkConfig(hidden_size=32, frame_stack=2, speech=True, n_statistics=len(NAMES))
+    config = NetworkConfig(hidden_size=32, frame_stack=2, n_statistics=len(NAMES))
     network = EmotionLSTM(config).eval()
     for parameter in network.parameters():
         torch.nn.init.uniform_(parameter, -0.3, 0.3)
@@ -50,6 +51,7 @@ def exported(request, voice_clips, tmp_path_factory):
     network.branch.std.copy_(torch.from_numpy(np.nanstd(statistics, axis=0) + 0.1))
     for weights in (network.branch.unknown_weights, network.branch.known_weights):
         torch.nn.init.normal_(weights, 0, 0.1)
+    network = network.with_gate(GateNetwork(25, 8)).eval()
     save_checkpoint(
         folder,
         network,
@@ -57,6 +59,8 @@ def exported(request, voice_clips, tmp_path_factory):
         SilenceConfig(relative=True),
         ["angry", "happy", "neutral", "sad"],
         temperature=1.0,
+        speech_above=0.5,
+        min_speech=0.1,
         corpora=[],
         licence="MIT",
         scores={},
@@ -105,6 +109,7 @@ def assert_equals_runtime(graph, network, model, clip):
     assert np.nanmax(np.abs(deviations)) < 0.02, NAMES[np.nanargmax(np.abs(deviations))]
     np.testing.assert_allclose(outputs["probabilities"][0], expected.probabilities, atol=1e-4)
     np.testing.assert_allclose(outputs["embedding"][0], expected.embedding, atol=0.02)
+    assert outputs["speech"][0, 0] in (pytest.approx(model.clip_speech(rows), abs=1e-3), 0)
     np.testing.assert_allclose(outputs["mfcc"][0], rows[:, :13], atol=5e-3)
     return outputs
 

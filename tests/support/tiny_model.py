@@ -54,8 +54,8 @@ def write_tiny_model(
         card: The card to store.
         inputs: Name of the input of frames.
         width: Values of a frame.
-        row_width: Values of a row of the speech gate, whose probability of speech of a frame is that
-            of "low" for this frame. None: as `width`. There is a gate if the card has one.
+        row_width: Values of a row of the speech gate. Default: `width`. There is a gate if the card
+            has one; the probability of speech of a frame is that of "low" for it alone.
     """
     weights = np.zeros((width, 2), np.float32)
     weights[0] = [-0.01, 0.01]

@@ -165,7 +165,7 @@ def test_clip_that_one_front_end_cannot_use_is_an_error(demo_corpus, feature_cac
 
 def test_recipes_with_one_front_end_share_its_features(demo_corpus, feature_cache, monkeypatch):
     monkeypatch.setattr("train.data.noise.N_SYNTHETIC", 5)
-    noisy = replace(TINY, network=replace(TINY.network, speech=True))
+    noisy = TINY.with_settings(["noise=0.5"])
     recipes = {"quiet": TINY, "noisy": noisy, "again": TINY, "twin": noisy, "studio": STUDIO}
     quiet, loud, again, twin, studio = (
         candidate.data

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from scipy.special import expit, logit
 from support.training import TRAINING_MFCC
 
 from edge_runtime.datasets.corpora import scan
@@ -17,16 +16,19 @@ from train.calibration import choose_threshold, coverage_curve
 from train.data.features import load_dataset
 from train.dataset import DatasetSpec
 from train.fit import FitResult
+from train.gate.network import GateNetwork
+from train.gate.pipeline import rejected_clips
+from train.gate.training import TrainedGate
 from train.network import EmotionLSTM
 from train.network_config import NetworkConfig
 from train.pipeline import train_run
 from train.recipes import DEFAULT_RECIPE
 from train.run_report import Partition, run_report
 from train.speech_gate import (
+    MIN_SPEECH_ABOVE,
     SPEECH_ABOVE,
     choose_speech_threshold,
     excessive_losses,
-    fit_gate,
     is_no_speech,
     losses_by,
     losses_text,
@@ -38,26 +40,32 @@ def losses(clips: int, lost: int) -> dict[str, int]:
 
 
 def test_threshold_is_high_if_it_loses_nothing():
-    sure = np.full(50, 6.0)
+    sure = np.full(50, 0.99)
     assert choose_speech_threshold(sure, sure, ["a"] * 50) == SPEECH_ABOVE
 
 
 def test_threshold_keeps_the_training_clips_of_every_label():
     """A label with less confident clips than the others must not be lost."""
-    training = np.concatenate([np.full(95, 6.0), logit([0.6, 0.7, 0.8, 0.8, 0.8])])
+    training = np.concatenate([np.full(95, 0.99), [0.35, 0.5, 0.8, 0.8, 0.8]])
     labels = ["sad"] * 95 + ["happy"] * 5
-    threshold = choose_speech_threshold(np.full(20, 6.0), training, labels)
-    assert 0.55 < threshold < 0.6
+    threshold = choose_speech_threshold(np.full(20, 0.99), training, labels)
+    assert 0.3 < threshold < 0.35
 
 
 def test_threshold_loses_one_percent_of_many_validation_clips():
-    validation = np.concatenate([np.full(9, -5.0), np.linspace(0, 2, 991)])
-    threshold = choose_speech_threshold(validation, np.full(10, 6.0), ["a"] * 10)
-    assert 0 < (expit(validation) < threshold).mean() <= 0.01
+    validation = np.concatenate([np.full(9, 0.01), np.linspace(0.3, 0.9, 991)])
+    threshold = choose_speech_threshold(validation, np.full(10, 0.99), ["a"] * 10)
+    assert 0 < (validation < threshold).mean() <= 0.01
 
 
 def test_one_validation_clip_is_kept():
-    assert choose_speech_threshold(logit([0.3]), np.full(4, 6.0), ["a"] * 4) < 0.3
+    assert choose_speech_threshold(np.array([0.3]), np.full(4, 0.99), ["a"] * 4) < 0.3
+
+
+def test_threshold_has_a_lower_limit():
+    """Far below, most noise would be speech."""
+    silent = np.full(10, 0.01)
+    assert choose_speech_threshold(silent, silent, ["a"] * 10) == MIN_SPEECH_ABOVE
 
 
 def test_quiet_clips_are_lost():
@@ -107,32 +115,24 @@ def two_labels(demo_corpus, feature_cache):
     return load_dataset(clips, TRAINING_MFCC, feature_cache)
 
 
-def result_of(data, validation: float) -> FitResult:
-    """Return a network that is uncertain about speech, after folds that were certain."""
+def result_of(data) -> FitResult:
+    """Return the result of a training, with an untrained network."""
     torch.manual_seed(0)
-    network = EmotionLSTM(NetworkConfig(n_classes=2, hidden_size=8, fc_size=8, speech=True)).eval()
+    network = EmotionLSTM(NetworkConfig(n_classes=2, hidden_size=8, fc_size=8)).eval()
     clips = list(range(len(data.clips)))
-    logits = np.zeros((len(clips), 2), np.float32)
-    speech = np.full(len(clips), validation)
-    return FitResult(network, 1.0, 1.0, 1, [], clips, logits, speech)
+    history = [{"epoch": 1.0, "val_uar": 0.5}]
+    return FitResult(network, 1.0, 1.0, 1, history, clips, np.zeros((len(clips), 2), np.float32))
 
 
-def test_uncertain_final_network_keeps_its_training_clips(two_labels):
-    """The folds alone would set a threshold that rejects every clip."""
-    clips = list(range(len(two_labels.clips)))
-    threshold, rejected = fit_gate(two_labels, clips, result_of(two_labels, 5.0))
-    assert 0 < threshold < 0.7 and not rejected.any()
-    without = result_of(two_labels, 5.0)
-    without.network.config = replace(without.network.config, speech=False)
-    assert fit_gate(two_labels, clips, without)[0] == 0
-
-
-def test_quiet_recordings_are_lost_whatever_the_network(two_labels):
+def test_quiet_recordings_are_lost_whatever_the_gate(two_labels):
     assert len(two_labels.peak_dbfs) == len(two_labels.clips)
     assert all(-40 < level < 0 for level in two_labels.peak_dbfs)
     quiet = replace(two_labels, peak_dbfs=[-75.0] + two_labels.peak_dbfs[1:])
-    rejected = fit_gate(quiet, [0, 1, 2], result_of(quiet, 5.0))[1]
-    assert rejected[0] and not rejected[1:3].any()
+    gate = TrainedGate(GateNetwork(13, 4), 0.0, 0.1)
+    for rejected in (rejected_clips(gate, quiet), rejected_clips(None, quiet)):
+        assert rejected[0] and not rejected[1:].any()
+    strict = TrainedGate(GateNetwork(13, 4), 1.0, 0.1)
+    assert rejected_clips(strict, two_labels).all()
 
 
 def test_report_counts_lost_clips(two_labels):
@@ -140,7 +140,7 @@ def test_report_counts_lost_clips(two_labels):
     partition = Partition("speaker-independent", (), clips[4:], [clips[4:8]], clips[:4])
     rejected = np.zeros(len(clips), bool)
     rejected[[0, 5]] = True
-    result = result_of(two_labels, 5.0)
+    result = result_of(two_labels)
     report, before = (
         run_report(two_labels, partition, result, lost) for lost in (rejected, ~(rejected | True))
     )
@@ -166,7 +166,14 @@ def test_small_training_loses_no_label(demo_corpus, feature_cache, tmp_path, spe
     ]
     manifest = tmp_path / "manifest.csv"
     manifest.write_text("\n".join(["path,label,speaker", *rows]))
-    settings = ["ensemble_size=1", "epochs=10", "hidden_size=16", "fc_size=16", "input_size=16"]
+    settings = [
+        "gate_examples=100",
+        "ensemble_size=1",
+        "epochs=10",
+        "hidden_size=16",
+        "fc_size=16",
+        "input_size=16",
+    ]
     folder = train_run(
         DatasetSpec((manifest,), cache=feature_cache),
         recipes={"default": DEFAULT_RECIPE.with_settings(settings)},

@@ -127,7 +127,7 @@ def test_network_computes_the_fitted_branch():
     alone = EmotionLSTM(SMALL).eval()
     combined = alone.with_branch(branch)
     indices = [3, 0, 7, 8, 50]  # 0 and 7 have NaN
-    network_logits = predict(alone, data.frames, indices)[:, :-1]
+    network_logits = predict(alone, data.frames, indices)
     z = branch.standardise(clips.values)
     offsets = speaker_offsets(z, minutes, clips.seconds)
     unknown = predict(combined, data.frames, indices, statistics=data.statistics)
@@ -135,19 +135,17 @@ def test_network_computes_the_fitted_branch():
         combined, data.frames, indices, statistics=data.statistics, speakers=offsets[indices]
     )
     np.testing.assert_allclose(
-        unknown[:, :-1], branch.unknown.logits(z[indices], network_logits), atol=1e-5
+        unknown, branch.unknown.logits(z[indices], network_logits), atol=1e-5
     )
     centred = np.clip(z - offsets, -5, 5)[indices]
-    np.testing.assert_allclose(
-        known[:, :-1], branch.known.logits(centred, network_logits), atol=1e-5
-    )
+    np.testing.assert_allclose(known, branch.known.logits(centred, network_logits), atol=1e-5)
     assert branch.unknown.network_weight == pytest.approx(STATISTICS.network_weight / 2)
     # Without statistics, those of the mean count.
     expected = branch.unknown.logits(np.zeros_like(centred), network_logits)
-    np.testing.assert_allclose(predict(combined, data.frames, indices)[:, :-1], expected, atol=1e-5)
+    np.testing.assert_allclose(predict(combined, data.frames, indices), expected, atol=1e-5)
     frames = torch.from_numpy(data.frames[3][None])
     state = combined.advance(frames, combined.initial_state(1))
-    embedding = combined.outputs(state, torch.from_numpy(data.statistics[[3]]))[2]
+    embedding = combined.outputs(state, torch.from_numpy(data.statistics[[3]]))[1]
     np.testing.assert_allclose(embedding[0, -6:].detach().numpy(), z[3], atol=1e-5)
     assert combined.n_parameters() == alone.n_parameters() + 2 * (6 + 1) * 4
 

@@ -13,7 +13,6 @@ from edge_runtime import read_audio
 from edge_runtime.datasets.clip import Clip
 from edge_runtime.features.front_end import FrontEnd
 
-from ..candidates import Candidate
 from ..data.features import Dataset
 from ..speech_gate import choose_speech_threshold, is_no_speech
 from .config import GateConfig
@@ -145,28 +144,6 @@ class GateData:
     def _read_file(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
         samples = read_audio(path, self._rate)
         return samples.astype(np.float16), self._labels(samples, self._rate)
-
-
-def fit_gate(
-    candidate: Candidate, train: Sequence[int], test: Sequence[int], log: Log = no_log
-) -> TrainedGate | None:
-    """Train the gate of a recipe.
-
-    Args:
-        candidate: The recipe and its dataset.
-        train: Indices of the training clips.
-        test: Indices of the test clips.
-        log: Receives lines about the progress.
-
-    Returns:
-        The gate; None if the recipe has none.
-    """
-    config, seed = candidate.recipe.gate, candidate.recipe.fit.seed
-    if not config.speech:
-        return None
-    data = GateData(candidate.data, candidate.noise, candidate.cache)
-    examples = data.examples(train, config, seed, log)
-    return data.fit(train, test, examples, config, seed, log)
 
 
 def rejected_clips(gate: TrainedGate | None, data: Dataset) -> np.ndarray:

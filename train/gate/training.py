@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ..loop import pad
+from ..padding import pad
 from .config import GateConfig
 from .examples import GateExample
 from .network import GateNetwork

@@ -71,7 +71,7 @@ def test_listener_adapts_a_model_with_statistics(voice_clips, tmp_path):
     samples = np.concatenate([pause, voice_clips[0], pause, voice_clips[0], pause])
     adapted, plain = (Listener(network, adapt=adapt) for adapt in (True, False))
     events = [
-        [event.prediction for event in listener.push(samples) if event.kind == "end"]
+        [e.prediction for e in [*listener.push(samples), *listener.flush()] if e.kind == "end"]
         for listener in (adapted, plain)
     ]
     assert len(events[0]) == len(events[1]) == 2
