@@ -33,6 +33,7 @@ def test_fit_resume_export_classify(demo_corpus, feature_cache, tmp_path):
     run = runs / "001"
     data = ["--data", demo_corpus / "manifest.csv", "--cache", feature_cache]
     fit = ["train", "fit", *data, "--epochs", 2, "--inner", 2, "--set", "ensemble_size=2"]
+    fit += ["--set", "gate_examples=60", "--set", "gate_epochs=1"]
     fitted, resumed, second, exported = python_m_each(
         [*fit, "--runs", runs],
         [*fit, "--runs", runs, "--resume"],

@@ -168,6 +168,7 @@ def test_small_training_loses_no_label(demo_corpus, feature_cache, tmp_path, spe
     manifest.write_text("\n".join(["path,label,speaker", *rows]))
     settings = [
         "gate_examples=100",
+        "gate_epochs=30",
         "ensemble_size=1",
         "epochs=10",
         "hidden_size=16",

@@ -314,6 +314,7 @@ def test_protocol_resumes_exports_and_classifies(
 ):
     monkeypatch.setattr("train.parallel_training.map_in_processes", map_in_this_process)
     sizes = ["epochs=1", "hidden_size=8", "fc_size=8", "input_size=8", "ensemble_size=1"]
+    sizes += ["gate_examples=60", "gate_epochs=1", "gate_units=8"]
     options = {
         "recipes": {"corpora": CORPORA.with_settings(sizes)},
         "inner": 2,
