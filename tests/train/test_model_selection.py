@@ -166,7 +166,8 @@ def test_clip_that_one_front_end_cannot_use_is_an_error(demo_corpus, feature_cac
 def test_recipes_with_one_front_end_share_its_features(demo_corpus, feature_cache, monkeypatch):
     monkeypatch.setattr("train.data.noise.N_SYNTHETIC", 5)
     noisy = TINY.with_settings(["noise=0.5"])
-    recipes = {"quiet": TINY, "noisy": noisy, "again": TINY, "twin": noisy, "studio": STUDIO}
+    studio = STUDIO.with_settings(["noise=0.5"])
+    recipes = {"quiet": TINY, "noisy": noisy, "again": TINY, "twin": noisy, "studio": studio}
     quiet, loud, again, twin, studio = (
         candidate.data
         for candidate in open_candidates(recipes, spec_of(demo_corpus, feature_cache))

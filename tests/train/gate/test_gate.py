@@ -130,7 +130,8 @@ def toy_examples(count: int) -> list[GateExample]:
 
 
 def test_gate_learns_from_labels():
-    network = train_gate(toy_examples(64), GateConfig(gate_units=8, gate_epochs=60), seed=0)
+    config = GateConfig(gate_units=8, gate_epochs=150, gate_learning_rate=0.02)
+    network = train_gate(toy_examples(64), config, seed=0)
     tests = toy_examples(80)[64:]
     speech = frame_speech(network, [example.rows for example in tests])
     equal = [(p > 0.5) == (e.targets > 0.5) for p, e in zip(speech, tests)]
