@@ -23,6 +23,9 @@ SPEECH_DBFS = -26.0  # level of the speech of the louder speaker
 SPEAKER_RANGE_DB = 6.0  # the other speaker is up to this much quieter
 MIN_PAUSE, MAX_PAUSE = 0.2, 6.0  # seconds between turns
 MAX_CLIPS = 4  # of a turn
+# Silero VAD labels a clip reliably if its labels 20 dB below agree for this share of the time.
+MIN_AGREEMENT, QUIETER = 0.8, 0.1
+MAX_TRIES = 20
 
 # Post-processing of Silero's probabilities, with the values of its authors:
 # https://github.com/snakers4/silero-vad/blob/master/src/silero_vad/utils_vad.py
@@ -57,11 +60,13 @@ class Call:
         sides: Samples of each speaker, float32 `(2, n_samples)`.
         is_speech: True where a speaker speaks, bool `(2, n_steps)`.
         clips: The clips, in order.
+        n_rejected: Draws of a clip without a reliable truth.
     """
 
     sides: np.ndarray
     is_speech: np.ndarray
     clips: tuple[CallClip, ...]
+    n_rejected: int = 0
 
     def labels_of(self, side: int | None) -> np.ndarray:
         """Return the true emotion of every step, `(n_steps,)`; an empty text in pauses.
@@ -116,7 +121,13 @@ def regions(probabilities: np.ndarray, n_samples: int) -> list[tuple[int, int]]:
 
 
 def build_call(
-    clips: Sequence[Clip], seconds: float, *, by_turn: bool, rng: random.Random, cache: Path
+    clips: Sequence[Clip],
+    seconds: float,
+    *,
+    by_turn: bool,
+    rng: random.Random,
+    cache: Path,
+    reliable: bool = False,
 ) -> Call:
     """Return a call of two random speakers of one corpus.
 
@@ -126,6 +137,7 @@ def build_call(
         by_turn: True for one emotion in a turn; False: an emotion for each clip.
         rng: Source of randomness.
         cache: Folder that keeps the probabilities of Silero VAD.
+        reliable: Use only clips that Silero VAD labels reliably.
     """
     by_speaker: dict[tuple[str, str], dict[str, list[Clip]]] = defaultdict(
         lambda: defaultdict(list)
@@ -138,13 +150,18 @@ def build_call(
     levels = [SPEECH_DBFS, SPEECH_DBFS - rng.uniform(0, SPEAKER_RANGE_DB)]
     rng.shuffle(levels)
     placed: list[tuple[CallClip, np.ndarray, list[tuple[int, int]]]] = []
-    position, side = round(rng.uniform(1, 3) * RATE), 0
+    position, side, n_rejected = round(rng.uniform(1, 3) * RATE), 0, 0
     while position < seconds * RATE:
         of_label = by_speaker[speakers[side]]
         turn_label = rng.choice(sorted(of_label))
         for _ in range(rng.randint(1, MAX_CLIPS)):
             label = turn_label if by_turn else rng.choice(sorted(of_label))
-            samples, spoken = read_clip(rng.choice(of_label[label]).path, levels[side], cache)
+            for _ in range(MAX_TRIES):
+                path = rng.choice(of_label[label]).path
+                if not reliable or is_reliable(path, cache):
+                    break
+                n_rejected += 1
+            samples, spoken = read_clip(path, levels[side], cache)
             end = position + len(samples)
             placed.append((CallClip(position, end, side, label), samples, spoken))
             position = end
@@ -158,7 +175,7 @@ def build_call(
         sides[clip.side, clip.start : clip.end] = samples
         for start, end in spoken:
             is_speech[clip.side, (clip.start + start) // STEP : (clip.start + end) // STEP] = True
-    return Call(sides, is_speech, tuple(clip for clip, _, _ in placed))
+    return Call(sides, is_speech, tuple(clip for clip, _, _ in placed), n_rejected)
 
 
 def read_clip(path: Path, dbfs: float, cache: Path) -> tuple[np.ndarray, list[tuple[int, int]]]:
@@ -175,6 +192,17 @@ def read_clip(path: Path, dbfs: float, cache: Path) -> tuple[np.ndarray, list[tu
     speech = np.concatenate([samples[a:b] for a, b in spoken]) if spoken else samples
     gain = 10 ** (dbfs / 20) / max(float(np.sqrt(np.mean(speech**2))), 1e-9)
     return (samples * min(gain, 2.0)).astype(np.float32), spoken
+
+
+def is_reliable(path: Path, cache: Path) -> bool:
+    """Return True if the labels of Silero VAD hardly depend on the level of a clip."""
+    samples = read_audio(path, RATE)
+    samples = (samples * (0.5 / max(float(np.abs(samples).max()), 1e-9))).astype(np.float32)
+    masks = np.zeros((2, len(samples)), bool)
+    for mask, gain in zip(masks, (1.0, QUIETER)):
+        for start, end in speech_regions((samples * gain).astype(np.float32), cache):
+            mask[start:end] = True
+    return bool((masks[0] == masks[1]).mean() >= MIN_AGREEMENT)
 
 
 def with_noise(call: Call, noise: np.ndarray, ratio: float) -> np.ndarray:
