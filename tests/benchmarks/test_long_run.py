@@ -162,7 +162,7 @@ def test_long_stream_equals_a_new_one(model, loop, kind):
     since, start = late - LOOP_SECONDS, late - 3 * LOOP_SECONDS
     long = after(since, results(0.0, late), 0.0)
     new = after(since, results(start, late - start), start)
-    assert len(long) == len(new) >= 8
+    assert len(long) == len(new) >= 5  # the gate rejects noise and some synthesised voices
     differences = np.abs(np.array(long) - np.array(new))
     assert differences[:, :2].max() < 1e-4  # times
     # Candidates for the pitch may tie within rounding, which changes a statistic of few windows.
