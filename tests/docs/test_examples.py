@@ -27,6 +27,11 @@ NOT_RUN = {
     r"edge-ser profile create anna --microphone": "needs a microphone",
     r"edge-ser profile create anna \S+ --labelled": "needs a model with clip statistics; "
     "tests/edge_runtime/cli/test_profile.py makes one",
+    r"(edge-ser archive|ray )": "needs an archive or a cluster; tests/edge_runtime/archive makes "
+    "some, and an object store",
+    r"edge-ser attach": "needs transcripts; tests/edge_runtime/attach makes them",
+    r"(edge-ser serve|curl|openssl|/opt/edge-ser)": "serves until it is stopped; "
+    "tests/edge_runtime/serve starts servers",
     r"edge-ser bench$": "takes 10 s or more; test_bench runs the command once",
     r"edge-ser classify clip\.wav --model": "needs the model of a run; tests/export makes one",
     r"\.venv/bin/python -m (train|evaluate|export)": "needs corpora and hours; tests/train, "
