@@ -325,7 +325,7 @@ def test_file_size_limit_is_reported_on_one_line(three_speakers, tmp_path):
     assert not list(tmp_path.rglob(".*.tmp"))
     for path in (tmp_path / "cache").rglob("*.npz"):
         with np.load(path) as stored:
-            assert len(stored["frames"])
+            assert len(stored["rows"])
 
 
 def test_full_disk_is_reported_for_text_and_checkpoints(tmp_path):

@@ -118,7 +118,11 @@ def test_profiles_correct_logits_as_on_the_device(voice_clips, tmp_path):
     frames = [network_of(model).speech_frames(clip) for clip in voice_clips]
     clips = [Clip(Path(f"{k}"), "angry", "x/1") for k in range(len(frames))]
     dataset = Dataset(
-        clips, frames, [len(clip) / 16_000 for clip in voice_clips], model.card.mfcc_config
+        clips,
+        frames,
+        [len(clip) / 16_000 for clip in voice_clips],
+        model.card.mfcc_config,
+        rows=[network_of(model).front_end(clip) for clip in voice_clips],
     )
     logits = np.stack([network_of(model).run(clip).logits for clip in frames])
     corrected = logits_with_profiles(

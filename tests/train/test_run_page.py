@@ -29,7 +29,7 @@ def report_of(data: Dataset, folds: list[list[int]], uars: list[float], epoch: i
     history = [{"epoch": k + 1, "val_uar": uar} for k, uar in enumerate(uars)]
     network = EmotionLSTM(NetworkConfig(hidden_size=4, num_layers=1, fc_size=4, n_classes=4)).eval()
     logits = np.random.default_rng(0).standard_normal((len(val), 4))
-    result = FitResult(network, 1.0, 1.0, epoch, history, val, logits, np.zeros(len(val)))
+    result = FitResult(network, 1.0, 1.0, epoch, history, val, logits)
     partition = Partition("speaker-independent", (), train, folds, test)
     report = run_report(data, partition, result, np.zeros(len(data.clips), bool))
     report |= {"val_uar": 0.5, "val_uar_by_recipe": {"one": 0.5}, "recipe": "one"}
@@ -39,7 +39,7 @@ def report_of(data: Dataset, folds: list[list[int]], uars: list[float], epoch: i
 @pytest.fixture(autouse=True)
 def random_answers(monkeypatch):
     def predict(network, frames, indices, statistics):
-        return np.random.default_rng(1).standard_normal((len(indices), 5)).astype(np.float32)
+        return np.random.default_rng(1).standard_normal((len(indices), 4)).astype(np.float32)
 
     monkeypatch.setattr("train.run_report.predict", predict)
 

@@ -308,6 +308,6 @@ def test_non_finite_cache_entries_are_recomputed(tmp_path):
     for entry in cache.rglob("*.npz"):
         with np.load(entry) as stored:
             values = dict(stored)
-        np.savez(entry, **{**values, "frames": values["frames"] * np.nan})
+        np.savez(entry, **{**values, "rows": values["rows"] * np.nan})
     for a, b in zip(first.frames, load(root).frames):
         np.testing.assert_array_equal(a, b)
