@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import json
 import math
 import os
 import struct
@@ -274,7 +275,8 @@ def test_truncated_recording_keeps_its_segments(tmp_path, name, voice_clips):
     assert 5.0 <= segments[-1].end <= 8.0
     status, out, error = classify("--timeline", "--format", "jsonl", cut)
     assert status == 1 and "is truncated" in error
-    assert len(out.splitlines()) == len(segments)
+    rows = [json.loads(line)["row"] for line in out.splitlines()]
+    assert rows == ["segment"] * len(segments) + ["summary"]
 
 
 def test_unreadable_recording_prints_nothing(tmp_path):
