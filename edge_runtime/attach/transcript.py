@@ -28,7 +28,7 @@ class By(str, Enum):
 
 
 class Style(str, Enum):
-    """How an emotion is written into a transcript.
+    """Style of the emotions in a transcript.
 
     `prefix` is `[angry]` before the text, `class` is a class span of WebVTT, and `key` is a field
     of its own: a key of JSON, a column of CSV or a tier of a TextGrid.

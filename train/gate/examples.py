@@ -26,7 +26,7 @@ MAX_SECONDS = 8.0
 NOISE_SHARE = 0.25  # of the examples that are noise alone
 NOISY_SHARE = 0.8  # of the turns that have noise
 CHANNEL_SHARE = 0.6  # of the turns that pass another microphone and room
-# Of speech over noise; half of the ratios are below the middle one.
+# Ratio of speech to noise; half of the ratios are below the middle one.
 MIN_RATIO_DB, MIDDLE_RATIO_DB, MAX_RATIO_DB = 0.0, 12.0, 40.0
 MIN_BABBLE_RATIO_DB = 8.0  # a nearer voice is speech
 MIN_PEAK_DB = -60.0  # of an example, below full scale
