@@ -78,7 +78,7 @@ class EndpointDetector:
     Example:
         >>> detector = EndpointDetector(EndpointConfig(), onset=0.5, period=0.1)
         >>> detector.push(np.repeat([0.0, 0.9, 0.0], 10))
-        [Endpoint(kind='start', frame=10), Endpoint(kind='end', frame=20)]
+        [Endpoint(kind='start', frame=9), Endpoint(kind='end', frame=21)]
     """
 
     def __init__(self, config: EndpointConfig, onset: float, period: float) -> None:
