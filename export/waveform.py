@@ -18,6 +18,7 @@ from edge_runtime.features.descriptor_config import DescriptorConfig
 from edge_runtime.features.filterbank import band_matrix, cepstral_matrix, frame_window
 from edge_runtime.features.silence import SilenceGate
 from edge_runtime.inference.card import ModelCard
+from edge_runtime.inference.speech_gate import min_speech_frames
 from train.network import EmotionLSTM
 
 from .waveform_descriptors import WaveformDescriptors
@@ -149,7 +150,7 @@ class Waveform(nn.Module):
             return torch.ones_like(rows[:, 0, :1])
         state = torch.zeros_like(rows[:, 0, :1]).repeat(1, 2 * gate.units)
         speech = torch.sigmoid(gate(rows, state)[0])  # (B, n_frames)
-        count = max(1, round(min_speech / self.config.frame_period))
+        count = min_speech_frames(min_speech, self.config.frame_period)
         # Shorter clips have fewer frames: the rest is padding, which does not count.
         largest = torch.topk(pad(speech, (0, count - 1), value=-1.0), count, dim=1).values
         largest = torch.where(largest < 0, torch.ones_like(largest), largest)

@@ -25,7 +25,7 @@ from .known_voice import KnownVoice, SpeakerStatistics
 from .onnx_session import GATE_INPUTS, GATE_OUTPUTS, OUTPUTS, STATISTICS_INPUTS, open_model
 from .output_checks import check_gate_outputs, check_outputs
 from .prediction import NO_SPEECH, UNCERTAIN, Prediction
-from .speech_gate import ClipSpeech, SpeechGate
+from .speech_gate import ClipSpeech, SpeechGate, min_speech_frames
 
 if TYPE_CHECKING:
     from ..features.running_functionals import RunningFunctionals
@@ -329,7 +329,7 @@ class Network:
     def new_clip_speech(self) -> ClipSpeech:
         """Return the probability of speech of a stretch without frames so far."""
         seconds = self.card.min_speech or 0.0
-        return ClipSpeech(max(1, round(seconds / self.card.mfcc_config.frame_period)))
+        return ClipSpeech(min_speech_frames(seconds, self.card.mfcc_config.frame_period))
 
     def clip_speech(self, rows: np.ndarray) -> float:
         """Compute the probability of speech of a whole clip.

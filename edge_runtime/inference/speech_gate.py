@@ -49,6 +49,16 @@ class SpeechGate:
         return probabilities
 
 
+def min_speech_frames(min_speech: float, frame_period: float) -> int:
+    """Return the frames that a clip must have as speech, at least 1.
+
+    Args:
+        min_speech: `ModelCard.min_speech`, in seconds.
+        frame_period: Seconds between frames.
+    """
+    return max(1, round(min_speech / frame_period))
+
+
 class ClipSpeech:
     """The probability of speech of a stretch of audio, as its frames arrive.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -45,22 +46,35 @@ def noise_features(
 
         clips = [resample(noise, SYNTHESIS_RATE, config.sample_rate) for noise in clips]
     for folder in folders:
-        clips += _read_recordings(folder, config.sample_rate)
+        clips += [samples for _, samples in read_recordings(folder, config.sample_rate)]
     features = [extractor(samples) for samples in clips]
     return features if gate is None else [gate.filter_clip(frames) for frames in features]
 
 
-def _read_recordings(folder: Path, sample_rate: int) -> list[np.ndarray]:
-    files = audio_files(folder)
-    samples = []
-    for file in files:
+def read_recordings(folder: Path, sample_rate: int) -> Iterator[tuple[Path, np.ndarray]]:
+    """Yield the readable recordings of a folder of noise, one at a time.
+
+    Args:
+        folder: The folder.
+        sample_rate: Rate of the samples in Hz.
+
+    Yields:
+        The file and its samples, float32 `(n_samples,)`.
+
+    Raises:
+        DatasetError: If no recording can be read.
+    """
+    is_empty = True
+    for file in audio_files(folder):
         try:
-            samples.append(read_audio(file, sample_rate))
+            samples = read_audio(file, sample_rate)
         except AudioError as error:
             _LOGGER.info("%s", printable(f"Skipped: {error}"))
-    if not samples:
+            continue
+        is_empty = False
+        yield file, samples
+    if is_empty:
         raise DatasetError(f"{folder}: contains no readable recording of noise")
-    return samples
 
 
 def synthetic_noise(rng: np.random.Generator) -> np.ndarray:

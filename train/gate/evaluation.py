@@ -9,6 +9,7 @@ import numpy as np
 
 from edge_runtime.datasets.clip import Clip
 from edge_runtime.features.front_end import FrontEnd
+from edge_runtime.inference.speech_gate import min_speech_frames
 
 from ..speech_gate import losses_by
 from .examples import SYNTHETIC, Noise, mixed, piece_of
@@ -54,7 +55,7 @@ def gate_scores(
     """
     rng = np.random.default_rng([seed, 30])
     drawn = [clips[i] for i in np.sort(rng.permutation(len(clips))[:MAX_CLIPS])]
-    min_frames = max(1, round(gate.min_speech / front_end.config.frame_period))
+    min_frames = min_speech_frames(gate.min_speech, front_end.config.frame_period)
 
     def is_lost(samples: np.ndarray) -> tuple[bool, np.ndarray]:
         (speech,) = frame_speech(gate.network, [front_end(samples)])

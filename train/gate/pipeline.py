@@ -12,6 +12,7 @@ import numpy as np
 from edge_runtime import read_audio
 from edge_runtime.datasets.clip import Clip
 from edge_runtime.features.front_end import FrontEnd
+from edge_runtime.inference.speech_gate import min_speech_frames
 
 from ..data.features import Dataset
 from ..speech_gate import choose_speech_threshold, is_no_speech
@@ -129,7 +130,7 @@ class GateData:
             held_out = set(order[::VALIDATION_SHARE].tolist())
         train = [example for example in examples if example.group not in held_out]
         network = train_gate(train, config, seed, log)
-        min_frames = max(1, round(MIN_SPEECH / data.mfcc_config.frame_period))
+        min_frames = min_speech_frames(MIN_SPEECH, data.mfcc_config.frame_period)
         speech = clip_speech(network, [data.rows[i] for i in clips], min_frames)
         is_validation = np.array([group_of(data.clips[i]) in held_out for i in clips])
         threshold = choose_speech_threshold(
@@ -155,6 +156,6 @@ def rejected_clips(gate: TrainedGate | None, data: Dataset) -> np.ndarray:
     """
     if gate is None:
         return is_no_speech(np.ones(len(data.clips)), data.peak_dbfs, 0.0)
-    min_frames = max(1, round(gate.min_speech / data.mfcc_config.frame_period))
+    min_frames = min_speech_frames(gate.min_speech, data.mfcc_config.frame_period)
     speech = clip_speech(gate.network, data.rows, min_frames)
     return is_no_speech(speech, data.peak_dbfs, gate.speech_above)
