@@ -188,7 +188,7 @@ class EmotionModel:
             >>> EmotionModel.load().embed("samples/sad/1013_ITH_SAD_XX.wav").shape
             (245,)
         """
-        running = RunningPrediction(self._network)
+        running = RunningPrediction(self._network, with_speech=False)
         samples = self._network.read_samples(audio, sample_rate, limits=limits, channel=channel)
         self._run(running, samples, audio)
         assert running.embedding is not None  # a clip has one frame or more

@@ -23,12 +23,15 @@ class RunningPrediction:
     Args:
         network: The network to run.
         voice: The speaker, if known.
+        with_speech: Run the speech gate. Without it, everything counts as speech.
 
     Attributes:
         n_frames: Frames that the network has processed.
     """
 
-    def __init__(self, network: Network, voice: KnownVoice | None = None) -> None:
+    def __init__(
+        self, network: Network, voice: KnownVoice | None = None, *, with_speech: bool = True
+    ) -> None:
         self.n_frames = 0
         self._network = network
         self._pooled = PooledNetwork(network, voice)
@@ -36,7 +39,7 @@ class RunningPrediction:
         self._statistics = network.new_statistics()
         self._n_mfcc = network.front_end.n_mfcc
         self._silence_gate = network.new_silence_gate()
-        self._speech_gate = network.new_speech_gate()
+        self._speech_gate = network.new_speech_gate() if with_speech else None
         self._clip_speech = network.new_clip_speech()
         self._loudness = Loudness(network.sample_rate)
         self._first: np.ndarray | None = None  # the first frame, for a clip of silence alone

@@ -204,7 +204,8 @@ class TimelineStream:
     def _classify(self, window: Cell) -> np.ndarray:
         """Return the probability of each emotion in a window, `(n_labels,)`."""
         rows = self._rows[window.start - self._first_frame : window.end - self._first_frame]
-        running = RunningPrediction(self._network, self._voice)
+        # The frames of a window are speech already.
+        running = RunningPrediction(self._network, self._voice, with_speech=False)
         running.push(rows)
         running.advance(last=True)
         prediction = running.prediction(threshold=0.0, peak_dbfs=0.0)
