@@ -80,6 +80,9 @@ def _find_local(source: str) -> Iterator[Recording | AudioError]:
         if isinstance(name, AudioError):
             yield name
             continue
+        if not os.path.lexists(name):
+            yield AudioError(f"{name}: no such file or folder")
+            continue
         uri = os.path.abspath(name)
         if not _is_text(uri):
             yield AudioError(f"{name}: the name is not valid UTF-8; rename the file")

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import ConfigError, EdgeSerError
 from ..inference.prediction import NO_SPEECH
+from .error_reasons import Failure, describe_failures
 from .plan import read_plans
 from .settings import ArchiveSettings
 from .store import Store
@@ -74,6 +75,16 @@ class Status:
         return asdict(self)
 
 
+def audio_duration(hours: float) -> str:
+    """Return a duration of audio in hours, or in minutes if it is below one hour.
+
+    Example:
+        >>> audio_duration(0.25), audio_duration(1234.56)
+        ('15.0 min', '1,234.6 h')
+    """
+    return f"{hours:,.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"
+
+
 def status_of(store: Store, settings: ArchiveSettings) -> Status:
     """Return the progress of a partition."""
     shards = read_plans(store, settings)
@@ -110,6 +121,11 @@ def last_errors(store: Store, settings: ArchiveSettings) -> list[dict[str, Any]]
             if previous is None or previous["attempt"] < row["attempt"]:
                 last[row["recording_id"]] = row
     return [row for name, row in sorted(last.items()) if name not in processed]
+
+
+def failures_of(store: Store, settings: ArchiveSettings) -> list[Failure]:
+    """Return the recordings that no attempt has processed."""
+    return [Failure(row["uri"], row["error"]) for row in last_errors(store, settings)]
 
 
 def _tables(store: Store, settings: ArchiveSettings, kind: str) -> Iterator[pa.Table]:
@@ -258,10 +274,12 @@ class Summary:
         lines = [
             "# Emotions of an archive",
             "",
-            f"- {status.processed:,} of {status.recordings:,} recordings, {status.hours:,.1f} "
-            f"hours of audio, {status.speech_hours:,.1f} hours of speech",
+            f"- {status.processed:,} of {status.recordings:,} recordings, "
+            f"{audio_duration(status.hours)} of audio, {audio_duration(status.speech_hours)} of "
+            "speech",
             f"- {status.failed:,} recordings failed; {status.committed:,} of {status.shards:,} "
             "shards are committed",
+            *(f"  - {line}" for line in describe_failures(failures_of(self._store, settings))),
             f"- model {os.path.basename(settings.model)} ({settings.model_fingerprint[:12]}), "
             f"licence: {settings.licence}",
             f"- window {settings.window:g} s, hop {settings.hop:g} s, threshold "
@@ -274,13 +292,15 @@ class Summary:
             "",
             "Share of the time of speech:",
             "",
-            "| role | hours of speech | " + " | ".join(spoken) + " |",
+            "| role | speech | " + " | ".join(spoken) + " |",
             "|---|---:|" + "---:|" * len(spoken),
         ]
         for role, seconds in sorted(self.seconds.items()):
             total = sum(seconds[label] for label in spoken)
             shares = [f"{100 * seconds[label] / total:.1f} %" if total else "" for label in spoken]
-            lines.append(f"| {role} | {total / 3600:,.2f} | " + " | ".join(shares) + " |")
+            lines.append(
+                f"| {role} | {audio_duration(total / 3600)} | " + " | ".join(shares) + " |"
+            )
         if self.parts:
             lines += ["", "![Share of labels over the recordings](summary.png)"]
         return "\n".join(lines) + "\n"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from ..errors import ConfigError
 from .engines import Engine, WorkerDiedError
+from .error_reasons import Failure
 from .manifest import Recording
 from .plan import Shard
 from .work import Outcome, ShardResult, ShardWork, killed, recording_task, segments_key, shard_task
@@ -25,13 +26,13 @@ class RunReport:
     Attributes:
         shards: Shards that it has committed.
         recordings: Recordings in them.
-        errors: Recordings that could not be processed.
+        failures: Recordings that could not be processed.
         too_many_errors: True if it was stopped because of them.
     """
 
     shards: int = 0
     recordings: int = 0
-    errors: int = 0
+    failures: list[Failure] = field(default_factory=list)
     too_many_errors: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -83,7 +84,7 @@ def run_shards(
         check: Called regularly; may raise an exception to stop.
 
     Returns:
-        Number of shards, recordings and errors.
+        Number of shards and recordings, and the recordings that failed.
 
     Raises:
         EdgeSerError: If results cannot be written, or a cluster is lost.
@@ -99,7 +100,7 @@ def run_shards(
                 return None
             shard = queue.pop()
         if work.store.exists(segments_key(work.settings, shard.name)):
-            return shard, ShardResult(shard.name, len(shard.recordings), 0, False)
+            return shard, ShardResult(shard.name, len(shard.recordings), [], False)
         return shard, _process(work, shard, engine)
 
     pool = ThreadPoolExecutor(engine.n_workers)
@@ -119,8 +120,8 @@ def run_shards(
                 if result.is_new:
                     report.shards += 1
                     report.recordings += result.n_recordings
-                    report.errors += result.n_errors
-                if report.errors > max_errors:
+                    report.failures += result.failures
+                if len(report.failures) > max_errors:
                     report.too_many_errors = True
                     stop.set()
                 if on_shard is not None:

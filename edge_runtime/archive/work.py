@@ -21,6 +21,7 @@ from ..messages import printable, shorten
 from ..model import EmotionModel
 from ..streaming.segments import LabelDurations, Segment
 from ..streaming.timeline import TimelineStream
+from .error_reasons import Failure
 from .manifest import Recording
 from .settings import ArchiveSettings
 from .store import Store, StoreError, local_copy, open_store
@@ -63,13 +64,13 @@ class ShardResult(NamedTuple):
     Attributes:
         shard: Name of the shard.
         n_recordings: Number of its recordings.
-        n_errors: Number of those that could not be processed.
+        failures: Those that could not be processed.
         is_new: False if another run has committed it before.
     """
 
     shard: str
     n_recordings: int
-    n_errors: int
+    failures: list[Failure]
     is_new: bool
 
 
@@ -123,7 +124,7 @@ class ShardWork:
     def process_shard(self, name: str, recordings: Sequence[Recording]) -> ShardResult:
         """Process and commit a shard, unless it is committed already."""
         if self.store.exists(segments_key(self.settings, name)):
-            return ShardResult(name, len(recordings), 0, False)
+            return ShardResult(name, len(recordings), [], False)
         return self.commit(name, map(self.process, recordings))
 
     def commit(self, name: str, outcomes: Iterable[Outcome]) -> ShardResult:
@@ -144,7 +145,8 @@ class ShardWork:
         is_new = self.store.put_new(segments_key(self.settings, name), content)
         if is_new:
             write_derived(self.store, self.settings, name, rows, errors)
-        return ShardResult(name, len(everything), len(errors), is_new)
+        failures = [Failure(row["uri"], row["error"]) for row in errors]
+        return ShardResult(name, len(everything), failures, is_new)
 
     def process(self, recording: Recording) -> Outcome:
         """Return the rows of a recording, or the row of its error."""

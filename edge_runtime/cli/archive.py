@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
-from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..audio.channel_roles import parse_roles
-from ..errors import AudioError, ConfigError, EdgeSerError
+from ..errors import ConfigError, EdgeSerError
+from ..messages import printable
+from .archive_run import EngineName, check_planned, find_all, plan_shards, print_plan, run_pending
 from .options import JsonOption, ModelOption, QuietOption, SpeechThresholdOption, ThresholdOption
-from .terminal import Interruption, Progress, is_terminal, print_error
+from .terminal import print_error
 
 if TYPE_CHECKING:
-    from ..archive.engines import Engine
-    from ..archive.manifest import Recording
-    from ..archive.plan import Shard
-    from ..archive.settings import ArchiveSettings
     from ..archive.store import Store
-    from ..archive.work import ShardResult, ShardWork
 
 archive = typer.Typer(
     name="archive",
@@ -32,13 +27,6 @@ archive = typer.Typer(
 )
 
 MIX = "mix"  # as --channels: average them
-
-
-class EngineName(str, Enum):
-    """Where the shards are processed."""
-
-    local = "local"
-    ray = "ray"
 
 
 EngineOption = Annotated[
@@ -127,8 +115,8 @@ def run(
     two runs at the same time write nothing twice. The folder holds a fingerprint of the model and
     the settings, so that other settings make another partition.
 
-    A recording that cannot be processed is a row of the table errors. A recording with several
-    channels needs --channels.
+    A recording that cannot be processed is a row of the table errors, and the most frequent
+    reasons are printed. A recording with several channels requires --channels.
 
     \b
     Examples:
@@ -136,7 +124,6 @@ def run(
       edge-ser archive run s3://calls/2024 --out s3://results/calls --engine ray
       edge-ser archive run --manifest calls.csv --out results --dry-run
     """  # noqa: D301
-    from ..archive.report import Summary
     from ..archive.settings import ArchiveSettings
     from ..archive.store import open_store
     from ..archive.tables import load_pyarrow
@@ -161,160 +148,42 @@ def run(
         mix=mix,
     )
     store = open_store(out)
-    recordings = _recordings(sources or [], manifest)
-    shards, n_new, done = _plan(store, settings, recordings, shard_seconds, write=not dry_run)
-    if not shards:
-        raise ConfigError("no recordings: give SRC or --manifest, or an OUT with a plan")
+    recordings, n_missing = find_all(sources or [], manifest)
+    check_planned(store, settings, recordings)
+    shards, n_new = plan_shards(store, settings, recordings, shard_seconds, write=not dry_run)
+    succeeded = True
     if dry_run:
-        _print_plan(settings, shards, n_new, done)
-        return
-    if not _run(store, settings, shards, engine, ray_address, jobs, max_errors, not quiet):
+        print_plan(store, settings, shards, n_new)
+    else:
+        succeeded = run_pending(
+            store, settings, shards, engine, ray_address, jobs, max_errors, quiet
+        )
+    if n_missing or not succeeded:
         raise typer.Exit(1)
-    Summary(store, settings).write()
-
-
-def _recordings(sources: list[str], manifest: str | None) -> list[Recording]:
-    """Return the recordings of the sources and the manifest; print what cannot be found."""
-    from ..archive.manifest import find_recordings, read_manifest
-
-    recordings = [] if manifest is None else read_manifest(manifest)
-    seen = {recording.recording_id for recording in recordings}
-    for recording in find_recordings(sources):
-        if isinstance(recording, AudioError):
-            print_error(recording)
-        elif recording.recording_id not in seen:
-            recordings.append(recording)
-    return recordings
-
-
-def _plan(
-    store: Store,
-    settings: ArchiveSettings,
-    recordings: list[Recording],
-    shard_seconds: float,
-    *,
-    write: bool = True,
-) -> tuple[list[Shard], int, set[str]]:
-    """Return all shards, the number of new ones, and the names of those that are committed."""
-    from ..archive.plan import extend_plan
-
-    if write:
-        content = settings.to_json().encode("utf-8")
-        store.put_new(f"{settings.partition()}/settings.json", content)
-    shards, n_new = extend_plan(store, settings, recordings, shard_seconds, write=write)
-    names = store.names(f"{settings.partition()}/segments")
-    return shards, n_new, {name.removesuffix(".parquet") for name in names}
-
-
-def _print_plan(settings: ArchiveSettings, shards: list[Shard], n_new: int, done: set[str]) -> None:
-    pending = [shard for shard in shards if shard.name not in done]
-    n_recordings = sum(len(shard.recordings) for shard in pending)
-    hours = sum(shard.seconds for shard in pending) / 3600
-    print(f"partition   {settings.partition()}")
-    print(f"shards      {len(shards):,}: {len(done):,} committed, {n_new:,} new")
-    print(f"to process  {len(pending):,} shards, {n_recordings:,} recordings, about {hours:,.1f} h")
-
-
-def _run(
-    store: Store,
-    settings: ArchiveSettings,
-    shards: list[Shard],
-    engine_name: EngineName,
-    ray_address: str | None,
-    jobs: int,
-    max_errors: str,
-    show_progress: bool,
-) -> bool:
-    """Process the shards that are not committed.
-
-    Returns:
-        False if more recordings failed than `max_errors`.
-    """
-    from ..archive.runner import parse_max_errors, run_shards
-    from ..archive.work import ShardWork, repair_derived
-
-    repair_derived(store, settings)
-    names = set(store.names(f"{settings.partition()}/segments"))
-    pending = [shard for shard in shards if f"{shard.name}.parquet" not in names]
-    accepted = parse_max_errors(max_errors, sum(len(shard.recordings) for shard in pending))
-    if ray_address is not None and engine_name is not EngineName.ray:
-        raise ConfigError("--ray-address requires --engine ray")
-    if not pending:
-        print("edge-ser: all shards are committed", file=sys.stderr)
-        return True
-    work = ShardWork(store.uri, settings)
-    progress = None
-    if show_progress and is_terminal(sys.stderr):
-        progress = Progress(round(sum(shard.seconds for shard in pending)), show_pos=False)
-    finished = 0
-
-    def on_shard(shard: Shard, _: ShardResult) -> None:
-        nonlocal finished
-        finished += 1
-        if progress is not None:
-            progress.advance(round(shard.seconds), f"{finished} of {len(pending)} shards")
-
-    engine = _engine(work, engine_name, ray_address, min(jobs, len(pending)) if jobs else 0)
-    try:
-        report = run_shards(
-            work, pending, engine, max_errors=accepted, on_shard=on_shard, check=Interruption.check
-        )
-    except KeyboardInterrupt:
-        if progress is not None:
-            progress.close()
-        engine.close()
-        print(
-            f"edge-ser: interrupted after {finished} of {len(pending)} shards; the same command "
-            "continues",
-            file=sys.stderr,
-        )
-        Interruption.leave()
-    finally:
-        if progress is not None:
-            progress.close()
-        engine.close()
-    repair_derived(store, settings)  # of shards that a run that was killed has just committed
-    if report.errors:
-        print_error(
-            EdgeSerError(
-                f"{report.errors} of {report.recordings} recordings failed; they are in "
-                f"{store.uri}/{settings.partition()}/errors"
-            )
-        )
-    if report.too_many_errors:
-        print_error(
-            EdgeSerError(
-                f"stopped: more than {max_errors} of the recordings failed; correct the cause, or "
-                "raise --max-errors"
-            )
-        )
-    return not report.too_many_errors
-
-
-def _engine(work: ShardWork, name: EngineName, address: str | None, jobs: int) -> Engine:
-    from ..archive.engines import LocalEngine, RayEngine
-
-    if name is EngineName.ray:
-        return RayEngine(work, jobs, address)
-    return LocalEngine(work, jobs)
 
 
 @archive.command()
 def status(out: OutArgument, as_json: JsonOption = False) -> None:
     """Print the progress of an archive."""
-    from ..archive.report import partitions, status_of
+    from ..archive.error_reasons import describe_failures
+    from ..archive.report import audio_duration, failures_of, partitions, status_of
 
     store = _open(out)
-    found = [status_of(store, settings) for settings in partitions(store)]
+    everything = partitions(store)
     if as_json:
-        print(json.dumps([one.as_dict() for one in found], indent=2))
+        rows = [status_of(store, settings).as_dict() for settings in everything]
+        print(json.dumps(rows, indent=2))
         return
-    for one in found:
+    for settings in everything:
+        one = status_of(store, settings)
         print(one.partition)
         print(f"  shards      {one.committed:,} of {one.shards:,} committed")
         counts = f"{one.processed:,} of {one.recordings:,} processed, {one.failed:,} failed"
         print(f"  recordings  {counts}")
-        print(f"  audio       {one.hours:,.1f} h, {one.speech_hours:,.1f} h of speech")
+        for line in describe_failures(failures_of(store, settings)):
+            print(f"              {printable(line)}")
+        speech = audio_duration(one.speech_hours)
+        print(f"  audio       {audio_duration(one.hours)}, {speech} of speech")
 
 
 @archive.command()
@@ -350,7 +219,7 @@ def retry(
     in the table errors; the column attempt counts.
     """
     from ..archive.manifest import UNKNOWN_SECONDS, Recording
-    from ..archive.report import Summary, last_errors, partitions
+    from ..archive.report import last_errors, partitions
 
     store = _open(out)
     succeeded = True
@@ -359,9 +228,10 @@ def retry(
             Recording(row["recording_id"], row["uri"], UNKNOWN_SECONDS, row["attempt"] + 1)
             for row in last_errors(store, settings)
         ]
-        shards, *_ = _plan(store, settings, recordings, shard_seconds)
-        succeeded &= _run(store, settings, shards, engine, ray_address, jobs, max_errors, not quiet)
-        Summary(store, settings).write()
+        shards, _ = plan_shards(store, settings, recordings, shard_seconds)
+        succeeded &= run_pending(
+            store, settings, shards, engine, ray_address, jobs, max_errors, quiet
+        )
     if not succeeded:
         raise typer.Exit(1)
 

@@ -83,7 +83,7 @@ def finished(tmp_path_factory, calls, settings):
     """An archive of all calls; read-only."""
     out = tmp_path_factory.mktemp("archives") / "out"
     store, report, _ = process(out, settings, [calls])
-    assert (report.recordings, report.errors) == (4, 0)
+    assert (report.recordings, len(report.failures)) == (4, 0)
     return out
 
 
@@ -200,7 +200,7 @@ def test_errors_cost_their_recording_only(calls, stereo, settings, tmp_path):
     vanishing.unlink()
     work = ShardWork(str(tmp_path / "out"), settings)
     report = run_shards(work, shards, InProcess(work))
-    assert (report.shards, report.recordings, report.errors) == (1, 7, 3)
+    assert (report.shards, report.recordings, len(report.failures)) == (1, 7, 3)
     assert len(table(tmp_path / "out", "recordings")) == 4
     errors = {os.path.basename(row["uri"]): row["error"] for row in last_errors(store, settings)}
     assert "is not audio" in errors["bad.wav"] and "give their roles" in errors["stereo.wav"]
@@ -211,7 +211,7 @@ def test_errors_cost_their_recording_only(calls, stereo, settings, tmp_path):
 def test_worker_that_dies_costs_its_recording_only(calls, settings, finished, tmp_path):
     out = tmp_path / "out"
     _, report, engine = process(out, settings, [calls], 1e6, deaths=["call2"])
-    assert (report.recordings, report.errors) == (4, 1)
+    assert (report.recordings, len(report.failures)) == (4, 1)
     assert len(engine.tasks) == 1 + 5  # the shard, each recording, and the culprit twice
     ((uri, error),) = table(out, "errors", "uri, error")
     assert uri.endswith("call2.wav") and "kills the worker process: exit status -9" in error
@@ -227,7 +227,7 @@ def test_too_many_errors_stop_the_run(calls, settings, tmp_path):
     store, shards = plan(tmp_path / "out", settings, [folder], 0.0)
     work = ShardWork(str(tmp_path / "out"), settings)
     report = run_shards(work, shards, InProcess(work), max_errors=3)
-    assert report.too_many_errors and report.errors == 4
+    assert report.too_many_errors and len(report.failures) == 4
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "101%", "nan"])
@@ -271,7 +271,7 @@ def test_processes_that_die(calls, settings, finished, tmp_path):
         report = run_shards(work, shards, engine)
     finally:
         engine.close()
-    assert (report.recordings, report.errors) == (6, 1)
+    assert (report.recordings, len(report.failures)) == (6, 1)
     ((uri, error),) = table(out, "errors", "uri, error")
     assert uri.endswith("kill.wav") and "exit status -9" in error
     labels = 'label, start, "end", confidence'
@@ -324,13 +324,20 @@ def test_retry_and_status_commands(calls, tmp_path):
     good = (folder / "call1.wav").read_bytes()
     (folder / "call1.wav").write_bytes(good[:2000])
     dry = edge_ser("archive", "run", folder, "--out", out, "--dry-run")
-    assert "to process  1 shards, 4 recordings" in dry.stdout and not out.exists()
+    assert "to process  1 shard, 4 recordings" in dry.stdout and not out.exists()
     stopped = edge_ser("archive", "run", folder, "--out", out, "--jobs", 1)
     assert stopped.returncode == 1 and "raise --max-errors" in stopped.stderr
+    assert (
+        "call1.wav: is truncated" in stopped.stderr and "1 of 4 recordings failed" in stopped.stderr
+    )
+    other = edge_ser("archive", "run", "--out", out, "--threshold", 0.9)
+    assert other.returncode == 2 and "no plan with these options" in other.stderr
     (folder / "call1.wav").write_bytes(good)
-    assert "3 of 4 processed, 1 failed" in edge_ser("archive", "status", out).stdout
+    status = edge_ser("archive", "status", out).stdout
+    assert "3 of 4 processed, 1 failed" in status and "call1.wav: is truncated" in status
     retried = edge_ser("archive", "retry", out, "--jobs", 1)
     assert retried.returncode == 0, retried.stderr
+    assert "1 recording processed; see" in retried.stderr
     assert "4 of 4 processed, 0 failed" in edge_ser("archive", "status", out).stdout
     assert edge_ser("archive", "verify", out).returncode == 0
     assert edge_ser("archive", "compact", out).stdout.count("/compact/") == 3
@@ -341,6 +348,7 @@ def test_invalid_commands(tmp_path):
     for arguments, message in (
         (["run", "x"], "--out is required"),
         (["run", "--out", tmp_path / "o"], "no recordings"),
+        (["run", tmp_path / "none", "--out", tmp_path / "o"], "none: no such file or folder"),
         (["run", "x", "--out", tmp_path / "o", "--only", "a"], "--only a: requires --channels"),
         (["run", "x", "--out", "gs://b"], "expected a folder or s3"),
         (["status", tmp_path / "o2"], "is not an archive"),
