@@ -38,6 +38,16 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
+def count_of(number: int, noun: str) -> str:
+    """Return a number and its noun, with an s unless the number is 1.
+
+    Example:
+        >>> count_of(1, "shard"), count_of(2000, "shard")
+        ('1 shard', '2,000 shards')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def clock(seconds: float) -> str:
     """Return a time as minutes and seconds with one decimal; hours only if needed.
 

@@ -14,6 +14,7 @@ from ..audio.limits import TIMELINE_LIMITS, AudioLimits
 from ..audio.pcm import mono
 from ..audio.resample import resample
 from ..errors import AudioError
+from ..messages import count_of
 from ..notes import note
 from .transcript import By, Cue, CueEmotion
 
@@ -59,9 +60,9 @@ def classify_cues(
         by: `segment` classifies every cue on its own. `speaker` makes a profile of the speech of
             each speaker, which the emotions are then relative to. `channel` takes each cue from one
             channel, and makes a profile of each channel.
-        roles: Roles of the channels, for `channel`: the speaker of a cue names its channel, and
-            cues of other roles get no emotion. Default: the channel that the cue names if several
-            are named, else the loudest during the cue.
+        roles: Roles of the channels, for `channel`: the speaker of a cue names its channel, in
+            capitals or not, and cues of other roles get no emotion. Default: the channel that the
+            cue names if several are named, else the loudest during the cue.
         threshold: Confidence in [0, 1] below which a cue gets no emotion. Default: the value stored
             in the model.
         speech_threshold: Probability from which a frame is speech, in [0, 1]. Default: the value
@@ -82,7 +83,8 @@ def classify_cues(
         number: cue for number, cue in enumerate(cues) if MIN_CUE <= cue.end - cue.start <= MAX_CUE
     }
     if too_long := sum(cue.end - cue.start > MAX_CUE for cue in cues):
-        note(audio, f"{too_long} cues are longer than {MAX_CUE:g} s and get no emotion")
+        verb = "gets" if too_long == 1 else "get"
+        note(audio, f"{count_of(too_long, 'cue')} longer than {MAX_CUE:g} s {verb} no emotion")
     units = recording.units(usable, by, roles)
     profiles: dict[Hashable, SpeakerProfile | None] = {}
     for number, unit in units.items():
@@ -105,7 +107,8 @@ def classify_cues(
         if on_cue is not None:
             on_cue()
     if n_missing := len(units) - n_read:
-        note(audio, f"{n_missing} cues begin after its end and get no emotion")
+        verb = "gets" if n_missing == 1 else "get"
+        note(audio, f"{count_of(n_missing, 'cue')} after its end {verb} no emotion")
     return emotions
 
 
@@ -189,17 +192,17 @@ class _Recording:
 
     def _channels(self, cues: dict[int, Cue], roles: ChannelRoles | None) -> dict[int, int]:
         """Return the channel of each cue: by role, by the transcript, or the loudest."""
-        of_role = {} if roles is None else {role: n for n, role in roles.roles.items()}
+        of_role = {}
+        if roles is not None:  # transcripts write speakers in capitals
+            of_role = {role.casefold(): n for n, role in roles.roles.items()}
         named = {n: cue.channel for n, cue in cues.items() if cue.channel is not None}
         if len(set(named.values())) < 2 or max(named.values()) > self.n_channels:
             named = {}  # diarizations of a mix write 1 for all turns
-        channels = {
-            n: of_role[cue.speaker]
-            if cue.speaker is not None and cue.speaker in of_role
-            else named[n]
-            for n, cue in cues.items()
-            if cue.speaker in of_role or n in named
-        }
+        channels = dict(named)
+        for n, cue in cues.items():
+            speaker = (cue.speaker or "").casefold()
+            if speaker in of_role:
+                channels[n] = of_role[speaker]
         rest = {n: cue for n, cue in cues.items() if n not in channels}
         if rest:
             for number, block in self.cut(rest):

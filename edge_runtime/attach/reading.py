@@ -46,7 +46,10 @@ def read_transcript(
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise ConfigError(f"{path}: expected a name that ends in {', '.join(SUFFIXES)}")
+        raise ConfigError(
+            f"{path}: is not a transcript; expected a name that ends in {', '.join(SUFFIXES)}, "
+            "followed by the recording"
+        )
     if tier is not None and suffix != ".textgrid":
         raise ConfigError(f"--tier applies to TextGrids only, got {path}")
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..archive.error_reasons import describe_failures
 from ..errors import AudioError, ConfigError, EdgeSerError
+from ..messages import count_of
 from .terminal import Interruption, Progress, is_terminal, print_error
 
 if TYPE_CHECKING:
@@ -121,15 +122,8 @@ def print_plan(store: Store, settings: ArchiveSettings, shards: list[Shard], n_n
     duration = audio_duration(sum(shard.seconds for shard in pending) / 3600)
     print(f"partition   {settings.partition()}")
     print(f"shards      {len(shards):,}: {len(done):,} committed, {n_new:,} new")
-    print(
-        f"to process  {count(len(pending), 'shard')}, {count(n_recordings, 'recording')}, about "
-        f"{duration}"
-    )
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural unless it is 1."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    work = f"{count_of(len(pending), 'shard')}, {count_of(n_recordings, 'recording')}"
+    print(f"to process  {work}, about {duration}")
 
 
 def run_pending(
@@ -218,7 +212,7 @@ def run_pending(
         return False
     Summary(store, settings).write()
     if not quiet:
-        n_processed = count(report.recordings - len(report.failures), "recording")
+        n_processed = count_of(report.recordings - len(report.failures), "recording")
         print(f"edge-ser: {n_processed} processed; see {folder}/summary.md", file=sys.stderr)
     return True
 
@@ -227,7 +221,7 @@ def _print_failures(report: RunReport, folder: str) -> None:
     for line in describe_failures(report.failures):
         print_error(EdgeSerError(line))
     if report.failures:
-        n_failed = f"{len(report.failures):,} of {count(report.recordings, 'recording')}"
+        n_failed = f"{len(report.failures):,} of {count_of(report.recordings, 'recording')}"
         print_error(EdgeSerError(f"{n_failed} failed; they are in {folder}/errors"))
 
 

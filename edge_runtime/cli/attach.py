@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..attach.reading import read_transcript
+from ..attach.reading import SUFFIXES, read_transcript
 from ..attach.transcript import By, Style, Transcript, encode
 from ..audio.channel_roles import parse_roles
 from ..audio.limits import audio_limits
@@ -114,6 +114,7 @@ def attach(
     roles = parse_roles(channels, only)
     if roles is not None and by not in (None, By.channel):
         raise ConfigError(f"--channels requires --by channel, got --by {by.value}")
+    _check_suffix(output, transcript)
     parsed, encoding = read_transcript(transcript, recording=audio.stem, tier=tier)
     style = _check_style(style, parsed, transcript)
     if by is None:
@@ -158,6 +159,16 @@ def attach(
     if sidecar is not None:
         _write(sidecar, _sidecar(parsed.cues, emotions, loaded.labels).encode("utf-8"))
     _write(output, content)
+
+
+def _check_suffix(output: Path | None, transcript: Path) -> None:
+    """Raise ConfigError if the name of the output is that of another format of transcripts."""
+    suffixes = [path.suffix.lower() for path in (output, transcript) if path is not None]
+    if len(set(suffixes)) == 2 and set(suffixes) <= set(SUFFIXES):
+        raise ConfigError(
+            f"--output {output}: the output has the format of the transcript; expected a name that "
+            f"ends in {transcript.suffix}"
+        )
 
 
 def _check_style(style: Style | None, parsed: Transcript, path: Path) -> Style:

@@ -66,8 +66,8 @@ def test_overlapping_and_unusable_cues(model, call):
     assert emotions[0] is None and emotions[1] is not None
     assert emotions[2:4] == [None, None]
     assert emotions[4:] == classify_cues(model, folder / "mono.wav", cues, threshold=0)
-    assert any("1 cues are longer than 300 s" in text for text in notes)
-    assert any("1 cues begin after its end" in text for text in notes)
+    assert any("1 cue longer than 300 s gets no emotion" in text for text in notes)
+    assert any("1 cue after its end gets no emotion" in text for text in notes)
 
 
 def test_speakers_have_profiles(model, call):
@@ -86,7 +86,9 @@ def test_channels(model, call):
     folder, cues = call
     path = folder / "call.wav"
     roles = parse_roles("1=agent,2=customer", "customer")
-    by_role = classify_cues(model, path, cues, by=By.channel, roles=roles, threshold=0)
+    capitals = [cue._replace(speaker=cue.speaker.upper()) for cue in cues[:2]]
+    named = [*capitals, *cues[2:]]
+    by_role = classify_cues(model, path, named, by=By.channel, roles=roles, threshold=0)
     unnamed = [cue._replace(speaker=None) for cue in cues]
     loudest = classify_cues(model, path, unnamed, by=By.channel, threshold=0)
     assert [e is None for e in by_role] == [cue.speaker == "agent" for cue in cues]
@@ -163,6 +165,7 @@ def test_invalid_options_of_the_command(call, tmp_path):
         (["--style", "class"], "--style class is not supported for .srt; expected prefix"),
         (["--by", "speaker", "--channels", "1=a"], "--channels requires --by channel"),
         (["--tier", "a"], "--tier applies to TextGrids"),
+        (["-o", tmp_path / "a.vtt"], "a.vtt: the output has the format of the transcript"),
     ):
         done = edge_ser("attach", tmp_path / "call.srt", folder / "mono.wav", *options)
         assert done.returncode == 2 and message in done.stderr
