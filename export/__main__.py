@@ -96,6 +96,28 @@ def device(
 
 
 @app.command()
+def c(
+    out: Annotated[Path, typer.Option(help="Folder for the library.")],
+    model: Annotated[
+        str | None, typer.Option(help="Exported model, or the name of a bundled one.")
+    ] = None,
+    prefix: Annotated[str, typer.Option(help="Prefix of all symbols.")] = "edge_ser",
+    vectors: Annotated[int, typer.Option(help="Number of test vectors.")] = 8,
+    block_seconds: Annotated[
+        float,
+        typer.Option(
+            help="Seconds of frames that a state holds for clip statistics. Longer clips are "
+            "divided; 30 gives the answers of the Python package."
+        ),
+    ] = 30.0,
+) -> None:
+    """Write a model as a C99 library, for microcontrollers and other systems without Python."""
+    from .c.package import write_package
+
+    write_package(model, out, prefix, vectors, block_seconds)
+
+
+@app.command()
 def card() -> None:
     """Write the card and the training report of the bundled model again.
 

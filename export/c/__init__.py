@@ -1,0 +1,1 @@
+"""A C99 library of a model, for microcontrollers and other systems without Python."""
