@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from support.command import python_m_each
+from support.command import edge_ser, python_m_each
 from support.pages import PAGES, blocks, commands, name_of
 from support.paths import ROOT, VOICES
+
+from scripts.readme_pictures import write_call
 
 # Commands that are not run, and why. Every pattern must match a command of a page.
 NOT_RUN = {
@@ -227,3 +229,15 @@ def test_samples_name_their_licence():
     assert not {clip.name for clip in (ROOT / "samples").rglob("*.wav")} & {
         clip.name for clip in VOICES.rglob("*.wav")
     }
+
+
+@pytest.mark.slow
+def test_timeline_of_the_page_is_the_output(tmp_path):
+    write_call(tmp_path / "call.wav")
+    done = edge_ser("classify", "--timeline", tmp_path / "call.wav")
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```\ncall\.wav\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    shown = re.sub(r"\d+%", "N%", example).splitlines()  # the last digits depend on the machine
+    lines = re.sub(r"\d+%", "N%", done.stdout).splitlines()[1:]
+    cut = shown.index("…")
+    assert (lines[:cut], lines[cut - len(shown) + 1 :]) == (shown[:cut], shown[cut + 1 :])

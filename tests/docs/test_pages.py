@@ -13,6 +13,8 @@ from support.pages import PAGES, README, name_of, prose
 from support.paths import ROOT
 
 import edge_runtime
+from edge_runtime import EmotionModel
+from edge_runtime.inference.network import network_of
 
 REPORTS = ROOT / "reports"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -157,3 +159,17 @@ def test_the_files_that_a_clip_passes_are_those_of_the_architecture_page():
     )
     assert done.returncode == 0, done.stderr
     assert set(documented) <= set(done.stdout.splitlines())
+
+
+def test_the_graph_of_the_documentation_is_that_of_the_bundled_model():
+    network = network_of(EmotionModel.load())
+    text = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
+    graph = text[text.index("## The model graph") : text.index("## The waveform graph")]
+    rows = re.findall(r"^\| (`.*?) \| `\(", graph, re.MULTILINE)
+    names = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert names == {*network.inputs(), *network.outputs()}
+
+
+def test_the_size_of_the_readme_is_that_of_the_bundled_model():
+    kilobytes = re.findall(r"one ONNX file of (\d+) kB", README.read_text(encoding="utf-8"))
+    assert kilobytes == [f"{network_of(EmotionModel.load()).path.stat().st_size / 1000:.0f}"]
