@@ -7,6 +7,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Each worker has one core: with more threads, they wait for each other. Read by numpy and torch
+    # on import, and by the commands that tests start.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
