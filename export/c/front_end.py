@@ -93,6 +93,21 @@ def front_end_constants(config: MfccConfig) -> Constants:
     tables["twiddles"] = fft_twiddles(config.n_fft)
     bands = band_matrix(config)  # (n_bins, n_bands)
     macros["N_BANDS"] = bands.shape[1]
+    tables |= band_tables("band", bands)
+    # The logarithm is natural; librosa's is decimal.
+    factor = 1.0 if psf else 1.0 / np.log(10.0)
+    macros["N_MFCC"] = config.n_mfcc
+    tables["cepstra"] = (cepstral_matrix(config).T * factor).astype(np.float32)
+    return Constants(macros, tables)
+
+
+def band_tables(name: str, bands: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the non-zero parts of bands: their first bins, lengths and weights.
+
+    Args:
+        name: Beginning of the names of the tables.
+        bands: Weights `(n_bins, n_bands)`.
+    """
     starts, lengths, weights = [], [], []
     for band in bands.T:
         inside = np.flatnonzero(band)
@@ -100,14 +115,11 @@ def front_end_constants(config: MfccConfig) -> Constants:
         starts.append(first)
         lengths.append(last - first)
         weights.append(band[first:last])
-    tables["band_start"] = np.array(starts, np.int16)
-    tables["band_length"] = np.array(lengths, np.int16)
-    tables["band_weights"] = np.concatenate([*weights, [0.0]]).astype(np.float32)  # never empty
-    # The logarithm is natural; librosa's is decimal.
-    factor = 1.0 if psf else 1.0 / np.log(10.0)
-    macros["N_MFCC"] = config.n_mfcc
-    tables["cepstra"] = (cepstral_matrix(config).T * factor).astype(np.float32)
-    return Constants(macros, tables)
+    return {
+        f"{name}_start": np.array(starts, np.int16),
+        f"{name}_length": np.array(lengths, np.int16),
+        f"{name}_weights": np.concatenate([*weights, [0.0]]).astype(np.float32),  # never empty
+    }
 
 
 def silence_constants(silence: SilenceConfig | None, config: MfccConfig) -> Constants:

@@ -145,8 +145,11 @@ class Library:
             max(size["FIRST_SIZE"], hidden) + hidden,
             hidden + size["EMBEDDING_SIZE"],
             gate + max(gate, size["WIDTH"]),
+            size.get("LAG_SCRATCH", 0),
             size.get("STATISTICS_SCRATCH", 0),
         )
+        # The buffer of the spectrum also holds the statistics.
+        macros["SPECTRUM"] = max(size["N_FFT"] + 2, self._public()["N_STATISTICS"])
 
     def _with_values(self, template: str) -> str:
         """Return the public header."""

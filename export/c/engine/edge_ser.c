@@ -52,7 +52,7 @@ static void compute_row(edge_ser_engine *engine, int start)
 #endif
 {
     edge_ser_framing_window(&engine->framing, start, engine->scratch);
-    edge_ser_rfft(engine->scratch, engine->spectrum, EDGE_SER_N_FFT, edge_ser_twiddles);
+    edge_ser_rfft(engine->scratch, engine->spectrum, EDGE_SER_N_FFT, edge_ser_twiddles, 1);
     edge_ser_power(engine->spectrum);
     edge_ser_cepstrum(engine->spectrum, engine->scratch, engine->row);
 #if EDGE_SER_N_STATISTICS

@@ -37,7 +37,7 @@ static void butterflies(float *values, int n, int half, const float *twiddles, i
 
 /* Turn the transform of n / 2 complex values, whose parts are the even and the odd samples of a
  * real signal, into that of the signal. */
-static void split(float *values, int n, const float *twiddles)
+static void split(float *values, int n, const float *twiddles, int stride)
 {
     float re = values[0], im = values[1];
 
@@ -49,7 +49,7 @@ static void split(float *values, int n, const float *twiddles)
         float *low = values + 2 * k, *high = values + n - 2 * k;
         float even_re = 0.5f * (low[0] + high[0]), even_im = 0.5f * (low[1] - high[1]);
         float odd_re = 0.5f * (low[1] + high[1]), odd_im = 0.5f * (high[0] - low[0]);
-        float cosine = twiddles[2 * k], sine = twiddles[2 * k + 1];
+        float cosine = twiddles[2 * k * stride], sine = twiddles[2 * k * stride + 1];
 
         re = odd_re * cosine - odd_im * sine;
         im = odd_re * sine + odd_im * cosine;
@@ -60,10 +60,10 @@ static void split(float *values, int n, const float *twiddles)
     }
 }
 
-void edge_ser_rfft(const float *in, float *out, int n, const float *twiddles)
+void edge_ser_rfft(const float *in, float *out, int n, const float *twiddles, int stride)
 {
     copy_reversed(in, out, n / 2);
     for (int half = 1; half < n / 2; half *= 2)
-        butterflies(out, n / 2, half, twiddles, n / (2 * half));
-    split(out, n, twiddles);
+        butterflies(out, n / 2, half, twiddles, stride * (n / (2 * half)));
+    split(out, n, twiddles, stride);
 }

@@ -26,7 +26,7 @@ typedef struct {
     int has_samples;
     float row[EDGE_SER_WIDTH];
     float logits[EDGE_SER_N_LABELS];
-    float spectrum[EDGE_SER_N_FFT + 2];
+    float spectrum[EDGE_SER_SPECTRUM];
     float scratch[EDGE_SER_SCRATCH];
 } edge_ser_engine;
 

@@ -16,7 +16,10 @@ from export.c.library import Library
 from export.c.native import NativeModel, compile_library
 from train.network_config import NetworkConfig
 
-pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="requires gcc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("gcc") is None, reason="requires gcc"),
+]
 
 DEFAULT_FRONT_END = MfccConfig(n_fft=1024, hop_length=320, n_mels=16, fmin=40.0, fmax=4000.0)
 BASELINE_FRONT_END = MfccConfig(hop_length=320)
@@ -183,7 +186,6 @@ FRONT_ENDS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", FRONT_ENDS)
 def test_front_ends_give_the_answers_of_python(tmp_path, name):
     config = FRONT_ENDS[name]
@@ -204,7 +206,6 @@ NETWORKS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_give_the_answers_of_python(tmp_path, name):
     config, options = NETWORKS[name]
