@@ -45,8 +45,9 @@ def _labelled_warnings(labelled: Labelled, labels: tuple[str, ...]) -> list[str]
         ]
     if labelled.correction is None:
         return [
-            "the labelled clips bring nothing: their labels agree with the answers no better than "
-            "shuffled labels, so they count as clips without labels; check the labels, or add clips"
+            "the labelled clips bring nothing: their labels agree with the recordings no better "
+            "than shuffled labels, so they count as clips without labels; check the labels, or add "
+            "clips"
         ]
     warnings = []
     missing = [label for label in labels if label not in labelled.clips]
