@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import AudioError, ConfigError
-from ..results.timelines import Channel
+from ..results.timelines import Channel, default_names
 
 if TYPE_CHECKING:
     from ..audio.read import AudioSource
 
 EACH = "each"  # the value of --channel
-SIDES = ("left", "right")
-MONO = "mono"
 
 
 class ChannelChoice(NamedTuple):
@@ -45,15 +43,6 @@ class ChannelChoice(NamedTuple):
         names = self.names or default_names(n_channels)
         channels = [Channel(name, number) for number, name in enumerate(names, 1)]
         return [*channels] if self.number is None else [channels[self.number - 1]]
-
-
-def default_names(n_channels: int) -> list[str]:
-    """Return the names of the channels of a recording."""
-    if n_channels == 1:
-        return [MONO]
-    if n_channels == len(SIDES):
-        return list(SIDES)
-    return [f"channel {number}" for number in range(1, n_channels + 1)]
 
 
 def parse_channel(channel: str | None, names: str | None) -> ChannelChoice:

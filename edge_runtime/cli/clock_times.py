@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
 
 from ..errors import ConfigError
+from ..results.rows import parse_clock_time
 
 NOW = "now"
 
@@ -55,8 +55,7 @@ def parse_start_time(text: str, alternative: str = "") -> datetime:
         '2026-03-01T14:05:00+00:00'
     """
     try:
-        # Python 3.10 does not read Z.
-        return datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text.strip()))
+        return parse_clock_time(text)
     except ValueError:
         raise ConfigError(
             f"--start-time {text}: expected a date and time in ISO 8601, such as "

@@ -6,6 +6,7 @@ and `status` is "emotion", "uncertain" or "no speech".
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +88,20 @@ def clock_time(start_time: datetime, seconds: float) -> str:
     """
     elapsed = timedelta(milliseconds=round(1000 * seconds))
     return (start_time + elapsed).isoformat(timespec="milliseconds")
+
+
+def parse_clock_time(text: str) -> datetime:
+    """Parse a date and time in ISO 8601.
+
+    Raises:
+        ValueError: If it is not valid.
+
+    Example:
+        >>> parse_clock_time("2026-03-01T14:05:00Z").isoformat()
+        '2026-03-01T14:05:00+00:00'
+    """
+    # Python 3.10 does not read Z.
+    return datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text.strip()))
 
 
 def summary_row(summary: RecordingSummary) -> dict[str, Any]:

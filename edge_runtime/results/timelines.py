@@ -35,6 +35,9 @@ SEGMENT, SUMMARY = "segment", "summary"
 
 VTT_HEADER = "WEBVTT\n"
 
+SIDES = ("left", "right")
+MONO = "mono"
+
 
 class Channel(NamedTuple):
     """A channel of a recording.
@@ -46,6 +49,15 @@ class Channel(NamedTuple):
 
     name: str
     number: int
+
+
+def default_names(n_channels: int) -> list[str]:
+    """Return the names of the channels of a recording."""
+    if n_channels == 1:
+        return [MONO]
+    if n_channels == len(SIDES):
+        return list(SIDES)
+    return [f"channel {number}" for number in range(1, n_channels + 1)]
 
 
 class TimelineWriter(Writer):

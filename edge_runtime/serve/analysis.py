@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..audio.decode import AudioFile
 from ..audio.limits import AudioLimits
 from ..audio.pcm import Encoding, PcmFormat
 from ..audio.read import AudioSource
-from ..errors import AudioError, ConfigError
-from ..results.rows import prediction_row
+from ..errors import AudioError, ConfigError, EdgeSerError
+from ..messages import brief_repr
+from ..results.rows import parse_clock_time, prediction_row
 from ..results.sources import classify_source
-from ..results.timelines import timeline_file_writer
-from ..results.writer import OutputFormat
+from ..results.timelines import Channel, TimelineWriter, default_names, timeline_file_writer
+from ..results.writer import SINGLE_RECORDING_FORMATS, OutputFormat
+from .options import EACH
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ..inference.profile import SpeakerProfile
     from ..model import EmotionModel
+    from ..streaming.segments import Segment
+    from ..streaming.timeline import TimelineStream
 
 DEFAULT_WINDOW, DEFAULT_HOP = 3.0, 1.0  # seconds
 
@@ -41,7 +50,8 @@ def open_source(
         AudioError: If it is not audio.
         ConfigError: If the options cannot be combined.
     """
-    rate, channel = options.get("rate"), options.get("channel")
+    rate = options.get("rate")
+    channel = None if options.get("channel") == EACH else options.get("channel")
     if rate is None:
         if "channels" in options or "encoding" in options:
             raise ConfigError("channels and encoding apply to raw PCM and require rate")
@@ -133,49 +143,100 @@ def timeline_steps(
 ) -> Iterator[Step]:
     """Yield the timeline of a recording in parts, each for a block of audio.
 
+    With `channel=each`, there is a timeline for every channel. The first one is written block by
+    block, and the others at the end, as by the command.
+
     Raises:
         EdgeSerError: If the recording or an option cannot be used.
     """
+    format, start_time = OutputFormat(options.get("format", "json")), _start_time(options)
+    is_each = options.get("channel") == EACH
+    if is_each and format in SINGLE_RECORDING_FORMATS:
+        raise ConfigError(
+            f"format={format.value} supports one timeline; channel=each gives several"
+        )
+    audio = open_source(content, name, options, limits)
+    channels = _channels(audio, options.get("channel"))
+    streams = [_new_stream(model, audio.sample_rate, options, profile) for _ in channels]
+    text = _Text()
+    has_times = start_time is not None
+    writer = timeline_file_writer(format, text, model.labels, has_times=has_times)
+    # Each block has the samples of each timeline.
+    blocks: Iterator[Iterable[np.ndarray]] = zip(audio)
+    if is_each:
+        blocks = (block.T for block in audio.channels())
+    first = next(blocks)  # an unreadable recording raises here, before there is an answer
+    writer.begin(name, channels[0], start_time)
+    segments: list[list[Segment]] = [[] for _ in channels]  # of the channels after the first
+    error: AudioError | None = None
+    try:
+        for block in itertools.chain([first], blocks):
+            for index, samples in enumerate(block):
+                new = streams[index].push(np.ascontiguousarray(samples))
+                _add(new, writer if index == 0 else segments[index])
+            yield Step(text.take())
+    except AudioError as raised:
+        error = raised
+    for index, stream in enumerate(streams):
+        _add(stream.flush(), writer if index == 0 else segments[index])
+    writer.end(error is None)
+    for channel, known in zip(channels[1:], segments[1:]):
+        writer.begin(name, channel, start_time)
+        _add(known, writer)
+        writer.end(error is None)
+    writer.close()
+    yield Step(text.take(), error)
+
+
+def _start_time(options: dict[str, Any]) -> datetime | None:
+    if "start_time" not in options:
+        return None
+    try:
+        return parse_clock_time(options["start_time"])
+    except ValueError:
+        raise ConfigError(
+            f"start_time={brief_repr(options['start_time'])} must be a date and time in ISO 8601, "
+            "such as 2026-03-01T14:05:00+01:00"
+        ) from None
+
+
+def _channels(audio: AudioSource, channel: int | str | None) -> list[Channel | None]:
+    """Return the channel of each timeline of a recording; None is the mean of its channels."""
+    if channel is None:
+        return [None]
+    names = enumerate(default_names(audio.n_channels), 1)
+    channels = [Channel(name, number) for number, name in names]
+    return [*channels] if channel == EACH else [channels[int(channel) - 1]]
+
+
+def _new_stream(
+    model: EmotionModel, sample_rate: int, options: dict[str, Any], profile: SpeakerProfile | None
+) -> TimelineStream:
     from ..streaming.timeline import TimelineStream
 
     window = options.get("window", DEFAULT_WINDOW)
-    hop = options.get("hop", min(DEFAULT_HOP, window))
-    audio = open_source(content, name, options, limits)
-    stream = TimelineStream(
-        model,
-        audio.sample_rate,
-        window=window,
-        hop=hop,
-        threshold=options.get("threshold"),
-        speech_threshold=options.get("speech_threshold"),
-        profile=profile,
-        **{name: options[name] for name in ("min_segment", "min_pause") if name in options},
-    )
-    format = OutputFormat(options.get("format", "json"))
-    text = _Text()
-    writer = timeline_file_writer(format, text, model.labels)
-    blocks = iter(audio)
-    first = next(blocks)  # an unreadable recording raises here, before there is an answer
-    writer.begin(name)
-    error: AudioError | None = None
-    segments = stream.push(first)
-    while True:
-        for segment in segments:
-            writer.add(segment)
-        yield Step(text.take())
-        try:
-            block = next(blocks, None)
-            if block is None:
-                break
-            segments = stream.push(block)
-        except AudioError as raised:
-            error = raised
-            break
-    for segment in stream.flush():
-        writer.add(segment)
-    writer.end(error is None)
-    writer.close()
-    yield Step(text.take(), error)
+    names = ("threshold", "speech_threshold", "min_segment", "min_pause", "vad")
+    try:
+        return TimelineStream(
+            model,
+            sample_rate,
+            window=window,
+            hop=options.get("hop", min(DEFAULT_HOP, window)),
+            profile=profile,
+            **{name: options[name] for name in names if name in options},
+        )
+    except ConfigError:
+        raise
+    except EdgeSerError as error:  # a package of the detector is missing
+        raise ConfigError(str(error)) from error
+
+
+def _add(segments: list[Segment], target: TimelineWriter | list[Segment]) -> None:
+    if isinstance(target, list):
+        target += segments
+        return
+    for segment in segments:
+        target.add(segment)
 
 
 def only_recording(text: str) -> str:

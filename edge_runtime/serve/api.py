@@ -19,7 +19,7 @@ from ..inference.network import network_of
 from . import analysis, speakers
 from .live import LiveStream
 from .openapi import openapi_document
-from .options import CLASSIFY, CREATE_PROFILE, DOCTOR, TIMELINE, Option, parse_options
+from .options import CLASSIFY, CREATE_PROFILE, DOCTOR, EACH, TIMELINE, Option, parse_options
 from .problems import ProblemError
 from .service import Service
 from .uploads import Form, Part, file_name, read_form
@@ -95,7 +95,7 @@ class Api:
             texts.append(step.text)
             error = step.error or error
         text = "".join(texts)
-        if format == "json":
+        if format == "json" and options.get("channel") != EACH:
             text = analysis.only_recording(text)
         headers = {**NO_STORE, "edge-ser-complete": "false" if error else "true"}
         return Response(text, media_type=media_type, headers=headers)

