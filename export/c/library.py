@@ -28,17 +28,17 @@ STATISTICS_FILES = ("branch", "pitch", "descriptors", "functionals")  # unused w
 
 # Headers of the state, each after those that it includes.
 STATE_HEADERS = (
-    "framing.h",
-    "level.h",
-    "lstm.h",
-    "network.h",
-    "silence.h",
-    "speech_gate.h",
-    "pipeline.h",
-    "pitch.h",
-    "descriptors.h",
-    "functionals.h",
-    "state.h",
+    "framing",
+    "level",
+    "lstm",
+    "network",
+    "silence",
+    "speech_gate",
+    "pipeline",
+    "pitch",
+    "descriptors",
+    "functionals",
+    "state",
 )
 
 
@@ -80,9 +80,9 @@ class Library:
         sizes = {f"{PREFIX.upper()}_{name}": value for name, value in sizes.items()}
         sizes |= {f"{PREFIX.upper()}_{name}": value for name, value in self._public().items()}
         headers = [
-            (ENGINE / name).read_text(encoding="utf-8")
+            (ENGINE / f"{name}.h").read_text(encoding="utf-8")
             for name in STATE_HEADERS
-            if (ENGINE / name).exists()
+            if name not in self._unused()
         ]
         self.state_bytes = struct_size("edge_ser_engine", headers, sizes)
 
@@ -113,7 +113,7 @@ class Library:
 
     def _files(self, prefix: str) -> dict[str, str]:
         """Return the texts of the files by name; the names still have the prefix of the engine."""
-        unused = () if self.constants.macros["HAS_STATISTICS"] else STATISTICS_FILES
+        unused = self._unused()
         files = {
             f"engine/{file.name}": renamed(file.read_text(encoding="utf-8"), prefix)
             for file in sorted(ENGINE.glob("*.[ch]"))
@@ -123,6 +123,10 @@ class Library:
         files["engine/model.h"] = _renamed_code(self._model_header(), prefix)
         files["engine/model.c"] = _renamed_code(self._model_source(), prefix)
         return files
+
+    def _unused(self) -> tuple[str, ...]:
+        """Return the parts of the engine that the model does not use."""
+        return () if self.constants.macros["HAS_STATISTICS"] else STATISTICS_FILES
 
     def _public(self) -> dict[str, int]:
         """Return the constants of the public header."""
