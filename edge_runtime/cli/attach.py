@@ -17,12 +17,12 @@ from ..errors import ConfigError
 from ..results.writer import csv_row
 from .options import (
     ForceOption,
-    MaxDurationOption,
-    MaxSizeOption,
     ModelOption,
     QuietOption,
     SpeechThresholdOption,
     ThresholdOption,
+    max_duration_option,
+    max_size_option,
 )
 from .terminal import Interruption, Progress, is_terminal
 
@@ -82,8 +82,8 @@ def attach(
     model: ModelOption = None,
     threshold: ThresholdOption = None,
     speech_threshold: SpeechThresholdOption = None,
-    max_duration: MaxDurationOption = None,
-    max_size: MaxSizeOption = None,
+    max_duration: Annotated[float | None, max_duration_option("86400")] = None,
+    max_size: Annotated[str | None, max_size_option("32G")] = None,
     quiet: QuietOption = False,
 ) -> None:
     """Write the emotion of each cue, segment or turn into a transcript.

@@ -24,8 +24,7 @@ from .options import (
     EncodingOption,
     ForceOption,
     FormatOption,
-    MaxDurationOption,
-    MaxSizeOption,
+    JobsOption,
     ModelOption,
     OutputOption,
     ProfileOption,
@@ -36,6 +35,8 @@ from .options import (
     ThresholdOption,
     VadOption,
     load_model_and_profile,
+    max_duration_option,
+    max_size_option,
 )
 from .terminal import is_terminal
 
@@ -123,14 +124,11 @@ def classify(
         ),
     ] = None,
     start_time: StartTimeOption = None,
-    max_duration: MaxDurationOption = None,
-    max_size: MaxSizeOption = None,
-    jobs: Annotated[
-        int,
-        typer.Option(
-            "--jobs", "-j", metavar="N", min=0, help="Number of processes; 0: one per core."
-        ),
-    ] = 1,
+    max_duration: Annotated[
+        float | None, max_duration_option("1800; 86400 with --timeline")
+    ] = None,
+    max_size: Annotated[str | None, max_size_option("1G; 32G with --timeline")] = None,
+    jobs: JobsOption = 1,
     quiet: QuietOption = False,
     rate: RateOption = None,
     channels: ChannelsOption = None,

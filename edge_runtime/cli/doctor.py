@@ -19,18 +19,8 @@ from ..diagnostics.doctor_json import clip_row, report_row, unreadable_row
 from ..diagnostics.finding import Finding, Severity
 from ..errors import AudioError, EdgeSerError
 from ..messages import printable
-from ..mqtt.node import DEFAULT_PREFIX, Node
-from .mqtt_options import (
-    MqttCaOption,
-    MqttCertOption,
-    MqttKeyOption,
-    MqttNodeOption,
-    MqttOption,
-    MqttPasswordOption,
-    MqttPrefixOption,
-    MqttTopicOption,
-    parse_broker,
-)
+from .mqtt_options import BrokerOptions
+from .option_groups import with_groups
 from .options import JsonOption, ModelOption
 from .terminal import Interruption, wrap_hanging
 
@@ -42,6 +32,7 @@ NAME_WIDTH = 12  # characters
 MAX_LINE_WIDTH = 100  # longer lines are hard to read
 
 
+@with_groups
 def doctor(
     clips: Annotated[
         list[Path] | None,
@@ -51,21 +42,15 @@ def doctor(
     ] = None,
     model: ModelOption = None,
     as_json: JsonOption = False,
-    mqtt: MqttOption = None,
-    mqtt_password_file: MqttPasswordOption = None,
-    mqtt_ca: MqttCaOption = None,
-    mqtt_cert: MqttCertOption = None,
-    mqtt_key: MqttKeyOption = None,
-    mqtt_node: MqttNodeOption = None,
-    mqtt_topic: MqttTopicOption = None,
-    mqtt_discovery_prefix: MqttPrefixOption = DEFAULT_PREFIX,
+    *,
+    mqtt: BrokerOptions,
 ) -> None:
     """Find problems of the installation or of recordings.
 
     Without a clip: versions, machine, model and microphone, and with --mqtt the connection to the
-    broker and its permissions. With clips: format, channels, length,
-    level, clipping, DC offset, noise and bandwidth of each. A line is fine (no mark), a note (-)
-    or a warning (!), followed by its effect on the result and the advice.
+    broker and its permissions. With clips: format, channels, length, level, clipping, DC offset,
+    noise and bandwidth of each. A line is fine (no mark), a note (-) or a warning (!), followed by
+    its effect on the result and the advice.
 
     \b
     Examples:
@@ -84,9 +69,7 @@ def doctor(
         check_packages,
     )
 
-    broker = parse_broker(
-        mqtt, mqtt_password_file, mqtt_ca, mqtt_cert, mqtt_key, node=mqtt_node, topic=mqtt_topic
-    )
+    broker = mqtt.broker()
     report = _Report(as_json)
     if not clips:
         report.section("machine", check_machine())
@@ -100,8 +83,7 @@ def doctor(
     if broker is not None:
         from ..diagnostics.mqtt_checks import check_mqtt
 
-        node = Node.create(mqtt_node, None, mqtt_topic, mqtt_discovery_prefix)
-        report.section("mqtt", check_mqtt(broker, node))
+        report.section("mqtt", check_mqtt(broker, mqtt.new_node()))
     failed = loaded is None
     for name in expand(clips or []):
         if isinstance(name, AudioError):  # a folder without recordings

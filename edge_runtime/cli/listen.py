@@ -14,39 +14,16 @@ import typer
 from ..audio.pcm import PcmFormat, mono
 from ..audio.stdin import StdinStream, stdin_format
 from ..errors import AudioError, ConfigError, EdgeSerError
-from ..mqtt.node import DEFAULT_PREFIX, Node
 from ..results.events import NoiseFilter, is_noise
 from .clock_times import StreamClock
-from .mqtt_options import (
-    MqttCaOption,
-    MqttCertOption,
-    MqttDiscoveryOption,
-    MqttForgetOption,
-    MqttKeyOption,
-    MqttLevelOption,
-    MqttNameOption,
-    MqttNodeOption,
-    MqttOption,
-    MqttPasswordOption,
-    MqttPrefixOption,
-    MqttProbabilitiesOption,
-    MqttTopicOption,
-    PublishingWriter,
-    forget_node,
-    new_publisher,
-    parse_broker,
-)
+from .mqtt_options import MqttForgetOption, PublishingWriter, PublishOptions, forget_node
+from .option_groups import with_groups
 from .options import (
-    ChannelOption,
     ChannelsOption,
-    DeviceOption,
     EncodingOption,
-    ModelOption,
-    ProfileOption,
+    LiveOptions,
     RateOption,
-    SpeechThresholdOption,
     StartTimeOption,
-    ThresholdOption,
     VadOption,
     load_model_and_profile,
 )
@@ -62,6 +39,7 @@ if TYPE_CHECKING:
     from .event_output import EventWriter
 
 
+@with_groups
 def listen(
     source: Annotated[
         str | None, typer.Argument(metavar="[-]", help="- for stdin [default: the microphone].")
@@ -69,8 +47,8 @@ def listen(
     list_devices: Annotated[
         bool, typer.Option("--list-devices", help="List the microphones; * marks the default.")
     ] = False,
-    device: DeviceOption = None,
-    channel: ChannelOption = None,
+    *,
+    live: LiveOptions,
     rate: RateOption = None,
     channels: ChannelsOption = None,
     encoding: EncodingOption = None,
@@ -85,7 +63,6 @@ def listen(
         bool, typer.Option("--all", help="Print utterances without speech, too.")
     ] = False,
     start_time: StartTimeOption = None,
-    threshold: ThresholdOption = None,
     min_duration: Annotated[
         float, typer.Option(metavar="SECONDS", help="Ignore utterances with less speech.")
     ] = 0.5,
@@ -102,65 +79,38 @@ def listen(
             help="After an utterance with an emotion, ignore new ones for this long.",
         ),
     ] = 0.0,
-    profile: ProfileOption = None,
     adapt: Annotated[
         bool, typer.Option("--adapt", help="Adapt to the speaker over a few minutes of speech.")
     ] = False,
-    model: ModelOption = None,
-    speech_threshold: SpeechThresholdOption = None,
     vad: VadOption = None,
-    mqtt: MqttOption = None,
-    mqtt_password_file: MqttPasswordOption = None,
-    mqtt_ca: MqttCaOption = None,
-    mqtt_cert: MqttCertOption = None,
-    mqtt_key: MqttKeyOption = None,
-    mqtt_node: MqttNodeOption = None,
-    mqtt_name: MqttNameOption = None,
-    mqtt_topic: MqttTopicOption = None,
-    mqtt_discovery_prefix: MqttPrefixOption = DEFAULT_PREFIX,
-    mqtt_discovery: MqttDiscoveryOption = True,
-    mqtt_probabilities: MqttProbabilitiesOption = False,
-    mqtt_level: MqttLevelOption = False,
+    mqtt: PublishOptions,
     mqtt_forget: MqttForgetOption = False,
 ) -> None:
     """Recognise emotion live.
 
-    `arecord -f S16_LE -r 16000 -t raw | edge-ser listen - --rate 16000` reads raw PCM without end.
-    Without --rate a WAV stream arrives, which arecord ends after 2 GiB. The end of the input is
-    reported on stderr. Ctrl-C ends it with exit status 130.
+    Utterances of the microphone, or of a stream on stdin, are reported as they end. With --rate,
+    stdin is raw PCM, otherwise a WAV stream; arecord ends a WAV after 2 GiB, raw PCM never. The end
+    of stdin is reported on stderr. Ctrl-C ends the command with exit status 130.
 
     \b
     Examples:
       edge-ser listen
       edge-ser listen --device USB --format jsonl
       edge-ser listen --start-time now
+      arecord -f S16_LE -r 16000 -t raw | edge-ser listen - --rate 16000
       edge-ser listen --list-devices
       edge-ser listen --mqtt mqtt://anna@broker.local --mqtt-password-file password.txt
     """  # noqa: D301
     if list_devices:
         _print_devices()
         return
-    broker = parse_broker(
-        mqtt,
-        mqtt_password_file,
-        mqtt_ca,
-        mqtt_cert,
-        mqtt_key,
-        node=mqtt_node,
-        name=mqtt_name,
-        topic=mqtt_topic,
-        probabilities=mqtt_probabilities,
-        level=mqtt_level,
-        forget=mqtt_forget,
-    )
-    if broker is not None:
-        node = Node.create(mqtt_node, mqtt_name, mqtt_topic, mqtt_discovery_prefix)
-        if mqtt_forget:
-            forget_node(broker, node)
-            return
-    _check_source(source, device, has_raw=(rate, channels, encoding) != (None, None, None))
+    broker = mqtt.broker(forget=mqtt_forget)
+    if broker is not None and mqtt_forget:
+        forget_node(broker, mqtt.new_node())
+        return
+    _check_source(source, live.device, has_raw=(rate, channels, encoding) != (None, None, None))
     raw = stdin_format(rate, channels, encoding)
-    if adapt and profile is not None:
+    if adapt and live.profile is not None:
         raise ConfigError("--adapt and --profile cannot be combined")
     from ..inference.network import network_of
     from ..streaming.listen_events import ListenConfig
@@ -170,18 +120,18 @@ def listen(
     config = ListenConfig(
         pause=pause, max_duration=max_duration, min_duration=min_duration, cooldown=cooldown
     )
-    loaded, speaker = load_model_and_profile(model, profile)
+    loaded, speaker = load_model_and_profile(live.model, live.profile)
 
     def new_listener(sample_rate: float) -> Listener:
         return Listener(
             loaded,
             sample_rate,
             config,
-            threshold=threshold,
+            threshold=live.threshold,
             profile=speaker,
             adapt=adapt,
             vad=vad or "model",
-            speech_threshold=speech_threshold,
+            speech_threshold=live.speech_threshold,
         )
 
     clock = StreamClock(start_time)
@@ -192,23 +142,16 @@ def listen(
     with contextlib.ExitStack() as stack:
         is_muted: Callable[[], bool] = _never
         if broker is not None:
-            publisher = new_publisher(
-                broker,
-                node,
-                network_of(loaded),
-                discovery=mqtt_discovery,
-                probabilities=mqtt_probabilities,
-                level=mqtt_level,
-            )
+            publisher = mqtt.new_publisher(broker, network_of(loaded))
             publisher.start()
             stack.callback(publisher.close)
             writer = PublishingWriter(writer, publisher, clock)
             is_muted = publisher.is_muted
         events = _EventFilter(writer, all, is_muted, clock)
         if source == "-":
-            status = _listen_to_stdin(new_listener, raw, channel, events)
+            status = _listen_to_stdin(new_listener, raw, live.channel, events)
         else:
-            status = _listen_to_microphone(new_listener, device, channel, events)
+            status = _listen_to_microphone(new_listener, live.device, live.channel, events)
     if status:
         raise typer.Exit(status)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ from .. import __version__
 from ..errors import ConfigError
 from ..inference.prediction import NO_SPEECH, UNCERTAIN
 from ..messages import printable
-from ..mqtt.node import Node
+from ..mqtt.node import DEFAULT_PREFIX, Node
 from ..results.rows import event_row
 
 if TYPE_CHECKING:
@@ -23,86 +24,152 @@ if TYPE_CHECKING:
     from .clock_times import StreamClock
     from .event_output import EventWriter
 
-MqttOption = Annotated[
-    str | None,
-    typer.Option(
-        "--mqtt",
-        metavar="URL",
-        help="Publish to this broker: mqtt://[USER@]HOST[:PORT], or mqtts:// for TLS.",
-    ),
-]
-MqttPasswordOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--mqtt-password-file",
-        metavar="FILE",
-        readable=False,
-        help="File with the password [default: $EDGE_SER_MQTT_PASSWORD, or the systemd credential "
-        "mqtt-password].",
-    ),
-]
-MqttCaOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--mqtt-ca",
-        metavar="FILE",
-        readable=False,
-        help="Certificates to trust [default: those of the system].",
-    ),
-]
-MqttCertOption = Annotated[
-    Path | None,
-    typer.Option("--mqtt-cert", metavar="FILE", readable=False, help="Client certificate."),
-]
-MqttKeyOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--mqtt-key",
-        metavar="FILE",
-        readable=False,
-        help="Key of the client certificate [default: in the file of the certificate].",
-    ),
-]
-MqttNodeOption = Annotated[
-    str | None,
-    typer.Option(
-        "--mqtt-node",
-        metavar="NODE",
-        help="Name of this device in topics [default: the host name].",
-    ),
-]
-MqttNameOption = Annotated[
-    str | None,
-    typer.Option(
-        "--mqtt-name",
-        metavar="NAME",
-        help='Name of this device in Home Assistant [default: "Edge SER NODE"].',
-    ),
-]
-MqttTopicOption = Annotated[
-    str | None,
-    typer.Option(
-        "--mqtt-topic", metavar="TOPIC", help="Topic above all others [default: edge-ser/NODE]."
-    ),
-]
-MqttPrefixOption = Annotated[
-    str,
-    typer.Option(
-        "--mqtt-discovery-prefix", metavar="TOPIC", help="Discovery prefix of Home Assistant."
-    ),
-]
-MqttDiscoveryOption = Annotated[
-    bool,
-    typer.Option(
-        "--mqtt-discovery/--no-mqtt-discovery", help="Announce this device to Home Assistant."
-    ),
-]
-MqttProbabilitiesOption = Annotated[
-    bool, typer.Option("--mqtt-probabilities", help="Publish the probabilities of all labels.")
-]
-MqttLevelOption = Annotated[
-    bool, typer.Option("--mqtt-level", help="Publish the level in dBFS every second.")
-]
+
+@dataclass(frozen=True)
+class BrokerOptions:
+    """The broker and the node; the attributes are the options of the same names."""
+
+    mqtt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="MQTT broker: mqtt://[USER@]HOST[:PORT], or mqtts:// for TLS."
+        ),
+    ] = None
+    mqtt_password_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            readable=False,
+            help="File with the password [default: $EDGE_SER_MQTT_PASSWORD, or the systemd "
+            "credential mqtt-password].",
+        ),
+    ] = None
+    mqtt_ca: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            readable=False,
+            help="Certificates to trust [default: those of the system].",
+        ),
+    ] = None
+    mqtt_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", readable=False, help="Client certificate.")
+    ] = None
+    mqtt_key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            readable=False,
+            help="Key of the client certificate [default: in the file of the certificate].",
+        ),
+    ] = None
+    mqtt_node: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NODE", help="Name of this device in topics [default: the host name]."
+        ),
+    ] = None
+    mqtt_topic: Annotated[
+        str | None,
+        typer.Option(metavar="TOPIC", help="Topic above all others [default: edge-ser/NODE]."),
+    ] = None
+    mqtt_discovery_prefix: Annotated[
+        str, typer.Option(metavar="TOPIC", help="Discovery prefix of Home Assistant.")
+    ] = DEFAULT_PREFIX
+
+    def broker(self, **others: object) -> Broker | None:
+        """Return the broker, or None without `--mqtt`.
+
+        Args:
+            **others: Values of further options that require `--mqtt`, by name; false without them.
+
+        Raises:
+            ConfigError: If an option is not valid, or is given without `--mqtt`.
+        """
+        if self.mqtt is None:
+            for field in fields(self):
+                others.setdefault(field.name.removeprefix("mqtt_"), getattr(self, field.name))
+            others["discovery_prefix"] = others["discovery"] = None  # have defaults
+            for name, value in others.items():
+                if value:
+                    raise ConfigError(f"--mqtt-{name.replace('_', '-')} requires --mqtt URL")
+            return None
+        from ..mqtt.broker import Broker, read_password
+
+        # A password that is meant for another broker must not make an anonymous login an error.
+        password = None
+        if self.mqtt_password_file is not None or "@" in self.mqtt:
+            password = read_password(self.mqtt_password_file)
+        return Broker.parse(
+            self.mqtt, password, ca=self.mqtt_ca, cert=self.mqtt_cert, key=self.mqtt_key
+        )
+
+    def new_node(self, name: str | None = None) -> Node:
+        """Return the node.
+
+        Args:
+            name: Its name in Home Assistant. Default: derived from the node.
+
+        Raises:
+            ConfigError: If a name or a topic is not valid.
+        """
+        return Node.create(self.mqtt_node, name, self.mqtt_topic, self.mqtt_discovery_prefix)
+
+
+@dataclass(frozen=True)
+class PublishOptions(BrokerOptions):
+    """What is published; the attributes are the options of the same names."""
+
+    mqtt_name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help='Name of this device in Home Assistant [default: "Edge SER NODE"].'
+        ),
+    ] = None
+    mqtt_discovery: Annotated[
+        bool,
+        typer.Option(
+            "--mqtt-discovery/--no-mqtt-discovery", help="Announce this device to Home Assistant."
+        ),
+    ] = True
+    mqtt_probabilities: Annotated[
+        bool, typer.Option("--mqtt-probabilities", help="Publish the probabilities of all labels.")
+    ] = False
+    mqtt_level: Annotated[
+        bool, typer.Option("--mqtt-level", help="Publish the level in dBFS every second.")
+    ] = False
+
+    def new_publisher(self, broker: Broker, network: Network) -> Publisher:
+        """Return a publisher for the predictions of a model.
+
+        Args:
+            broker: The broker.
+            network: The network of the model.
+        """
+        from ..mqtt.discovery import discovery_message
+        from ..mqtt.publisher import Publisher
+
+        node = self.new_node(self.mqtt_name)
+        message = None
+        if self.mqtt_discovery:
+            message = discovery_message(
+                node,
+                (*network.labels, NO_SPEECH, UNCERTAIN),
+                network.card.name,
+                __version__,
+                has_arousal=network.card.arousal is not None,
+                has_level=self.mqtt_level,
+            )
+        return Publisher(
+            broker,
+            node,
+            message,
+            probabilities=self.mqtt_probabilities,
+            level=self.mqtt_level,
+            report=print_report,
+        )
+
+
 MqttForgetOption = Annotated[
     bool,
     typer.Option(
@@ -111,85 +178,12 @@ MqttForgetOption = Annotated[
 ]
 
 
-def parse_broker(
-    url: str | None,
-    password_file: Path | None,
-    ca: Path | None,
-    cert: Path | None,
-    key: Path | None,
-    **others: object,
-) -> Broker | None:
-    """Return the broker of the options, or None without `--mqtt`.
-
-    Args:
-        url: Value of `--mqtt`.
-        password_file: Value of `--mqtt-password-file`.
-        ca: Value of `--mqtt-ca`.
-        cert: Value of `--mqtt-cert`.
-        key: Value of `--mqtt-key`.
-        **others: Values of further options that require `--mqtt`, by name; false without them.
-
-    Raises:
-        ConfigError: If an option is not valid, or is given without `--mqtt`.
-    """
-    if url is None:
-        files = {"password-file": password_file, "ca": ca, "cert": cert, "key": key}
-        for name, value in {**files, **others}.items():
-            if value:
-                raise ConfigError(f"--mqtt-{name.replace('_', '-')} requires --mqtt URL")
-        return None
-    from ..mqtt.broker import Broker, read_password
-
-    # A password that is meant for another broker must not make an anonymous login an error.
-    password = None
-    if password_file is not None or "@" in url:
-        password = read_password(password_file)
-    return Broker.parse(url, password, ca=ca, cert=cert, key=key)
-
-
 def forget_node(broker: Broker, node: Node) -> None:
     """Remove all retained messages of a node, and report it on stderr."""
     from ..mqtt.publisher import forget
 
     forget(broker, node)
     print_report(f"removed the retained messages of {node.base} from {broker}")
-
-
-def new_publisher(
-    broker: Broker,
-    node: Node,
-    network: Network,
-    *,
-    discovery: bool,
-    probabilities: bool,
-    level: bool,
-) -> Publisher:
-    """Return a publisher for the predictions of a model.
-
-    Args:
-        broker: The broker.
-        node: The node.
-        network: The network of the model.
-        discovery: Announce the node to Home Assistant.
-        probabilities: Publish the probabilities.
-        level: Publish the level.
-    """
-    from ..mqtt.discovery import discovery_message
-    from ..mqtt.publisher import Publisher
-
-    message = None
-    if discovery:
-        message = discovery_message(
-            node,
-            (*network.labels, NO_SPEECH, UNCERTAIN),
-            network.card.name,
-            __version__,
-            has_arousal=network.card.arousal is not None,
-            has_level=level,
-        )
-    return Publisher(
-        broker, node, message, probabilities=probabilities, level=level, report=print_report
-    )
 
 
 def print_report(text: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -54,7 +55,8 @@ SpeechThresholdOption = Annotated[
         metavar="P",
         min=0.0,
         max=1.0,
-        help="Take audio as speech from this probability of speech [default: stored in the model].",
+        help="Take audio as speech from this probability of speech [default: that of the model for "
+        "clips, 0.6 for timelines and live audio].",
     ),
 ]
 VadOption = Annotated[
@@ -95,26 +97,27 @@ StartTimeOption = Annotated[
     typer.Option(
         "--start-time",
         metavar="TIME",
-        help="Date and time at which the audio starts, in ISO 8601 (listen accepts now, too); adds "
+        help="Date and time at which the audio starts, in ISO 8601, or `now` for live audio; adds "
         "clock times.",
     ),
 ]
-MaxDurationOption = Annotated[
-    float | None,
-    typer.Option(
-        "--max-duration",
-        metavar="SECONDS",
-        help="Reject longer recordings [default: 1800; 86400 with --timeline].",
-    ),
-]
-MaxSizeOption = Annotated[
-    str | None,
-    typer.Option(
+
+
+def max_duration_option(default: str) -> Any:
+    """Return `--max-duration`; the default of a command is in its help."""
+    return typer.Option(
+        "--max-duration", metavar="SECONDS", help=f"Reject longer recordings [default: {default}]."
+    )
+
+
+def max_size_option(default: str) -> Any:
+    """Return `--max-size`; the default of a command is in its help."""
+    return typer.Option(
         "--max-size",
         metavar="SIZE",
-        help="Reject larger files, such as 500M or 2G [default: 1G; 32G with --timeline].",
-    ),
-]
+        help=f"Reject larger files, such as 500M or 2G [default: {default}].",
+    )
+
 
 # Raw PCM on standard input; `audio.stdin.stdin_format` combines the three.
 
@@ -147,8 +150,53 @@ OutputOption = Annotated[
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JobsOption = Annotated[
+    int,
+    typer.Option("--jobs", "-j", metavar="N", min=0, help="Number of processes; 0: one per core."),
+]
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Hide the progress bar; errors are still printed.")
+]
+
+
+@dataclass(frozen=True)
+class LiveOptions:
+    """A microphone, and how its utterances are answered; the attributes are the options."""
+
+    device: DeviceOption = None
+    channel: ChannelOption = None
+    threshold: ThresholdOption = None
+    speech_threshold: SpeechThresholdOption = None
+    profile: ProfileOption = None
+    model: ModelOption = None
+
+
+# Labelled clips, as in training.
+
+SpeakerPatternOption = Annotated[
+    str | None,
+    typer.Option(
+        "--speaker-pattern",
+        metavar="REGEX",
+        help="Regular expression over the path; its first group is the speaker.",
+    ),
+]
+LabelPatternOption = Annotated[
+    str | None,
+    typer.Option(
+        "--label-pattern",
+        metavar="REGEX",
+        help="Regular expression over the path; its first group is the label or its code.",
+    ),
+]
+LabelCodesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--label-codes",
+        metavar="CODE=LABEL,...",
+        help="Labels of the codes that --label-pattern reads, such as ANG=angry,HAP=happy; "
+        "CODE= leaves clips out.",
+    ),
 ]
 
 

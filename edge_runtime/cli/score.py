@@ -16,13 +16,17 @@ from ..audio.limits import audio_limits
 from ..errors import ConfigError, EdgeSerError
 from .options import (
     ForceOption,
+    JobsOption,
     JsonOption,
-    MaxDurationOption,
-    MaxSizeOption,
+    LabelCodesOption,
+    LabelPatternOption,
     OutputOption,
     QuietOption,
+    SpeakerPatternOption,
     SpeechThresholdOption,
     ThresholdOption,
+    max_duration_option,
+    max_size_option,
 )
 from .terminal import Interruption, Progress, is_terminal, print_error, wrap_hanging
 
@@ -51,28 +55,9 @@ def score(
             "optionally speaker.",
         ),
     ],
-    speaker_pattern: Annotated[
-        str | None,
-        typer.Option(
-            metavar="REGEX",
-            help="Regular expression over the path; its first group is the speaker.",
-        ),
-    ] = None,
-    label_pattern: Annotated[
-        str | None,
-        typer.Option(
-            metavar="REGEX",
-            help="Regular expression over the path; its first group is the label or its code.",
-        ),
-    ] = None,
-    label_codes: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CODE=LABEL,...",
-            help="Labels of the codes that --label-pattern reads, such as ANG=angry,HAP=happy; "
-            "CODE= leaves clips out.",
-        ),
-    ] = None,
+    speaker_pattern: SpeakerPatternOption = None,
+    label_pattern: LabelPatternOption = None,
+    label_codes: LabelCodesOption = None,
     split: Annotated[
         Literal["train", "val", "test"] | None,
         typer.Option(help="Score only clips that the data assign to this split."),
@@ -85,14 +70,9 @@ def score(
     ] = True,
     threshold: ThresholdOption = None,
     speech_threshold: SpeechThresholdOption = None,
-    max_duration: MaxDurationOption = None,
-    max_size: MaxSizeOption = None,
-    jobs: Annotated[
-        int,
-        typer.Option(
-            "--jobs", "-j", metavar="N", min=0, help="Number of processes; 0: one per core."
-        ),
-    ] = 1,
+    max_duration: Annotated[float | None, max_duration_option("1800")] = None,
+    max_size: Annotated[str | None, max_size_option("1G")] = None,
+    jobs: JobsOption = 1,
     as_json: JsonOption = False,
     output: OutputOption = None,
     answers: Annotated[

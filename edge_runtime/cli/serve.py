@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,32 +14,9 @@ import typer
 from ..audio.limits import TIMELINE_LIMITS, AudioLimits, parse_size
 from ..errors import ConfigError, EdgeSerError
 from ..messages import printable
-from ..mqtt.node import DEFAULT_PREFIX, Node
-from .mqtt_options import (
-    MqttCaOption,
-    MqttCertOption,
-    MqttDiscoveryOption,
-    MqttKeyOption,
-    MqttLevelOption,
-    MqttNameOption,
-    MqttNodeOption,
-    MqttOption,
-    MqttPasswordOption,
-    MqttPrefixOption,
-    MqttProbabilitiesOption,
-    MqttTopicOption,
-    new_publisher,
-    parse_broker,
-)
-from .options import (
-    ChannelOption,
-    DeviceOption,
-    ModelOption,
-    ProfileOption,
-    SpeechThresholdOption,
-    ThresholdOption,
-    load_model_and_profile,
-)
+from .mqtt_options import PublishOptions
+from .option_groups import with_groups
+from .options import LiveOptions, load_model_and_profile
 from .terminal import BestEffortStream
 
 if TYPE_CHECKING:
@@ -51,6 +29,7 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 8321
 
 
+@with_groups
 def serve(
     host: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Address to listen on; 0.0.0.0 for all.")
@@ -123,24 +102,9 @@ def serve(
     microphone: Annotated[
         bool, typer.Option("--microphone", help="Listen to the microphone of this machine, too.")
     ] = False,
-    device: DeviceOption = None,
-    channel: ChannelOption = None,
-    threshold: ThresholdOption = None,
-    speech_threshold: SpeechThresholdOption = None,
-    profile: ProfileOption = None,
-    model: ModelOption = None,
-    mqtt: MqttOption = None,
-    mqtt_password_file: MqttPasswordOption = None,
-    mqtt_ca: MqttCaOption = None,
-    mqtt_cert: MqttCertOption = None,
-    mqtt_key: MqttKeyOption = None,
-    mqtt_node: MqttNodeOption = None,
-    mqtt_name: MqttNameOption = None,
-    mqtt_topic: MqttTopicOption = None,
-    mqtt_discovery_prefix: MqttPrefixOption = DEFAULT_PREFIX,
-    mqtt_discovery: MqttDiscoveryOption = True,
-    mqtt_probabilities: MqttProbabilitiesOption = False,
-    mqtt_level: MqttLevelOption = False,
+    *,
+    live: LiveOptions,
+    mqtt: PublishOptions,
 ) -> None:
     """Serve a page and an HTTP API.
 
@@ -160,30 +124,18 @@ def serve(
       curl -F file=@clip.wav http://127.0.0.1:8321/v1/classify
     """  # noqa: D301
     _import_extra()
-    for_microphone = (device, channel, threshold, speech_threshold, profile, mqtt)
-    if not microphone and any(value is not None for value in for_microphone):
+    if not microphone and (mqtt.mqtt is not None or replace(live, model=None) != LiveOptions()):
         raise ConfigError(
             "--device, --channel, --threshold, --speech-threshold, --profile and --mqtt apply to "
             "the microphone of this machine and require --microphone"
         )
-    broker = parse_broker(
-        mqtt,
-        mqtt_password_file,
-        mqtt_ca,
-        mqtt_cert,
-        mqtt_key,
-        node=mqtt_node,
-        name=mqtt_name,
-        topic=mqtt_topic,
-        probabilities=mqtt_probabilities,
-        level=mqtt_level,
-    )
+    broker = mqtt.broker()
     access = _access(host, token_file, allow_host or [], allow_origin or [])
     address = _address(host, port, tls_cert, tls_key, tls_self_signed, access)
     if microphone:
         from ..audio.microphone import find_device
 
-        find_device(device)  # fails at once, not in the background
+        find_device(live.device)  # fails at once, not in the background
     from ..inference.network import network_of
     from ..serve.server import serve as run
     from ..serve.service import Service
@@ -196,7 +148,7 @@ def serve(
         max_streams=max_streams,
         requests_per_minute=max_requests,
     )
-    loaded, speaker = load_model_and_profile(model, profile)
+    loaded, speaker = load_model_and_profile(live.model, live.profile)
 
     def new_listener(sample_rate: float) -> Listener:
         from ..streaming.listener import Listener
@@ -204,8 +156,8 @@ def serve(
         return Listener(
             loaded,
             sample_rate,
-            threshold=threshold,
-            speech_threshold=speech_threshold,
+            threshold=live.threshold,
+            speech_threshold=live.speech_threshold,
             profile=speaker,
         )
 
@@ -213,15 +165,7 @@ def serve(
     with contextlib.ExitStack() as stack:
         publisher: Publisher | None = None
         if broker is not None:
-            node = Node.create(mqtt_node, mqtt_name, mqtt_topic, mqtt_discovery_prefix)
-            publisher = new_publisher(
-                broker,
-                node,
-                network_of(loaded),
-                discovery=mqtt_discovery,
-                probabilities=mqtt_probabilities,
-                level=mqtt_level,
-            )
+            publisher = mqtt.new_publisher(broker, network_of(loaded))
             publisher.start()
             stack.callback(publisher.close)
 
@@ -230,9 +174,9 @@ def serve(
             from ..serve.microphone import MicrophoneThread
 
             return MicrophoneThread(
-                lambda: Microphone(device, channel),
+                lambda: Microphone(live.device, live.channel),
                 new_listener,
-                channel,
+                live.channel,
                 publish,
                 _report,
                 publisher,
