@@ -16,6 +16,9 @@ QUICK   = $(if $(filter $(DEMO),$(DATA)),--epochs 60)
 # The input of `make classify`, and its model (empty: the bundled one).
 CLIP   ?= samples
 MODEL  ?=
+# The folder and the title of the page of `make web`.
+WEB    ?= .cache/web
+TITLE  ?= edge-ser
 # The run that `make export` exports (empty: the newest). NAME is the model's name in its card. It
 # counts on the command line only, because some systems have a variable of this name.
 RUN    ?=
@@ -35,7 +38,7 @@ PROTOCOL = $(PY) -m evaluate protocol --resume
 FOUR    := --labels angry,happy,neutral,sad --auxiliary all
 
 # Passed in the environment, because file names may contain quotes.
-export DATA LABELS CLIP MODEL RUN CORPORA
+export DATA LABELS CLIP MODEL RUN CORPORA WEB TITLE
 
 # Pinned, so that the same seed gives the same weights on every machine.
 TORCH  := torch==2.13.0
@@ -43,7 +46,7 @@ PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 # The exact versions of everything else, written by `make pins`.
 PINS   := --constraint constraints.txt
 
-.PHONY: setup train export classify test test-fast lint docs node bench bench-mfcc bench-training \
+.PHONY: setup train export classify test test-fast lint docs node web bench bench-mfcc bench-training \
   report-speed report-scores arm64 clean help fuzz coverage mutants dist pins home-assistant
 .DEFAULT_GOAL := help
 
@@ -136,6 +139,9 @@ docs: $(VENV)/docs ## build the documentation, in .cache/site; warnings are erro
 node: ## install the packages of examples/node and tests/browser, for the tests under Node.js
 	for folder in examples/node tests/browser; do (cd $$folder && npm install --ignore-scripts \
 	  --no-audit --no-fund --no-package-lock --silent) || exit; done
+
+web: $(VENV)/full ## build the page without a server in WEB (MODEL: another model; after `make node`)
+	$(PY) -m scripts.build_web $(if $(MODEL),--model "$$MODEL") --out "$$WEB" --title "$$TITLE"
 
 bench: $(VENV)/full ## time whole processes next to librosa + PyTorch
 	$(PY) -m benchmarks.end_to_end

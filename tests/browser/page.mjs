@@ -2,63 +2,26 @@
 //
 //   node page.mjs '{"url": …, "clip": …, "scenarios": […]}'
 
-import { createRequire } from "node:module";
-import { readFile } from "node:fs/promises";
-import { chromium } from "playwright-core";
+import { axe, chooseFile, download, dropFile, keyboard, launch, looks, open as openPage, rows, run } from "./tools.mjs";
 
 const options = JSON.parse(process.argv[2]);
-const require = createRequire(import.meta.url);
-const axeSource = await readFile(require.resolve("axe-core/axe.min.js"), "utf8");
 const port = new URL(options.url).port;
-const PHONE = { width: 360, height: 740 }, DESKTOP = { width: 1200, height: 900 };
-
-const browser = await chromium.launch({
-  executablePath: options.chromium ?? "/usr/bin/chromium",
-  args: [
-    "--no-sandbox",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-    `--use-file-for-fake-audio-capture=${options.microphone}`,
-    "--host-resolver-rules=MAP evil.example 127.0.0.1, MAP box.example 127.0.0.1",
-  ],
-});
-
-// Opens the page, and collects what it should not do.
-async function open({ url = options.url, ready = true, ...settings } = {}) {
-  const context = await browser.newContext({ viewport: DESKTOP, acceptDownloads: true, ...settings });
-  const page = await context.newPage();
-  const problems = [];
-  page.on("console", (message) => { if (message.type() === "error") problems.push(message.text()); });
-  page.on("pageerror", (error) => problems.push(String(error)));
-  page.on("request", (request) => {
-    const host = new URL(request.url());
-    if (!["blob:", "data:"].includes(host.protocol) && host.port !== port) problems.push(`request ${request.url()}`);
-  });
-  await page.goto(url);
-  if (ready) await page.waitForSelector("html[data-ready]");
-  return { page, context, problems };
-}
-
-const rows = (page) => page.$$eval("#rows tr", (lines) => lines.map((line) => [...line.children].map((c) => c.textContent)));
-
-async function axe(page) {
-  // Through the debugger, which the policy of the page does not restrict.
-  await page.evaluate(axeSource);
-  const { violations } = await page.evaluate(() => window.axe.run());
-  return violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(" ")).join(", ")}`);
-}
+const browser = await launch(
+  { program: options.chromium, microphone: options.microphone },
+  "--host-resolver-rules=MAP evil.example 127.0.0.1, MAP box.example 127.0.0.1",
+);
+const open = ({ url = options.url, ...settings } = {}) => openPage(browser, url, settings);
 
 const scenarios = {
   async live() {
     const { page, context, problems } = await open();
     await page.click("#start");
-    await page.waitForSelector("#rows tr", { timeout: 30_000 });
+    await page.waitForSelector("#rows tr");
     const label = await page.textContent("#label");
     await page.click("#rows tr:first-child button");
     await page.click("#stop");
     await page.waitForFunction(() => document.getElementById("state").textContent === "ready");
-    const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save-csv")]);
-    const csv = await readFile(await download.path(), "utf8");
+    const csv = await download(page, "#save-csv");
     const result = { rows: await rows(page), label, csv, problems, violations: await axe(page) };
     await context.close();
     return result;
@@ -66,11 +29,8 @@ const scenarios = {
 
   async file() {
     const { page, context, problems } = await open();
-    await page.check("input[value=file]");
-    await page.setInputFiles("#file", options.clip);
-    await page.waitForSelector("#rows tr");
-    const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save-srt")]);
-    const srt = await readFile(await download.path(), "utf8");
+    await chooseFile(page, options.clip);
+    const srt = await download(page, "#save-srt");
     const result = { rows: await rows(page), srt, problems };
     await context.close();
     return result;
@@ -78,15 +38,7 @@ const scenarios = {
 
   async drop() {
     const { page, context, problems } = await open();
-    const content = (await readFile(options.clip)).toString("base64");
-    const transfer = await page.evaluateHandle((text) => {
-      const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-      const transfer = new DataTransfer();
-      transfer.items.add(new File([bytes], "dropped.wav", { type: "audio/wav" }));
-      return transfer;
-    }, content);
-    await page.dispatchEvent("main", "drop", { dataTransfer: transfer });
-    await page.waitForSelector("#rows tr");
+    await dropFile(page, options.clip);
     const result = { rows: await rows(page), problems };
     await context.close();
     return result;
@@ -111,7 +63,7 @@ const scenarios = {
     for (let k = 0; k < 2; k++) {
       await page.click("#enrol-record");
       await page.waitForFunction(() => document.getElementById("enrol-record").disabled);
-      await page.waitForFunction(() => !document.getElementById("enrol-record").disabled, null, { timeout: 15_000 });
+      await page.waitForFunction(() => !document.getElementById("enrol-record").disabled);
       tasks.push(await page.textContent("#enrol-task"));
       await page.click("#enrol-skip");
     }
@@ -127,36 +79,11 @@ const scenarios = {
     return { tasks, notice, selected, profile, problems, violations };
   },
 
-  async looks() {
-    const violations = {};
-    for (const colorScheme of ["light", "dark"]) {
-      for (const [name, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
-        const { page, context } = await open({ colorScheme, viewport });
-        await page.check("input[value=file]");
-        await page.setInputFiles("#file", options.clip);
-        await page.waitForSelector("#rows tr");
-        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-        violations[`${name} ${colorScheme}`] = [...(await axe(page)), ...(overflow > 0 ? [`overflow ${overflow}`] : [])];
-        await page.click("#about-open");
-        violations[`${name} ${colorScheme} about`] = await axe(page);
-        await page.keyboard.press("Escape");
-        if (options.pictures) {
-          await page.waitForTimeout(300);
-          await page.screenshot({ path: `${options.pictures}/serve-${name}-${colorScheme}.png`, fullPage: name === "phone" });
-        }
-        await context.close();
-      }
-    }
-    return violations;
-  },
+  looks: () => looks(open, options.clip, options.pictures && `${options.pictures}/serve`),
 
   async keyboard() {
     const { page, context } = await open();
-    const reached = [];
-    for (let k = 0; k < 12; k++) {
-      await page.keyboard.press("Tab");
-      reached.push(await page.evaluate(() => document.activeElement.id || document.activeElement.value));
-    }
+    const reached = await keyboard(page, 12);
     await context.close();
     return reached;
   },
@@ -181,9 +108,7 @@ const scenarios = {
   async insecure() {
     const { page, context } = await open({ url: `http://box.example:${port}/` });
     const notice = await page.textContent("#notice");
-    await page.check("input[value=file]");
-    await page.setInputFiles("#file", options.clip);
-    await page.waitForSelector("#rows tr");
+    await chooseFile(page, options.clip);
     const result = { notice, rows: await rows(page) };
     await context.close();
     return result;
@@ -201,7 +126,7 @@ const scenarios = {
     await page.keyboard.press("Enter");
     await page.waitForSelector("html[data-ready]");
     await page.click("#start");
-    await page.waitForSelector("#rows tr", { timeout: 30_000 });
+    await page.waitForSelector("#rows tr");
     await page.click("#stop");
     const result = { rows: await rows(page), violations, url: page.url() };
     await context.close();
@@ -209,10 +134,4 @@ const scenarios = {
   },
 };
 
-const results = {};
-try {
-  for (const name of options.scenarios) results[name] = await scenarios[name]();
-} finally {
-  await browser.close();
-}
-console.log(JSON.stringify(results));
+await run(browser, scenarios, options.scenarios);

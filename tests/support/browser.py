@@ -1,4 +1,4 @@
-"""The page of `edge-ser serve` in Chromium, through playwright-core."""
+"""The pages of `edge-ser serve` and of `web/` in Chromium, through playwright-core."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def write_microphone(path: Path, samples: np.ndarray, rate: int) -> Path:
     return path
 
 
-def use_page(url: str, *scenarios: str, **options: Any) -> dict[str, Any]:
-    """Run scenarios of `tests/browser/page.mjs`, and return their results."""
+def use_page(url: str, *scenarios: str, script: str = "page.mjs", **options: Any) -> dict[str, Any]:
+    """Run scenarios of a script in `tests/browser`, and return their results."""
     values = {"url": url, "scenarios": scenarios, "chromium": chromium(), **options}
     done = subprocess.run(
-        ["node", "page.mjs", json.dumps(values, default=str)],
+        ["node", script, json.dumps(values, default=str)],
         cwd=FOLDER,
         capture_output=True,
         text=True,

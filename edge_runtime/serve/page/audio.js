@@ -12,7 +12,7 @@ export function microphoneProblem() {
   if (!window.isSecureContext) {
     return "The microphone of this browser is not available: browsers allow it only over HTTPS or " +
       "on localhost, and this page came over plain HTTP from another machine, where others could " +
-      "listen in. Start the server with --tls-self-signed or a certificate. Files work as they are.";
+      "listen in. The server must use HTTPS (edge-ser serve --tls-self-signed). Files work as they are.";
   }
   if (!navigator.mediaDevices?.getUserMedia || !window.AudioWorkletNode) {
     return "This browser has no access to a microphone. Files work as they are.";
@@ -37,7 +37,7 @@ export async function openMicrophone(onBlock) {
   }
   const audio = audioContext();
   await audio.resume();
-  await audio.audioWorklet.addModule("/page/recorder.js");
+  await audio.audioWorklet.addModule(new URL("recorder.js", import.meta.url));
   const source = audio.createMediaStreamSource(stream);
   const node = new AudioWorkletNode(audio, "recorder", { numberOfOutputs: 0 });
   node.port.onmessage = (event) => onBlock(event.data);
@@ -121,19 +121,43 @@ export async function play(samples, sampleRate) {
   playing.start();
 }
 
-// The samples of a file for the picture and playback; null if the browser cannot decode it.
-export async function decodeFile(file) {
-  try {
-    const buffer = await audioContext().decodeAudioData(await file.arrayBuffer());
-    const recording = new Recording(buffer.sampleRate, Infinity);
-    const mono = new Float32Array(buffer.length);
-    for (let c = 0; c < buffer.numberOfChannels; c++) {
-      const channel = buffer.getChannelData(c);
-      for (let k = 0; k < mono.length; k++) mono[k] += channel[k] / buffer.numberOfChannels;
+// The sample rate that the header of a WAV, FLAC, Ogg or MP3 file states; 48000 for others.
+export function declaredRate(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const text = (at, length) => String.fromCharCode(...bytes.subarray(at, at + length));
+  if (text(0, 4) === "RIFF") {
+    for (let at = 12; at + 16 <= bytes.length; at += 8 + view.getUint32(at + 4, true) + (view.getUint32(at + 4, true) % 2)) {
+      if (text(at, 4) === "fmt ") return view.getUint32(at + 12, true);
     }
-    recording.add(mono);
-    return recording;
-  } catch {
-    return null;
+  } else if (text(0, 4) === "fLaC" && bytes.length > 22) {
+    return view.getUint32(18) >>> 12;
+  } else if (text(0, 4) === "OggS" && text(29, 6) === "vorbis" && bytes.length > 44) {
+    return view.getUint32(40, true);
+  } else {
+    let at = 0;
+    if (text(0, 3) === "ID3") at = 10 + bytes.subarray(6, 10).reduce((size, byte) => 128 * size + byte, 0);
+    const isMp3 = bytes[at] === 0xff && (bytes[at + 1] & 0xe6) === 0xe2;
+    const rate = isMp3 ? [44_100, 48_000, 32_000][(bytes[at + 2] >> 2) & 3] : undefined;
+    if (rate) return rate / { 3: 1, 2: 2, 0: 4 }[(bytes[at + 1] >> 3) & 3];
   }
+  return 48_000;
+}
+
+// The mean of the channels of a file, at its own rate; rejects if the browser cannot decode it.
+export async function decodeFile(file) {
+  const content = await file.arrayBuffer();
+  // A context of another rate would resample.
+  const decode = async (rate) => new OfflineAudioContext(1, 1, rate).decodeAudioData(content.slice(0));
+  const buffer = await decode(declaredRate(new Uint8Array(content))).catch((error) => {
+    if (error.name === "EncodingError") throw error;
+    return decode(48_000); // the browser does not support the rate
+  });
+  const recording = new Recording(buffer.sampleRate, Infinity);
+  const mono = new Float32Array(buffer.length);
+  for (let c = 0; c < buffer.numberOfChannels; c++) {
+    const channel = buffer.getChannelData(c);
+    for (let k = 0; k < mono.length; k++) mono[k] += channel[k] / buffer.numberOfChannels;
+  }
+  recording.add(mono);
+  return recording;
 }

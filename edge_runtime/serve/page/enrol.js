@@ -1,7 +1,7 @@
 // The dialog that creates a profile.
 
-import { json } from "/page/api.js";
-import { openMicrophone, wavFile } from "/page/audio.js";
+import { json } from "./api.js";
+import { openMicrophone, wavFile } from "./audio.js";
 
 const SENTENCES = [
   "It will be finished in seven hours.",
