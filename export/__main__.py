@@ -12,21 +12,29 @@ from train.command import run as run_command
 
 app = command_line(__doc__)
 
-Data = Annotated[list[Path], typer.Option(help="Folder of recordings, or a manifest; repeatable.")]
-Cache = Annotated[Path, typer.Option(help="Folder of cached features.")]
+Data = Annotated[
+    list[Path],
+    typer.Option(metavar="PATH", help="Folder of recordings, or a manifest; repeatable."),
+]
+Cache = Annotated[Path, typer.Option(metavar="DIR", help="Folder of cached features.")]
 CACHE = Path(".cache/features")
 
 
 @app.command()
 def onnx(
     run: Annotated[
-        Path | None, typer.Option(help="Run folder [default: the newest in --runs].")
+        Path | None, typer.Option(metavar="DIR", help="Run folder [default: the newest in --runs].")
     ] = None,
-    runs: Annotated[Path, typer.Option(help="Folder of numbered run folders.")] = Path("runs"),
+    runs: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of numbered run folders.")
+    ] = Path("runs"),
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the files [default: the run folder].")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for the files [default: the run folder]."),
     ] = None,
-    name: Annotated[str, typer.Option(help="Name of the model in its card.")] = "edge-ser",
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="Name of the model in its card.")
+    ] = "edge-ser",
     cache: Cache = CACHE,
     bundle: Annotated[
         Literal["edge_ser", "edge_ser_open"] | None,
@@ -55,12 +63,18 @@ def onnx(
 @app.command()
 def parity(
     model: Annotated[
-        Path, typer.Option(help="Exported int8 model; the files next to it are compared with it.")
+        Path,
+        typer.Option(
+            metavar="FILE", help="Exported int8 model; the files next to it are compared with it."
+        ),
     ],
     data: Data,
     report: Annotated[
         Path,
-        typer.Option(help="Path of the report without suffix; writes REPORT.json and REPORT.md."),
+        typer.Option(
+            metavar="PATH",
+            help="Path of the report without suffix; writes REPORT.json and REPORT.md.",
+        ),
     ] = Path("parity"),
     cache: Cache = CACHE,
 ) -> None:
@@ -79,10 +93,14 @@ def device(
     outputs: Annotated[Path, typer.Argument(help="File that `edge-ser parity-dump` wrote.")],
     data: Data,
     model: Annotated[
-        Path | None, typer.Option(help="Model used on the device [default: the bundled one].")
+        Path | None,
+        typer.Option(metavar="FILE", help="Model used on the device [default: the bundled one]."),
     ] = None,
     report: Annotated[
-        Path, typer.Option(help="Path of the parity report without suffix; created if missing.")
+        Path,
+        typer.Option(
+            metavar="PATH", help="Path of the parity report without suffix; created if missing."
+        ),
     ] = Path("parity"),
 ) -> None:
     """Compare the outputs of another machine with those of this one, and add them to REPORT.
@@ -110,11 +128,14 @@ def c(
             "divided; 30 gives the answers of the Python package."
         ),
     ] = 30.0,
+    wasm: Annotated[
+        bool, typer.Option("--wasm", help="Compile engine.wasm, too; requires clang and wasi-libc.")
+    ] = False,
 ) -> None:
     """Write a model as a C99 library, for microcontrollers and other systems without Python."""
     from .c.package import write_package
 
-    write_package(model, out, prefix, vectors, block_seconds)
+    write_package(model, out, prefix, vectors, block_seconds, wasm=wasm)
 
 
 @app.command()

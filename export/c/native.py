@@ -28,6 +28,21 @@ WARNINGS = (
     "-Werror",
 )
 
+FUNCTIONS = (
+    "init",
+    "reset",
+    "push_i16",
+    "push_f32",
+    "result",
+    "frame_speech",
+    "label",
+    "version",
+    "license",
+    "state_bytes",
+    "sample_rate",
+)
+WASM_STACK_BYTES = 16384
+
 
 @dataclass(frozen=True)
 class NativeAnswer:
@@ -65,14 +80,49 @@ def compile_library(
     Raises:
         ConfigError: If the compiler is missing, or rejects the source.
     """
+    _compile(compiler, source, ["-shared", "-fPIC", *options], target)
+    return target
+
+
+def compile_wasm(source: Path, target: Path, prefix: str = "edge_ser") -> Path:
+    """Compile the C library of a model to a WebAssembly module that imports nothing.
+
+    It exports its functions, `memory`, and `__heap_base`, from which on the memory is free.
+
+    Args:
+        source: The folder `src` of the library.
+        target: The file to write.
+        prefix: Prefix of the symbols.
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigError: If clang or wasi-libc is missing.
+    """
+    exports = [*(f"{prefix}_{name}" for name in FUNCTIONS), "__heap_base"]
+    options = [
+        "--target=wasm32-wasi",
+        "-O2",
+        "-nostartfiles",
+        "-Wl,--no-entry",
+        "-Wl,--strip-all",
+        "-Wl,--stack-first",
+        f"-Wl,-z,stack-size={WASM_STACK_BYTES}",
+        *(f"-Wl,--export={name}" for name in exports),
+    ]
+    _compile("clang", source, options, target)
+    return target
+
+
+def _compile(compiler: str, source: Path, options: Iterable[str], target: Path) -> None:
     if shutil.which(compiler) is None:
         raise ConfigError(f"compiler {compiler!r} not found; install it")
     files = sorted(map(str, source.rglob("*.c")))
-    command = [compiler, *WARNINGS, *options, "-shared", "-fPIC", *files, "-o", str(target), "-lm"]
+    command = [compiler, *WARNINGS, *options, *files, "-o", str(target), "-lm"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         raise ConfigError(f"{compiler} rejects the C library:\n{result.stderr}")
-    return target
 
 
 class NativeModel:

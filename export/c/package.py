@@ -12,6 +12,7 @@ from train.files import write_text
 from train.run_folder import refuse_to_overwrite
 
 from .library import Library, check_prefix, renamed
+from .native import compile_wasm
 from .readme import readme
 from .vectors import vectors
 
@@ -25,7 +26,13 @@ MARKER = Path("src", "engine", "model.c")  # of a folder that this module wrote
 
 
 def write_package(
-    model: str | None, out: Path, prefix: str, n_vectors: int, block_seconds: float
+    model: str | None,
+    out: Path,
+    prefix: str,
+    n_vectors: int,
+    block_seconds: float,
+    *,
+    wasm: bool = False,
 ) -> Library:
     """Write the C library of a model.
 
@@ -35,6 +42,7 @@ def write_package(
         prefix: Prefix of all symbols.
         n_vectors: Number of test vectors.
         block_seconds: Length of the blocks of clip statistics.
+        wasm: Compile `engine.wasm`, too.
 
     Returns:
         The library.
@@ -67,5 +75,7 @@ def write_package(
     write_text(out / "test" / "vectors.h", renamed(vectors(library.network, n_vectors), prefix))
     write_text(out / "LICENSE", LICENCE.read_text(encoding="utf-8"))
     write_text(out / "README.md", readme(library, prefix))
+    if wasm:
+        compile_wasm(out / "src", out / "engine.wasm", prefix)
     _LOGGER.info("Written: %s, with a state of %.1f KiB", out, library.state_bytes / 1024)
     return library

@@ -155,9 +155,16 @@ class ModelWeights:
 
         They are found by their use, since the exporter merges tensors of equal values.
         """
-        (difference,) = (node for node in self._nodes if name in node.input)
-        (quotient,) = (node for node in self._nodes if difference.output[0] in node.input)
+        difference = self._use_of(name, "Sub")
+        quotient = self._use_of(difference.output[0], "Div")
         return self._tensor(difference.input[1]), self._tensor(quotient.input[1])
+
+    def _use_of(self, name: str, op_type: str) -> onnx.NodeProto:
+        """Return the one node of a type that has a value as its first input."""
+        nodes = [node for node in self._nodes if node.op_type == op_type and name in node.input[:1]]
+        if len(nodes) != 1:
+            raise ConfigError(f"{self._path}: expected one {op_type} of {name!r}, got {len(nodes)}")
+        return nodes[0]
 
     def _tensor(self, name: str) -> np.ndarray:
         """Return a tensor by its name, or by that of a copy."""

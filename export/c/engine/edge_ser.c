@@ -227,3 +227,8 @@ size_t edge_ser_state_bytes(void)
 {
     return EDGE_SER_STATE_BYTES;
 }
+
+int edge_ser_sample_rate(void)
+{
+    return EDGE_SER_SAMPLE_RATE;
+}

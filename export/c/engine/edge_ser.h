@@ -87,8 +87,9 @@ const char *edge_ser_version(void);
 /* Licence of the weights. */
 const char *edge_ser_license(void);
 
-/* EDGE_SER_STATE_BYTES, for other programming languages. */
+/* EDGE_SER_STATE_BYTES and EDGE_SER_SAMPLE_RATE, for other programming languages. */
 size_t edge_ser_state_bytes(void);
+int edge_ser_sample_rate(void);
 
 #ifdef __cplusplus
 }
