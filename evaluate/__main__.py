@@ -8,36 +8,34 @@ from typing import Annotated, Literal
 
 import typer
 
+from edge_runtime.cli.option_groups import with_groups
 from train.command import command_line, run
 from train.options import (
     CACHE,
-    Auxiliary,
     Cache,
     Data,
-    Device,
     Epochs,
-    Inner,
+    FoldOptions,
     Jobs,
-    LabelCodes,
-    LabelPattern,
-    Labels,
-    MfccSettings,
+    LabelOptions,
     Noise,
     Quiet,
     Ray,
+    RecipeOptions,
     Recipes,
+    Resume,
     Seed,
     Settings,
-    SpeakerPattern,
-    configured_recipes,
-    dataset_spec,
 )
 
 app = command_line(__doc__)
 
-Resume = Annotated[
-    bool, typer.Option("--resume", help="Keep what is finished and run only the rest.")
-]
+REPORT_OPTION = typer.Option(
+    metavar="PATH", help="Path of the report without suffix; writes REPORT.json and REPORT.md."
+)
+TRAIN_ONLY_OPTION = typer.Option(
+    metavar="CORPUS", help="Corpus that is trained on but never tested; repeatable."
+)
 
 
 class Protocol(str, Enum):
@@ -49,6 +47,7 @@ class Protocol(str, Enum):
 
 
 @app.command("protocol")
+@with_groups
 def protocol_command(
     data: Data,
     protocol: Annotated[
@@ -58,44 +57,33 @@ def protocol_command(
             "leave-corpus-out: one corpus."
         ),
     ],
+    *,
     report: Annotated[
         Path | None,
         typer.Option(
+            metavar="PATH",
             help="Path of the report without suffix; writes REPORT.json and REPORT.md "
-            "[default: runs/PROTOCOL/report]."
+            "[default: runs/PROTOCOL/report].",
         ),
     ] = None,
-    labels: Labels = None,
-    auxiliary: Auxiliary = None,
-    speaker_pattern: SpeakerPattern = None,
-    label_pattern: LabelPattern = None,
-    label_codes: LabelCodes = None,
+    labels: LabelOptions,
     noise: Noise = None,
     recipe: Recipes = None,
-    mfcc: MfccSettings = None,
-    settings: Settings = None,
-    epochs: Epochs = None,
-    seed: Seed = 0,
-    inner: Inner = 3,
-    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, starting at --seed.")] = 1,
-    jobs: Jobs = 0,
-    ray: Ray = None,
+    settings: RecipeOptions,
     runs: Annotated[
         Path | None,
         typer.Option(
+            metavar="DIR",
             help="Folder of the run folders, one per fold [default: in runs/, named as "
-            "--report, or as the protocol]."
+            "--report, or as the protocol].",
         ),
     ] = None,
-    cache: Cache = CACHE,
-    device: Device = "auto",
-    resume: Resume = False,
-    quiet: Quiet = False,
+    folds: FoldOptions,
 ) -> None:
-    """Score recipes by nested, speaker-independent cross-validation.
+    """Score recipes by cross-validation.
 
-    Every speaker is tested once. The epoch, and the recipe if several are given, are selected on
-    validation speakers.
+    The cross-validation is nested and speaker-independent. Every speaker is tested once. The epoch,
+    and the recipe if several are given, are selected on validation speakers.
     """
     from train.device import pick_device
     from train.files import without_suffix
@@ -105,29 +93,24 @@ def protocol_command(
     name = protocol.value if report is None else without_suffix(report).name
     runs = runs or Path("runs") / name
     run_protocol(
-        dataset_spec(
-            data, labels, auxiliary, speaker_pattern, noise, cache, label_pattern, label_codes
-        ),
+        labels.spec(data, noise, folds.cache),
         protocol.value,
         report or runs / "report",
-        recipes=configured_recipes(recipe, mfcc, settings, epochs, seed),
-        inner=inner,
-        seeds=seeds,
-        jobs=jobs,
+        recipes=settings.configured(recipe),
+        inner=settings.inner,
+        seeds=folds.seeds,
+        jobs=folds.jobs,
         runs=runs,
-        resume=resume,
-        device=pick_device(device),
-        quiet=quiet,
+        resume=folds.resume,
+        device=pick_device(folds.device),
+        quiet=folds.quiet,
     )
 
 
 @app.command("ablation")
 def ablation_command(
     data: Data,
-    report: Annotated[
-        Path,
-        typer.Option(help="Path of the report without suffix; writes REPORT.json and REPORT.md."),
-    ],
+    report: Annotated[Path, REPORT_OPTION],
     recipe: Annotated[
         Literal["default", "corpora"],
         typer.Option(
@@ -136,17 +119,23 @@ def ablation_command(
         ),
     ] = "default",
     only: Annotated[
-        list[str] | None, typer.Option(help="Name of a variant [default: all]; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Name of a variant [default: all]; repeatable."),
     ] = None,
     noise: Noise = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, starting at 0.")] = 2,
+    seeds: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Number of seeds, starting at 0.")
+    ] = 2,
     jobs: Jobs = 0,
     ray: Ray = None,
     cache: Cache = CACHE,
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure the effect of each setting of a recipe on validation speakers."""
+    """Measure the effect of each setting of a recipe.
+
+    The scores are those of validation speakers.
+    """
     from train.dataset import DatasetSpec
 
     from .ablation import run_study
@@ -166,14 +155,8 @@ def ablation_command(
 @app.command("strangers")
 def strangers_command(
     data: Data,
-    report: Annotated[
-        Path,
-        typer.Option(help="Path of the report without suffix; writes REPORT.json and REPORT.md."),
-    ] = Path("runs/strangers/report"),
-    train_only: Annotated[
-        list[str] | None,
-        typer.Option(help="Corpus that is trained on but never tested; repeatable."),
-    ] = None,
+    report: Annotated[Path, REPORT_OPTION] = Path("runs/strangers/report"),
+    train_only: Annotated[list[str] | None, TRAIN_ONLY_OPTION] = None,
     exchange: Annotated[
         list[str] | None,
         typer.Option(
@@ -183,11 +166,15 @@ def strangers_command(
     ] = None,
     votes: Annotated[
         Path | None,
-        typer.Option(help="CSV file of the votes of listeners: clip and a column for each label."),
+        typer.Option(
+            metavar="FILE",
+            help="CSV file of the votes of listeners: clip and a column for each label.",
+        ),
     ] = None,
     model_seeds: Annotated[
         int,
         typer.Option(
+            metavar="N",
             min=0,
             help="Seeds of the models of the recipe corpora that are trained and scored as well; "
             "0: none. A model takes minutes.",
@@ -197,6 +184,7 @@ def strangers_command(
         list[str] | None,
         typer.Option(
             "--open",
+            metavar="CORPUS",
             help="Corpus with a licence that allows any use; a further model is trained on those "
             "alone; repeatable.",
         ),
@@ -205,17 +193,20 @@ def strangers_command(
     settings: Settings = None,
     epochs: Epochs = None,
     runs: Annotated[
-        Path, typer.Option(help="Folder of the trained models; finished ones are used again.")
+        Path,
+        typer.Option(
+            metavar="DIR", help="Folder of the trained models; finished ones are used again."
+        ),
     ] = Path("runs/strangers"),
     seed: Seed = 0,
     jobs: Jobs = 0,
     ray: Ray = None,
     cache: Cache = CACHE,
 ) -> None:
-    """Score models on corpora that are left out, with and without profiles.
+    """Score models on corpora that are left out.
 
-    Labels are angry, happy, neutral and sad. The eGeMAPS baseline requires opensmile, the extra
-    `evaluate`, whose licence is for research.
+    Each is scored with and without profiles. Labels are angry, happy, neutral and sad. The eGeMAPS
+    baseline requires opensmile, the extra `evaluate`, whose licence is for research.
     """
     from train.recipes import CORPORA
 
@@ -247,19 +238,18 @@ def strangers_command(
 def gate_command(
     data: Data,
     report: Annotated[
-        Path, typer.Option(help="Path of the report without suffix; writes REPORT.md.")
+        Path,
+        typer.Option(metavar="PATH", help="Path of the report without suffix; writes REPORT.md."),
     ] = Path("runs/gate/report"),
-    train_only: Annotated[
-        list[str] | None,
-        typer.Option(help="Corpus that is trained on but never tested; repeatable."),
-    ] = None,
+    train_only: Annotated[list[str] | None, TRAIN_ONLY_OPTION] = None,
     noise: Noise = None,
     seed: Seed = 0,
     cache: Cache = CACHE,
 ) -> None:
-    """Score speech gates of the recipe corpora on corpora and noise that are left out.
+    """Score speech gates on corpora and noise left out.
 
-    Labels are angry, happy, neutral and sad. A gate takes minutes.
+    They are those of the recipe corpora. Labels are angry, happy, neutral and sad. A gate takes
+    minutes.
     """
     from .speech_gate import write_gate_report
 
@@ -272,7 +262,7 @@ def render_command(
         list[Path], typer.Argument(metavar="REPORT.json...", help="Reports of the other commands.")
     ],
 ) -> None:
-    """Render the Markdown pages of reports again from their JSON files."""
+    """Render Markdown pages from JSON reports again."""
     from .render import render
 
     for report in reports:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from edge_runtime.inference.known_voice import MAX_DEVIATION
-from train.clip_statistics import SHRINKAGE, ClipStatistics, first_minute
+from train.clip_statistics import ENROLMENT_SECONDS, SHRINKAGE, ClipStatistics, first_clips
 from train.linear_branch import fit, probabilities
 
 
@@ -65,7 +65,8 @@ def with_labelled_clips(
     Returns:
         Class probabilities `(len(others), n_classes)` for each strength.
     """
-    minute = first_minute(np.concatenate([labelled, rng.permutation(others)]), clips.seconds)
+    order = np.concatenate([labelled, rng.permutation(others)])
+    minute = first_clips(order, clips.seconds, ENROLMENT_SECONDS)
     minute = np.union1d(minute, labelled)
     total, n_clips = x[minute].sum(axis=0), len(minute)
 

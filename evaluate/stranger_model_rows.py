@@ -15,10 +15,11 @@ from edge_runtime.datasets.clip import Clip
 from train.process_pool import map_in_processes
 from train.recipes import Recipe
 
+from .corpus_answers import ModelAnswer, ModelAnswers
 from .linear_baselines import ClipStatistics
 from .stranger_data import Corpus
 from .stranger_folds import CONDITIONS
-from .stranger_models import ModelAnswer, ModelAnswers, ModelTask, answer_model
+from .stranger_models import ModelTask, answer_model
 from .stranger_scores import NOT_ANSWERED, condition_scores, uar
 
 _LOGGER = logging.getLogger(__name__)
@@ -55,8 +56,8 @@ def model_rows(
     votes: Mapping[str, np.ndarray],
     cache: Path,
     jobs: int,
-) -> list[dict[str, Any]]:
-    """Train, export and score the models, and return a row for each condition.
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Train, export and score the models.
 
     Args:
         models: The models.
@@ -67,6 +68,9 @@ def model_rows(
         votes: Votes of listeners on clips.
         cache: Folder of cached features.
         jobs: Processes; 0: one per core.
+
+    Returns:
+        Rows of the conditions of `CONDITIONS`, and those of further profiles, by seed 0 alone.
     """
     all_clips = tuple(clip for corpus in corpora for clip in corpus.clips)
     tasks = _tasks(models, all_clips, [corpus.name for corpus in corpora], tested, cache)
@@ -79,14 +83,16 @@ def model_rows(
         answers[kind][seed].update(answer)
         left = (time.monotonic() - begin) / done * (len(tasks) - done) / 60
         _LOGGER.info("%s: %d of %d models, %.1f min left", folder, done, len(tasks), left)
-    rows = []
+    rows: list[dict[str, Any]] = []
+    profiles: list[dict[str, Any]] = []
     for kind, by_seed in answers.items():
-        for condition in CONDITIONS if by_seed else ():
+        conditions = list(next(iter(by_seed[0].values()))) if by_seed else []
+        for condition in conditions:
             of_condition = [
                 {corpus: by_condition[condition] for corpus, by_condition in sorted(seed.items())}
-                for seed in by_seed
+                for seed in (by_seed if condition in CONDITIONS else by_seed[:1])
             ]
-            rows.append(
+            (rows if condition in CONDITIONS else profiles).append(
                 {
                     "features": kind,
                     "statistics": clips.values.shape[1],
@@ -94,7 +100,7 @@ def model_rows(
                     **_scores(of_condition, clips, names, votes),
                 }
             )
-    return rows
+    return rows, profiles
 
 
 def _tasks(

@@ -8,24 +8,19 @@ are selected on speakers of the training corpora, so that no choice depends on t
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
 
 from edge_runtime.datasets.clip import Clip
 from edge_runtime.files import atomic_replace
-from edge_runtime.inference.enrolment import LabelledPieces, estimate_correction
-from edge_runtime.inference.known_voice import SpeakerStatistics
-from edge_runtime.inference.network import Network, NetworkOutput
-from edge_runtime.inference.prediction import NO_SPEECH, UNCERTAIN
+from edge_runtime.inference.network import Network
 from export.card import read_card
 from export.graph import export_fp32, export_int8
 from train.candidates import Candidate
 from train.checkpoint import load_checkpoint
-from train.clip_statistics import ClipStatistics, enrolment_minutes, first_minute
 from train.data.features import Dataset, load_dataset
 from train.data.folds import inner_folds
 from train.data.noise import noise_features
@@ -38,8 +33,8 @@ from train.recipes import Recipe
 from train.run_folder import CHECKPOINT, STATE, remove_states
 from train.run_report import Partition, write_run
 
-from .linear_baselines import labelled_draw
-from .stranger_folds import DRAWS, MINUTE, N_LABELLED, NO_PROFILE, Condition
+from .corpus_answers import ModelAnswer, ModelAnswers, corpus_answers, profile_answers
+from .stranger_folds import Condition
 
 MODEL = "model.onnx"
 N_FOLDS = 5  # of the training speakers; the first one selects the epoch
@@ -67,28 +62,6 @@ class ModelTask(NamedTuple):
     folder: Path
 
 
-class ModelAnswer(NamedTuple):
-    """Answers of a model for clips of a corpus under one condition.
-
-    Attributes:
-        rows: Rows of the clips in the list of all clips; a clip that is drawn several times has
-            several.
-        probabilities: Probability of each label `(len(rows), n_labels)`.
-        is_speech: False for clips with the answer "no speech".
-        is_answered: False for clips with the answer "no speech" or "uncertain".
-        arousal: Probability of high arousal `(len(rows),)`.
-    """
-
-    rows: np.ndarray
-    probabilities: np.ndarray
-    is_speech: np.ndarray
-    is_answered: np.ndarray
-    arousal: np.ndarray
-
-
-ModelAnswers = dict[str, dict[Condition, ModelAnswer]]
-
-
 def answer_model(task: ModelTask) -> tuple[Path, ModelAnswers]:
     """Train, export and test one model; finished parts are read from its run folder.
 
@@ -107,6 +80,9 @@ def answer_model(task: ModelTask) -> tuple[Path, ModelAnswers]:
     row_of = {clip.path: row for row, clip in enumerate(task.clips)}
     positions = np.array([row_of[clip.path] for clip in data.clips])
     answers = {corpus: corpus_answers(network, data, positions, corpus) for corpus in task.tested}
+    if task.recipe.fit.seed == 0:
+        for corpus in task.tested:
+            answers[corpus] |= profile_answers(network, data, positions, corpus)
     _store_answers(stored, answers)
     return task.folder, answers
 
@@ -160,16 +136,22 @@ def _train(task: ModelTask, data: Dataset) -> None:
 
 
 def _gate(task: ModelTask, data: Dataset, train: list[int], test: list[int]) -> TrainedGate | None:
-    """Train the speech gate on examples of the corpora that are not left out."""
-    recipe = task.recipe
+    """Train the speech gate on examples of the corpora that are not left out.
+
+    The models of all seeds share it, because its training takes as long as that of a model.
+    """
+    recipe = task.recipe.with_settings(["seed=0"])
     if not recipe.gate.speech:
         return None
-    gate_data, examples = _gate_examples(
-        task.clips, recipe.with_settings(["seed=0"]), task.noise, task.cache
-    )
-    groups = {"", *(group_of(data.clips[i]) for i in train)}  # "": noise alone
-    own = [example for example in examples if example.group in groups]
-    return gate_data.fit(train, test, own, recipe.gate, recipe.fit.seed)
+    stored = task.folder.with_name(f"{task.folder.name.rpartition('-')[0]}-gate.pt")
+    if not stored.exists():
+        gate_data, examples = _gate_examples(task.clips, recipe, task.noise, task.cache)
+        groups = {"", *(group_of(data.clips[i]) for i in train)}  # "": noise alone
+        own = [example for example in examples if example.group in groups]
+        gate = gate_data.fit(train, test, own, recipe.gate, recipe.fit.seed)
+        with atomic_replace(stored) as temporary:
+            torch.save(gate, temporary)
+    return cast(TrainedGate, torch.load(stored, weights_only=False))
 
 
 def _export(folder: Path) -> None:
@@ -179,127 +161,6 @@ def _export(folder: Path) -> None:
     export_fp32(network, card, unfinished)
     export_int8(unfinished, card, unfinished)
     unfinished.replace(folder / MODEL)
-
-
-def corpus_answers(
-    network: Network, data: Dataset, positions: np.ndarray, corpus: str, seed: int = 0
-) -> dict[Condition, ModelAnswer]:
-    """Answer the clips of a corpus without a profile, with a minute, and with labelled clips.
-
-    Args:
-        network: The exported model; it takes clip statistics.
-        data: The dataset.
-        positions: Row of each clip of the dataset in the list of all clips.
-        corpus: The corpus.
-        seed: Seed of the draws of clips.
-    """
-    test = _CorpusTest(network, data, positions, corpus)
-    clips = test.clips
-    everything = np.arange(len(test.rows))
-    answers = {Condition(NO_PROFILE, 0): test.answer(everything, [None] * len(everything))}
-    minutes = enrolment_minutes(clips, seed)
-    voices = [test.voice(minute) for minute in minutes]
-    answers[Condition(MINUTE, 0)] = test.answer(everything, voices)
-    for n_labelled in N_LABELLED:
-        rng = np.random.default_rng(seed)
-        rows: list[np.ndarray] = []
-        voices = []
-        for speaker in rng.permutation(np.unique(clips.speakers)):
-            for _ in range(DRAWS):
-                drawn = labelled_draw(clips, speaker, n_labelled, rng)
-                if drawn is not None:
-                    labelled, others = drawn
-                    rows.append(others)
-                    voices += test.enrolled_voices(labelled, others, rng)
-        answers[Condition(MINUTE, n_labelled)] = test.answer(np.concatenate(rows), voices)
-    return answers
-
-
-class _CorpusTest:
-    """The clips of one corpus and their answers by one model."""
-
-    def __init__(self, network: Network, data: Dataset, positions: np.ndarray, corpus: str) -> None:
-        assert data.statistics is not None
-        self._network, self._data, self._positions = network, data, positions
-        self.rows = np.array([i for i, clip in enumerate(data.clips) if clip.corpus == corpus])
-        own = [data.clips[i] for i in self.rows]
-        self.clips = ClipStatistics(
-            data.statistics[self.rows],
-            np.array([network.labels.index(clip.label) for clip in own]),
-            np.array([clip.corpus for clip in own]),
-            np.array([str(clip.speaker) for clip in own]),
-            np.array([data.seconds[i] for i in self.rows]),
-        )
-        self._speech = [network.clip_speech(data.rows[i]) for i in self.rows]
-        self._unknown = [self._run(row, None) for row in range(len(self.rows))]
-        n_statistics = data.statistics.shape[1]
-        self._z = np.stack([output.embedding[-n_statistics:] for output in self._unknown])
-
-    def _run(self, row: int, voice: SpeakerStatistics | None) -> NetworkOutput:
-        assert self._data.statistics is not None
-        i = self.rows[row]
-        output = self._network.run(self._data.frames[i], None, self._data.statistics[i], voice)
-        return output._replace(speech=self._speech[row])
-
-    def voice(self, rows: np.ndarray) -> SpeakerStatistics | None:
-        """Return the profile of a speaker from unlabelled clips; None without clips."""
-        seconds = self.clips.seconds[rows]
-        if not len(rows):
-            return None
-        return SpeakerStatistics.estimate(seconds @ self._z[rows] / seconds.sum(), seconds.sum())
-
-    def enrolled_voices(
-        self, labelled: np.ndarray, others: np.ndarray, rng: np.random.Generator
-    ) -> list[SpeakerStatistics | None]:
-        """Return the profile for each of the other clips, from a minute and labelled clips.
-
-        The labelled clips are part of the minute; a clip is never part of its own profile.
-        """
-        order = np.concatenate([labelled, rng.permutation(others)])
-        minute = np.union1d(first_minute(order, self.clips.seconds), labelled)
-        correction = self._correction(minute, labelled)
-        voices: list[SpeakerStatistics | None] = []
-        for row in others:
-            voice = self.voice(minute[minute != row])
-            assert voice is not None
-            voices.append(SpeakerStatistics(voice.mean, voice.weight, correction))
-        return voices
-
-    def _correction(self, minute: np.ndarray, labelled: np.ndarray) -> np.ndarray | None:
-        """Return the correction by labelled clips; none of them is part of its own profile."""
-        deviations, logits = [], []
-        for row in labelled:
-            voice = self.voice(minute[minute != row])
-            assert voice is not None
-            output = self._run(row, voice)
-            deviations.append(voice.deviations(output.embedding))
-            logits.append(output.logits / self._network.card.temperature)
-        pieces = LabelledPieces(
-            np.stack(deviations), np.stack(logits), self.clips.targets[labelled], labelled
-        )
-        return estimate_correction(pieces).weights
-
-    def answer(self, rows: np.ndarray, voices: Sequence[SpeakerStatistics | None]) -> ModelAnswer:
-        """Answer clips with the decision rule of the model.
-
-        Args:
-            rows: The clips.
-            voices: The speaker of each, if known.
-        """
-        network, card = self._network, self._network.card
-        predictions = []
-        for row, voice in zip(rows, voices):
-            output = self._unknown[row] if voice is None else self._run(int(row), voice)
-            peak_dbfs = self._data.peak_dbfs[self.rows[row]]
-            predictions.append(network.decide(output, peak_dbfs, card.uncertain_below, voice))
-        labels = [prediction.label for prediction in predictions]
-        return ModelAnswer(
-            self._positions[self.rows[rows]],
-            np.array([list(p.probabilities.values()) for p in predictions]),
-            np.array([label != NO_SPEECH for label in labels]),
-            np.array([label not in (NO_SPEECH, UNCERTAIN) for label in labels]),
-            np.array([np.nan if p.arousal is None else p.arousal for p in predictions]),
-        )
 
 
 def _store_answers(file: Path, answers: ModelAnswers) -> None:

@@ -99,10 +99,12 @@ def run_strangers(
                     "strength": {name: answer.strength for name, answer in by_corpus.items()},
                 }
             )
+    profiles: list[dict[str, Any]] = []
     if models is not None:
-        rows += model_rows(
+        of_models, profiles = model_rows(
             models, corpora, tested, sets[BOTH], names, votes_by_clip, cache / "features", jobs
         )
+        rows += of_models
     notes += published_notes(pairs, answers, clips.targets)
     summary = {
         "strangers": 1,
@@ -114,6 +116,7 @@ def run_strangers(
         "listeners": listener_scores(votes_by_clip, names, clips.targets),
         "open": [] if models is None else list(models.open_corpora),
         "rows": rows,
+        "profiles": profiles,
         "bundled": bundled_scores(corpora, tested, clips, names, votes_by_clip, cache, jobs),
     }
     write_json(with_extra_suffix(report, ".json"), summary)

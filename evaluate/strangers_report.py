@@ -7,6 +7,7 @@ from typing import Any
 from edge_runtime.messages import printable
 from train.markdown import markdown_cell, markdown_table
 
+from .corpus_answers import MAX_CHANNEL_SPEAKERS
 from .stranger_folds import MINUTE
 from .stranger_model_rows import MODEL, OPEN_MODEL
 
@@ -66,6 +67,7 @@ Means over corpora in %. The probability of high arousal is that of angry plus t
 models of the recipe have a calibrated one. The last column is the UAR against the majority of the \
 listeners in place of the acted emotion, on the clips where one label has most votes.
 
+{_profiles(summary, tested)}\
 {_calibration(summary, tested)}\
 ## Selected settings
 
@@ -157,6 +159,35 @@ def _models(summary: dict[str, Any]) -> str:
         names = " and ".join(summary["open"])
         text += f"- **Openly licensed corpora**: trained on {names} alone.\n"
     return text
+
+
+def _profiles(summary: dict[str, Any], tested: list[str]) -> str:
+    """Return the section on further profiles of the trained models, if there are any."""
+    rows = [
+        [MODEL_TITLES[row["features"]], profile_title(row), *_uar_cells(row, tested)]
+        for row in summary["profiles"]
+    ]
+    if not rows:
+        return ""
+    header = ["model", "speech of the speaker", *map(markdown_cell, tested), "mean", "interval"]
+    table = markdown_table(header, rows, "ll" + "r" * (len(tested) + 2))
+    return f"""## Shorter and longer profiles, one mood, and another channel
+
+{table}
+
+UAR as above, of the models of seed 0. Profiles of N seconds are drawn at random from the other \
+clips of the speaker, or from those of one emotion. The last rows have a profile that was recorded \
+through the channel that they name, for clips of the original recording, and up to \
+{MAX_CHANNEL_SPEAKERS} speakers of each corpus: a telephone band, or a microphone at a distance in \
+a room with a reverberation time of 0.5 s and noise.
+
+"""
+
+
+def profile_title(row: dict[str, Any]) -> str:
+    """Return the name of a further profile, such as "60 s, room, 3 labelled"."""
+    labelled = f", {row['labelled']} labelled" if row["labelled"] else ""
+    return f"{row['speech']}{labelled}"
 
 
 def _calibration(summary: dict[str, Any], tested: list[str]) -> str:

@@ -109,18 +109,37 @@ def enrolment_minutes(clips: ClipStatistics, seed: int) -> list[np.ndarray]:
     Returns:
         Rows of the drawn clips for each clip; the clip is never among its own.
     """
+    return enrolment_clips(clips, seed, ENROLMENT_SECONDS)
+
+
+def enrolment_clips(
+    clips: ClipStatistics, seed: int, duration: float, target: int | None = None
+) -> list[np.ndarray]:
+    """Draw other clips of the same speaker for each clip.
+
+    Args:
+        clips: The clips.
+        seed: Seed of the draws.
+        duration: Duration of the drawn clips together, in seconds; fewer if there are no more.
+        target: Class of the drawn clips. Default: any.
+
+    Returns:
+        Rows of the drawn clips for each clip; the clip is never among its own.
+    """
     rng = np.random.default_rng(seed)
-    minutes: list[np.ndarray] = [np.empty(0, int)] * len(clips.targets)
+    drawn: list[np.ndarray] = [np.empty(0, int)] * len(clips.targets)
     for speaker in np.unique(clips.speakers):
         own = np.flatnonzero(clips.speakers == speaker)
+        candidates = own if target is None else own[clips.targets[own] == target]
         for row in own:
-            minutes[row] = first_minute(rng.permutation(own[own != row]), clips.seconds)
-    return minutes
+            order = rng.permutation(candidates[candidates != row])
+            drawn[row] = first_clips(order, clips.seconds, duration)
+    return drawn
 
 
-def first_minute(rows: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Return the first rows whose clips last `ENROLMENT_SECONDS` together, or all."""
-    last = np.searchsorted(np.cumsum(seconds[rows]), ENROLMENT_SECONDS) + 1
+def first_clips(rows: np.ndarray, seconds: np.ndarray, duration: float) -> np.ndarray:
+    """Return the first rows whose clips last `duration` seconds together, or all."""
+    last = np.searchsorted(np.cumsum(seconds[rows]), duration) + 1
     return rows[:last]
 
 
