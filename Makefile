@@ -140,7 +140,7 @@ node: ## install the packages of examples/node and tests/browser, for the tests 
 	for folder in examples/node tests/browser; do (cd $$folder && npm install --ignore-scripts \
 	  --no-audit --no-fund --no-package-lock --silent) || exit; done
 
-web: $(VENV)/full ## build the page without a server in WEB (MODEL: another model; after `make node`)
+web: $(VENV)/full ## build the page without a server in WEB (MODEL: another model)
 	$(PY) -m scripts.build_web $(if $(MODEL),--model "$$MODEL") --out "$$WEB" --title "$$TITLE"
 
 bench: $(VENV)/full ## time whole processes next to librosa + PyTorch

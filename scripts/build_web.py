@@ -11,22 +11,24 @@ import hashlib
 import html
 import json
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
-import onnx
 import typer
 
 from edge_runtime import EdgeSerError, __version__
 from edge_runtime.diagnostics.model_info import describe
 from edge_runtime.inference.network import Network
+from edge_runtime.model import model_path
+from export.c.library import PREFIX, Library
+from export.c.native import compile_wasm
 
 ROOT = Path(__file__).resolve().parents[1]
 WEB = ROOT / "web"
 PAGE = ROOT / "edge_runtime" / "serve" / "page"
 SHARED = ("answers.js", "audio.js", "chart.js", "recorder.js", "style.css", "icon.svg")
-MODEL = ROOT / "edge_runtime" / "models" / "edge_ser.onnx"
-ENGINE = ROOT / "examples" / "node" / "node_modules" / "onnxruntime-web" / "dist"
+BLOCK_SECONDS = 30.0  # of clip statistics, as in the runtime
 ANSWERS = ("  <!-- answers", "<!-- end of answers -->")  # of the page of the server
 
 
@@ -37,58 +39,42 @@ def answers_of_page() -> str:
     return text[text.index("\n", start) + 1 : end].rstrip()
 
 
-def waveform_graph(model: Path) -> bytes:
-    """Return the waveform graph of a model, with the probability of speech of each frame.
-
-    Args:
-        model: The model file; the graph lies next to it.
+def engine_of(model: Path) -> bytes:
+    """Return the C library of a model as WebAssembly.
 
     Raises:
-        EdgeSerError: If there is none.
+        EdgeSerError: If the library does not support the model, or a compiler is missing.
     """
-    path = model.with_name(f"{model.stem.removesuffix('.int8')}.waveform.onnx")
-    if not path.is_file():
-        raise EdgeSerError(f"{path} not found; export the model again")
-    proto = onnx.load(path)
-    for node in proto.graph.node:
-        if node.op_type == "Sigmoid":  # the speech gate
-            node_output = onnx.helper.make_tensor_value_info(
-                "frame_speech", onnx.TensorProto.FLOAT, ["batch", "n_frames"]
-            )
-            proto.graph.node.append(
-                onnx.helper.make_node("Identity", [node.output[0]], ["frame_speech"])
-            )
-            proto.graph.output.append(node_output)
-            break
-    return proto.SerializeToString()
+    with tempfile.TemporaryDirectory() as name:
+        source, target = Path(name, "src"), Path(name, "engine.wasm")
+        Library(model, BLOCK_SECONDS).write(source, PREFIX)
+        compile_wasm(source, target, PREFIX)
+        return target.read_bytes()
 
 
-def build(model: Path, out: Path, title: str = "edge-ser") -> None:
+def build(model: str | None, out: Path, title: str = "edge-ser") -> None:
     """Write the page.
 
     Args:
-        model: The model file.
+        model: An .onnx file, the name of a bundled model, or None for the default model.
         out: The folder; a former page is replaced.
         title: Title of the page.
 
     Raises:
-        EdgeSerError: If the model or the engine is missing, or `out` has other content.
+        EdgeSerError: If the model or a compiler is missing, or `out` has other content.
     """
-    if not ENGINE.is_dir():
-        raise EdgeSerError(f"{ENGINE} not found; run `make node`")
     if out.exists() and not (out / "sw.js").is_file() and (out.is_file() or any(out.iterdir())):
         raise EdgeSerError(f"{out} exists and is not a page of this program")
-    card = {**describe(Network.load(model)), "file": model.name, "version": __version__}
-    graph = waveform_graph(model)
+    path = model_path(model)
+    card = {**describe(Network.load(path)), "file": path.name, "version": __version__}
+    engine = engine_of(path)
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     for name in SHARED:
         shutil.copy(PAGE / name, out / name)
-    for path in WEB.iterdir():
-        shutil.copy(path, out / path.name)
-    shutil.copy(ENGINE / "ort.wasm.bundle.min.mjs", out / "onnxruntime.js")
-    shutil.copy(ENGINE / "ort-wasm-simd-threaded.wasm", out / "onnxruntime.wasm")
-    (out / "model.bin").write_bytes(graph)
+    for source in WEB.iterdir():
+        shutil.copy(source, out / source.name)
+    (out / "engine.wasm").write_bytes(engine)
     (out / "model.json").write_text(json.dumps(card), encoding="utf-8")
     _fill(out / "index.html", {"@ANSWERS@": answers_of_page(), "@TITLE@": html.escape(title)})
     files = sorted(path.name for path in out.iterdir() if path.name != "sw.js")
@@ -106,7 +92,9 @@ def _fill(path: Path, values: dict[str, str]) -> None:
 
 
 def main(
-    model: Annotated[Path, typer.Option(help="Model file.")] = MODEL,
+    model: Annotated[
+        str | None, typer.Option(help="Model file, or name of a bundled model.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the page.")] = ROOT / ".cache" / "web",
     title: Annotated[str, typer.Option(help="Title of the page.")] = "edge-ser",
 ) -> None:

@@ -27,6 +27,7 @@ async function start() {
   notice("");
   answers.clear();
   name = "utterances";
+  $("now-title").textContent = "Now";
   running(true);
   let pending = 0, work = client.reset();
   const fail = (error) => { notice(error.message); stop?.(); };
@@ -92,11 +93,13 @@ async function openFile(file) {
       throw new Error(`${file.name} is not audio that this browser can decode.`);
     });
     answers.recording = recording;
+    const isClip = recording.seconds > 0 && recording.seconds <= MAX_CLIP_SECONDS;
+    $("now-title").textContent = isClip ? "The whole file" : "The last utterance";
     answers.chart.showRecording(recording, recording.seconds);
     for (const row of await analyse(recording, { updates: false })) {
       if (row.status !== "no speech") answers.addSegment(row);
     }
-    if (recording.seconds > 0 && recording.seconds <= MAX_CLIP_SECONDS) {
+    if (isClip) {
       await analyse(recording, { isClip: true });
       answers.show(await client.result());
     } else if (!answers.rows.length) answers.show({ label: null, guess: null, status: "no speech" });
@@ -138,7 +141,7 @@ async function main() {
   onDroppedFile(openFile, () => stop !== null || isReading);
   try {
     const [model, bytes] = await Promise.all([
-      fetch("model.json").then((answer) => answer.json()), fetch("model.bin").then((answer) => answer.arrayBuffer()),
+      fetch("model.json").then((answer) => answer.json()), fetch("engine.wasm").then((answer) => answer.arrayBuffer()),
     ]);
     await client.load(bytes, model);
     answers.setLabels(model.labels);

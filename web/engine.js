@@ -1,82 +1,117 @@
 // The engine: how the model runs. All that depends on it is in this file and in the build command.
 //
-// This one is the waveform graph on onnxruntime-web. It has no state between calls: the probability
-// of speech of a frame is computed from the seconds before it, an answer from all of its samples.
+// It is the C library of the model as WebAssembly, which `python -m export c` describes.
 
-import * as ort from "./onnxruntime.js";
-
-const CONTEXT_SECONDS = 3; // before new frames, for the probability of speech
-const STEP_SECONDS = 0.2; // of new frames at a time
+const BUFFER = 4096; // samples that are copied to the library at once
 
 export class Engine {
-  // `bytes` is the model, `model` its card.
+  // `bytes` is the library, `model` the card of its model.
   static async load(bytes, model) {
-    ort.env.wasm.numThreads = 1;
-    ort.env.wasm.wasmPaths = { wasm: new URL("onnxruntime.wasm", import.meta.url).href };
-    const session = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
-    return new Engine(session, model.mfcc_config);
+    const { instance } = await WebAssembly.instantiate(bytes, {});
+    return new Engine(instance.exports, model);
   }
 
-  constructor(session, { hop_length: hop, n_fft: size, sample_rate: rate }) {
-    Object.assign(this, { session, hop, rate, half: Math.ceil(size / 2 / hop) });
-    this.speaker = {};
-    for (const { name, shape } of session.inputMetadata) {
-      if (name !== "waveform") this.speaker[name] = new ort.Tensor("float32", new Float32Array(shape[1]), [1, shape[1]]);
-    }
+  constructor(library, { mfcc_config: config, labels }) {
+    this.library = library;
+    this.hop = config.hop_length;
+    this.half = config.n_fft / 2;
+    this.labels = labels.length;
+    // The library allocates nothing. Two states, an answer and samples lie above its own data.
+    const stateBytes = library.edge_ser_state_bytes();
+    let end = library.__heap_base.value;
+    const place = (bytes) => {
+      const start = Math.ceil(end / 16) * 16;
+      end = start + bytes;
+      return start;
+    };
+    this.stream = place(stateBytes);
+    this.clip = place(stateBytes);
+    this.answer = place(4 * (labels.length + 5));
+    this.buffer = place(4 * BUFFER);
+    const missing = end - library.memory.buffer.byteLength;
+    if (missing > 0) library.memory.grow(Math.ceil(missing / 65_536));
+    library.edge_ser_init(this.stream);
+    library.edge_ser_init(this.clip);
     this.reset();
   }
 
   // Starts a new stream.
   reset() {
-    this.samples = new Float32Array(0);
-    this.first = 0; // frame of the first sample
-    this.frames = 0; // that have a probability of speech
+    this.library.edge_ser_reset(this.stream);
+    this.due = this.half; // samples that complete the next frame
+    this.length = this.frames = 0; // of the stream
+    this.samples = new Float32Array(0); // for `result`
+    this.first = 0; // frame of the first of them
+    this.clipFirst = this.clipEnd = -1; // samples in the state of the clip
   }
 
-  // Adds samples at the model's rate; resolves to the probability of speech of each frame that they
+  // Adds samples at the model's rate; returns the probability of speech of each frame that they
   // complete, in order.
-  async push(samples) {
+  push(samples) {
     const joined = new Float32Array(this.samples.length + samples.length);
     joined.set(this.samples);
     joined.set(samples, this.samples.length);
     this.samples = joined;
-    const complete = this.first + Math.floor(joined.length / this.hop) - this.half;
-    return complete - this.frames < STEP_SECONDS * this.rate / this.hop ? [] : this.speech(complete);
+    this.length += samples.length;
+    return this.advance(samples);
   }
 
-  // Resolves to the probability of speech of the last frames.
-  async flush() {
-    return this.samples.length ? this.speech(this.first + Math.floor(this.samples.length / this.hop) + 1) : [];
+  // Returns the probability of speech of the last frames. The stream cannot go on.
+  flush() {
+    const missing = this.length ? Math.floor(this.length / this.hop) + 1 - this.frames : 0;
+    return missing > 0 ? this.advance(new Float32Array(this.due + (missing - 1) * this.hop)) : [];
   }
 
-  // Resolves to {probabilities, speech} of the frames from `first` to `end` of the stream; of a
-  // whole one without arguments.
-  async result(first = 0, end = Infinity) {
-    const from = (first - this.first) * this.hop, to = (end - 1 - this.first) * this.hop;
-    const { probabilities, speech } = await this.run(this.samples.slice(from, Math.min(to, this.samples.length)));
-    return { probabilities, speech: speech[0] };
+  // Returns {probabilities, speech} of the frames of the stream from `first` to `end`; of a whole
+  // one without arguments.
+  result(first, end) {
+    if (first === undefined) return this.resultOf(this.stream);
+    const from = first * this.hop, to = Math.min((end - 1) * this.hop, this.length);
+    if (from !== this.clipFirst || to < this.clipEnd) {
+      this.library.edge_ser_reset(this.clip);
+      this.clipFirst = this.clipEnd = from;
+    }
+    const offset = this.first * this.hop;
+    this.write(this.clip, this.samples.subarray(this.clipEnd - offset, to - offset));
+    this.clipEnd = to;
+    return this.resultOf(this.clip);
   }
 
   // Frames before this one are not needed any more.
   forget(frame) {
-    const count = Math.min(frame, this.frames - CONTEXT_SECONDS * this.rate / this.hop) - this.first;
+    const count = Math.min(frame, this.frames) - this.first;
     if (count <= 0) return;
     this.samples = this.samples.slice(count * this.hop);
     this.first += count;
   }
 
-  async speech(end) {
-    const from = Math.max(this.first, this.frames - CONTEXT_SECONDS * this.rate / this.hop);
-    const samples = this.samples.slice((from - this.first) * this.hop, (end + this.half - this.first) * this.hop);
-    const { frame_speech: probabilities } = await this.run(samples);
-    const result = probabilities ? probabilities.slice(this.frames - from, end - from) : new Float32Array(end - this.frames).fill(1);
-    this.frames = end;
-    return result;
+  advance(samples) {
+    const speech = [];
+    for (let from = 0; from < samples.length;) {
+      const part = samples.subarray(from, from + this.due);
+      this.write(this.stream, part);
+      from += part.length;
+      this.due -= part.length;
+      if (this.due) continue;
+      speech.push(this.library.edge_ser_frame_speech(this.stream));
+      this.frames++;
+      this.due = this.hop;
+    }
+    return speech;
   }
 
-  async run(samples) {
-    const waveform = new ort.Tensor("float32", samples, [1, samples.length]);
-    const outputs = await this.session.run({ waveform, ...this.speaker });
-    return Object.fromEntries(Object.entries(outputs).map(([name, { data }]) => [name, data]));
+  write(state, samples) {
+    for (let from = 0; from < samples.length; from += BUFFER) {
+      const part = samples.subarray(from, from + BUFFER);
+      new Float32Array(this.library.memory.buffer, this.buffer, part.length).set(part);
+      if (this.library.edge_ser_push_f32(state, this.buffer, part.length)) throw new Error("The audio has invalid samples.");
+    }
+  }
+
+  resultOf(state) {
+    if (this.library.edge_ser_result(state, this.answer)) throw new Error("The recording is empty.");
+    // int label, int guess, float confidence, float probabilities[], float speech, float arousal
+    const values = new Float32Array(this.library.memory.buffer, this.answer + 12, this.labels + 1);
+    return { probabilities: values.slice(0, this.labels), speech: values[this.labels] };
   }
 }

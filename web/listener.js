@@ -37,6 +37,7 @@ export class Listener {
   constructor(model, engine, { updates = true } = {}) {
     const { sample_rate: rate, hop_length: hop } = model.mfcc_config;
     Object.assign(this, { model, engine, updates, rate, hop, period: hop / rate });
+    this.hasGate = "rows" in model.inputs;
     this.endpoints = new EndpointDetector(
       { onset: SPEECH_ABOVE, period: this.period, minPause: PAUSE, minSpeech: MIN_SPEECH });
     this.samples = new Samples();
@@ -59,7 +60,8 @@ export class Listener {
 
   async advance(probabilities) {
     const events = [];
-    for (const p of probabilities) {
+    for (const probability of probabilities) {
+      const p = this.hasGate ? probability : this.isLoud(this.endpoints.count);
       this.undecided.push(p >= SPEECH_ABOVE);
       events.push(...await this.assign(p));
     }
@@ -67,6 +69,12 @@ export class Listener {
     this.samples.forget((needed - 1) * this.hop);
     this.engine.forget(needed);
     return events;
+  }
+
+  // 1 if a frame is loud enough for speech, else 0; for models without a speech gate.
+  isLoud(frame) {
+    const middle = frame * this.hop, half = this.hop / 2;
+    return Number(peakLevel(this.samples.slice(middle - half, middle + half), this.rate) >= this.model.speech_above_dbfs);
   }
 
   async assign(p) {

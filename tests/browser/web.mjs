@@ -90,7 +90,7 @@ const scenarios = {
         if (!window.client) {
           window.client = new Client();
           const get = (name) => fetch(name);
-          await window.client.load(await (await get("model.bin")).arrayBuffer(), await (await get("model.json")).json());
+          await window.client.load(await (await get("engine.wasm")).arrayBuffer(), await (await get("model.json")).json());
         }
         const samples = new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
         const results = [];

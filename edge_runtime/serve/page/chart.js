@@ -99,7 +99,6 @@ export class Chart {
       g.fillStyle = index < 0 ? colour("--quiet") : colour(`--c${index % 6}`);
       g.fillRect(x(start), 0, Math.max(1, x(end) - x(start)), low);
       g.globalAlpha = 1;
-      if (x(end) - x(start) > 45) g.fillText(label, x(start) + 4, 14);
     }
     g.strokeStyle = colour("--quiet");
     g.beginPath();
@@ -137,5 +136,16 @@ export class Chart {
       g.stroke();
     });
     g.setLineDash([]);
+    // Above all else, with a margin in the colour of the background.
+    g.strokeStyle = colour("--back");
+    g.lineWidth = 4;
+    g.lineJoin = "round";
+    for (const { start, end, label } of this.spans) {
+      if (x(end) - x(start) <= 45) continue;
+      const index = this.labels.indexOf(label);
+      g.fillStyle = index < 0 ? colour("--quiet") : colour(`--c${index % 6}`);
+      g.strokeText(label, x(start) + 4, 14);
+      g.fillText(label, x(start) + 4, 14);
+    }
   }
 }
