@@ -49,10 +49,11 @@ def onnx(
         ),
     ] = False,
 ) -> None:
-    """Export a run: fp32 and int8 models, waveform graph, model card and parity report.
+    """Export a run as ONNX.
 
-    The exit status is 1 if the models differ from the trained network, or if the model answers "no
-    speech" to more than 5 % of the training clips of a label.
+    Writes fp32 and int8 models, the waveform graph, the model card and the parity report. The exit
+    status is 1 if the models differ from the trained network, or if the model answers "no speech"
+    to more than 5 % of the training clips of a label.
     """
     from .pipeline import export_run
 
@@ -103,9 +104,10 @@ def device(
         ),
     ] = Path("parity"),
 ) -> None:
-    """Compare the outputs of another machine with those of this one, and add them to REPORT.
+    """Compare the outputs of another machine.
 
-    The exit status is 1 if a difference exceeds its limit.
+    The comparison with those of this machine is added to REPORT. The exit status is 1 if a
+    difference exceeds its limit.
     """
     from .device_parity import compare_device
 
@@ -132,7 +134,10 @@ def c(
         bool, typer.Option("--wasm", help="Compile engine.wasm, too; requires clang and wasi-libc.")
     ] = False,
 ) -> None:
-    """Write a model as a C99 library, for microcontrollers and other systems without Python."""
+    """Write a model as a C99 library.
+
+    It is for microcontrollers and other systems without Python.
+    """
     from .c.package import write_package
 
     write_package(model, out, prefix, vectors, block_seconds, wasm=wasm)
@@ -140,9 +145,9 @@ def c(
 
 @app.command()
 def card() -> None:
-    """Write the card and the training report of the bundled model again.
+    """Write the pages of the bundled model again.
 
-    They are rendered from the model and the JSON files in reports/.
+    The card and the training report are rendered from the model and the JSON files in reports/.
     """
     from .bundle import write_bundled_pages
 
@@ -155,7 +160,7 @@ def render(
         list[Path], typer.Argument(metavar="REPORT.json...", help="Parity reports.")
     ],
 ) -> None:
-    """Render the Markdown pages of parity reports again from their JSON files."""
+    """Render Markdown pages from JSON reports again."""
     from .parity_report import render_parity
 
     for report in reports:

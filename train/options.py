@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -10,47 +10,49 @@ from typing import Annotated
 import typer
 
 from edge_runtime import ConfigError, MfccConfig
+from edge_runtime.cli.options import LabelCodesOption, LabelPatternOption, SpeakerPatternOption
 
 from .dataset import FEATURE_CACHE, DatasetSpec
 from .recipes import DEFAULT, RECIPES, Recipe
 
 Data = Annotated[
     list[Path],
-    typer.Option("--data", "--corpus", help="Folder of recordings, or a manifest; repeatable."),
+    typer.Option(
+        "--data",
+        "--corpus",
+        metavar="PATH",
+        help="Folder of recordings, or a manifest; repeatable.",
+    ),
 ]
 Labels = Annotated[
-    str | None, typer.Option(help="Comma-separated labels to predict [default: all that occur].")
+    str | None,
+    typer.Option(
+        metavar="LABEL,...", help="Comma-separated labels to predict [default: all that occur]."
+    ),
 ]
 Auxiliary = Annotated[
     str | None,
     typer.Option(
+        metavar="LABEL,...",
         help='Comma-separated labels that are trained on but never predicted; "all" means all '
-        "others."
+        "others.",
     ),
 ]
-SpeakerPattern = Annotated[
-    str | None,
-    typer.Option(help="Regular expression over the path; its first group is the speaker."),
-]
-LabelPattern = Annotated[
-    str | None,
-    typer.Option(
-        help="Regular expression over the path; its first group is the label or its code. For "
-        "labels in file names."
-    ),
-]
-LabelCodes = Annotated[
-    str | None,
-    typer.Option(
-        metavar="CODE=LABEL,...",
-        help="Labels of the codes that --label-pattern reads, such as ANG=angry,HAP=happy; "
-        "CODE= leaves clips out.",
-    ),
-]
+
+
+def _check_folders(folders: list[Path] | None) -> list[Path] | None:
+    for folder in folders or ():
+        if not folder.is_dir():
+            raise ConfigError(f"--noise {folder}: folder not found")
+    return folders
+
+
 Noise = Annotated[
     list[Path] | None,
     typer.Option(
-        help="Folder of recordings without speech, in addition to synthesised noise; repeatable."
+        metavar="DIR",
+        callback=_check_folders,
+        help="Folder of recordings without speech, in addition to synthesised noise; repeatable.",
     ),
 ]
 RecipeName = Enum("RecipeName", {name: name for name in RECIPES}, type=str)  # type: ignore[misc]
@@ -89,25 +91,42 @@ Settings = Annotated[
 ]
 Epochs = Annotated[
     int | None,
-    typer.Option(min=1, help="Same as --set epochs= [default: 60 to 120, more for fewer clips]."),
+    typer.Option(
+        metavar="N", min=1, help="Same as --set epochs= [default: 60 to 120, more for fewer clips]."
+    ),
 ]
-Seed = Annotated[int, typer.Option(help="Random seed for weights, clip order and split.")]
+Seed = Annotated[
+    int, typer.Option(metavar="N", help="Random seed for weights, clip order and split.")
+]
+Seeds = Annotated[
+    int, typer.Option(metavar="N", min=1, help="Number of seeds, starting at --seed.")
+]
 Device = Annotated[
     str,
     typer.Option(
-        help='Torch device: auto, cpu, cuda or mps; "auto" picks an accelerator if available.'
+        metavar="NAME",
+        help='Torch device: auto, cpu, cuda or mps; "auto" picks an accelerator if available.',
     ),
 ]
 Inner = Annotated[
-    int, typer.Option(min=1, help="Cross-validation folds of speakers that select the epoch.")
+    int,
+    typer.Option(
+        metavar="N", min=1, help="Cross-validation folds of speakers that select the epoch."
+    ),
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print no progress; results and notes remain.")
 ]
-Cache = Annotated[Path, typer.Option(help="Folder where features are cached between runs.")]
+Cache = Annotated[
+    Path, typer.Option(metavar="DIR", help="Folder where features are cached between runs.")
+]
 CACHE = FEATURE_CACHE
 Jobs = Annotated[
-    int, typer.Option(min=0, help="Parallel trainings, one thread each; 0: one per core.")
+    int,
+    typer.Option(metavar="N", min=0, help="Parallel trainings, one thread each; 0: one per core."),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Keep what is finished and run only the rest.")
 ]
 
 
@@ -144,46 +163,76 @@ def split_labels(labels: str | None) -> tuple[str, ...] | None:
     return names or None
 
 
-def dataset_spec(
-    data: list[Path],
-    labels: str | None,
-    auxiliary: str | None,
-    speaker_pattern: str | None,
-    noise: list[Path] | None,
-    cache: Path,
-    label_pattern: str | None = None,
-    label_codes: str | None = None,
-) -> DatasetSpec:
-    """Return the dataset specification of the command line."""
-    return DatasetSpec(
-        tuple(data),
-        split_labels(labels),
-        split_labels(auxiliary) or (),
-        speaker_pattern,
-        tuple(noise or ()),
-        cache,
-        label_pattern,
-        label_codes,
-    )
+@dataclass(frozen=True)
+class LabelOptions:
+    """Which labels and speakers the recordings have; the attributes are the options."""
+
+    labels: Labels = None
+    auxiliary: Auxiliary = None
+    speaker_pattern: SpeakerPatternOption = None
+    label_pattern: LabelPatternOption = None
+    label_codes: LabelCodesOption = None
+
+    def spec(self, data: list[Path], noise: list[Path] | None, cache: Path) -> DatasetSpec:
+        """Return the dataset specification.
+
+        Args:
+            data: Value of `--data`.
+            noise: Value of `--noise`.
+            cache: Value of `--cache`.
+
+        Raises:
+            ConfigError: If a list of labels is empty.
+        """
+        return DatasetSpec(
+            tuple(data),
+            split_labels(self.labels),
+            split_labels(self.auxiliary) or (),
+            self.speaker_pattern,
+            tuple(noise or ()),
+            cache,
+            self.label_pattern,
+            self.label_codes,
+        )
 
 
-def configured_recipes(
-    names: list[RecipeName] | None,
-    mfcc: list[str] | None,
-    settings: list[str] | None,
-    epochs: int | None,
-    seed: int,
-) -> dict[str, Recipe]:
-    """Return the recipes of the command line by name, with their settings.
+@dataclass(frozen=True)
+class RecipeOptions:
+    """Settings that apply to all recipes; the attributes are the options."""
 
-    Raises:
-        ConfigError: If a setting does not exist or is not valid.
-    """
-    common = _common_settings(settings, epochs, seed)
-    return {
-        name: _configured(name, name, mfcc or [], common)
-        for name in ([name.value for name in names] if names else [DEFAULT])
-    }
+    mfcc: MfccSettings = None
+    settings: Settings = None
+    epochs: Epochs = None
+    seed: Seed = 0
+    inner: Inner = 3
+
+    def configured(self, names: list[RecipeName] | None) -> dict[str, Recipe]:
+        """Return recipes by name, with the settings.
+
+        Args:
+            names: Value of `--recipe`. Default: the default recipe.
+
+        Raises:
+            ConfigError: If a setting does not exist or is not valid.
+        """
+        common = _common_settings(self.settings, self.epochs, self.seed)
+        return {
+            name: _configured(name, name, self.mfcc or [], common)
+            for name in ([name.value for name in names] if names else [DEFAULT])
+        }
+
+
+@dataclass(frozen=True)
+class FoldOptions:
+    """How the trainings of several folds run; the attributes are the options."""
+
+    seeds: Seeds = 1
+    jobs: Jobs = 0
+    ray: Ray = None
+    cache: Cache = CACHE
+    device: Device = "auto"
+    resume: Resume = False
+    quiet: Quiet = False
 
 
 def compared_recipes(

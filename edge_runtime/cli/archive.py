@@ -22,8 +22,8 @@ archive = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Process many recordings to Parquet, on one machine or a cluster.\n\n"
-    "A run that ends early continues where it ended.",
+    help="Process many recordings to Parquet.\n\n"
+    "One machine or a cluster does the work. A run that ends early continues where it ended.",
 )
 
 MIX = "mix"  # as --channels: average them

@@ -86,12 +86,12 @@ def attach(
     max_size: Annotated[str | None, max_size_option("32G")] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Write the emotion of each cue, segment or turn into a transcript.
+    """Write emotions into a transcript.
 
-    Reads SubRip, WebVTT, the JSON of Whisper and whisper.cpp, RTTM, TextGrids, label tracks of
-    Audacity, and CSV with the columns start, end and speaker. The output has the format of the
-    transcript. Everything else in it stays as it is, byte for byte. A cue without speech, or whose
-    emotion is uncertain, gets nothing.
+    Each cue, segment or turn gets its own. Reads SubRip, WebVTT, the JSON of Whisper and
+    whisper.cpp, RTTM, TextGrids, label tracks of Audacity, and CSV with the columns start, end and
+    speaker. The output has the format of the transcript. Everything else in it stays as it is, byte
+    for byte. A cue without speech, or whose emotion is uncertain, gets nothing.
 
     An RTTM file keeps its ten fields; the emotions are written to OUT.emotions.csv, with .rttm
     removed from OUT.

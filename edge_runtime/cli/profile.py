@@ -160,7 +160,7 @@ def show(
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Describe a profile, and what its labelled clips are expected to bring.
+    """Describe a profile.
 
     The expected UAR (mean of the recalls) is that on the labelled clips, each answered with the
     help of the others only. Clips of one day and one room flatter it.

@@ -234,3 +234,10 @@ def test_errors_are_one_line(tmp_path):
     ):
         assert result.returncode == 1
         assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_folders_of_noise_must_exist(demo_corpus):
+    data = ["--data", demo_corpus / "manifest.csv", "--noise", "none"]
+    (done,) = python_m_each(["train", "fit", *data, "--recipe", "baseline"])
+    assert done.returncode == 1 and "--noise none: folder not found" in done.stderr
