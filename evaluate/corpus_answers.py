@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from edge_runtime.inference.enrolment import LabelledPieces, estimate_correction
+from edge_runtime.inference.graph import NetworkOutput
 from edge_runtime.inference.known_voice import SpeakerStatistics
-from edge_runtime.inference.network import Network, NetworkOutput
+from edge_runtime.inference.network import Network
 from edge_runtime.inference.prediction import NO_SPEECH, UNCERTAIN
 from train.clip_statistics import (
     ENROLMENT_SECONDS,

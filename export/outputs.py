@@ -11,7 +11,8 @@ import torch
 
 from edge_runtime import Mfcc, read_audio
 from edge_runtime.inference.card import ModelCard
-from edge_runtime.inference.network import Network, NetworkOutput
+from edge_runtime.inference.graph import NetworkOutput
+from edge_runtime.inference.network import Network
 from edge_runtime.inference.speech_gate import min_speech_frames
 from train.data.features import Dataset
 from train.gate.training import clip_speech

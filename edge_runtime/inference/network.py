@@ -1,7 +1,7 @@
 """The network of one .onnx file: frames in, logits and probabilities out.
 
-`Network` is what the layers below `EmotionModel` share: the onnxruntime session, the front end that
-the model card describes, and the rule that turns an output into a label.
+`Network` is what the layers below `EmotionModel` share: the ONNX graph, the front end of the model
+card, and the rule that turns an output into a label.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -18,12 +18,11 @@ from ..audio.resample import resample
 from ..errors import ConfigError, ModelError
 from ..features.front_end import FrontEnd
 from ..features.silence import SilenceGate
-from ..messages import shorten_error
 from ..validation import check_integer, check_number
 from .card import ModelCard
-from .known_voice import KnownVoice, SpeakerStatistics
-from .onnx_session import GATE_INPUTS, GATE_OUTPUTS, OUTPUTS, STATISTICS_INPUTS, open_model
-from .output_checks import check_gate_outputs, check_outputs
+from .graph import Graph, NetworkOutput
+from .known_voice import KnownVoice
+from .onnx_session import open_model
 from .prediction import NO_SPEECH, UNCERTAIN, Prediction
 from .speech_gate import ClipSpeech, SpeechGate, min_speech_frames
 
@@ -31,30 +30,6 @@ if TYPE_CHECKING:
     from ..features.running_functionals import RunningFunctionals
 
 FILE_HAS_RATE = "sample_rate applies to arrays; a file has its own"
-
-# glibc keeps freed memory for the next clip once a block of this size was freed, up to twice its
-# size. Without that it returns and requests the same pages clip by clip, a third of the run time.
-# https://man7.org/linux/man-pages/man3/mallopt.3.html (M_TRIM_THRESHOLD, dynamic adjustment)
-KEPT_BYTES = 4 << 20
-
-
-class NetworkOutput(NamedTuple):
-    """The outputs of the network for all frames since the state was zero.
-
-    Attributes:
-        logits: Float32 `(n_labels,)`.
-        probabilities: Float32 `(n_labels,)`; they sum to 1.
-        embedding: Input of the last layer, float32 `(n_embedding,)`. For a model with clip
-            statistics, they follow, standardised.
-        state: State to pass with the next frames, float32 `(state_size,)`.
-        speech: Probability of speech, 0 to 1; 1 unless the speech gate has processed the frames.
-    """
-
-    logits: np.ndarray
-    probabilities: np.ndarray
-    embedding: np.ndarray
-    state: np.ndarray
-    speech: float = 1.0
 
 
 class Network:
@@ -73,6 +48,7 @@ class Network:
         card: The model card stored in the file.
         path: The file.
         fingerprint: Checksum of the file; identifies the model in profiles.
+        graph: Runs the ONNX graph.
         front_end: Computes the MFCC that the card describes, and voice descriptors if the model
             takes clip statistics.
     """
@@ -82,23 +58,7 @@ class Network:
         self.path = path
         self.fingerprint = fingerprint
         self.front_end = FrontEnd(card.mfcc_config, card.statistics is not None)
-        self._session = session
-        inputs = self.inputs()
-        self._initial_state = np.zeros(inputs["state"][1], np.float32)
-        self._initial_gate_state = np.zeros(inputs.get("gate_state", [1, 0])[1], np.float32)
-        # onnxruntime runs the whole graph whatever output is requested. The part that is not used
-        # gets the shortest input.
-        self._no_frames: dict[str, np.ndarray] = {}
-        self._no_clip = {
-            "mfcc": np.zeros((1, card.frames_per_step, card.mfcc_config.n_mfcc), np.float32),
-            "state": self._initial_state[np.newaxis],
-        }
-        if card.min_speech is not None:
-            frame = np.zeros((1, 1, self.front_end.width), np.float32)
-            self._no_frames = dict(zip(GATE_INPUTS, (frame, self._initial_gate_state[np.newaxis])))
-        if card.statistics is not None:
-            self._no_clip |= self._statistics_feeds(len(card.statistics), None, None)
-        np.empty(KEPT_BYTES, np.uint8)  # freed at once; no page of it is ever touched
+        self.graph = Graph(session, card, path, self.front_end.width)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, threads: int = 1) -> Network:
@@ -121,10 +81,7 @@ class Network:
         except ConfigError as error:
             raise ModelError(f"{path}: invalid front end in the model card: {error}") from error
         # Non-finite weights and graphs that fail at run time raise here, not at the first clip.
-        frames = np.zeros((card.frames_per_step, card.mfcc_config.n_mfcc), np.float32)
-        network.run(frames)
-        if card.min_speech is not None:
-            network.run_gate(np.zeros((1, network.front_end.width), np.float32))
+        network.graph.run_once()
         return network
 
     @property
@@ -139,11 +96,11 @@ class Network:
 
     def inputs(self) -> dict[str, list[Any]]:
         """Return the inputs of the graph by name, with their shapes; a name stands for any size."""
-        return {value.name: list(value.shape) for value in self._session.get_inputs()}
+        return self.graph.inputs()
 
     def outputs(self) -> dict[str, list[Any]]:
         """Return the outputs of the graph by name, with their shapes."""
-        return {value.name: list(value.shape) for value in self._session.get_outputs()}
+        return self.graph.outputs()
 
     def run(
         self,
@@ -169,17 +126,7 @@ class Network:
         Raises:
             ModelError: If the graph fails or returns invalid outputs.
         """
-        if state is None:
-            state = self._initial_state
-        feeds = {"mfcc": frames[np.newaxis], "state": state[np.newaxis], **self._no_frames}
-        if self.card.statistics is not None:
-            feeds |= self._statistics_feeds(len(self.card.statistics), statistics, speaker)
-        outputs = self._run_session(OUTPUTS, feeds, len(frames))
-        try:
-            check_outputs(outputs, len(self.labels), len(self._initial_state))
-        except ModelError as error:
-            raise ModelError(f"{self.path}: {error}") from error
-        return NetworkOutput(*(output[0] for output in outputs))
+        return self.graph.run(frames, state, statistics, speaker)
 
     def run_gate(
         self, rows: np.ndarray, state: np.ndarray | None = None
@@ -198,47 +145,7 @@ class Network:
         Raises:
             ModelError: If the graph fails or returns invalid outputs.
         """
-        if state is None:
-            state = self._initial_gate_state
-        feeds = {**self._no_clip, "rows": rows[np.newaxis], "gate_state": state[np.newaxis]}
-        outputs = self._run_session(GATE_OUTPUTS, feeds, len(rows))
-        try:
-            check_gate_outputs(outputs, len(rows), len(self._initial_gate_state))
-        except ModelError as error:
-            raise ModelError(f"{self.path}: {error}") from error
-        return outputs[0][0], outputs[1][0]
-
-    def _run_session(
-        self, names: tuple[str, ...], feeds: dict[str, np.ndarray], n_frames: int
-    ) -> list[np.ndarray]:
-        """Return outputs of the graph; raise ModelError if it fails."""
-        try:
-            outputs: list[np.ndarray] = self._session.run(list(names), feeds)
-        except Exception as error:  # onnxruntime's exceptions have no public base class
-            cause = shorten_error(error)
-            if "smaller than requested" in cause:
-                raise ModelError(
-                    f"{self.path}: not enough memory for {n_frames} frames; process long "
-                    "recordings as a timeline: `edge-ser classify --timeline`"
-                ) from error
-            raise ModelError(f"{self.path}: cannot be run: {cause}") from error
-        return outputs
-
-    @staticmethod
-    def _statistics_feeds(
-        size: int, statistics: np.ndarray | None, speaker: KnownVoice | None
-    ) -> dict[str, np.ndarray]:
-        """Return the further inputs of a model with `size` clip statistics."""
-        if statistics is None:
-            statistics = np.full(size, np.nan)
-        mean, weight = np.zeros(size), 0.0
-        if isinstance(speaker, SpeakerStatistics):
-            mean, weight = speaker.mean, speaker.weight
-        values = (statistics, mean, np.array([weight]))
-        return {
-            name: value[np.newaxis].astype(np.float32)
-            for name, value in zip(STATISTICS_INPUTS, values)
-        }
+        return self.graph.run_gate(rows, state)
 
     def run_clip(self, samples: np.ndarray, speaker: KnownVoice | None = None) -> NetworkOutput:
         """Run front end, silence gate and graph on a whole clip.

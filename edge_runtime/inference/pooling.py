@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from .graph import NetworkOutput
 from .known_voice import KnownVoice
-from .network import Network, NetworkOutput
+from .network import Network
 
 # Streams shorter than this take the plain path: same cost, bit-identical output.
 FLUSH_SECONDS = 600.0

@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..audio.level import Loudness
+from ..inference.graph import NetworkOutput
 from ..inference.known_voice import KnownVoice
-from ..inference.network import Network, NetworkOutput
+from ..inference.network import Network
 from ..inference.pooling import PooledNetwork
 from ..inference.prediction import Prediction
 

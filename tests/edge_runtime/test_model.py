@@ -112,7 +112,7 @@ def test_embedding_is_the_output_of_the_graph(model, voice_clips):
         unknown = {name: np.zeros((1, size), np.float32) for name, size in SIZES.items()}
         feeds = {"mfcc": network.speech_frames(clip)[None], "statistics": statistics[None]}
         feeds["rows"] = network.front_end(clip)[None]
-        (expected,) = network._session.run(["embedding"], {**unknown, **feeds})
+        (expected,) = network.graph.session.run(["embedding"], {**unknown, **feeds})
         assert embedding.dtype == np.float32
         assert embedding.shape == (network.outputs()["embedding"][1],) == (245,)
         np.testing.assert_array_equal(embedding, expected[0])

@@ -15,7 +15,8 @@ from support.paths import ROOT
 from edge_runtime import EmotionModel
 from edge_runtime.audio.level import peak_dbfs
 from edge_runtime.audio.resample import resample
-from edge_runtime.inference.network import NetworkOutput, network_of
+from edge_runtime.inference.graph import NetworkOutput
+from edge_runtime.inference.network import network_of
 from edge_runtime.results.rows import answer_row
 from edge_runtime.streaming.endpoints import EndpointConfig, EndpointDetector
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edge_runtime import Segment
-from edge_runtime.results.timelines import (
+from edge_runtime.results.segment_formats import (
     VTT_HEADER,
-    Channel,
     as_audacity,
     as_rttm,
     as_srt,
@@ -30,10 +29,7 @@ def test_rttm_is_read_as_turns():
     from edge_runtime.attach.rttm import RttmTranscript
 
     unsure = Segment(3663.0, 3664.0, "uncertain", 0.5, {"happy": 0.5, "sad": 0.5})
-    lines = [
-        as_rttm(SEGMENT, "/calls/my call.wav", Channel("right", 2)),
-        as_rttm(unsure, "/calls/my call.wav"),
-    ]
+    lines = [as_rttm(SEGMENT, "/calls/my call.wav", 2), as_rttm(unsure, "/calls/my call.wav")]
     assert all(len(line.split()) == 10 for line in lines)
     assert lines[1].endswith("<NA> <NA> uncertain <NA> <NA>")
     cues = RttmTranscript("\n".join(lines), "my_call").cues

@@ -52,7 +52,7 @@ def test_batch_equals_its_clips_one_by_one(network, voice_clips):
     further["gate_state"] = np.zeros((len(clips), gate_size), np.float32)
     state = np.zeros((len(clips), network.inputs()["state"][1]), np.float32)
     feeds = {"mfcc": np.stack(clips), "state": state, **further}
-    batch = network._session.run(list(OUTPUTS), feeds)
+    batch = network.graph.session.run(list(OUTPUTS), feeds)
     for k, clip in enumerate(clips):
         alone = network.run(clip, None, statistics[k], speakers[k])
         for output, expected in zip(batch, alone[:-1], strict=True):  # without `speech`
@@ -61,7 +61,7 @@ def test_batch_equals_its_clips_one_by_one(network, voice_clips):
     frames = np.stack([clip[:20] for clip in clips])
     states = batch[OUTPUTS.index("new_state")]
     feeds = {"mfcc": frames, "state": states, **further}
-    (probabilities,) = network._session.run(["probabilities"], feeds)
+    (probabilities,) = network.graph.session.run(["probabilities"], feeds)
     for k, clip in enumerate(clips):
         expected = network.run(clip[:20], states[k], statistics[k], speakers[k]).probabilities
         np.testing.assert_allclose(probabilities[k], expected, atol=1e-5)
