@@ -46,20 +46,20 @@ def test_threshold_is_high_if_it_loses_nothing():
 
 def test_threshold_keeps_the_training_clips_of_every_label():
     """A label with less confident clips than the others must not be lost."""
-    training = np.concatenate([np.full(95, 0.99), [0.35, 0.5, 0.8, 0.8, 0.8]])
+    training = np.concatenate([np.full(95, 0.99), [0.2, 0.5, 0.8, 0.8, 0.8]])
     labels = ["sad"] * 95 + ["happy"] * 5
     threshold = choose_speech_threshold(np.full(20, 0.99), training, labels)
-    assert 0.3 < threshold < 0.35
+    assert 0.15 < threshold < 0.2
 
 
 def test_threshold_loses_one_percent_of_many_validation_clips():
-    validation = np.concatenate([np.full(9, 0.01), np.linspace(0.3, 0.9, 991)])
+    validation = np.concatenate([np.full(9, 0.01), np.linspace(0.2, 0.9, 991)])
     threshold = choose_speech_threshold(validation, np.full(10, 0.99), ["a"] * 10)
     assert 0 < (validation < threshold).mean() <= 0.01
 
 
 def test_one_validation_clip_is_kept():
-    assert choose_speech_threshold(np.array([0.3]), np.full(4, 0.99), ["a"] * 4) < 0.3
+    assert choose_speech_threshold(np.array([0.2]), np.full(4, 0.99), ["a"] * 4) < 0.2
 
 
 def test_threshold_has_a_lower_limit():

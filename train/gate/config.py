@@ -25,7 +25,7 @@ class GateConfig:
 
     speech: bool = True
     gate_units: int = 48
-    gate_examples: int = 12_000
+    gate_examples: int = 15_000
     gate_epochs: int = 0
     gate_learning_rate: float = 4e-3
 

@@ -12,8 +12,9 @@ from edge_runtime.features.front_end import FrontEnd
 from edge_runtime.inference.speech_gate import min_speech_frames
 
 from ..speech_gate import losses_by
-from .examples import SYNTHETIC, Noise, mixed, piece_of
+from .examples import SYNTHETIC, Noise, mixed
 from .labels import by_sample
+from .noise_variety import piece_of
 from .training import TrainedGate, frame_speech
 
 RATIOS_DB = (20, 10, 5)  # of speech over noise

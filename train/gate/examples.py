@@ -7,6 +7,7 @@ speech that noise partly masks remains speech.
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,12 +19,14 @@ from edge_runtime.features.front_end import FrontEnd
 
 from ..data.degradation import channel_of, degraded
 from .labels import by_sample
+from .noise_variety import piece_of, varied_noise
 
 MAX_CLIPS = 3  # of a turn
 PAUSE_SHARE = 0.8  # of the clips that follow another one after a pause
 MAX_PAUSES = (0.0, 0.5, 2.0)  # seconds, each equally often
 MAX_SECONDS = 8.0
-NOISE_SHARE = 0.25  # of the examples that are noise alone
+NOISE_SHARE = 0.4  # of the examples that are noise alone
+VARIED_SHARE = 0.7  # of the noises alone that are variations of recordings
 NOISY_SHARE = 0.8  # of the turns that have noise
 CHANNEL_SHARE = 0.6  # of the turns that pass another microphone and room
 # Ratio of speech to noise; half of the ratios are below the middle one.
@@ -117,7 +120,14 @@ class ExampleMaker:
             yield self._turn(self._clips[order.pop()], rng)
 
     def _noise_alone(self, rng: np.random.Generator) -> GateExample:
-        kind, samples = self._recorded_noise(int(self._rate * rng.uniform(2, 6)), rng)
+        n_samples = int(self._rate * rng.uniform(2, 6))
+        if rng.random() < VARIED_SHARE:
+            kind = self._draw_kind(rng)
+            samples = varied_noise(
+                functools.partial(self._draw_recording, kind, rng), n_samples, self._rate, rng
+            )
+        else:
+            kind, samples = self._recorded_noise(n_samples, rng)
         rows = self._front_end(_at_random_level(samples, rng))
         return GateExample(rows, np.zeros(len(rows), np.float32), "", kind)
 
@@ -179,24 +189,20 @@ class ExampleMaker:
 
     def _recorded_noise(self, n_samples: int, rng: np.random.Generator) -> tuple[str, np.ndarray]:
         """Return the kind and the samples of a noise; see `SYNTHETIC_SHARE`."""
-        kinds = list(self._noises)
-        kind = kinds[rng.choice(len(kinds), p=self._shares)]
+        kind = self._draw_kind(rng)
+        return kind, piece_of(self._draw_recording(kind, rng), n_samples, rng)
+
+    def _draw_kind(self, rng: np.random.Generator) -> str:
+        return list(self._noises)[rng.choice(len(self._noises), p=self._shares)]
+
+    def _draw_recording(self, kind: str, rng: np.random.Generator) -> np.ndarray:
         noises = self._noises[kind]
-        samples = noises[rng.integers(len(noises))].samples(rng)
-        return kind, piece_of(samples, n_samples, rng)
+        return noises[rng.integers(len(noises))].samples(rng)
 
 
 def group_of(clip: Clip) -> str:
     """Return the group of a clip: its speaker, or its corpus if the speaker is not known."""
     return clip.speaker or f"{clip.corpus}/"
-
-
-def piece_of(samples: np.ndarray, n_samples: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a random piece of a recording, which is repeated if it is shorter."""
-    if len(samples) < n_samples:
-        samples = np.tile(samples, -(-n_samples // max(1, len(samples))))
-    start = int(rng.integers(len(samples) - n_samples + 1))
-    return samples[start : start + n_samples]
 
 
 def mixed(

@@ -12,8 +12,11 @@ from edge_runtime.audio.resample import resample
 
 from ..data.noise import SYNTHESIS_RATE, read_recordings, synthetic_noise
 from .examples import SYNTHETIC, Noise
+from .synthesis import bursts, melody
 
 MAX_SECONDS = 20.0  # of a recording; bounds the memory of long pieces of music
+LIKE_SPEECH_SHARE = 0.4  # of the synthesised noises
+MELODY_SHARE = 0.6  # of those that resemble speech
 
 
 def all_noises(folders: Sequence[Path], sample_rate: int) -> list[Noise]:
@@ -42,5 +45,9 @@ def _recorded(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _synthesised(sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+    if rng.random() < LIKE_SPEECH_SHARE:
+        n_samples = int(sample_rate * rng.uniform(1, 5))
+        synthesise = melody if rng.random() < MELODY_SHARE else bursts
+        return synthesise(n_samples, sample_rate, rng).astype(np.float32)
     noise = synthetic_noise(rng)
     return noise if sample_rate == SYNTHESIS_RATE else resample(noise, SYNTHESIS_RATE, sample_rate)

