@@ -61,8 +61,8 @@ static float score_of(const float *acf, int index)
 /* Find the highest maxima, in descending order. */
 static void find_candidates(const float *acf, edge_ser_candidates *candidates)
 {
-    float scores[EDGE_SER_N_CANDIDATES];
-    int indices[EDGE_SER_N_CANDIDATES];
+    float scores[EDGE_SER_N_CANDIDATES] = {0};
+    int indices[EDGE_SER_N_CANDIDATES] = {0};
     int n = 0;
 
     for (int index = 1; index < EDGE_SER_N_LAGS - 1; index++) {
