@@ -29,6 +29,8 @@ SEED   ?=
 # Processes of `make test`, and options of `make pins`, such as --upgrade.
 WORKERS ?= 2
 PIN    ?=
+# The tests of a file run in one process, so that what they share is made once.
+PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # The Python of `make home-assistant`.
 HA_PYTHON ?= python3.13
 
@@ -39,6 +41,9 @@ FOUR    := --labels angry,happy,neutral,sad --auxiliary all
 
 # Passed in the environment, because file names may contain quotes.
 export DATA LABELS CLIP MODEL RUN CORPORA WEB TITLE
+
+# pytest stores the test modules with their rewritten assertions: rewriting them takes ten seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Pinned, so that the same seed gives the same weights on every machine.
 TORCH  := torch==2.13.0
@@ -84,11 +89,11 @@ export: $(VENV)/full ## export RUN, or the newest run, as ONNX with a parity rep
 	$(PY) -m export onnx $(if $(RUN),--run "$$RUN") $(NAMED)
 
 test: $(VENV)/full lint ## run the linters and all tests
-	$(PY) -m pytest -n $(WORKERS) --maxschedchunk 1 -m "not timing"
+	$(PY) -m pytest $(PARALLEL) -m "not timing"
 	$(PY) -m pytest -m timing
 
 test-fast: $(VENV)/full ## run the fast tests, within a minute
-	$(PY) -m pytest -n $(WORKERS) --maxschedchunk 1 -m "not slow and not timing"
+	$(PY) -m pytest $(PARALLEL) -m "not slow and not timing"
 
 fuzz: $(VENV)/full ## property tests with new examples, then INPUTS damaged files
 	HYPOTHESIS_PROFILE=search $(PY) -m pytest -m hypothesis
@@ -118,7 +123,7 @@ pins: ## write the versions of all dependencies to constraints.txt (PIN=--upgrad
 
 coverage: $(VENV)/full ## run all tests, and list the lines and branches of edge_runtime they miss
 	@mkdir -p .cache
-	$(PY) -m pytest -n $(WORKERS) --maxschedchunk 1 -m "not timing" --cov --cov-report=
+	$(PY) -m pytest $(PARALLEL) -m "not timing" --cov --cov-report=
 	$(PY) -m pytest -m timing --cov --cov-append --cov-fail-under=95
 
 mutants: $(VENV)/full ## list changes of the front end that no test detects (hours)

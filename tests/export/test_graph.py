@@ -127,22 +127,30 @@ DEFAULT_NETWORK = NetworkConfig(
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["levels", "relative levels"])
-def with_waveform(dataset, tmp_path_factory, request):
-    """Export an untrained network of the default recipe: fp32, int8 and waveform graphs."""
-    folder = tmp_path_factory.mktemp("waveform")
+def with_waveform(dataset, once, request):
+    """The folder of an untrained network of the default recipe."""
+    return once(
+        f"waveform-relative-{request.param}",
+        lambda folder: export_graphs(folder, dataset.labels, request.param),
+    )
+
+
+def export_graphs(folder, labels, is_relative):
+    """Export an untrained network: fp32, int8 and waveform graphs."""
+    folder.mkdir()
     torch.manual_seed(1)
     network = EmotionLSTM(DEFAULT_NETWORK).eval()
     for parameter in network.parameters():
         torch.nn.init.uniform_(parameter, -0.3, 0.3)
     config = dataclasses.replace(TRAINING_MFCC, n_mels=16, fmax=4000.0)
-    network.mean[0], network.std[:] = (-40.0 if request.param else -150.0), 15.0
-    silence = SilenceConfig(relative=request.param)
+    network.mean[0], network.std[:] = (-40.0 if is_relative else -150.0), 15.0
+    silence = SilenceConfig(relative=is_relative)
     save_checkpoint(
         folder,
         network,
         config,
         silence,
-        dataset.labels,
+        labels,
         temperature=1.3,
         speech_above=0.5,
         min_speech=0.1,
@@ -157,7 +165,6 @@ def with_waveform(dataset, tmp_path_factory, request):
     export_int8(folder / "fp32.onnx", card, folder / "int8.onnx")
     export_waveform(network, card, folder / "wave32.onnx")
     export_int8(folder / "wave32.onnx", card, folder / "waveform.onnx")
-    return folder
 
 
 def session_of(path):

@@ -33,16 +33,24 @@ FRAMINGS = {
 
 
 @pytest.fixture(scope="module", params=FRAMINGS)
-def exported(request, voice_clips, tmp_path_factory):
+def exported(request, voice_clips, once):
+    """Return an untrained network, and the folder with its models."""
+    mfcc_config = FRAMINGS[request.param]
+    folder = once(
+        f"waveform-{mfcc_config.n_fft}", lambda folder: export(folder, mfcc_config, voice_clips)
+    )
+    return load_checkpoint(folder)[0], folder
+
+
+def export(folder, mfcc_config, voice_clips):
     """Export an untrained network whose branch has the means and deviations of clips."""
-    folder = tmp_path_factory.mktemp("waveform")
+    folder.mkdir()
     torch.manual_seed(1)
     config = NetworkConfig(hidden_size=32, frame_stack=2, n_statistics=len(NAMES))
     network = EmotionLSTM(config).eval()
     for parameter in network.parameters():
         torch.nn.init.uniform_(parameter, -0.3, 0.3)
     network.mean[0], network.std[:] = -40.0, 15.0
-    mfcc_config = FRAMINGS[request.param]
     front_end = FrontEnd(mfcc_config, with_descriptors=True)
     rows = [front_end(clip) for clip in voice_clips]
     statistics = np.stack([functionals(row[:, 13:], row[:, :13])[0] for row in rows])
@@ -73,7 +81,6 @@ def exported(request, voice_clips, tmp_path_factory):
     export_int8(folder / "fp32.onnx", card, folder / "int8.onnx")
     export_waveform(network, card, folder / "waveform.onnx")
     export_int8(folder / "waveform.onnx", card, folder / "waveform.onnx")
-    return network, folder
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,19 @@ from support.paths import ROOT
 
 START_SECONDS = 60
 
+# Runs the command with deadlines that a test can wait for.
+HEADER_SECONDS, BODY_SECONDS = 3.0, 4.0
+SHORT_DEADLINES = f"""
+import functools, sys
+from edge_runtime.serve import protocol, settings
+
+protocol.HEADER_SECONDS = {HEADER_SECONDS}
+settings.Limits = functools.partial(settings.Limits, body_timeout={BODY_SECONDS})
+sys.argv[0] = "edge-ser"
+from edge_runtime.__main__ import main
+main()
+"""
+
 # Runs the command with a microphone that plays a file after a while.
 WITH_MICROPHONE = """
 import os, sys, threading, time, types

@@ -44,7 +44,7 @@ with mosquitto(pathlib.Path(sys.argv[1])) as process, Recorder(process.port) as 
         started = time.perf_counter()
         publisher.add(row)
         durations.append(time.perf_counter() - started)
-        time.sleep(0.02)
+        time.sleep(0.01)
     recorder.wait(lambda: recorder.of(node.event)[-1].json["start"] == n_events - 1, 60)
     arrived = [delivery.json["start"] for delivery in recorder.of(node.event)]
     publisher.close()

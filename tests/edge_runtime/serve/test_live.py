@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from support.paths import ROOT
-from support.servers import WITH_MICROPHONE, Server, running_server
+from support.servers import HEADER_SECONDS, SHORT_DEADLINES, WITH_MICROPHONE, Server, running_server
 
 pytest.importorskip("starlette")
 pytest.importorskip("jsonschema")
@@ -26,7 +26,6 @@ from websockets.sync.client import ClientConnection, connect
 
 from edge_runtime.serve.metrics import Metrics
 from edge_runtime.serve.outbox import MAX_EVENTS, MAX_UPDATES, Hub, Outbox
-from edge_runtime.serve.protocol import HEADER_SECONDS
 from edge_runtime.serve.schemas import SCHEMAS
 
 RATE = 16_000
@@ -35,9 +34,8 @@ CHUNK = 1600  # bytes, 50 ms
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory) -> Iterator[Server]:
-    with running_server(
-        "--max-requests", "1e6", folder=tmp_path_factory.mktemp("server")
-    ) as running:
+    folder = tmp_path_factory.mktemp("server")
+    with running_server("--max-requests", "1e6", folder=folder, code=SHORT_DEADLINES) as running:
         yield running
 
 
@@ -185,7 +183,7 @@ def test_more_streams_than_the_limit_are_refused(tmp_path):
 
 @pytest.mark.slow
 def test_audio_much_faster_than_real_time_is_held_back(server, speech_bytes):
-    seconds = 25
+    seconds = 13
     data = (speech_bytes * 10)[: 2 * RATE * seconds]
     started = time.monotonic()
     with open_stream(server, updates=False) as stream:
@@ -266,7 +264,7 @@ def wait_for_no_streams(server: Server) -> None:
 @pytest.mark.slow
 def test_a_slow_reader_loses_updates_only(server, speech_bytes):
     """A client that does not read for a while gets every end."""
-    data = speech_bytes * 3
+    data = speech_bytes * 2
     with connect(
         f"ws://127.0.0.1:{server.port}/v1/stream", subprotocols=["edge-ser.v1"], max_queue=1
     ) as stream:
@@ -275,11 +273,11 @@ def test_a_slow_reader_loses_updates_only(server, speech_bytes):
             target=lambda: (stream.send(data), stream.send('{"type":"stop"}'))
         )
         sender.start()
-        time.sleep(3)
+        time.sleep(1.5)
         (_, *events), code = received(stream)
         sender.join()
     assert code == 1000
-    assert [event["event"] for event in events].count("end") == 6
+    assert [event["event"] for event in events].count("end") == 4
 
 
 def sse_rows(server: Server, headers: dict[str, str] | None = None) -> list[dict]:
