@@ -48,6 +48,21 @@ def count_of(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def missing_package(user: str, package: str, extra: str) -> str:
+    """Return the message for a package that is not installed.
+
+    Args:
+        user: The option or the command that requires it.
+        package: The package.
+        extra: The extra of edge-ser that installs it.
+
+    Example:
+        >>> missing_package("--plot", "matplotlib", "plot")
+        "--plot requires the package matplotlib; run `pip install 'edge-ser[plot]'`"
+    """
+    return f"{user} requires the package {package}; run `pip install 'edge-ser[{extra}]'`"
+
+
 def clock(seconds: float) -> str:
     """Return a time as minutes and seconds with one decimal; hours only if needed.
 

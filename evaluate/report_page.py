@@ -208,7 +208,8 @@ def _settings(summary: dict[str, Any]) -> str:
         for part in ("mfcc_config", "silence", "network", "fit"):
             values = {**(recipe[part] or {})}
             values.update({f"augment.{k}": v for k, v in values.pop("augment", {}).items()})
-            lines.append(f"- {part}: " + ", ".join(f"{k} {v}" for k, v in values.items()))
+            settings = ", ".join(f"{k} {v}" for k, v in values.items())
+            lines.append(f"- {part}: {settings or 'kept'}")
         if recipe["fit"]["distillation_weight"]:
             lines.append("- distilled network: 2 × augment.cepstral_offset, 1.5 × augment.vtlp")
     software = ", ".join(sorted({fold["trained_by"] for fold in summary["folds"]}))

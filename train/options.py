@@ -165,7 +165,7 @@ def split_labels(labels: str | None) -> tuple[str, ...] | None:
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """Which labels and speakers the recordings have; the attributes are the options."""
+    """Labels and speakers of the recordings; the attributes are the options."""
 
     labels: Labels = None
     auxiliary: Auxiliary = None
@@ -224,7 +224,7 @@ class RecipeOptions:
 
 @dataclass(frozen=True)
 class FoldOptions:
-    """How the trainings of several folds run; the attributes are the options."""
+    """Seeds, processes and folders of several trainings; the attributes are the options."""
 
     seeds: Seeds = 1
     jobs: Jobs = 0

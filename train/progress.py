@@ -178,10 +178,11 @@ def plan_text(candidates: list[Candidate], n_folds: int, n_clips: int) -> str:
     n_networks = n_folds * len(candidates) + 1
     size = f"ensembles of {members} networks" if members > 1 else "networks"
     recipes = f", {len(candidates)} recipes" if len(candidates) > 1 else ""
+    gate = ", then the speech gate" if any(c.recipe.gate.speech for c in candidates) else ""
     return (
         f"{n_networks} {size} ({n_folds} to select the epoch{recipes}, then the final one), up to "
         f"{max(candidate.recipe.fit.epochs for candidate in candidates)} epochs each, {n_clips:,} "
-        "clips"
+        f"clips{gate}"
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from edge_runtime import ConfigError
-from edge_runtime.messages import shorten_error
+from edge_runtime.messages import missing_package, shorten_error
 
 from .run_folder import RunError
 
@@ -86,7 +86,7 @@ def _connected(address: str, jobs: int) -> Any:
     try:
         ray: Any = importlib.import_module("ray")
     except ModuleNotFoundError:
-        raise ConfigError("--ray requires ray, which is not installed: pip install ray") from None
+        raise ConfigError(missing_package("--ray", "ray", "ray")) from None
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address == LOCAL:
         options |= {"include_dashboard": False, **({"num_cpus": jobs} if jobs else {})}

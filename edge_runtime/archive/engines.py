@@ -12,7 +12,7 @@ import threading
 from typing import Any, Protocol
 
 from ..errors import AudioError, ConfigError, EdgeSerError
-from ..messages import shorten_error, system_reason
+from ..messages import missing_package, shorten_error, system_reason
 from ..workers import Workers, usable_cores
 from .work import ShardWork
 
@@ -101,10 +101,7 @@ class RayEngine:
         try:
             ray: Any = importlib.import_module("ray")
         except ModuleNotFoundError:
-            raise EdgeSerError(
-                "ray is not installed, which --engine ray requires; run pip install "
-                "'edge-ser[archive,ray]'"
-            ) from None
+            raise EdgeSerError(missing_package("--engine ray", "ray", "archive,ray")) from None
         if jobs < 0:
             raise ConfigError(f"jobs={jobs} must be 0 (one per CPU) or more")
         self._ray = ray

@@ -32,7 +32,7 @@ def partitions(store: Store) -> list[ArchiveSettings]:
     """Return the settings of all partitions of an archive.
 
     Raises:
-        ConfigError: If there are none.
+        ConfigError: If the folder is not an archive.
         EdgeSerError: If they cannot be read.
     """
     names = [name for name in store.names("") if name.startswith("run=")]

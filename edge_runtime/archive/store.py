@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import AudioError, ConfigError, EdgeSerError
-from ..messages import shorten_error, system_reason
+from ..messages import missing_package, shorten_error, system_reason
 
 S3_SCHEME = "s3://"
 
@@ -279,9 +279,7 @@ def s3_client() -> Any:
     try:
         import boto3
     except ModuleNotFoundError:
-        raise EdgeSerError(
-            "boto3 is not installed, which s3:// requires; run pip install 'edge-ser[archive]'"
-        ) from None
+        raise EdgeSerError(missing_package("s3://", "boto3", "archive")) from None
     return boto3.session.Session().client("s3")
 
 

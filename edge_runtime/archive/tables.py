@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import EdgeSerError
 from ..inference.prediction import NO_SPEECH, UNCERTAIN
+from ..messages import missing_package
 from .settings import SCHEMA_VERSION, ArchiveSettings
 
 if TYPE_CHECKING:
@@ -28,9 +29,7 @@ def load_pyarrow() -> None:
     try:
         import pyarrow  # noqa: F401
     except ModuleNotFoundError:
-        raise EdgeSerError(
-            "pyarrow is not installed, which archives require; run pip install 'edge-ser[archive]'"
-        ) from None
+        raise EdgeSerError(missing_package("archive", "pyarrow", "archive")) from None
 
 
 def segment_schema(labels: tuple[str, ...]) -> pa.Schema:

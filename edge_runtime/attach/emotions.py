@@ -212,7 +212,7 @@ class _Recording:
     def profile(
         self, model: EmotionModel, cues: dict[int, Cue], channel: int | None
     ) -> SpeakerProfile | None:
-        """Return a profile of the speech of some cues; None if there is too little."""
+        """Return a profile of the speech of some cues; None for less than 2 s."""
         from ..inference.profile import SpeakerProfile
 
         first: dict[int, Cue] = {}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AudioError, ConfigError
+from ..messages import missing_package
 from .pcm import check_channel
 from .read import Block
 
@@ -186,12 +187,10 @@ def _sounddevice() -> Any:
     try:
         import sounddevice
     except ImportError as error:
-        raise AudioError(
-            "microphone: requires the package sounddevice; run `pip install 'edge-ser[mic]'`"
-        ) from error
+        raise AudioError(missing_package("the microphone", "sounddevice", "mic")) from error
     except OSError as error:  # the library that it wraps is missing
         raise AudioError(
-            "microphone: requires PortAudio; run `sudo apt install libportaudio2` on Debian and "
+            "the microphone requires PortAudio; run `sudo apt install libportaudio2` on Debian and "
             "its derivatives, `brew install portaudio` on macOS"
         ) from error
     return sounddevice

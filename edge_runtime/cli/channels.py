@@ -1,4 +1,4 @@
-"""Which channels of a recording are processed, and their names."""
+"""The channels of a recording that are processed, and their names."""
 
 from __future__ import annotations
 

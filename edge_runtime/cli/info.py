@@ -20,7 +20,10 @@ def info(
     model: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[MODEL]", readable=False, help="An .onnx model [default: the bundled model]."
+            metavar="[MODEL]",
+            readable=False,
+            help="An .onnx model, or edge_ser or edge_ser_open, which are bundled [default: "
+            "edge_ser].",
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -44,12 +47,11 @@ def info(
     else:
         width = min(columns(sys.stdout), MAX_LINE_WIDTH) if is_terminal(sys.stdout) else 0
         for line in as_text(description).splitlines():
-            print(
-                textwrap.fill(
-                    line,
-                    width or MAX_LINE_WIDTH,
-                    subsequent_indent=" " * INDENT,
-                    break_long_words=False,
-                    break_on_hyphens=False,
-                )
+            text = textwrap.fill(
+                line.replace(" %", "\0%"),  # a number and its sign stay in one line
+                width or MAX_LINE_WIDTH,
+                subsequent_indent=" " * INDENT,
+                break_long_words=False,
+                break_on_hyphens=False,
             )
+            print(text.replace("\0%", " %"))

@@ -118,7 +118,7 @@ class BrokerOptions:
 
 @dataclass(frozen=True)
 class PublishOptions(BrokerOptions):
-    """What is published; the attributes are the options of the same names."""
+    """The broker, and the messages to publish; the attributes are the options of the same names."""
 
     mqtt_name: Annotated[
         str | None,

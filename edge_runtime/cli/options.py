@@ -210,7 +210,7 @@ def load_model_and_profile(
         profile: Name or path of a profile, or None.
 
     Raises:
-        ConfigError: If there is no such profile, or it belongs to another model.
+        ConfigError: If the profile does not exist, or belongs to another model.
         ModelError: If the model cannot be loaded.
     """
     from ..model import EmotionModel

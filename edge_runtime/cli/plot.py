@@ -13,7 +13,7 @@ from ..features.stream import MfccStream
 from ..files import atomic_replace
 from ..inference.network import network_of
 from ..inference.prediction import NO_SPEECH, UNCERTAIN
-from ..messages import clock
+from ..messages import clock, missing_package
 
 if TYPE_CHECKING:
     from ..model import EmotionModel
@@ -298,7 +298,7 @@ def load_pyplot() -> Any:
     try:
         import matplotlib
     except ImportError:
-        raise EdgeSerError("--plot requires matplotlib: pip install matplotlib") from None
+        raise EdgeSerError(missing_package("--plot", "matplotlib", "plot")) from None
     matplotlib.use("Agg")  # needs no display
     import matplotlib.pyplot as plt
 

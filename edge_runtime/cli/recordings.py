@@ -263,7 +263,7 @@ def unit_profiles(
 ) -> dict[ChannelKey, SpeakerProfile | None]:
     """Return the profiles of the speakers of a unit, one for each timeline.
 
-    A profile is None if there is too little speech. Unreadable recordings do not count; their
+    A speaker with too little speech has no profile. Unreadable recordings do not count; their
     errors are reported when they are processed.
     """
     from ..inference.profile import SpeakerProfile

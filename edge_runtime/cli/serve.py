@@ -13,7 +13,7 @@ import typer
 
 from ..audio.limits import TIMELINE_LIMITS, AudioLimits, parse_size
 from ..errors import ConfigError, EdgeSerError
-from ..messages import printable
+from ..messages import missing_package, printable
 from .mqtt_options import PublishOptions
 from .option_groups import with_groups
 from .options import LiveOptions, load_model_and_profile
@@ -209,9 +209,7 @@ def _import_extra() -> None:
         import uvicorn  # noqa: F401
         import websockets  # noqa: F401
     except ImportError as error:
-        raise EdgeSerError(
-            f"serve requires the package {error.name}; run `pip install 'edge-ser[serve]'`"
-        ) from error
+        raise EdgeSerError(missing_package("serve", str(error.name), "serve")) from error
 
 
 def _access(host: str, token_file: Path | None, hosts: list[str], origins: list[str]) -> Access:

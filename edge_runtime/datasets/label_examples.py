@@ -31,14 +31,16 @@ def examples(clips: list[Clip]) -> str:
 
 
 def suggested_pattern(stems: list[str]) -> str:
-    """Return a pattern for the part of the file names that looks like a label, or "".
+    r"""Return a pattern for the part of the file names that looks like a label, or "".
 
     Such a part consists of letters and has few values, each of several clips.
 
     >>> suggested_pattern([f"{k}_IT_{code}_X" for k in range(9) for code in ("ANG", "SAD")])
     " '(?:^|/)(?:[^_/]+_){2}([^_./]+)[^/]*$' (ANG, SAD)"
+    >>> suggested_pattern([f"take-{k}.{code}" for k in range(9) for code in ("ANG", "SAD")])
+    " '(?:^|/)(?:[^./]+\\.){1}([^./]+)[^/]*$' (ANG, SAD)"
     """
-    for separator in "_-":
+    for separator in "_-. ":
         rows = [stem.split(separator) for stem in stems]
         if len({len(row) for row in rows}) > 1:
             continue
@@ -47,7 +49,8 @@ def suggested_pattern(stems: list[str]) -> str:
             if 2 <= len(counts) <= MAX_SUGGESTED_LABELS and all(
                 code.isalpha() and count > 1 for code, count in counts.items()
             ):
-                before = f"(?:[^{separator}/]+{separator}){{{k}}}" if k else ""
-                pattern = f"(?:^|/){before}([^{separator}./]+)[^/]*$"
+                end = r"\." if separator == "." else separator
+                before = f"(?:[^{separator}/]+{end}){{{k}}}" if k else ""
+                pattern = f"(?:^|/){before}([^{separator.strip('.')}./]+)[^/]*$"
                 return f" '{pattern}' ({', '.join(sorted(counts))})"
     return ""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from ..errors import EdgeSerError, ModelError
 from ..inference.network import network_of
+from ..messages import missing_package
 from ..workers import usable_cores
 from . import system_info
 from .finding import Finding, Severity
@@ -32,7 +33,6 @@ PACKAGES = {
     "packaging": ("packaging", "`edge-ser doctor`"),
     "platformdirs": ("platformdirs", "the folder of speaker profiles"),
 }
-MICROPHONE = "sounddevice>=0.4.6"  # the extra `mic`
 NO_LIVE_AUDIO = "Files can be classified, but not live audio."
 
 # A stream and the whole clip differ only by rounding, below 1e-5 on all machines tested.
@@ -117,9 +117,7 @@ def check_microphone() -> Iterator[Finding]:
     version = system_info.installed("sounddevice")
     if version is None:
         yield Finding(
-            "microphone",
-            Severity.ok,
-            f"sounddevice is not installed; for live audio: pip install '{MICROPHONE}'",
+            "microphone", Severity.ok, missing_package("live audio", "sounddevice", "mic")
         )
         return
     try:

@@ -82,10 +82,10 @@ def _shapes(values: dict[str, list[Any]]) -> str:
 def _corpora(rows: list[dict[str, Any]]) -> str:
     return (
         ", ".join(
-            f"{row.get('name')} {row.get('clips')} of {row.get('speakers') or 'unknown'}"
+            f"{row.get('name')} {row.get('clips')}/{row.get('speakers') or 'unknown'}"
             for row in rows
         )
-        + " (clips of speakers)"
+        + " (clips/speakers)"
         if rows
         else "not recorded"
     )

@@ -180,8 +180,8 @@ def _check_channels(r: Recording) -> Finding:
             f"{found}; they differ",
             "The channels are averaged. Two speakers become one voice, and a voice that reaches "
             "two microphones at different times is coloured.",
-            "If each channel is one speaker, classify them one after the other: --channel 1, then "
-            f"--channel 2. Otherwise use one microphone. {keep_one}",
+            "If each channel is one speaker, as in a call: `edge-ser classify --timeline --channel "
+            f"each`. Otherwise use one microphone. {keep_one}",
         )
     return Finding("channels", Severity.ok, found)
 

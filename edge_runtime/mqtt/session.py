@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import ConfigError, EdgeSerError
-from ..messages import shorten_error, system_reason
+from ..messages import missing_package, shorten_error, system_reason
 from .broker import Broker
 
 KEEPALIVE_SECONDS = 30  # of silence, after which the connection is tested
@@ -207,11 +207,9 @@ def import_paho() -> Any:
     try:
         from paho.mqtt import client
     except ImportError as error:
-        raise ConfigError(
-            "--mqtt requires the package paho-mqtt; run `pip install 'edge-ser[mqtt]'`"
-        ) from error
+        raise ConfigError(missing_package("--mqtt", "paho-mqtt", "mqtt")) from error
     if not hasattr(client, "CallbackAPIVersion"):
-        raise ConfigError("--mqtt requires paho-mqtt 2; run `pip install 'paho-mqtt>=2.1'`")
+        raise ConfigError(missing_package("--mqtt", "paho-mqtt 2.1 or newer", "mqtt"))
     return client
 
 

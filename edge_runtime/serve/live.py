@@ -233,7 +233,7 @@ class LiveStream:
         """Return the next message; None once the server closes.
 
         Raises:
-            ProblemError: If there is none in time.
+            ProblemError: If no message arrives in time.
         """
         if self._received is None:
             self._received = asyncio.create_task(self._receive())

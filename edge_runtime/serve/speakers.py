@@ -34,7 +34,7 @@ def load_profile(name: str | None, model: EmotionModel) -> SpeakerProfile | None
     """Load the profile of an option.
 
     Raises:
-        ConfigError: If there is no such profile, or it belongs to another model.
+        ConfigError: If the profile does not exist, or belongs to another model.
     """
     if name is None:
         return None
@@ -64,7 +64,7 @@ def show_profile(name: str) -> dict[str, Any]:
     """Return the description of a profile.
 
     Raises:
-        ProblemError: If there is none.
+        ProblemError: If the profile does not exist.
     """
     return profile_row(_existing(name))
 
@@ -73,7 +73,7 @@ def delete_profile(name: str) -> None:
     """Delete a profile.
 
     Raises:
-        ProblemError: If there is none.
+        ProblemError: If the profile does not exist.
     """
     _existing(name).unlink(missing_ok=True)
 

@@ -39,7 +39,7 @@ class RecordingSummary:
     Attributes:
         seconds: Duration of the recording.
         speech: All of its speech.
-        longest: The longest segment of one emotion; None if there is none.
+        longest: The longest segment of one emotion; None without an emotion.
         first: The speech in the first 20 % of the recording.
         last: The speech in the last 20 %.
     """

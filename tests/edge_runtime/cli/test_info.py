@@ -22,6 +22,7 @@ def test_info_describes_model(tmp_path):
         assert part in text.stdout
     lines = text.stdout.splitlines()
     assert len(lines) <= 24 and max(map(len, lines)) <= 100, text.stdout
+    assert not any(line.lstrip().startswith("%") for line in lines)
     scores = [line.split()[0] for line in lines if "UAR" in line or "strangers" in line]
     assert scores[0] == "strangers"
     description = json.loads(edge_ser("info", "--json").stdout)

@@ -141,8 +141,8 @@ def test_truncated_recording_is_incomplete(call, tmp_path):
     [
         (["--format", "srt"], "--format srt requires --timeline"),
         (["--hop", "1"], "--hop requires --timeline"),
-        (["-t", "--window", "0"], "window=0.0 must be from 0.5 to 60 seconds"),
-        (["-t", "--hop", "5"], "hop=5.0 must be from 0.05 seconds to the window of 3 seconds"),
+        (["-t", "--window", "0"], "edge-ser: --window 0.0 must be from 0.5 to 60 seconds"),
+        (["-t", "--hop", "5"], "--hop 5.0 must be from 0.05 seconds to the window of 3 seconds"),
         (["--channel", "each"], "--channel each requires --timeline"),
         (["--output-dir", "FOLDER"], "--output-dir requires --timeline"),
         (["--start-time", "2026-03-01"], "--start-time requires --timeline"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import sys
 import types
 
@@ -15,7 +16,6 @@ from edge_runtime import EmotionStream
 from edge_runtime.diagnostics import installation_checks, system_info
 from edge_runtime.diagnostics.finding import Severity
 from edge_runtime.diagnostics.installation_checks import (
-    MICROPHONE,
     PACKAGES,
     check_machine,
     check_microphone,
@@ -35,7 +35,20 @@ else:
 def test_packages_are_the_dependencies_of_the_wheel():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert set(PACKAGES) == {Requirement(line).name for line in project["dependencies"]}
-    assert project["optional-dependencies"]["mic"] == [MICROPHONE]
+
+
+def test_extras_of_messages_exist():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    call = re.compile(r'missing_package\([^()]*(?:\([^()]*\))?[^()]*"([\w,]+)"\s*\)')
+    extras = {
+        extra
+        for folder in ("edge_runtime", "train")
+        for file in (ROOT / folder).rglob("*.py")
+        for names in call.findall(file.read_text(encoding="utf-8"))
+        for extra in names.split(",")
+    }
+    assert {"archive", "mic", "mqtt", "plot", "serve", "vad"} <= extras
+    assert extras <= set(project["optional-dependencies"])
 
 
 def test_complete_installation_is_ok():
@@ -191,4 +204,4 @@ def test_without_sounddevice_the_command_is_given(monkeypatch):
     monkeypatch.setattr(system_info, "installed", lambda name: None)
     (finding,) = check_microphone()
     assert finding.severity is Severity.ok
-    assert "pip install 'sounddevice>=0.4.6'" in finding.found
+    assert "pip install 'edge-ser[mic]'" in finding.found
