@@ -7,6 +7,7 @@ is static files for any web server, with the model and its engine.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import html
 import json
@@ -39,6 +40,7 @@ def answers_of_page() -> str:
     return text[text.index("\n", start) + 1 : end].rstrip()
 
 
+@functools.cache
 def engine_of(model: Path) -> bytes:
     """Return the C library of a model as WebAssembly.
 

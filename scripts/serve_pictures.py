@@ -1,6 +1,7 @@
-"""Draw the pictures of the page of `edge-ser serve`: `python -m scripts.serve_pictures`.
+"""Draw the pictures of both pages: `python -m scripts.serve_pictures`.
 
-It requires `make node` and Chromium.
+They are the page of `edge-ser serve`, and that of `make web`. It requires `make node`, Chromium and
+the compiler of `make web`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import wave
 from pathlib import Path
 
 import numpy as np
+
+from scripts.build_web import build
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -30,16 +33,21 @@ def conversation(path: Path) -> Path:
 
 
 def main() -> None:
-    """Write `docs/serve-*.png`."""
+    """Write `docs/serve-*.png` and `docs/web-*.png`."""
     sys.path.insert(0, str(ROOT / "tests"))
     from support.browser import use_page
     from support.servers import running_server
+    from support.static_server import serve_folder
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clip = conversation(folder / "conversation.wav")
+        options = {"microphone": clip, "clip": clip, "pictures": ROOT / "docs"}
         with running_server(folder=folder) as server:
-            use_page(server.url, "looks", microphone=clip, clip=clip, pictures=ROOT / "docs")
+            use_page(server.url, "looks", **options)
+        build(None, folder / "page")
+        with serve_folder(folder / "page") as site:
+            use_page(site.url, "looks", script="web.mjs", **options)
 
 
 if __name__ == "__main__":
