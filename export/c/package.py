@@ -13,6 +13,7 @@ from train.run_folder import refuse_to_overwrite
 
 from .library import Library, check_prefix, renamed
 from .native import compile_wasm
+from .packaging import packaging_files, packaging_names
 from .readme import readme
 from .vectors import vectors
 
@@ -61,7 +62,7 @@ def write_package(
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--out {out}: expected a folder, got a file")
     refuse_to_overwrite(
-        (out / name for name in ("src", "program", "test", "README.md")),
+        (out / name for name in ("src", "program", "test", "README.md", *packaging_names())),
         "--out",
         (out / MARKER).exists(),
     )
@@ -73,6 +74,10 @@ def write_package(
             text = renamed(file.read_text(encoding="utf-8"), prefix)
             write_text(out / name / file.name, text)
     write_text(out / "test" / "vectors.h", renamed(vectors(library.network, n_vectors), prefix))
+    sources = sorted(file.relative_to(out).as_posix() for file in out.rglob("src/**/*.c"))
+    for name, text in packaging_files(library, sources, prefix).items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        write_text(out / name, text)
     write_text(out / "LICENSE", LICENCE.read_text(encoding="utf-8"))
     write_text(out / "README.md", readme(library, prefix))
     if wasm:

@@ -47,6 +47,11 @@ cc -std=c99 -O2 -o test_vectors test/test_vectors.c src/engine/*.c -lm && ./test
 cc -std=c99 -O2 -o edge-ser-c program/*.c src/engine/*.c -lm && ./edge-ser-c clip.wav
 ```
 
+The folder is also a project of CMake (`cmake -B build && cmake --build build && ctest --test-dir
+build`), a library of Arduino and of PlatformIO, a component of ESP-IDF and a module of Zephyr: copy
+it to the folder for libraries, components or modules. `examples/Microphone` is a sketch for an
+ESP32 with a microphone at its I2S pins.
+
 Do not compile with `-ffast-math`: NaN marks values that are not known.
 
 The code has the licence in `LICENSE`. Licence of the weights in `src/engine/model.c`:
