@@ -94,8 +94,8 @@ def profile_answers(
         seed: See `corpus_answers`.
 
     Returns:
-        The answers for conditions whose speech is described by a text. Those with a channel have
-        the speakers of a condition without one beside them.
+        The answers for conditions whose speech is described by a text. Those with a channel are to
+        be compared with those of "same channel", which have the same speakers.
     """
     test = _CorpusTest(network, data, positions, corpus)
     everything = np.arange(len(test.rows))
