@@ -74,6 +74,7 @@ async function startDevice() {
 async function start() {
   notice("");
   answers.clear();
+  $("now-title").textContent = "Now";
   running(true);
   try {
     if (source() === "device") await startDevice(); else await startBrowser();
@@ -104,6 +105,7 @@ async function openFile(chosen) {
       json("/v1/timeline", timelineForm("json")), decodeFile(file).catch(() => null),
     ]);
     answers.recording = recording;
+    $("now-title").textContent = "The last segment";
     chart.showRecording(recording, timeline.seconds);
     for (const segment of timeline.segments) {
       if (segment.status !== "no speech") answers.addSegment(segment);
