@@ -153,10 +153,7 @@ def check_channel(
     """
     if channel is not None and not 1 <= channel <= n_channels:
         plural = "s" * (n_channels > 1)
-        raise error(
-            f"{source}: has {n_channels} channel{plural}; channel={channel} must be from 1 to "
-            f"{n_channels}"
-        )
+        raise error(f"{source}: has {n_channels} channel{plural}; channel {channel} does not exist")
 
 
 def mono(samples: np.ndarray, channel: int | None = None) -> np.ndarray:

@@ -96,7 +96,7 @@ def test_lost_audio_is_counted_at_its_place(sounddevice):
 
 
 def test_requested_channel_is_opened(sounddevice):
-    with pytest.raises(ConfigError, match="channel=2 must be from 1 to 1"):
+    with pytest.raises(ConfigError, match="channel 2 does not exist"):
         Microphone("2", channel=2)
     with Microphone("3", channel=5):
         assert FakeStream.opened[0].arguments["channels"] == 5

@@ -97,7 +97,7 @@ def test_channel_equals_mono_file(voice_clips, tmp_path):
                 assert probabilities_of("-", *only, *layout, stdin=raw) == expected
     third = classify(tmp_path / "call.wav", tmp_path / "0.wav", "--channel", 2)
     assert third.returncode == 1 and third.stdout
-    assert b"0.wav: has 1 channel; channel=2 must be from 1 to 1" in third.stderr
+    assert b"0.wav: has 1 channel; channel 2 does not exist" in third.stderr
 
 
 def test_folder_or_pattern_without_audio_is_status_1(folder, tmp_path):

@@ -161,5 +161,5 @@ def test_unsupported_suffix_and_missing_matplotlib(monkeypatch, tmp_path):
     with pytest.raises(ConfigError, match=r"ends in \.png, \.svg, \.pdf"):
         check_suffix(tmp_path / "a.gif")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(EdgeSerError, match="pip install matplotlib"):
+    with pytest.raises(EdgeSerError, match=r"pip install 'edge-ser\[plot\]'"):
         load_pyplot()
