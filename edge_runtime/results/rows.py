@@ -7,7 +7,7 @@ and `status` is "emotion", "uncertain" or "no speech".
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..inference.prediction import NO_SPEECH, UNCERTAIN
@@ -101,7 +101,10 @@ def parse_clock_time(text: str) -> datetime:
         '2026-03-01T14:05:00+00:00'
     """
     # Python 3.10 does not read Z.
-    return datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text.strip()))
+    time = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text.strip()))
+    if time.year == MAXYEAR:
+        raise ValueError(f"the end of a recording may be after {datetime.max}")
+    return time
 
 
 def summary_row(summary: RecordingSummary) -> dict[str, Any]:

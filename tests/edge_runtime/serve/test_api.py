@@ -120,6 +120,7 @@ def test_invalid_options_of_timelines_are_problems(server):
         ("channel=each&format=srt", "format=srt supports one timeline"),
         ("channel=all", "channel='all' must be an integer from 1 to 64 or each"),
         ("start_time=noon", "start_time='noon' must be a date and time"),
+        ("start_time=9999-12-31T23:59:59", "must be a date and time"),  # there is no year 10000
         ("vad=other", "vad='other' must be one of model, silero"),
         ("format=rttm", "must be one of"),
     ):
