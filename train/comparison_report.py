@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
+from edge_runtime.messages import count_of
 from edge_runtime.scoring.reliability import reliability
 from edge_runtime.scoring.uncertainty import bootstrap_uars, interval, recalls, uar_of
 
@@ -198,7 +199,7 @@ def comparison_markdown(summary: dict[str, Any]) -> str:
 
 - {summary["clips"]} clips of {summary["speakers"]} test speakers of {corpora}; protocol \
 {summary["protocol"]}
-- {len(seeds)} seed{"s" * (len(seeds) > 1)}, {summary["inner"]} validation folds{notes}
+- {count_of(len(seeds), "seed")}, {count_of(summary["inner"], "validation fold")}{notes}
 
 {comparison_table(summary)}
 

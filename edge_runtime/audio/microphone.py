@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AudioError, ConfigError
-from ..messages import missing_package
+from ..messages import count_of, missing_package
 from .pcm import check_channel
 from .read import Block
 
@@ -40,7 +40,8 @@ class InputDevice:
 
     def __str__(self) -> str:
         mark = "*" if self.default else " "
-        return f"{mark} {self.index}: {self.name} ({self.channels} channels, {self.rate:g} Hz)"
+        channels = count_of(self.channels, "channel")
+        return f"{mark} {self.index}: {self.name} ({channels}, {self.rate:g} Hz)"
 
 
 def input_devices() -> list[InputDevice]:

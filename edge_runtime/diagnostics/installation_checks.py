@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from ..errors import EdgeSerError, ModelError
 from ..inference.network import network_of
-from ..messages import missing_package
+from ..messages import count_of, missing_package
 from ..workers import usable_cores
 from . import system_info
 from .finding import Finding, Severity
@@ -149,7 +149,8 @@ def check_microphone() -> Iterator[Finding]:
             "microphone",
             Severity.ok,
             f"{number}: {device['name']}, {device['default_samplerate']:g} Hz, "
-            f"{device['max_input_channels']} channels{', default' if number == default else ''}",
+            f"{count_of(device['max_input_channels'], 'channel')}"
+            f"{', default' if number == default else ''}",
         )
 
 

@@ -33,7 +33,7 @@ def sounddevice(monkeypatch):
 def test_input_devices_are_listed(sounddevice):
     assert [str(device) for device in input_devices()] == [
         "* 1: Built-in Audio (2 channels, 44100 Hz)",
-        "  2: USB Mic (1 channels, 48000 Hz)",
+        "  2: USB Mic (1 channel, 48000 Hz)",
         "  3: USB Mic Array (6 channels, 16000 Hz)",
     ]
 

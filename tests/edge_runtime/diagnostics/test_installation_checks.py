@@ -186,7 +186,7 @@ USB = {"name": "USB PnP", "max_input_channels": 1, "default_samplerate": 44100.0
 @pytest.mark.parametrize(
     ("devices", "severity", "text"),
     [
-        ([SPEAKER, USB], Severity.ok, "1: USB PnP, 44100 Hz, 1 channels, default"),
+        ([SPEAKER, USB], Severity.ok, "1: USB PnP, 44100 Hz, 1 channel, default"),
         ([SPEAKER], Severity.note, "not found"),
         ([], Severity.note, "not found"),
         (_PortAudioError("Error querying device -1"), Severity.warning, "Error querying device -1"),
