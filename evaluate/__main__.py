@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from edge_runtime import ConfigError
 from edge_runtime.cli.option_groups import with_groups
 from train.command import command_line, run
 from train.options import (
@@ -236,7 +237,16 @@ def strangers_command(
 
 @app.command("gate")
 def gate_command(
-    data: Data,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="PATH", help="Folder or manifest of a corpus (repeatable)."),
+    ] = None,
+    runs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Report the gates of this folder of `evaluate strangers` instead."
+        ),
+    ] = None,
     report: Annotated[
         Path,
         typer.Option(metavar="PATH", help="Path of the report without suffix; writes REPORT.md."),
@@ -249,11 +259,17 @@ def gate_command(
     """Score speech gates on corpora and noise left out.
 
     They are those of the recipe corpora. Labels are angry, happy, neutral and sad. A gate takes
-    minutes.
+    minutes, unless `evaluate strangers` trained it.
     """
-    from .speech_gate import write_gate_report
+    from .speech_gate import score_gates, stored_scores, write_gate_report
 
-    write_gate_report(data, train_only or [], noise or [], cache, seed, report)
+    if (data is None) == (runs is None):
+        raise ConfigError("expected either --data or --runs")
+    if runs is not None:
+        results = stored_scores(runs)
+    else:
+        results = score_gates(data or [], train_only or [], noise or [], cache, seed)
+    write_gate_report(results, report)
 
 
 @app.command("render")

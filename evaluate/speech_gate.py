@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from edge_runtime.datasets.clip import DatasetError
 from edge_runtime.datasets.corpora import scan
 from train.data.features import load_dataset
 from train.files import write_text
@@ -20,6 +21,8 @@ from train.markdown import markdown_table
 from train.recipes import CORPORA
 
 from .stranger_data import LABELS
+from .stranger_model_rows import MODEL
+from .stranger_models import GATE_SUFFIX
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -65,6 +68,28 @@ def score_gates(
         results[corpus] = {**gate.scores, "speech_above": gate.speech_above}
         lost = gate.scores["lost"][ALONE][corpus]
         _LOGGER.info("%s: %d of %d clips lost", corpus, lost["lost"], lost["clips"])
+    return results
+
+
+def stored_scores(runs: Path) -> dict[str, dict[str, Any]]:
+    """Return the scores of the gates that `python -m evaluate strangers` trained.
+
+    Args:
+        runs: Folder of the run folders.
+
+    Returns:
+        See `score_gates`.
+
+    Raises:
+        DatasetError: If there are none.
+    """
+    results = {}
+    for file in sorted((runs / MODEL).glob(f"*{GATE_SUFFIX}")):
+        gate = torch.load(file, weights_only=False)
+        corpus = file.name.removesuffix(GATE_SUFFIX)
+        results[corpus] = {**gate.scores, "speech_above": gate.speech_above}
+    if not results:
+        raise DatasetError(f"{runs}: no speech gates found; run `python -m evaluate strangers`")
     return results
 
 
@@ -114,15 +139,8 @@ Recordings of noise of up to 5 s with an emotion, the mean over the gates:
 """
 
 
-def write_gate_report(
-    data: Sequence[Path],
-    train_only: Sequence[str],
-    noise: Sequence[Path],
-    cache: Path,
-    seed: int,
-    report: Path,
-) -> None:
-    """Train and score the gates, and write the report; see `score_gates`."""
-    page = gate_page(score_gates(data, train_only, noise, cache, seed))
+def write_gate_report(results: dict[str, dict[str, Any]], report: Path) -> None:
+    """Write the report on the results of `score_gates` or `stored_scores`."""
+    page = gate_page(results)
     write_text(report.with_suffix(".md"), page)
     _LOGGER.info("%s", page)

@@ -37,6 +37,7 @@ from .corpus_answers import ModelAnswer, ModelAnswers, corpus_answers, profile_a
 from .stranger_folds import Condition
 
 MODEL = "model.onnx"
+GATE_SUFFIX = "-gate.pt"  # of the speech gate of a fold, next to its run folders
 N_FOLDS = 5  # of the training speakers; the first one selects the epoch
 
 
@@ -143,7 +144,7 @@ def _gate(task: ModelTask, data: Dataset, train: list[int], test: list[int]) -> 
     recipe = task.recipe.with_settings(["seed=0"])
     if not recipe.gate.speech:
         return None
-    stored = task.folder.with_name(f"{task.folder.name.rpartition('-')[0]}-gate.pt")
+    stored = task.folder.with_name(task.folder.name.rpartition("-")[0] + GATE_SUFFIX)
     if not stored.exists():
         gate_data, examples = _gate_examples(task.clips, recipe, task.noise, task.cache)
         groups = {"", *(group_of(data.clips[i]) for i in train)}  # "": noise alone

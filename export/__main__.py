@@ -145,12 +145,14 @@ def c(
 
 @app.command()
 def card() -> None:
-    """Write the pages of the bundled model again.
+    """Write the cards and the pages of the bundled models again.
 
-    The card and the training report are rendered from the model and the JSON files in reports/.
+    The cards get the scores on corpora left out from reports/strangers.json. The pages are rendered
+    from the models and the JSON files in reports/.
     """
-    from .bundle import write_bundled_pages
+    from .bundle import update_scores, write_bundled_pages
 
+    update_scores()
     write_bundled_pages()
 
 

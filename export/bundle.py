@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import shutil
@@ -9,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import onnx
+
 from edge_runtime.files import atomic_replace
+from edge_runtime.inference.card import ModelCard
 from edge_runtime.inference.network import Network
 from edge_runtime.model import BUNDLED_MODEL, OPEN_MODEL
 from train.files import write_text
@@ -17,6 +21,7 @@ from train.run_page import run_markdown
 
 from .card_page import card_markdown
 from .card_strangers import STRANGERS, strangers_markdown, strangers_scores
+from .graph import write_model
 from .parity import INT8, WAVEFORM
 from .parity_report import ParityReport
 
@@ -111,6 +116,20 @@ def _write_training_page(bundle: Bundle, page: str) -> None:
     for name, copy in bundle.figures.items():
         page = page.replace(f"({name})", f"({copy})")
     write_text(REPORTS / f"{bundle.report}.md", page)
+
+
+def current_card(bundle: Bundle) -> ModelCard:
+    """Return the card of a bundled model with the scores of the committed reports."""
+    card = Network.load(bundle.model).card
+    return dataclasses.replace(card, scores={**card.scores, **bundle.scores()})
+
+
+def update_scores() -> None:
+    """Write the scores on corpora that were left out to the cards in the bundled models."""
+    for bundle in BUNDLES.values():
+        card = current_card(bundle)
+        for file in (bundle.model, bundle.waveform):
+            write_model(onnx.load(file), card, file)
 
 
 def write_bundled_pages() -> None:

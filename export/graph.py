@@ -121,7 +121,7 @@ def _export(
         )
     model = onnx.load_from_string(content.getvalue())
     compact(model.graph)
-    _write(model, card, path)
+    write_model(model, card, path)
 
 
 def export_waveform(network: EmotionLSTM, card: ModelCard, path: Path) -> None:
@@ -197,7 +197,7 @@ def export_int8(fp32: Path, card: ModelCard, path: Path) -> None:
     nodes = [*dequantize, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
-    _write(model, card, path)
+    write_model(model, card, path)
 
 
 def quantize(weights: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
@@ -235,8 +235,14 @@ def _weight_axes(graph: onnx.GraphProto) -> dict[str, int]:
     }
 
 
-def _write(model: onnx.ModelProto, card: ModelCard, path: Path) -> None:
-    """Add card and checksum to a model and write it, so that equal models give equal bytes."""
+def write_model(model: onnx.ModelProto, card: ModelCard, path: Path) -> None:
+    """Add card and checksum to a model and write it, so that equal models give equal bytes.
+
+    Args:
+        model: The graph; its card is replaced.
+        card: The card.
+        path: The file.
+    """
     model.DiscardUnknownFields()  # the checksum of the model it was made from
     used = {node.domain for node in model.graph.node} | {""}
     kept = [opset for opset in model.opset_import if opset.domain in used]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 
+import onnx
 import pytest
 from support.paths import ROOT
 
 from edge_runtime.model import BUNDLED_MODEL
 from evaluate.render import render
-from export.bundle import write_bundled_pages
+from export.bundle import BUNDLES, current_card, write_bundled_pages
+from export.graph import write_model
 from export.parity_report import render_parity
 from scripts.rename_fields import renamed_report
 from train.run_folder import RunError
@@ -52,6 +54,16 @@ def test_pages_of_the_bundled_models_are_up_to_date(monkeypatch):
     }
     for page, text in pages.items():
         assert text == page.read_text()
+
+
+@pytest.mark.parametrize("name", BUNDLES)
+def test_bundled_cards_have_the_scores_of_the_report(name, tmp_path):
+    bundle = BUNDLES[name]
+    card = current_card(bundle)
+    for file in (bundle.model, bundle.waveform):
+        copy = tmp_path / file.name
+        write_model(onnx.load(file), card, copy)
+        assert copy.read_bytes() == file.read_bytes()
 
 
 def test_other_json_is_refused(tmp_path):
