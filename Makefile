@@ -51,7 +51,7 @@ PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 # The exact versions of everything else, written by `make pins`.
 PINS   := --constraint constraints.txt
 
-.PHONY: setup train export classify test test-fast lint docs node web bench bench-mfcc bench-training \
+.PHONY: setup train export c c-all classify test test-fast lint docs node web bench bench-mfcc bench-training \
   report-speed report-scores arm64 clean help fuzz coverage mutants dist pins home-assistant
 .DEFAULT_GOAL := help
 
@@ -87,6 +87,15 @@ train: $(VENV)/full ## train on DATA (LABELS=a,b selects; FIT='--resume' passes 
 
 export: $(VENV)/full ## export RUN, or the newest run, as ONNX with a parity report (NAME=mine)
 	$(PY) -m export onnx $(if $(RUN),--run "$$RUN") $(NAMED)
+
+c: $(VENV)/full ## write MODEL as C99, and compile its program .cache/c/edge-ser-c
+	$(PY) -m export c $(if $(MODEL),--model "$$MODEL") --out .cache/c
+	$(CC) -std=c99 -O2 -o .cache/c/edge-ser-c .cache/c/program/*.c .cache/c/src/engine/*.c -lm
+
+c-all: $(VENV)/full ## fuzz the C library, and write its report (CORPORA: emodb and others; an hour)
+	$(PY) -m benchmarks.c_fuzz --seconds 600
+	cd "$$CORPORA" && PYTHONPATH=$(CURDIR) $(CURDIR)/$(PY) -m benchmarks.c_engine --data emodb \
+	  --data ravdess --data nemo --data tess --out $(CURDIR)/reports/c-engine.md
 
 test: $(VENV)/full lint ## run the linters and all tests
 	$(PY) -m pytest $(PARALLEL) -m "not timing"

@@ -189,7 +189,7 @@ class NativeModel:
         return float(self._function("frame_speech")(self._state))
 
     def result(self) -> NativeAnswer | None:
-        """Return the answer so far; None if there is none yet."""
+        """Return the answer so far, or None before the first frame."""
         if self.call("result", self._state, ctypes.byref(self._answer)):
             return None
         answer = self._answer

@@ -35,7 +35,7 @@ def test_every_benchmark_has_a_help_text():
     )
     # librosa_torch takes two positional arguments; test_whole_processes_are_measured runs it.
     programs = [name for name in PROGRAMS if name != "librosa_torch"]
-    assert len(programs) == 12
+    assert len(programs) == 14
     done = subprocess.run(
         [sys.executable, "-c", code, *programs],
         capture_output=True,
