@@ -115,14 +115,14 @@ const scenarios = {
     const { page, context, problems } = await open();
     await page.waitForSelector("html[data-offline]");
     await fetch(new URL("/publish", options.url));
-    await page.reload(); // notices the new version
-    await page.evaluate(async () => {
-      const registration = await navigator.serviceWorker.getRegistration();
-      await registration.update();
-      while (!registration.waiting) await new Promise((done) => setTimeout(done, 50));
-    });
-    await page.reload(); // activates it
-    await page.waitForFunction(() => document.title.startsWith("New"), null);
+    // One load notices the new version, and a later one activates it and loads itself again.
+    for (let loads = 0, isNew = false; loads < 10 && !isNew; loads++) {
+      await page.reload({ waitUntil: "commit", timeout: 10_000 }).catch(() => {}); // the page may load itself again
+      for (let k = 0; k < 50 && !isNew; k++) {
+        await page.waitForTimeout(200);
+        isNew = (await page.title().catch(() => "")).startsWith("New");
+      }
+    }
     await page.waitForSelector("html[data-ready]");
     const caches = await page.evaluate(() => caches.keys());
     await context.close();
