@@ -11,6 +11,7 @@ from pathlib import Path
 from edge_runtime import ConfigError
 
 from .native import WARNINGS
+from .source import string
 
 FIRMWARE = Path(__file__).with_name("firmware")
 COMPILER, SIZE, EMULATOR = "arm-none-eabi-gcc", "arm-none-eabi-size", "qemu-system-arm"
@@ -39,7 +40,7 @@ class Board:
     options: tuple[str, ...]
     vectors: int = 0
     code: tuple[int, int] = (0x400, (4 << 20) - 0x400)
-    data: tuple[int, int] = (0x2000_0000, 4 << 20)
+    data: tuple[int, int] = (0x2100_0000, 16 << 20)
     clock_mhz: float = 25.0
 
 
@@ -47,14 +48,16 @@ HARD_FLOAT = ("-mfpu=auto", "-mfloat-abi=hard")
 BOARDS = (
     Board("mps2-an385", "Cortex-M3", ("-mcpu=cortex-m3",)),
     Board("mps2-an386", "Cortex-M4F", ("-mcpu=cortex-m4", *HARD_FLOAT)),
-    Board("mps2-an500", "Cortex-M7", ("-mcpu=cortex-m7", *HARD_FLOAT)),
+    Board(
+        "mps2-an500", "Cortex-M7", ("-mcpu=cortex-m7", *HARD_FLOAT), data=(0x6000_0000, 16 << 20)
+    ),
     Board(
         "mps3-an547",
         "Cortex-M55",
         ("-mcpu=cortex-m55", "-mfloat-abi=hard"),
         vectors=0x1000_0000,
         code=(0x1100_0000, 2 << 20),
-        data=(0x3000_0000, 512 << 10),
+        data=(0x7000_0000, 16 << 20),
         clock_mhz=32.0,
     ),
 )
@@ -100,8 +103,33 @@ def run_vectors(package: Path, board: Board, folder: Path) -> str:
     Raises:
         ConfigError: If a program is missing or fails, or if an answer differs.
     """
-    program = _build(package, board, package / "test" / "test_vectors.c", folder)
-    return _run(program, board)
+    return run_program(package, board, package / "test" / "test_vectors.c", folder)
+
+
+def run_program(
+    package: Path, board: Board, main: Path, folder: Path, stdin: bytes | None = None
+) -> str:
+    """Run a program on a board.
+
+    Args:
+        package: Folder of the library, which is linked.
+        board: The board.
+        main: The source of the program.
+        folder: Folder for the program.
+        stdin: Standard input of the program.
+
+    Returns:
+        Its standard output.
+
+    Raises:
+        ConfigError: If a tool is missing, or the program fails.
+    """
+    defines: list[str] = []
+    if stdin is not None:
+        file = (folder / "input").resolve()
+        file.write_bytes(stdin)
+        defines.append(f"-DINPUT={string(str(file))}")
+    return _run(_build(package, board, main, folder, defines), board)
 
 
 def measure(package: Path, board: Board, folder: Path) -> BoardFigures:
@@ -115,8 +143,8 @@ def measure(package: Path, board: Board, folder: Path) -> BoardFigures:
     Raises:
         ConfigError: If a program is missing or fails.
     """
-    program = _build(package, board, FIRMWARE / "measure.c", folder)
-    values = [int(value) for value in re.findall(r" (\d+)$", _run(program, board), re.MULTILINE)]
+    printed = run_program(package, board, FIRMWARE / "measure.c", folder)
+    values = [int(value) for value in re.findall(r" (\d+)$", printed, re.MULTILINE)]
     per_second, largest_push, result, push_stack, result_stack = values
     return BoardFigures(
         instructions_per_second=per_second,
@@ -128,7 +156,7 @@ def measure(package: Path, board: Board, folder: Path) -> BoardFigures:
     )
 
 
-def _build(package: Path, board: Board, main: Path, folder: Path) -> Path:
+def _build(package: Path, board: Board, main: Path, folder: Path, defines: list[str]) -> Path:
     """Compile a program for a board."""
     program = folder / f"{main.stem}-{board.name}.elf"
     symbols = {
@@ -142,6 +170,7 @@ def _build(package: Path, board: Board, main: Path, folder: Path) -> Path:
         COMPILER,
         *_compiler_options(board),
         f"-DCLOCK_MHZ={board.clock_mhz}",
+        *defines,
         f"-I{package / 'src'}",
         f"-I{package / 'test'}",
         "-nostartfiles",

@@ -1,6 +1,7 @@
 /* Starts a program on a Cortex-M without an operating system. Text and exit status leave through
- * the debugger (semihosting), here the emulator. */
+ * the debugger (semihosting), here the emulator; standard input is the file INPUT of the host. */
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,10 @@ void reset_handler(void)
     memcpy(data_start, data_load, (size_t)(data_end - data_start));
     memset(bss_start, 0, (size_t)(bss_end - bss_start));
     initialise_monitor_handles();
+#ifdef INPUT
+    if (freopen(INPUT, "rb", stdin) == NULL)
+        _Exit(98);
+#endif
     exit(main());
 }
 

@@ -7,7 +7,7 @@ from support.c_models import write_model
 
 from edge_runtime import ConfigError, MfccConfig
 from edge_runtime.features.silence import SilenceConfig
-from export.c.emulator import BOARDS, measure, missing_tools, run_vectors
+from export.c.emulator import BOARDS, measure, missing_tools, run_program, run_vectors
 from export.c.package import write_package
 from train.network_config import NetworkConfig
 
@@ -39,6 +39,16 @@ class TestBoards:
     def test_vectors_hold(self, package, tmp_path, board):
         printed = run_vectors(package, board, tmp_path)
         assert "4 vectors, 0 failures" in printed
+
+    def test_programs_read_standard_input(self, package, tmp_path):
+        source = tmp_path / "sum.c"
+        source.write_text(
+            "#include <stdio.h>\nint main(void)\n{\n    static char large[8000000];\n"
+            "    int n = (int)fread(large, 1, sizeof large, stdin);\n"
+            '    printf("%d %d\\n", n, large[n - 1]);\n    return 0;\n}\n'
+        )
+        data = bytes(range(100)) * 50
+        assert run_program(package, BOARDS[1], source, tmp_path, data) == "5000 99\n"
 
     def test_measurements_are_within_the_limits_of_the_header(self, package, tmp_path):
         figures = measure(package, BOARDS[1], tmp_path)
