@@ -268,7 +268,7 @@ class EmotionModel:
             min_pause: Seconds of the shortest pause, 0.1 to 60.
             threshold: Confidence in [0, 1] below which the label is "uncertain". Default: the
                 value stored in the model.
-            speech_threshold: Probability from which a frame is speech, in [0, 1]. Default: 0.6, or
+            speech_threshold: Probability from which a frame is speech, in [0, 1]. Default: 0.35, or
                 0.5 for Silero VAD.
             profile: Profile of the speaker, if known.
             limits: Maximum duration and size of a file. Default: 24 hours and 32 GiB.

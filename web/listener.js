@@ -3,7 +3,7 @@
 import { decide, peakLevel } from "./decision.js";
 import { END, EndpointDetector, START } from "./endpoints.js";
 
-const SPEECH_ABOVE = 0.6; // probability from which a frame is speech
+const SPEECH_ABOVE = 0.35; // probability from which a frame is speech
 const MIN_SPEECH = 0.2; // seconds of speech frames of the shortest stretch
 const PAUSE = 0.8, MAX_DURATION = 10, MIN_DURATION = 0.5, UPDATE = 0.5; // seconds
 const EVIDENCE_SECONDS = 1, EVIDENCE_CONFIDENCE = 0.5;

@@ -86,12 +86,12 @@ def check_model(
         The model, or None if it does not load or fails the test, and the findings.
     """
     try:
-        from ..model import BUNDLED_MODEL, EmotionModel
+        from ..model import EmotionModel
         from .model_info import describe
 
         model = EmotionModel.load(path)
         about = describe(model)
-        _self_test(model, bundled=network_of(model).path == BUNDLED_MODEL)
+        _self_test(model)
     except (EdgeSerError, ImportError, OSError) as error:
         advice = "Install the missing packages; `edge-ser doctor` without a clip lists them."
         if isinstance(error, EdgeSerError):
@@ -227,25 +227,31 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _self_test(model: EmotionModel, bundled: bool) -> None:
+def _self_test(model: EmotionModel) -> None:
     """Classify a synthetic voice as a whole clip and as a stream.
 
     Args:
-        model: The model.
-        bundled: Require that the voice is classified as speech. Other models may reject a
-            synthetic voice.
+        model: The model. It may answer the voice with "no speech", but its speech gate must find
+            more speech in it than in silence.
 
     Raises:
         ModelError: If the predictions are invalid or differ.
     """
-    from ..inference.prediction import NO_SPEECH
     from .synthetic_voice import synthetic_voice
 
-    path = network_of(model).path
+    network = network_of(model)
+    path = network.path
     voice = synthetic_voice(2.0, model.sample_rate)
     whole = model.classify(voice, threshold=0.0)
-    if bundled and whole.label == NO_SPEECH:
-        raise ModelError(f"{path}: a synthetic voice is classified as no speech: {whole}")
+    if network.new_speech_gate() is not None:
+        speech, silence = (
+            network.clip_speech(network.front_end(samples)) for samples in (voice, 0 * voice)
+        )
+        if not speech > silence:
+            raise ModelError(
+                f"{path}: the speech gate finds no more speech in a synthetic voice than in "
+                f"silence: probabilities {speech:.2g}, {silence:.2g}"
+            )
     if abs(sum(whole.probabilities.values()) - 1) > MAX_DIFFERENCE:
         raise ModelError(f"{path}: probabilities do not sum to 1: {whole.probabilities}")
     stream = model.stream(threshold=0.0)

@@ -41,7 +41,7 @@ class Listener:
         config: Settings of the utterance detection. Default: `ListenConfig()`.
         threshold: Confidence in [0, 1] below which the label is "uncertain". Default: the value
             stored in the model.
-        speech_threshold: Probability from which a frame is speech, in [0, 1]. Default: 0.6, or
+        speech_threshold: Probability from which a frame is speech, in [0, 1]. Default: 0.35, or
             0.5 for Silero VAD.
         profile: Profile of the speaker, if known.
         adapt: Adapt to the speaker over the utterances instead; see `SpeakerAdaptation`.

@@ -23,7 +23,7 @@ VADS = (MODEL_VAD, SILERO_VAD)
 
 # Probability from which a frame is speech, chosen on calls of three corpora at 15 dB. The threshold
 # of the model card is lower, so that no clip of speech is lost, and fills pauses.
-GATE_ABOVE = 0.6
+GATE_ABOVE = 0.35
 SILERO_ABOVE = 0.5  # the threshold of its authors
 
 

@@ -47,7 +47,7 @@ class TimelineStream:
         min_pause: Seconds of the shortest pause, 0.1 to 60. Shorter ones belong to the speech.
         threshold: Confidence in [0, 1] below which a step is "uncertain". Default: the value
             stored in the model.
-        speech_threshold: Probability from which a frame is speech, in [0, 1]. Default: 0.6, or
+        speech_threshold: Probability from which a frame is speech, in [0, 1]. Default: 0.35, or
             0.5 for Silero VAD.
         profile: Profile of the speaker, if known.
         vad: Detector of speech, "model" or "silero" (extra `vad`).

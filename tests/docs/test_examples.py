@@ -31,6 +31,7 @@ NOT_RUN = {
     "tests/edge_runtime/cli/test_profile.py makes one",
     r"(edge-ser archive|ray )": "needs an archive or a cluster; tests/edge_runtime/archive makes "
     "some, and an object store",
+    r"\.cache/c/edge-ser-c": "is built by `make c`; tests/export/c builds and runs the program",
     r"edge-ser attach": "needs transcripts; tests/edge_runtime/attach makes them",
     r"(edge-ser serve|curl|openssl|/opt/edge-ser)": "serves until it is stopped; "
     "tests/edge_runtime/serve starts servers",

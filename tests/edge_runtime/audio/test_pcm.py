@@ -161,7 +161,7 @@ def test_channels_are_averaged_or_selected():
     samples = signal(10, 2).astype(np.float32)
     np.testing.assert_allclose(mono(samples), (samples[:, 0] + samples[:, 1]) / 2, atol=1e-7)
     np.testing.assert_array_equal(mono(samples, 2), samples[:, 1])
-    with pytest.raises(ConfigError, match="channel=3"):
+    with pytest.raises(ConfigError, match="channel 3 does not exist"):
         mono(samples, 3)
 
 

@@ -138,7 +138,7 @@ def test_model_that_does_not_load_is_reported_with_the_reason(tmp_path):
         (
             "run_gate",
             lambda output: (0 * output[0], output[1]),
-            "a synthetic voice is classified as no speech",
+            "the speech gate finds no more speech in a synthetic voice than in silence",
         ),
         (
             "run",
