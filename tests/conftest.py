@@ -152,3 +152,20 @@ def split(dataset):
     from train.data.splits import make_split
 
     return make_split(dataset.clips)
+
+
+@pytest.fixture
+def plain_pictures(monkeypatch) -> None:
+    """Write pictures without drawing them, which takes longer than the training."""
+
+    def write(figure, path, **_):
+        Path(path).write_bytes(b"a picture")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.tight_layout", lambda figure: None)
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", write)
+
+
+@pytest.fixture
+def little_noise(monkeypatch) -> None:
+    """Train the speech output of the network on a few clips of synthesised noise."""
+    monkeypatch.setattr("train.data.noise.N_SYNTHETIC", 20)

@@ -33,7 +33,7 @@ from train.pipeline import train_run  # noqa: E402
 from train.recipes import DEFAULT_RECIPE  # noqa: E402
 from train.run_folder import RunError, begin, run_folder  # noqa: E402
 
-SIZES = ["hidden_size=8", "fc_size=8", "input_size=8", "speech=false"]
+SIZES = ["ensemble_size=2", "hidden_size=8", "fc_size=8", "input_size=8", "speech=false"]
 TINY = DEFAULT_RECIPE.with_settings(["epochs=3", *SIZES])
 TINY_OPTIONS = [option for size in SIZES for option in ("--set", size)]
 TIMEOUT_SECONDS = 300  # generous for a busy machine
@@ -255,17 +255,6 @@ FILES = [
     "report.json",
     "report.md",
 ]
-
-
-@pytest.fixture
-def plain_pictures(monkeypatch):
-    """Write pictures without drawing them, which takes longer than the training."""
-
-    def write(figure, path, **_):
-        Path(path).write_bytes(b"a picture")
-
-    monkeypatch.setattr("matplotlib.figure.Figure.tight_layout", lambda figure: None)
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", write)
 
 
 @pytest.mark.slow

@@ -28,6 +28,7 @@ def single_spaces(table: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("plain_pictures", "little_noise")
 def test_fit_resume_export_classify(demo_corpus, feature_cache, tmp_path):
     runs = tmp_path / "runs"
     run = runs / "001"
@@ -148,6 +149,7 @@ def test_protocol_report_export_and_resume(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("plain_pictures")
 def test_bundled_model_card_lists_the_scores_on_strangers(
     demo_corpus, feature_cache, tmp_path, monkeypatch
 ):

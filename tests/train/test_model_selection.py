@@ -179,6 +179,7 @@ def test_recipes_with_one_front_end_share_its_features(demo_corpus, feature_cach
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("plain_pictures")
 def test_run_reports_and_exports_the_selected_recipe(demo_corpus, feature_cache, tmp_path):
     def run(recipes, resume=False):
         return train_run(
@@ -208,6 +209,7 @@ def test_run_reports_and_exports_the_selected_recipe(demo_corpus, feature_cache,
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("plain_pictures")
 def test_protocol_selects_a_recipe_in_every_fold(
     three_speakers, feature_cache, tmp_path, monkeypatch
 ):

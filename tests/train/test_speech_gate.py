@@ -157,6 +157,7 @@ def test_report_counts_lost_clips(two_labels):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("plain_pictures", "little_noise")
 @pytest.mark.parametrize("speakers", [False, True], ids=["8 clips", "20 clips"])
 def test_small_training_loses_no_label(demo_corpus, feature_cache, tmp_path, speakers):
     rows = [

@@ -309,6 +309,7 @@ def test_report_has_a_minute_of_the_speaker_and_corpora_left_out():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("plain_pictures", "little_noise")
 def test_protocol_resumes_exports_and_classifies(
     three_speakers, feature_cache, tmp_path, monkeypatch
 ):
