@@ -50,9 +50,9 @@ def end_event(number: int = 0) -> dict[str, object]:
 class Reports(list[str]):
     """Messages for people, and a way to wait for one."""
 
-    def wait(self, text: str, timeout: float = 10.0, count: int = 1) -> None:
+    def wait(self, text: str, timeout: float = 10.0) -> None:
         end = time.monotonic() + timeout
-        while sum(text in message for message in list(self)) < count:
+        while not any(text in message for message in list(self)):
             assert time.monotonic() < end, list(self)
             time.sleep(0.01)
 
@@ -327,13 +327,12 @@ def test_no_event_is_lost_when_the_broker_is_killed_20_times(
         reports.wait("connected")
 
         def kill_repeatedly() -> None:
-            for n_killed in range(n_kills):
-                reports.wait("connected", count=n_killed + 1)
-                time.sleep(0.25)
+            for _ in range(n_kills):
+                time.sleep(0.6)
                 is_subscribed.clear()
                 mosquitto_broker.kill()
                 n_subscriptions = recorder.n_subscriptions
-                time.sleep(0.1)
+                time.sleep(0.2)
                 mosquitto_broker.start()
                 recorder.wait(lambda: recorder.n_subscriptions > n_subscriptions)  # noqa: B023
                 is_subscribed.set()
@@ -342,7 +341,7 @@ def test_no_event_is_lost_when_the_broker_is_killed_20_times(
         killer.start()
         for number in range(n_events):
             publisher.add(end_event(number))
-            time.sleep(0.0012)
+            time.sleep(0.0018)
         killer.join()
         recorder.wait(lambda: recorder.of(NODE.event)[-1].json["start"] == n_events - 1, 20)
         arrived = [d.json["start"] for d in recorder.deliveries]
