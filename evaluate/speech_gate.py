@@ -81,7 +81,7 @@ def stored_scores(runs: Path) -> dict[str, dict[str, Any]]:
         See `score_gates`.
 
     Raises:
-        DatasetError: If there are none.
+        DatasetError: If the folder has no speech gates.
     """
     results = {}
     for file in sorted((runs / MODEL).glob(f"*{GATE_SUFFIX}")):

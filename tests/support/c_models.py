@@ -44,7 +44,7 @@ def write_model(
         config: The architecture.
         mfcc_config: The front end.
         silence: Silence removal.
-        gate_units: Units of the speech gate; 0: there is none.
+        gate_units: Units of the speech gate; 0: no speech gate.
         int8: Quantize the weights.
         labels: The labels.
         stored: Further values of the checkpoint.
