@@ -59,19 +59,13 @@ class ModelAnswer(NamedTuple):
 ModelAnswers = dict[str, dict[Condition, ModelAnswer]]
 
 
-def corpus_answers(
-    network: Network, data: Dataset, positions: np.ndarray, corpus: str, seed: int = 0
-) -> dict[Condition, ModelAnswer]:
+def corpus_answers(test: CorpusTest, seed: int = 0) -> dict[Condition, ModelAnswer]:
     """Answer the clips of a corpus without a profile, with a minute, and with labelled clips.
 
     Args:
-        network: The exported model; it takes clip statistics.
-        data: The dataset.
-        positions: Row of each clip of the dataset in the list of all clips.
-        corpus: The corpus.
+        test: The clips and the model.
         seed: Seed of the draws of clips.
     """
-    test = _CorpusTest(network, data, positions, corpus)
     everything = np.arange(len(test.rows))
     minutes = enrolment_minutes(test.clips, seed)
     return {
@@ -81,30 +75,24 @@ def corpus_answers(
     }
 
 
-def profile_answers(
-    network: Network, data: Dataset, positions: np.ndarray, corpus: str, seed: int = 0
-) -> dict[Condition, ModelAnswer]:
+def profile_answers(test: CorpusTest, seed: int = 0) -> dict[Condition, ModelAnswer]:
     """Answer the clips of a corpus with profiles of other lengths, of one mood, and of a channel.
 
     Args:
-        network: See `corpus_answers`.
-        data: See `corpus_answers`.
-        positions: See `corpus_answers`.
-        corpus: See `corpus_answers`.
+        test: See `corpus_answers`.
         seed: See `corpus_answers`.
 
     Returns:
         The answers for conditions whose speech is described by a text. Those with a channel are to
         be compared with those of "same channel", which have the same speakers.
     """
-    test = _CorpusTest(network, data, positions, corpus)
     everything = np.arange(len(test.rows))
     answers = {}
     for seconds in PROFILE_SECONDS:
         profiles = enrolment_clips(test.clips, seed, seconds)
         voices = [test.voice(rows) for rows in profiles]
         answers[Condition(f"{seconds} s", 0)] = test.answer(everything, voices)
-    for target, label in enumerate(network.labels):
+    for target, label in enumerate(test.labels):
         profiles = enrolment_clips(test.clips, seed, ENROLMENT_SECONDS, target)
         voices = [test.voice(rows) for rows in profiles]
         answers[Condition(f"60 s, {label}", 0)] = test.answer(everything, voices)
@@ -130,12 +118,20 @@ class _Recording(NamedTuple):
     z: np.ndarray
 
 
-class _CorpusTest:
-    """The clips of one corpus and their answers by one model."""
+class CorpusTest:
+    """The clips of one corpus and their answers by one model.
+
+    Args:
+        network: The exported model; it takes clip statistics.
+        data: The dataset.
+        positions: Row of each clip of the dataset in the list of all clips.
+        corpus: The corpus.
+    """
 
     def __init__(self, network: Network, data: Dataset, positions: np.ndarray, corpus: str) -> None:
         assert data.statistics is not None
         self._network, self._data, self._positions = network, data, positions
+        self.labels = network.labels
         self.rows = np.array([i for i, clip in enumerate(data.clips) if clip.corpus == corpus])
         own = [data.clips[i] for i in self.rows]
         self.clips = ClipStatistics(

@@ -33,7 +33,7 @@ from train.recipes import Recipe
 from train.run_folder import CHECKPOINT, STATE, remove_states
 from train.run_report import Partition, write_run
 
-from .corpus_answers import ModelAnswer, ModelAnswers, corpus_answers, profile_answers
+from .corpus_answers import CorpusTest, ModelAnswer, ModelAnswers, corpus_answers, profile_answers
 from .stranger_folds import Condition
 
 MODEL = "model.onnx"
@@ -80,10 +80,12 @@ def answer_model(task: ModelTask) -> tuple[Path, ModelAnswers]:
     network = Network.load(task.folder / MODEL)
     row_of = {clip.path: row for row, clip in enumerate(task.clips)}
     positions = np.array([row_of[clip.path] for clip in data.clips])
-    answers = {corpus: corpus_answers(network, data, positions, corpus) for corpus in task.tested}
-    if task.recipe.fit.seed == 0:
-        for corpus in task.tested:
-            answers[corpus] |= profile_answers(network, data, positions, corpus)
+    answers = {}
+    for corpus in task.tested:
+        test = CorpusTest(network, data, positions, corpus)
+        answers[corpus] = corpus_answers(test)
+        if task.recipe.fit.seed == 0:
+            answers[corpus] |= profile_answers(test)
     _store_answers(stored, answers)
     return task.folder, answers
 

@@ -13,7 +13,7 @@ from edge_runtime import EmotionModel
 from edge_runtime.datasets.clip import Clip
 from edge_runtime.inference.network import network_of
 from evaluate import corpus_answers as module
-from evaluate.corpus_answers import corpus_answers, profile_answers
+from evaluate.corpus_answers import CorpusTest, corpus_answers, profile_answers
 from evaluate.stranger_folds import CONDITIONS, MINUTE, NO_PROFILE, Condition
 from train.branch_selection import clip_statistics
 from train.clip_statistics import enrolment_clips
@@ -54,7 +54,7 @@ def answered(answers, condition, data):
 
 
 def test_answers_are_those_of_the_runtime_with_a_profile(network, data):
-    answers = corpus_answers(network, data, np.arange(len(data.clips)), "one")
+    answers = corpus_answers(CorpusTest(network, data, np.arange(len(data.clips)), "one"))
     assert tuple(answers) == CONDITIONS
     unknown = answered(answers, Condition(NO_PROFILE, 0), data)
     known = answered(answers, Condition(MINUTE, 0), data)
@@ -70,9 +70,9 @@ def test_profiles_of_a_channel_differ_and_long_ones_are_those_of_a_minute(
     network, data, monkeypatch
 ):
     monkeypatch.setattr(module, "PROFILE_SECONDS", (5, 60))
-    positions = np.arange(len(data.clips))
-    minute = answered(corpus_answers(network, data, positions, "one"), Condition(MINUTE, 0), data)
-    answers = profile_answers(network, data, positions, "one")
+    test = CorpusTest(network, data, np.arange(len(data.clips)), "one")
+    minute = answered(corpus_answers(test), Condition(MINUTE, 0), data)
+    answers = profile_answers(test)
     np.testing.assert_allclose(answered(answers, Condition("60 s", 0), data), minute, atol=1e-6)
     assert np.abs(answered(answers, Condition("5 s", 0), data) - minute).max() > 0.001
     assert {f"60 s, {label}" for label in LABELS} <= {speech for speech, _ in answers}
